@@ -1,0 +1,70 @@
+"""The limits and defaults of smithersd, each with its name and unit.
+
+Everything that can grow has a limit here. What a user may set has its default here, once.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# The author's side
+NODE_ID_LENGTH_MAX = 200
+NODES_MAX = 100_000
+"""Nodes that one run may have, over all frames."""
+TREE_DEPTH_MAX = 100
+"""Elements inside elements, lazy subtrees included."""
+OUTPUT_BYTES_MAX = 10 * MIB
+INPUT_BYTES_MAX = 1 * MIB
+RUN_ID_LENGTH_MAX = 200
+MAX_CONCURRENCY_DEFAULT = 4
+RETRY_DELAY_S_DEFAULT = 1.0
+RETRY_MAX_DELAY_S_DEFAULT = 300.0
+CRASHES_IN_A_ROW_MAX = 3
+"""A node that is interrupted by a crash once more than this fails with INTERRUPTED_TOO_OFTEN."""
+
+# Attempts
+STOP_GRACE_S = 3.0
+"""How long an attempt that was told to end may take before it is killed or left behind."""
+NODE_OUTPUT_FLUSH_S = 0.1
+NODE_OUTPUT_CHUNK_BYTES_MAX = 64 * KIB
+NODE_OUTPUT_ATTEMPT_BYTES_MAX = 10 * MIB
+PROGRESS_INTERVAL_S = 0.5
+HEARTBEAT_BYTES_MAX = 64 * KIB
+SHELL_STDOUT_BYTES_MAX = OUTPUT_BYTES_MAX
+
+# The lease and the store
+LEASE_S = 15.0
+LEASE_RENEWAL_S = 5.0
+STORE_RETRY_FIRST_S = 0.1
+STORE_RETRY_MAX_S = 5.0
+WRITE_LOCK_RETRY_S = 0.0002
+WRITE_LOCK_TIMEOUT_S = 10.0
+DATA_VERSION_POLL_S = 0.05
+READERS_MAX = 4
+"""Connections (each with a thread) that read a SQLite store beside its writer."""
+EVENTS_PER_PAGE_MAX = 5_000
+EVENT_PAGE_BYTES_MAX = 4 * MIB
+
+# The feed and the streams
+FEED_POLL_S = 0.5
+FEED_RING_BYTES_MAX = 4 * MIB
+STREAMS_MAX = 1_000
+STREAM_WRITE_BYTES_MAX = 64 * KIB
+STREAM_WRITE_TIMEOUT_S = 30.0
+STREAM_PING_S = 8.0
+STREAM_DRAIN_S = 1.0
+STREAM_RETRY_MS = 1_000
+
+# The serve app
+HOST_DEFAULT = "127.0.0.1"
+PORT_DEFAULT = 7331
+BODY_BYTES_MAX = 1 * MIB
+BODY_DEPTH_MAX = 100
+APPLIED_WAIT_S = 1.0
+"""How long a decision's answer waits for a live engine to have applied it."""
+FRAMES_LIMIT_DEFAULT = 50
+FRAMES_LIMIT_MAX = 1_000
+FRAMES_PAGE_BYTES_MAX = 4 * MIB
+NODES_LIMIT_DEFAULT = 1_000
+NODES_LIMIT_MAX = 1_000
+SHOWN_BYTES_MAX = 64 * KIB
+"""Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""

@@ -1,0 +1,353 @@
+"""The events of a run: immutable facts, numbered by seq from 0.
+
+An event is a frozen dataclass; on the wire and in the store it is flat JSON with camelCase names:
+`{"type", "runId", ...fields, "timestampMs"}`. Fields marked `omitted_when_none` are absent when they say nothing.
+The seq is not part of the JSON: the store's row and the stream's `id:` carry it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.states import Cancellation, Interruption, RunStatus
+from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.errors import ErrorInfo
+
+JsonValue = Any
+"""A value that JSON can hold, as the json module would give it."""
+
+
+def _optional(decode: Callable[[Any], Any] | None = None) -> Any:
+    """A field that is absent from the JSON when it is None."""
+    return field(default=None, metadata={"omitted_when_none": True, "decode": decode})
+
+
+def _decoded(decode: Callable[[Any], Any]) -> Any:
+    """A field whose JSON value is turned into an enum or a record when it is read back."""
+    return field(metadata={"decode": decode})
+
+
+def _error(value: Any) -> ErrorInfo:
+    return ErrorInfo(value["code"], value["name"], value["message"])
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run's first event, once in its life."""
+
+    workflow_name: str
+    from_run_id: str | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A driver took the run up again; from here the status is running."""
+
+    fence: int
+    workflow_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatusChanged:
+    """The run went over among running and the waiting statuses."""
+
+    status: RunStatus = _decoded(RunStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSuspended:
+    """The run was stopped on purpose and can be resumed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Terminal: every node has ended and none failed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """Terminal: a node or the workflow function failed for good."""
+
+    error: ErrorInfo = _decoded(_error)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """Terminal: somebody cancelled the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCommitted:
+    """A rendering changed the tree."""
+
+    frame_no: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodePending:
+    """The node is part of the tree from here on."""
+
+    node_id: str
+    iteration: int
+    kind: NodeKind = _decoded(NodeKind)
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSkipped:
+    """The node's skip_if was true, or its gate was denied with on_deny="skip"."""
+
+    node_id: str
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """An attempt begins; its code runs only once this is durable."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """The node has ended with an output."""
+
+    node_id: str
+    iteration: int
+    attempt: int | None = _optional()
+    reused_from: str | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed:
+    """An attempt failed (a NodeRetrying may follow), or a node without attempts did."""
+
+    node_id: str
+    iteration: int
+    error: ErrorInfo = _decoded(_error)
+    attempt: int | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRetrying:
+    """The node will be tried again: `attempt` is the next one, `retry_at_ms` its due time."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+    retry_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInterrupted:
+    """An attempt ended without its own fault; it uses up no retry."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+    reason: Interruption = _decoded(Interruption)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCancelled:
+    """The node will never run (again): the run ended or the tree dropped it."""
+
+    node_id: str
+    iteration: int
+    reason: Cancellation = _decoded(Cancellation)
+    attempt: int | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWaitingApproval:
+    """The node waits for a person."""
+
+    node_id: str
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOutput:
+    """What an attempt printed; `stream` is stdout or stderr."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+    text: str
+    stream: str
+    truncated: bool | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProgress:
+    """How far an attempt is, in its own words."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+    done: float | None
+    total: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeartbeat:
+    """An attempt is alive; the next attempt finds `data` as its last_heartbeat."""
+
+    node_id: str
+    iteration: int
+    attempt: int
+    data: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """A gate asks for a person; `show` is the id of the node whose output helps to decide."""
+
+    node_id: str
+    iteration: int
+    title: str
+    summary: str | None
+    metadata: JsonValue
+    show: str | None
+    on_deny: OnDeny = _decoded(OnDeny)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGranted:
+    """A person said yes."""
+
+    node_id: str
+    iteration: int
+    note: str | None
+    decided_by: str | None
+    decision: JsonValue
+    decided_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDenied:
+    """A person said no."""
+
+    node_id: str
+    iteration: int
+    note: str | None
+    decided_by: str | None
+    decision: JsonValue
+    decided_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BranchDecided:
+    """A branch's condition was judged; it is never judged again."""
+
+    node_id: str
+    iteration: int
+    value: bool
+
+
+Event = (
+    RunStarted
+    | RunResumed
+    | RunStatusChanged
+    | RunSuspended
+    | RunFinished
+    | RunFailed
+    | RunCancelled
+    | FrameCommitted
+    | NodePending
+    | NodeSkipped
+    | NodeStarted
+    | NodeFinished
+    | NodeFailed
+    | NodeRetrying
+    | NodeInterrupted
+    | NodeCancelled
+    | NodeWaitingApproval
+    | NodeOutput
+    | NodeProgress
+    | TaskHeartbeat
+    | ApprovalRequested
+    | ApprovalGranted
+    | ApprovalDenied
+    | BranchDecided
+)
+"""Any event; `match` over it ends in assert_never."""
+
+TERMINAL_TYPES = frozenset({"RunFinished", "RunFailed", "RunCancelled"})
+"""Types of the event that ends a run; exactly one of them is the log's last event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its place in the run's log."""
+
+    seq: int
+    timestamp_ms: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """How one event class is written and read: (attribute, JSON name, omitted when None, decode)."""
+
+    event_class: type
+    type: str
+    columns: tuple[tuple[str, str, bool, Callable[[Any], Any] | None], ...]
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _wire(event_class: type) -> _Wire:
+    columns = tuple(
+        (f.name, _camel(f.name), bool(f.metadata.get("omitted_when_none")), f.metadata.get("decode"))
+        for f in fields(event_class)
+    )
+    return _Wire(event_class, event_class.__name__, columns)
+
+
+_WIRES: dict[type, _Wire] = {c: _wire(c) for c in Event.__args__}
+_WIRES_BY_TYPE: dict[str, _Wire] = {wire.type: wire for wire in _WIRES.values()}
+
+EVENT_TYPES = frozenset(_WIRES_BY_TYPE)
+"""Every type name that a log can hold."""
+
+
+def encode(event: Event, run_id: str, timestamp_ms: int) -> str:
+    """Write an event as the JSON text that the store keeps and clients receive."""
+    wire = _WIRES[type(event)]
+    payload: dict[str, Any] = {"type": wire.type, "runId": run_id}
+    for attribute, name, is_omitted_when_none, _ in wire.columns:
+        value = getattr(event, attribute)
+        if value is not None or not is_omitted_when_none:
+            payload[name] = value
+    payload["timestampMs"] = timestamp_ms
+    return pydantic_core.to_json(payload).decode()
+
+
+def decode(payload: str | bytes) -> Event:
+    """Read an event back from its JSON text.
+
+    Raises:
+        ValueError: the text is no event of this version.
+    """
+    values = pydantic_core.from_json(payload)
+    wire = _WIRES_BY_TYPE.get(values["type"])
+    if wire is None:
+        raise ValueError(f"Unknown event type {values['type']!r}.")
+    arguments: dict[str, Any] = {}
+    for attribute, name, _, decoder in wire.columns:
+        value = values.get(name)
+        arguments[attribute] = decoder(value) if decoder is not None and value is not None else value
+    event: Event = wire.event_class(**arguments)
+    return event

@@ -1,0 +1,87 @@
+"""A run's frames: what each rendering changed, and the whole tree that it amounts to.
+
+A tree is made of *scopes*: the workflow's own rendering (scope id "") and one for each lazy subtree that was reached
+(its place, "@0.2"). A frame stores only the scopes that it changed, so a frame costs what changed, not the whole
+plan. Tree JSON: `{"kind", "id", "label"?, "children"?: [...], ...}`; a lazy subtree is
+`{"kind": "lazy", "id": "@0.2", "children": [tree] or []}`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_core
+
+Tree = dict[str, Any]
+
+ROOT_SCOPE = ""
+_HASH_SPACE = 1 << 256
+
+
+class FrameTree:
+    """The trees of all scopes as of some frame, and their common hash.
+
+    The hash is the sum of the scopes' SHA-256 digests, so that a change of one scope costs that scope only.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, Tree] = {}
+        self._digests: dict[str, int] = {}
+        self._sum = 0
+
+    @property
+    def hash(self) -> str:
+        """The hash of the whole tree, 64 hex digits."""
+        return f"{self._sum:064x}"
+
+    def changed(self, scopes: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
+        """Take in new trees (None where a scope is gone) and return those that differ from before."""
+        return {scope: tree for scope, tree in scopes.items() if self._replace(scope, tree)}
+
+    def apply(self, scopes: str) -> None:
+        """Take in a frame's row (`FrameRow.scopes`)."""
+        self.changed(pydantic_core.from_json(scopes))
+
+    def scopes(self) -> list[str]:
+        """The ids of the scopes that are there."""
+        return list(self._scopes)
+
+    def tree(self) -> Tree:
+        """The whole tree, lazy subtrees filled in where they were rendered."""
+        return self._filled(self._scopes[ROOT_SCOPE])
+
+    def node_ids(self) -> list[str]:
+        """Ids of all nodes that this tree can have, in tree order; of a branch both sides."""
+        return node_ids(self.tree()) if ROOT_SCOPE in self._scopes else []
+
+    def _replace(self, scope: str, tree: Tree | None) -> bool:
+        digest = 0 if tree is None else _digest(scope, tree)
+        before = self._digests.get(scope, 0)
+        if digest == before:
+            return False
+        self._sum = (self._sum + digest - before) % _HASH_SPACE
+        if tree is None:
+            del self._scopes[scope], self._digests[scope]
+        else:
+            self._scopes[scope], self._digests[scope] = tree, digest
+        return True
+
+    def _filled(self, tree: Tree) -> Tree:
+        if tree["kind"] == "lazy":
+            inner = self._scopes.get(tree["id"])
+            return {**tree, "children": [] if inner is None else [self._filled(inner)]}
+        if "children" in tree:
+            return {**tree, "children": [self._filled(child) for child in tree["children"]]}
+        return tree
+
+
+def node_ids(tree: Tree) -> list[str]:
+    """Ids of the nodes in a whole tree, in tree order."""
+    if "children" not in tree:
+        return [tree["id"]]
+    return [id for child in tree["children"] for id in node_ids(child)]
+
+
+def _digest(scope: str, tree: Tree) -> int:
+    text = pydantic_core.to_json([scope, tree])
+    return int.from_bytes(hashlib.sha256(text).digest(), "big")

@@ -1,0 +1,95 @@
+"""The states of runs and nodes, and which of them are final.
+
+Two rules hold for the whole program: a state changes only by an event (`core/events.py`), and only `core/fold.py`
+says which event leads to which state.
+"""
+
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """What a run is doing."""
+
+    RUNNING = "running"
+    WAITING_APPROVAL = "waiting-approval"
+    WAITING_TIMER = "waiting-timer"
+    WAITING_EVENT = "waiting-event"
+    SUSPENDED = "suspended"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    CONTINUED = "continued"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended for good; a suspended run has not."""
+        return self in _FINAL_RUN_STATUSES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing runs and a person, a timer or a signal is awaited."""
+        return self in _WAITING_RUN_STATUSES
+
+
+class NodeState(StrEnum):
+    """What a node iteration is doing."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in-progress"
+    WAITING_APPROVAL = "waiting-approval"
+    WAITING_TIMER = "waiting-timer"
+    WAITING_EVENT = "waiting-event"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the node iteration has ended for good."""
+        return self in _FINAL_NODE_STATES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the node waits for a person, a timer or a signal."""
+        return self in _WAITING_NODE_STATES
+
+
+class AttemptState(StrEnum):
+    """How one try of a task stands."""
+
+    IN_PROGRESS = "in-progress"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class Interruption(StrEnum):
+    """Why an attempt was interrupted without its own fault."""
+
+    CRASH = "crash"
+    SUSPENDED = "suspended"
+    LEASE_LOST = "lease-lost"
+
+
+class Cancellation(StrEnum):
+    """Why a node was cancelled."""
+
+    ABORTED = "aborted"
+    RUN_FAILED = "run-failed"
+    UNMOUNTED = "unmounted"
+
+
+_WAITING_RUN_STATUSES = frozenset(
+    {RunStatus.WAITING_APPROVAL, RunStatus.WAITING_TIMER, RunStatus.WAITING_EVENT}
+)
+_FINAL_RUN_STATUSES = frozenset(
+    {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED}
+)
+_WAITING_NODE_STATES = frozenset(
+    {NodeState.WAITING_APPROVAL, NodeState.WAITING_TIMER, NodeState.WAITING_EVENT}
+)
+_FINAL_NODE_STATES = frozenset(
+    {NodeState.FINISHED, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED}
+)

@@ -1,0 +1,222 @@
+"""The rows that go into a store and come out of it, the same for every backend.
+
+Times are integer milliseconds since the epoch, ids are ours, JSON is text: nothing here interprets it.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from smithersd.core.states import RunStatus
+from smithersd.elements.kinds import OnDeny
+
+
+class GateStatus(StrEnum):
+    """How a row of `approvals` stands."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+
+
+class InboxKind(StrEnum):
+    """What others may leave for a run."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+    CANCEL = "cancel"
+
+
+class Topic(StrEnum):
+    """What a subscriber of a run wants to be woken by."""
+
+    EVENTS = "events"
+    INBOX = "inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What is written once, when a run begins."""
+
+    workflow_name: str
+    workflow_path: str | None
+    workflow_hash: str | None
+    input: str
+    from_run_id: str | None
+    created_at_ms: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of `runs`. `owner` is JSON text while somebody holds the lease, else None."""
+
+    run_id: str
+    workflow_name: str
+    workflow_path: str | None
+    workflow_hash: str | None
+    status: RunStatus
+    input: str
+    from_run_id: str | None
+    created_at_ms: int
+    finished_at_ms: int | None
+    error: str | None
+    last_seq: int
+    fence: int
+    owner: str | None
+    lease_expires_at_ms: int | None
+    store_now_ms: int
+    """The store's own clock when the row was read: compare the lease with this one only."""
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether an owner is named whose lease has not run out (it may have died all the same)."""
+        return (
+            self.owner is not None
+            and self.lease_expires_at_ms is not None
+            and self.lease_expires_at_ms > self.store_now_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A row of `events`; `payload` is the event's JSON text."""
+
+    seq: int
+    timestamp_ms: int
+    type: str
+    node_id: str | None
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """A row of `outputs`; `output` is JSON text that the node's schema has accepted."""
+
+    node_id: str
+    iteration: int
+    output: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """A row of `frames`: what one rendering changed.
+
+    `scopes` is JSON text: an object from scope id to its new tree, or to null where the scope is gone. The whole
+    tree at a frame is the merge of all rows up to it (`core/frames.py`), so that a frame costs what it changed.
+    """
+
+    frame_no: int
+    created_at_ms: int
+    hash: str
+    scopes: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """A row of `approvals`: a gate as it was requested and, later, decided or closed."""
+
+    node_id: str
+    iteration: int
+    status: GateStatus
+    title: str
+    summary: str | None
+    metadata: str
+    show: str | None
+    on_deny: OnDeny
+    requested_at_ms: int
+    note: str | None = None
+    decided_by: str | None = None
+    decision: str | None = None
+    decided_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step writes; events are already numbered and dense after the run's last_seq.
+
+    `gates` are upserts by (node_id, iteration). `status`, `finished_at_ms` and `error` become the run row's.
+    """
+
+    status: RunStatus
+    events: tuple[EventRow, ...] = ()
+    outputs: tuple[OutputRow, ...] = ()
+    frames: tuple[FrameRow, ...] = ()
+    gates: tuple[GateRow, ...] = ()
+    finished_at_ms: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One transaction of the driver that holds `fence`.
+
+    `applied` are the inbox ids whose effect `batch` holds; they are deleted with it. `closing` is written in the
+    same transaction only if the inbox is empty after that: what was accepted is never overtaken by an end.
+    `is_release` gives the lease back in the same transaction, provided that `closing` was written.
+    """
+
+    run_id: str
+    fence: int
+    batch: Batch
+    new_run: NewRun | None = None
+    applied: tuple[int, ...] = ()
+    closing: Batch | None = None
+    is_release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A decision or a cancel request that waits to be applied. `decision` is JSON text or None."""
+
+    id: int
+    kind: InboxKind
+    node_id: str | None
+    iteration: int | None
+    note: str | None
+    decided_by: str | None
+    decision: str | None
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did: whether `closing` was written, and else what stands in the inbox."""
+
+    is_closed: bool
+    inbox: tuple[InboxRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A request to grant or deny a gate; `iteration` None means the only pending one."""
+
+    run_id: str
+    node_id: str
+    is_approval: bool
+    iteration: int | None
+    note: str | None
+    decided_by: str | None
+    decision: str | None
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An accepted request. `inbox_id` is None when the very same had been applied before."""
+
+    run_id: str
+    inbox_id: int | None
+    is_leased: bool
+    """Whether somebody held the lease when the request was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a run: what the new driver must know of it."""
+
+    run: RunRow
+    fence: int
+    is_taken_over: bool = field(default=False)
+    """Whether another owner's name was still on it (it crashed, ran out or was forced)."""
