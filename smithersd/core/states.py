@@ -6,6 +6,10 @@ says which event leads to which state.
 
 from enum import StrEnum
 
+from smithersd.elements.kinds import NodeState
+
+__all__ = ["AttemptState", "Cancellation", "Interruption", "NodeState", "RunStatus"]
+
 
 class RunStatus(StrEnum):
     """What a run is doing."""
@@ -29,30 +33,6 @@ class RunStatus(StrEnum):
     def is_waiting(self) -> bool:
         """Whether nothing runs and a person, a timer or a signal is awaited."""
         return self in _WAITING_RUN_STATUSES
-
-
-class NodeState(StrEnum):
-    """What a node iteration is doing."""
-
-    PENDING = "pending"
-    IN_PROGRESS = "in-progress"
-    WAITING_APPROVAL = "waiting-approval"
-    WAITING_TIMER = "waiting-timer"
-    WAITING_EVENT = "waiting-event"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the node iteration has ended for good."""
-        return self in _FINAL_NODE_STATES
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the node waits for a person, a timer or a signal."""
-        return self in _WAITING_NODE_STATES
 
 
 class AttemptState(StrEnum):
@@ -81,15 +61,5 @@ class Cancellation(StrEnum):
     UNMOUNTED = "unmounted"
 
 
-_WAITING_RUN_STATUSES = frozenset(
-    {RunStatus.WAITING_APPROVAL, RunStatus.WAITING_TIMER, RunStatus.WAITING_EVENT}
-)
-_FINAL_RUN_STATUSES = frozenset(
-    {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED}
-)
-_WAITING_NODE_STATES = frozenset(
-    {NodeState.WAITING_APPROVAL, NodeState.WAITING_TIMER, NodeState.WAITING_EVENT}
-)
-_FINAL_NODE_STATES = frozenset(
-    {NodeState.FINISHED, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED}
-)
+_WAITING_RUN_STATUSES = frozenset({RunStatus.WAITING_APPROVAL, RunStatus.WAITING_TIMER, RunStatus.WAITING_EVENT})
+_FINAL_RUN_STATUSES = frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED})

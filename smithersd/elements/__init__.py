@@ -1,1 +1,31 @@
-"""."""
+"""What an author writes: tasks, containers, gates, and the function that makes a tree of them."""
+
+from smithersd.elements.approval import Approval, Decision
+from smithersd.elements.containers import Branch, Parallel, Sequence
+from smithersd.elements.context import Context
+from smithersd.elements.element import Child, Element, Node
+from smithersd.elements.kinds import NodeKind, NodeState, OnDeny
+from smithersd.elements.options import TaskOptions
+from smithersd.elements.shell import Shell
+from smithersd.elements.task import Task
+from smithersd.elements.workflow import Workflow, workflow
+
+__all__ = [
+    "Approval",
+    "Branch",
+    "Child",
+    "Context",
+    "Decision",
+    "Element",
+    "Node",
+    "NodeKind",
+    "NodeState",
+    "OnDeny",
+    "Parallel",
+    "Sequence",
+    "Shell",
+    "Task",
+    "TaskOptions",
+    "Workflow",
+    "workflow",
+]

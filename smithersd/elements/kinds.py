@@ -25,3 +25,31 @@ class Backoff(StrEnum):
     FIXED = "fixed"
     LINEAR = "linear"
     EXPONENTIAL = "exponential"
+
+
+class NodeState(StrEnum):
+    """What a node iteration is doing."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in-progress"
+    WAITING_APPROVAL = "waiting-approval"
+    WAITING_TIMER = "waiting-timer"
+    WAITING_EVENT = "waiting-event"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the node iteration has ended for good."""
+        return self in _FINAL_NODE_STATES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the node waits for a person, a timer or a signal."""
+        return self in _WAITING_NODE_STATES
+
+
+_WAITING_NODE_STATES = frozenset({NodeState.WAITING_APPROVAL, NodeState.WAITING_TIMER, NodeState.WAITING_EVENT})
+_FINAL_NODE_STATES = frozenset({NodeState.FINISHED, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED})

@@ -1,0 +1,205 @@
+"""The plan: which places the flow has reached, and what an end makes due.
+
+Work is done per completion: ending a place touches its parent and those that wait for it, nothing else. So a static
+plan of N nodes costs O(N) in all. The plan knows positions and dependencies; states, outputs and events are the flow's.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from smithersd.config import NODES_MAX
+from smithersd.core.places import LAZY, Place, Progress
+from smithersd.elements import Element, Node
+from smithersd.errors import WorkflowError
+
+
+class Plan:
+    """All places of all scopes rendered so far, and how far the flow is with each."""
+
+    def __init__(self, root: Place) -> None:
+        self.root = root
+        self.places: dict[str, Place] = {}
+        self._by_element: dict[int, Place] = {}
+        self._dependents: dict[str, list[Place]] = {}
+        self._due: deque[Place] = deque()
+        self._mount(root)
+        self.reach(root)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the flow has come to the end of the whole tree."""
+        return self.root.progress is Progress.ENDED
+
+    def next_due(self) -> Place | None:
+        """Take the next node, branch or lazy subtree that the flow has reached and that nothing holds back."""
+        while self._due:
+            place = self._due.popleft()
+            if place.progress is Progress.REACHED:
+                return place
+        return None
+
+    def put_back(self, place: Place) -> None:
+        """Make a place due again."""
+        self._due.append(place)
+
+    def fill(self, lazy: Place, inner: Place) -> None:
+        """Put a rendered subtree into its lazy place and let the flow reach it.
+
+        Raises:
+            WorkflowError: an id that is taken, or a dependency that is unknown.
+        """
+        lazy.children = [inner]
+        lazy.open = 1
+        self._mount(inner)
+        self.reach(inner)
+
+    def choose(self, branch: Place, value: bool) -> list[Place]:  # noqa: FBT001 - the branch's answer
+        """Take one side of a branch; return the places of the other, which will never be."""
+        sides = branch.children
+        chosen = 0 if value else 1
+        dropped = [place for index, side in enumerate(sides) if index != chosen for place in side.walk()]
+        for place in dropped:
+            place.is_dropped = True
+            place.progress = Progress.ENDED
+        for place in dropped:
+            self._release_dependents(place)
+        if chosen < len(sides):
+            branch.open = 1
+            self.reach(sides[chosen])
+        else:
+            self.end(branch)
+        return dropped
+
+    def reach(self, place: Place) -> None:
+        """The flow has come to a place."""
+        for ended in self._reached_empty(place):
+            self.end(ended)
+
+    def end(self, place: Place) -> None:
+        """A place has ended, whatever with; what that makes due becomes due."""
+        ended = deque([place])
+        while ended:
+            place = ended.popleft()
+            if place.progress is Progress.ENDED:
+                continue
+            place.progress = Progress.ENDED
+            self._release_dependents(place)
+            if place.parent is not None:
+                ended.extend(self._child_ended(place.parent, place))
+
+    def _child_ended(self, parent: Place, child: Place) -> Iterator[Place]:
+        parent.open -= 1
+        following = child.order[-1] + 1
+        if parent.kind == "sequence" and following < len(parent.children):
+            yield from self._reached_empty(parent.children[following])
+        elif parent.open == 0:
+            yield parent
+
+    def _reached_empty(self, place: Place) -> Iterator[Place]:
+        """Reach a place and those that it opens; yield the containers that are empty, so ended at once."""
+        stack = [place]
+        while stack:
+            place = stack.pop()
+            if place.progress is not Progress.AHEAD:
+                continue
+            place.progress = Progress.REACHED
+            if place.kind not in {"sequence", "parallel"}:
+                if place.missing == 0:
+                    self._due.append(place)
+            elif not place.children:
+                yield place
+            elif place.kind == "sequence":
+                stack.append(place.children[0])
+            else:
+                stack.extend(reversed(place.children))
+
+    def _release_dependents(self, place: Place) -> None:
+        for dependent in self._dependents.pop(place.id, ()):
+            dependent.missing -= 1
+            if dependent.missing == 0 and dependent.progress is Progress.REACHED:
+                self._due.append(dependent)
+
+    def _mount(self, top: Place) -> None:
+        places = list(top.walk())
+        for place in places:
+            self._register(place)
+        for place in places:
+            if isinstance(place.element, Node):
+                self._depend(place, place.element)
+
+    def _register(self, place: Place) -> None:
+        if place.id in self.places:
+            raise WorkflowError(
+                f"Two elements have the id {place.id!r}: a {self.places[place.id].kind} and a {place.kind}.",
+                remedy="Give each its own id; in a loop over items, put the item into it.",
+            )
+        if len(self.places) >= NODES_MAX:
+            raise WorkflowError(f"The tree has more than {NODES_MAX} elements.", remedy="Do more in one task.")
+        self.places[place.id] = place
+        self._by_element[id(place.element)] = place
+
+    def _depend(self, place: Place, node: Node[object]) -> None:
+        after = {target.id: target for target in (self._target(node, one) for one in node.references())}
+        for target in after.values():
+            if target.progress is not Progress.ENDED:
+                place.missing += 1
+                self._dependents.setdefault(target.id, []).append(place)
+
+    def _target(self, node: Node[object], reference: object) -> Place:
+        if isinstance(reference, Element) and not isinstance(reference, Node):
+            target = self._by_element.get(id(reference))
+        else:
+            target = self.places.get(reference.id if isinstance(reference, Node) else str(reference))
+        if target is None:
+            raise _unknown(node, reference)
+        if isinstance(reference, Node) and target.kind != reference.kind:
+            raise WorkflowError(f"{node!r} depends on {reference!r}, but {target.id!r} is a {target.kind} in the tree.")
+        return target
+
+
+def _unknown(node: Node[object], reference: object) -> WorkflowError:
+    name = repr(reference) if isinstance(reference, Element) else f"{reference!r}"
+    return WorkflowError(
+        f"{node.kind} {node.id!r} depends on {name}, which is not in the tree.",
+        remedy="Put that element into the tree too, or correct the id. "
+        "What a lazy subtree will bring can be read with ctx.output inside another lazy subtree.",
+    )
+
+
+def check_no_cycle(root: Place) -> None:
+    """Walk a freshly compiled tree as if every node ended at once; what is never reached waits for itself.
+
+    It uses up the places that it is given: compile anew for the plan.
+
+    Raises:
+        WorkflowError: a cycle, naming the nodes in it or behind it.
+    """
+    plan = Plan(root)
+    while (place := plan.next_due()) is not None:
+        if place.kind == "branch" and place.children:
+            place.kind = "parallel"  # as far as cycles go, both sides may come
+            for side in place.children:
+                plan.reach(side)
+        else:
+            plan.end(place)
+    stuck = [
+        place.id for place in plan.places.values() if place.node is not None and place.progress is not Progress.ENDED
+    ]
+    if stuck:
+        shown = ", ".join(map(repr, stuck[:5])) + (" ..." if len(stuck) > 5 else "")  # noqa: PLR2004
+        raise WorkflowError(
+            f"These nodes wait for one another and can never start: {shown}.",
+            remedy="A node in a sequence comes after all before it: let none of those depend on it.",
+        )
+
+
+def has_dependencies(root: Place) -> bool:
+    """Whether any node of a scope names others that it comes after."""
+    return any(
+        next(iter(place.element.references()), None) is not None
+        for place in root.walk()
+        if isinstance(place.element, Node)
+    )
+
+
+__all__ = ["LAZY", "Plan", "check_no_cycle", "has_dependencies"]

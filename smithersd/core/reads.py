@@ -1,0 +1,124 @@
+"""What the contexts of a run read: outputs and states, noted scope by scope.
+
+A scope is rendered again only when something that it read has changed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.fold import NodeKey, RunState
+from smithersd.elements.kinds import NodeState
+from smithersd.elements.schema import Schema
+from smithersd.errors import InvalidOutput
+
+SchemaLookup = Callable[[str], Schema | None]
+"""Finds the schema of a node's output by the node's id, None where no such node is known (yet)."""
+
+
+class Outputs:
+    """The outputs of a run as JSON text, by node."""
+
+    def __init__(self) -> None:
+        self._texts: dict[NodeKey, str] = {}
+
+    def put(self, key: NodeKey, text: str) -> None:
+        """Keep a node's output."""
+        self._texts[key] = text
+
+    def text(self, key: NodeKey) -> str | None:
+        """Return a node's output as JSON text, None where it has none."""
+        return self._texts.get(key)
+
+    def read(self, key: NodeKey, schema: Schema | None) -> Any:
+        """Read an output by its schema (plain data without one); each reader gets an object of its own.
+
+        Raises:
+            InvalidOutput: the stored output does not fit the schema (any more).
+        """
+        text = self._texts[key]
+        if schema is None:
+            return pydantic_core.from_json(text)
+        try:
+            return schema.load(text)
+        except InvalidOutput as error:
+            raise InvalidOutput(
+                f"The stored output of node {key[0]!r} no longer fits {schema.name}: {error.message}",
+                remedy="Undo that change of the type, or start a new run.",
+            ) from error
+
+
+@dataclass(slots=True)
+class ScopeReads:
+    """What one rendering of a scope has read: node ids."""
+
+    outputs: set[str] = field(default_factory=set)
+    states: set[str] = field(default_factory=set)
+
+
+class TrackedReads:
+    """The `Reads` of one rendering: answers from the run's state and outputs and notes each question."""
+
+    def __init__(self, state: RunState, outputs: Outputs, schema_of: SchemaLookup) -> None:
+        self.noted = ScopeReads()
+        self._state = state
+        self._outputs = outputs
+        self._schema_of = schema_of
+
+    def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
+        """Answer whether the node has an output, and which."""
+        self.noted.outputs.add(node_id)
+        key = (node_id, 0)
+        if self._outputs.text(key) is None:
+            return False, None
+        return True, self._outputs.read(key, schema or self._schema_of(node_id))
+
+    def state(self, node_id: str) -> NodeState | None:
+        """Answer which state the node is in."""
+        self.noted.states.add(node_id)
+        node = self._state.nodes.get((node_id, 0))
+        return None if node is None else node.state
+
+
+class Readers:
+    """Which scopes have read what, looked up by what changes."""
+
+    def __init__(self) -> None:
+        self._by_scope: dict[str, ScopeReads] = {}
+        self._of_output: dict[str, set[str]] = {}
+        self._of_state: dict[str, set[str]] = {}
+        self.dirty: set[str] = set()
+
+    def note(self, scope: str, reads: ScopeReads) -> None:
+        """A scope was rendered and read this; it is clean now."""
+        self.forget(scope)
+        self._by_scope[scope] = reads
+        for node_id in reads.outputs:
+            self._of_output.setdefault(node_id, set()).add(scope)
+        for node_id in reads.states:
+            self._of_state.setdefault(node_id, set()).add(scope)
+
+    def forget(self, scope: str) -> None:
+        """A scope is gone or about to be rendered anew."""
+        self.dirty.discard(scope)
+        reads = self._by_scope.pop(scope, None)
+        if reads is None:
+            return
+        for node_id in reads.outputs:
+            self._of_output[node_id].discard(scope)
+        for node_id in reads.states:
+            self._of_state[node_id].discard(scope)
+
+    def output_changed(self, node_id: str) -> None:
+        """A node has a new output."""
+        self.dirty |= self._of_output.get(node_id, _NOBODY)
+
+    def state_changed(self, node_id: str) -> None:
+        """A node has changed its state."""
+        if self._of_state:
+            self.dirty |= self._of_state.get(node_id, _NOBODY)
+
+
+_NOBODY: frozenset[str] = frozenset()

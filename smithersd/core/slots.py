@@ -1,0 +1,74 @@
+"""Slots: which of the ready places may start now, in tree order, within the run's limit and each Parallel's own."""
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+from smithersd.core.fold import NodeKey
+from smithersd.core.places import Cap, Order, Place
+
+
+class Slots:
+    """The ready and the running. A place that a full Parallel holds back is parked there, so nothing is rescanned."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ready: list[tuple[Order, Place]] = []
+        self._parked = 0
+        self.running: dict[NodeKey, Place] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything runs or is ready to."""
+        return bool(self.running or self._ready or self._parked)
+
+    @property
+    def ready_count(self) -> int:
+        """How many places are ready and wait for a slot."""
+        return len(self._ready) + self._parked
+
+    def offer(self, place: Place) -> None:
+        """A place is ready to start."""
+        heappush(self._ready, (place.order, place))
+
+    def admit(self) -> Iterator[Place]:
+        """Yield the places that may start now; each counts as running from here on."""
+        while self._ready and len(self.running) < self._limit:
+            _, place = heappop(self._ready)
+            full = next((cap for cap in reversed(place.caps) if cap.is_full), None)
+            if full is not None:
+                self._park(place, full)
+                continue
+            self._occupy(place)
+            yield place
+
+    def release(self, key: NodeKey) -> None:
+        """An attempt has ended: its slots are free again."""
+        for cap in self.running.pop(key).caps:
+            cap.used -= 1
+            self._unpark(cap)
+
+    def replan(self, places: dict[str, Place]) -> None:
+        """Go over to the places of a new plan: nothing is ready, what runs goes on running."""
+        self._ready.clear()
+        self._parked = 0
+        for key in self.running:
+            place = places.get(key[0])
+            if place is not None:
+                self._occupy(place)
+
+    def _occupy(self, place: Place) -> None:
+        self.running[place.id, 0] = place
+        for cap in place.caps:
+            cap.used += 1
+
+    def _park(self, place: Place, cap: Cap) -> None:
+        heappush(cap.parked, (place.order, place))
+        self._parked += 1
+        for other in place.caps:
+            if other is not cap and not other.is_full:
+                self._unpark(other)
+
+    def _unpark(self, cap: Cap) -> None:
+        if cap.parked:
+            heappush(self._ready, heappop(cap.parked))
+            self._parked -= 1

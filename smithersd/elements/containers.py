@@ -1,0 +1,80 @@
+"""Sequence, Parallel and Branch: the order of things. Containers have no state of their own."""
+
+from typing import Any
+
+from smithersd.elements.element import Child, Condition, Element, check_condition
+from smithersd.errors import WorkflowError
+
+
+class Sequence(Element[None]):
+    """Children one after another; it ends with its last child.
+
+    >>> from smithersd import Task
+    >>> steps = Sequence(Task("one", print, "1"), Task("two", print, "2"))
+    """
+
+    __slots__ = ("children",)
+
+    kind = "sequence"
+
+    def __init__(self, *children: Child, id: str | None = None) -> None:
+        super().__init__(id)
+        self.children = tuple(checked_child(child, self) for child in children)
+
+
+class Parallel(Element[None]):
+    """Children side by side; it ends when all of them have ended.
+
+    `max_concurrency` limits how many attempts inside run at once (within the run's own limit).
+
+    >>> from smithersd import Task
+    >>> both = Parallel(Task("left", print, "l"), Task("right", print, "r"), max_concurrency=1)
+    """
+
+    __slots__ = ("children", "max_concurrency")
+
+    kind = "parallel"
+
+    def __init__(self, *children: Child, max_concurrency: int | None = None, id: str | None = None) -> None:
+        super().__init__(id)
+        if max_concurrency is not None and (
+            isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1
+        ):
+            raise WorkflowError(
+                f"max_concurrency of a parallel is {max_concurrency!r}.", remedy="Give a whole number from 1, or None."
+            )
+        self.max_concurrency = max_concurrency
+        self.children = tuple(checked_child(child, self) for child in children)
+
+
+class Branch(Element[None]):
+    """One of two ways: `then` when the condition is true, else `otherwise` (nothing, when there is none).
+
+    The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes.
+
+    >>> from smithersd import Task
+    >>> check = Task("check", lambda: 7)
+    >>> branch = Branch(lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
+    """
+
+    __slots__ = ("otherwise", "then", "when")
+
+    kind = "branch"
+
+    def __init__(self, when: Condition, then: Child, otherwise: Child | None = None, *, id: str | None = None) -> None:
+        super().__init__(id)
+        check_condition(when, "when", self)
+        self.when = when
+        self.then = checked_child(then, self)
+        self.otherwise = None if otherwise is None else checked_child(otherwise, self)
+
+
+def checked_child(child: object, parent: Element[Any]) -> Child:
+    """Refuse what cannot stand in a tree."""
+    if isinstance(child, Element) or callable(child):
+        return child
+    remedy = "Put elements there, or functions of the context that return one."
+    if isinstance(child, (list, tuple)):
+        remedy = f"Spread the list: {type(parent).__name__}(*children)."
+    name = "" if parent.id is None else f" {parent.id!r}"
+    raise WorkflowError(f"A child of {parent.kind}{name} is {child!r}, which is no element.", remedy=remedy)

@@ -1,0 +1,83 @@
+"""The context: what a workflow function, a lazy subtree and a condition may read of the run."""
+
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from smithersd.elements.element import Element, Node, Reference
+from smithersd.elements.kinds import NodeState
+from smithersd.elements.schema import Schema
+from smithersd.errors import OutputNotReady, WorkflowError
+
+InputT_co = TypeVar("InputT_co", covariant=True)
+T = TypeVar("T")
+DefaultT = TypeVar("DefaultT")
+
+
+class Reads(Protocol):
+    """Where a context reads from; it notes what was read, so that a rendering knows what it depends on."""
+
+    def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
+        """Return whether the node has an output, and that output read by `schema` (else by its own)."""
+
+    def state(self, node_id: str) -> NodeState | None:
+        """Return the node's state, None for a node that the run does not have (yet)."""
+
+
+class Context(Generic[InputT_co]):
+    """What a workflow reads from; `Context[Bug]` says that its input is a `Bug`.
+
+    A workflow function is pure: it reads through the context only, and is rendered again when something that it
+    read has changed.
+    """
+
+    __slots__ = ("_reads", "input", "run_id")
+
+    def __init__(self, *, input: Any, run_id: str, reads: Reads) -> None:
+        self.input: InputT_co = input
+        """The run's input, validated."""
+        self.run_id = run_id
+        """The run's id."""
+        self._reads = reads
+
+    @overload
+    def output(self, node: Element[T]) -> T: ...
+    @overload
+    def output(self, node: str) -> Any: ...
+    def output(self, node: Reference) -> Any:
+        """Return a node's output.
+
+        In a lazy subtree or a condition an output that is still to come is waited for.
+
+        Raises:
+            OutputNotReady: the node has no output (yet).
+        """
+        is_ready, value = self._read(node)
+        if not is_ready:
+            raise OutputNotReady(_id_of(node))
+        return value
+
+    @overload
+    def latest(self, node: Element[T]) -> T | None: ...
+    @overload
+    def latest(self, node: Element[T], default: DefaultT) -> T | DefaultT: ...
+    @overload
+    def latest(self, node: str, default: Any = None) -> Any: ...
+    def latest(self, node: Reference, default: Any = None) -> Any:
+        """Return a node's latest output, or the default while it has none."""
+        is_ready, value = self._read(node)
+        return value if is_ready else default
+
+    def state(self, node: Reference) -> NodeState | None:
+        """Return a node's state, None for a node that the run does not have (yet)."""
+        return self._reads.state(_id_of(node))
+
+    def _read(self, node: Reference) -> tuple[bool, Any]:
+        schema = node.schema if isinstance(node, Node) else None
+        return self._reads.output(_id_of(node), schema)
+
+
+def _id_of(node: Reference) -> str:
+    if isinstance(node, str):
+        return node
+    if isinstance(node, Node):
+        return node.id
+    raise WorkflowError(f"{node!r} is no node, so it has neither output nor state.", remedy="Ask for a task inside it.")

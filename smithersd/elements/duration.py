@@ -1,0 +1,45 @@
+"""Durations as authors write them: seconds, or "1h30m"."""
+
+import math
+import re
+from datetime import timedelta
+
+from smithersd.errors import WorkflowError
+
+Duration = float | int | str | timedelta
+"""Seconds as a number, a text such as "90s", "1h30m" or "250ms", or a timedelta."""
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+DURATION_S_MAX = 10 * 365 * 86_400.0
+"""Ten years: longer is a slip of the pen."""
+
+
+def seconds(duration: Duration, what: str) -> float:
+    """Turn a duration into seconds; `what` names it in the error.
+
+    >>> seconds("1h30m", "timeout")
+    5400.0
+
+    Raises:
+        WorkflowError: it is no duration, negative, not finite or longer than ten years.
+    """
+    value = _parsed(duration)
+    if value is None or not 0 <= value <= DURATION_S_MAX:
+        raise WorkflowError(
+            f"{what} is {duration!r}, which is no duration.", remedy='Give seconds (90) or a text such as "1h30m".'
+        )
+    return value
+
+
+def _parsed(duration: object) -> float | None:
+    if isinstance(duration, bool):
+        return None
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, (int, float)):
+        return float(duration) if math.isfinite(duration) else None
+    if isinstance(duration, str) and _WHOLE.fullmatch(duration):
+        return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(duration))
+    return None

@@ -1,0 +1,108 @@
+"""Shell: one command of the operating system, durable once it has ended with 0."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, Unpack, overload
+
+from smithersd.elements.arguments import check_arguments, elements_in
+from smithersd.elements.element import Element, Node, Reference
+from smithersd.elements.kinds import NodeKind
+from smithersd.elements.options import Attempts, TaskOptions, attempts_of
+from smithersd.elements.schema import Schema, schema_for
+from smithersd.errors import WorkflowError
+
+T_co = TypeVar("T_co", covariant=True)
+
+Word = str | Element[Any]
+"""A word of a command: a text, or an element whose output is put there."""
+
+
+class Shell(Node[T_co]):
+    """One command: a text for `/bin/sh -c`, or a list of words that no shell touches.
+
+    Its lines become events while it runs. The output is what it printed to stdout; with `output=` that text is read as
+    JSON of the given type. An element among the words or in `env` makes the command run after it, with its output there
+    (a text as it is, anything else as JSON). `cwd` is the folder to run in, `env` is added to the environment.
+    Other options: see `TaskOptions`.
+
+    >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
+    >>> size = Shell("size", ["du", "-s", "build"], depends_on=build)
+    """
+
+    __slots__ = ("attempts", "command", "cwd", "env", "has_elements", "parses_stdout")
+
+    kind = "shell"
+    node_kind = NodeKind.SHELL
+
+    @overload
+    def __init__(
+        self: "Shell[str]",
+        id: str,
+        command: str | list[Word] | tuple[Word, ...],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, Word] | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        id: str,
+        command: str | list[Word] | tuple[Word, ...],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, Word] | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        id: str,
+        command: str | list[Word] | tuple[Word, ...],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, Word] | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None:
+        name = f"shell {id!r}"
+        super().__init__(
+            id,
+            label=options.get("label"),
+            skip_if=options.get("skip_if", False),
+            depends_on=options.get("depends_on", ()),
+            schema=_schema(options, name),
+        )
+        self.parses_stdout = "output" in options
+        self.attempts: Attempts = attempts_of(options, name)
+        self.command: str | tuple[Word, ...] = _checked_command(command, name)
+        self.cwd = None if cwd is None else str(cwd)
+        self.env: dict[str, Word] = _checked_env(env, name)
+        self.has_elements = check_arguments((list(self.command), self.env), name)
+
+    def references(self) -> Iterator[Reference]:
+        """Everything that must have ended before: the elements among the words and in env, and depends_on."""
+        yield from elements_in([list(self.command), self.env]) if self.has_elements else ()
+        yield from self.depends_on
+
+
+def _schema(options: TaskOptions, node: str) -> Schema:
+    return schema_for(options.get("output", str), node)
+
+
+def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
+    if isinstance(command, str) and command.strip():
+        return command
+    if isinstance(command, (list, tuple)) and command and all(isinstance(word, (str, Element)) for word in command):
+        return tuple(command)
+    raise WorkflowError(
+        f"The command of {node} is {command!r}.",
+        remedy="Give a text for the shell, or a list of words (texts, elements).",
+    )
+
+
+def _checked_env(env: object, node: str) -> dict[str, Word]:
+    if env is None:
+        return {}
+    if isinstance(env, Mapping) and all(
+        isinstance(name, str) and isinstance(value, (str, Element)) for name, value in env.items()
+    ):
+        return dict(env)
+    raise WorkflowError(f"env of {node} is {env!r}.", remedy="Give a dict of names and texts.")

@@ -1,0 +1,148 @@
+"""Task: one call of an author's function, durable once it has returned."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar, Unpack, overload
+
+from smithersd.elements.arguments import check_arguments, check_not_hidden, elements_in
+from smithersd.elements.element import Node, Reference
+from smithersd.elements.kinds import NodeKind
+from smithersd.elements.options import Attempts, TaskOptions, attempts_of
+from smithersd.elements.schema import Schema, schema_for
+from smithersd.errors import WorkflowError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Task(Node[T_co]):
+    """One call of a function: `Task(id, function, *arguments, **options)`.
+
+    An async function runs in the event loop, a plain one in a thread. An element among the arguments, also in a list,
+    tuple or dict, makes this task run after it and receive its output. The return annotation is the output's schema.
+    Options: see `TaskOptions`.
+
+    >>> def double(number: int) -> int:
+    ...     return 2 * number
+    >>> first = Task("first", double, 21, retries=2, timeout="5m")
+    >>> second = Task("second", double, first)
+    """
+
+    __slots__ = ("arguments", "attempts", "function", "has_elements")
+
+    kind = "task"
+    node_kind = NodeKind.TASK
+
+    @overload
+    def __init__(
+        self,
+        id: str,
+        function: Callable[..., Coroutine[Any, Any, T_co]],
+        *arguments: Any,
+        **options: Unpack[TaskOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, id: str, function: Callable[..., T_co], *arguments: Any, **options: Unpack[TaskOptions]
+    ) -> None: ...
+    def __init__(self, id: str, function: Callable[..., Any], *arguments: Any, **options: Unpack[TaskOptions]) -> None:
+        name = f"task {id!r}"
+        _check_function(function, name)
+        check_not_hidden(function, name)
+        super().__init__(
+            id,
+            label=options.get("label"),
+            skip_if=options.get("skip_if", False),
+            depends_on=options.get("depends_on", ()),
+            schema=_schema(function, options, name),
+        )
+        self.attempts: Attempts = attempts_of(options, name)
+        self.function = function
+        self.arguments = arguments
+        self.has_elements = check_arguments(arguments, name)
+        _check_signature(function, arguments, name)
+
+    def references(self) -> Iterator[Reference]:
+        """Everything that must have ended before: the elements among the arguments, and depends_on."""
+        yield from elements_in(self.arguments) if self.has_elements else ()
+        yield from self.depends_on
+
+
+def _check_function(function: object, node: str) -> None:
+    if not callable(function):
+        raise WorkflowError(
+            f"{node} got {function!r}, which cannot be called.",
+            remedy="Pass the function itself and its arguments after it: Task(id, function, *arguments).",
+        )
+    inner = _unwrapped(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise WorkflowError(f"{node} got a generator function, which has no single result.", remedy="Return a list.")
+
+
+def _unwrapped(function: Any) -> Any:
+    """The function behind partials, or the __call__ of a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return function
+    return type(function).__call__
+
+
+def _schema(function: Callable[..., Any], options: TaskOptions, node: str) -> Schema:
+    if "output" in options:
+        return schema_for(options["output"], node)
+    return schema_for(_return_type(_unwrapped(function), node), node)
+
+
+def _return_type(function: Any, node: str) -> Any:
+    """The return annotation; a class called as a function gives itself, no annotation any JSON value."""
+    if inspect.isclass(function):
+        return function
+    annotation = getattr(function, "__annotations__", {}).get("return", Any)
+    if isinstance(annotation, str):
+        annotation = _resolved(function, annotation, node)
+    if typing.get_origin(annotation) in (Awaitable, Coroutine) and not inspect.iscoroutinefunction(function):
+        annotation = typing.get_args(annotation)[-1]
+    return None if annotation is type(None) else annotation
+
+
+def _resolved(function: Any, annotation: str, node: str) -> Any:
+    try:
+        return typing.get_type_hints(function, include_extras=True)["return"]
+    except Exception as error:
+        raise WorkflowError(
+            f"The return annotation {annotation!r} of {node} cannot be resolved: {error}.",
+            remedy="Import the type at the top of the module, or say the type with output=.",
+        ) from error
+
+
+def _check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], node: str) -> None:
+    signature = _signature(function)
+    if signature is None:
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        name = getattr(_unwrapped(function), "__name__", "the function")
+        raise WorkflowError(
+            f"The arguments of {node} do not fit {name}{signature}: {error}.",
+            remedy="Pass the function's positional arguments after it; bind keywords with functools.partial.",
+        ) from None
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return _cached_signature(function)
+    except TypeError:  # an unhashable callable
+        return _read_signature(function)
+
+
+def _read_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (ValueError, TypeError):  # some builtins tell nothing
+        return None
+
+
+_cached_signature = functools.lru_cache(maxsize=1024)(_read_signature)

@@ -1,0 +1,155 @@
+"""@workflow: the author's function, named and typed."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+import pydantic_core
+
+from smithersd.config import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
+from smithersd.elements.context import Context
+from smithersd.elements.element import Child
+from smithersd.elements.schema import Schema, schema_for
+from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
+
+InputT = TypeVar("InputT")
+
+WorkflowFunction = Callable[[Context[InputT]], Child]
+
+
+class Workflow(Generic[InputT]):
+    """A workflow function with its name, its input type and its own limit of attempts at once (None: the default)."""
+
+    def __init__(
+        self, function: WorkflowFunction[InputT], *, name: str | None = None, max_concurrency: int | None = None
+    ) -> None:
+        self.function = function
+        self.name = _checked_name(name if name is not None else getattr(function, "__name__", ""))
+        self.max_concurrency = _checked_limit(max_concurrency, self.name)
+        self._input_schema = _input_schema(function, self.name)
+
+    def __repr__(self) -> str:
+        return f"Workflow({self.name!r})"
+
+    def input_text(self, value: Any) -> str:
+        """Check an input given as plain data or as the input type itself; return it as the JSON that a run keeps.
+
+        None stands for no input: a type whose fields all have defaults takes it as {}.
+
+        Raises:
+            InvalidInput: it does not fit the type, or is larger than 1 MiB.
+        """
+        text = self._dumped(value)
+        if len(text) > INPUT_BYTES_MAX:
+            raise InvalidInput(
+                f"The input of workflow {self.name!r} is {len(text)} bytes; at most {INPUT_BYTES_MAX // KIB} KiB are taken.",
+                remedy="Pass a path or an address of the data instead.",
+            )
+        return text
+
+    def load_input(self, text: str) -> InputT:
+        """Read an input back from the JSON that a run keeps.
+
+        Raises:
+            InvalidInput: it does not fit the type.
+        """
+        try:
+            value: InputT = self._input_schema.load(text)
+        except InvalidOutput as error:
+            raise self._invalid(error) from error
+        return value
+
+    def _dumped(self, value: Any) -> str:
+        try:
+            return self._input_schema.dump(value)
+        except InvalidOutput as error:
+            if value is not None:
+                raise self._invalid(error) from error
+            first = error
+        try:
+            return self._input_schema.dump({})
+        except InvalidOutput:
+            remedy = "Pass one with --input JSON (or --input @file), from Python with input=."
+            raise InvalidInput(
+                f"Workflow {self.name!r} needs an input of type {self._input_schema.name}.", remedy=remedy
+            ) from first
+
+    def _invalid(self, error: InvalidOutput) -> InvalidInput:
+        message = error.message.removeprefix("The output")
+        return InvalidInput(f"The input of workflow {self.name!r}{message}")
+
+
+@overload
+def workflow(function: WorkflowFunction[InputT], /) -> Workflow[InputT]: ...
+@overload
+def workflow(
+    *, name: str | None = None, max_concurrency: int | None = None
+) -> Callable[[WorkflowFunction[InputT]], Workflow[InputT]]: ...
+def workflow(
+    function: WorkflowFunction[Any] | None = None, /, *, name: str | None = None, max_concurrency: int | None = None
+) -> Any:
+    """Make a workflow of a function from a context to an element tree.
+
+    The function is pure: it reads through the context only and runs again when something that it read has changed.
+
+    >>> from smithersd import Context, Task, workflow
+    >>> @workflow
+    ... def greet(ctx: Context[str]):
+    ...     return Task("hello", "Hello, {}!".format, ctx.input)
+    >>> greet.name
+    'greet'
+    """
+    if function is not None:
+        return Workflow(function)
+    return lambda decorated: Workflow(decorated, name=name, max_concurrency=max_concurrency)
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and 1 <= len(name) <= NODE_ID_LENGTH_MAX and name.isprintable():
+        return name
+    raise WorkflowError(f"A workflow is named {name!r}.", remedy='Name it: @workflow(name="release").')
+
+
+def _checked_limit(value: object, name: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise WorkflowError(f"max_concurrency of workflow {name!r} is {value!r}.", remedy="Give a whole number from 1.")
+
+
+def _input_schema(function: Callable[..., Any], name: str) -> Schema:
+    parameters = _parameters(function, name)
+    if len(parameters) != 1:
+        raise WorkflowError(
+            f"Workflow {name!r} takes {len(parameters)} parameters.",
+            remedy=f"It takes one, the context: def {name}(ctx).",
+        )
+    annotation = parameters[0].annotation
+    if isinstance(annotation, str):
+        annotation = _resolved(function, parameters[0].name)
+    arguments = typing.get_args(annotation) if typing.get_origin(annotation) is Context else ()
+    return schema_for(arguments[0] if arguments else Any, f"the input of workflow {name!r}")
+
+
+def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
+    if not callable(function) or inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise WorkflowError(
+            f"Workflow {name!r} is not a plain function.", remedy="Make it def, not async def: waiting is for tasks."
+        )
+    required = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [one for one in inspect.signature(function).parameters.values() if one.kind in required]
+
+
+def _resolved(function: Callable[..., Any], parameter: str) -> Any:
+    try:
+        return typing.get_type_hints(function)[parameter]
+    except (NameError, AttributeError, TypeError) as error:
+        raise WorkflowError(
+            f"The annotation of {parameter!r} in workflow function {function.__name__!r} cannot be resolved: {error}.",
+            remedy="Define the input type at the top of the module.",
+        ) from error
+
+
+def json_value(text: str) -> Any:
+    """Read JSON text as plain data."""
+    return pydantic_core.from_json(text)
