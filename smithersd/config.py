@@ -47,18 +47,39 @@ EVENT_PAGE_BYTES_MAX = 4 * MIB
 # The feed and the streams
 FEED_POLL_S = 0.5
 FEED_RING_BYTES_MAX = 4 * MIB
+FEED_PAGE_ROWS = 1_000
+"""Stored events that a follower who is behind reads at once; followers at the same place share them."""
+FEED_PAGES_BYTES_MAX = 8 * MIB
+"""Bytes of such pages that one feed remembers for all its followers together."""
+FEED_FANOUT_S = 0.000_025
+"""What waking one follower costs: the tail rests this long for each of them, so that it leaves half of the loop."""
 STREAMS_MAX = 1_000
 STREAM_WRITE_BYTES_MAX = 64 * KIB
 STREAM_WRITE_TIMEOUT_S = 30.0
 STREAM_PING_S = 8.0
 STREAM_DRAIN_S = 1.0
 STREAM_RETRY_MS = 1_000
+STREAM_RETRY_AFTER_S = 5
+"""When a client that found all streams taken should ask again."""
 
 # The serve app
 HOST_DEFAULT = "127.0.0.1"
 PORT_DEFAULT = 7331
 BODY_BYTES_MAX = 1 * MIB
 BODY_DEPTH_MAX = 100
+BODY_TIMEOUT_S = 30.0
+NOTE_LENGTH_MAX = 10_000
+"""Characters of the note that comes with a decision."""
+NAME_LENGTH_MAX = 200
+"""Characters of the name of who decided."""
+READY_TIMEOUT_S = 2.0
+"""A store that takes longer to say that it is there is not ready."""
+SERVER_STOP_S = 2.0
+"""How long plain requests may take to end when the server stops."""
+SEND_BUFFER_BYTES = 64 * KIB
+"""The kernel's send buffer of a client's socket: what a client that never reads may hold."""
+FOLD_SLICE_EVENTS = 200
+"""Events that a reader folds before it lets the loop go on."""
 APPLIED_WAIT_S = 1.0
 """How long a decision's answer waits for a live engine to have applied it."""
 FRAMES_LIMIT_DEFAULT = 50
