@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from smithersd.config import NODES_MAX
-from smithersd.core.places import LAZY, Place, Progress
+from smithersd.core.places import Place, Progress
 from smithersd.elements import Element, Node
 from smithersd.errors import WorkflowError
 
@@ -200,6 +200,3 @@ def has_dependencies(root: Place) -> bool:
         for place in root.walk()
         if isinstance(place.element, Node)
     )
-
-
-__all__ = ["LAZY", "Plan", "check_no_cycle", "has_dependencies"]

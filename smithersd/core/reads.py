@@ -115,10 +115,14 @@ class Readers:
         """A node has a new output."""
         self.dirty |= self._of_output.get(node_id, _NOBODY)
 
+    @property
+    def are_watching_states(self) -> bool:
+        """Whether any scope has ever read a state."""
+        return bool(self._of_state)
+
     def state_changed(self, node_id: str) -> None:
         """A node has changed its state."""
-        if self._of_state:
-            self.dirty |= self._of_state.get(node_id, _NOBODY)
+        self.dirty |= self._of_state.get(node_id, _NOBODY)
 
 
 _NOBODY: frozenset[str] = frozenset()

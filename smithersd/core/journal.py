@@ -1,0 +1,29 @@
+"""The journal: events as they are decided, numbered, applied to the run's state and gathered into the next step."""
+
+from smithersd.core.events import Event, Recorded
+from smithersd.core.fold import RunState
+from smithersd.core.reads import Readers
+from smithersd.core.step import Step
+
+
+class Journal:
+    """One run's state, the step in the making, and the time at which things happen."""
+
+    def __init__(self, state: RunState, readers: Readers) -> None:
+        self.state = state
+        self.step = Step()
+        self.now_ms = 0
+        self._readers = readers
+
+    def emit(self, event: Event) -> None:
+        """Decide an event: it has the next number, and the state is what it makes of it."""
+        recorded = Recorded(self.state.last_seq + 1, self.now_ms, event)
+        self.state.apply(recorded)
+        self.step.events.append(recorded)
+        if self._readers.are_watching_states:
+            self._readers.state_changed(getattr(event, "node_id", ""))
+
+    def take(self) -> Step:
+        """Hand over the step and begin the next."""
+        step, self.step = self.step, Step()
+        return step

@@ -1,0 +1,104 @@
+"""render: calling the author's functions with a context, scope by scope.
+
+Author functions run here and nowhere else in the core. What they raise becomes a WorkflowError that says where.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from smithersd.core.fold import RunState
+from smithersd.core.frames import ROOT_SCOPE
+from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
+from smithersd.elements import Child, Context, Workflow
+from smithersd.elements.element import Condition, Lazy
+from smithersd.errors import OutputNotReady, SmithersError, WorkflowError
+
+
+class Renderer:
+    """Renders the scopes of one run, and remembers each rendering until something that it read changes."""
+
+    def __init__(self, workflow: Workflow[Any], state: RunState, outputs: Outputs, input: Any) -> None:
+        self._workflow = workflow
+        self._state = state
+        self._outputs = outputs
+        self._input = input
+        self._rendered: dict[str, tuple[object, Child]] = {}
+        self.readers = Readers()
+
+    def root(self, schema_of: SchemaLookup) -> Child:
+        """Render the workflow function, or return what it last returned while nothing that it read has changed.
+
+        Raises:
+            WorkflowError: it raised, or read an output that is not ready.
+        """
+        function = self._workflow.function
+        try:
+            return self._scope(ROOT_SCOPE, function, schema_of, f"workflow function {self._workflow.name!r}")
+        except OutputNotReady as error:
+            raise WorkflowError(
+                f"The workflow function {self._workflow.name!r} reads the output of {error.node_id!r}, which is not ready.",
+                remedy="Read it in a lazy subtree (put a function of the context in that place of the tree), "
+                f"or with ctx.latest({error.node_id!r}).",
+            ) from error
+
+    def lazy(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
+        """Render a lazy subtree, or return what it last returned.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
+
+    def judge(self, condition: Condition, schema_of: SchemaLookup, what: str) -> bool:
+        """Judge a condition; `what` names it in errors.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        if isinstance(condition, bool):
+            return condition
+        return bool(self._call(condition, TrackedReads(self._state, self._outputs, schema_of), what))
+
+    def learn(self, schema_of: SchemaLookup) -> Child:
+        """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
+        reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
+        return self._call(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
+
+    def forget(self, scope: str) -> None:
+        """Drop what a scope returned, so that it is rendered anew."""
+        self._rendered.pop(scope, None)
+        self.readers.forget(scope)
+
+    def _scope(self, scope: str, function: Callable[..., Any], schema_of: SchemaLookup, what: str) -> Child:
+        rendered = self._rendered.get(scope)
+        if rendered is not None and rendered[0] is function:
+            return rendered[1]
+        reads = TrackedReads(self._state, self._outputs, schema_of)
+        child: Child = self._call(function, reads, what)
+        self._rendered[scope] = (function, child)
+        self.readers.note(scope, reads.noted)
+        return child
+
+    def _call(self, function: Callable[..., Any], reads: TrackedReads, what: str) -> Any:
+        context = Context[Any](input=self._input, run_id=self._state.run_id, reads=reads)
+        try:
+            return function(context)
+        except SmithersError:
+            raise
+        except Exception as error:
+            raise WorkflowError(
+                f"The {what} raised {type(error).__name__}: {error} ({_where(error)}).",
+                remedy="A workflow function must be pure and total: let tasks do what can fail.",
+            ) from error
+
+
+def _where(error: Exception) -> str:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "nowhere"
+    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"

@@ -1,0 +1,164 @@
+"""The rendered tree of a run: its plan, its frames, and which nodes are part of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from smithersd.core import events
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.frames import ROOT_SCOPE, FrameTree, Tree
+from smithersd.core.journal import Journal
+from smithersd.core.places import LAZY, Place, compile_scope
+from smithersd.core.plan import Plan, check_no_cycle, has_dependencies
+from smithersd.core.render import Renderer
+from smithersd.core.states import NodeState
+from smithersd.core.step import FrameChange
+from smithersd.elements import Child, Node
+from smithersd.elements.element import Condition
+from smithersd.elements.schema import Schema
+from smithersd.errors import WorkflowError
+
+
+class RenderedTree:
+    """Renders scopes when they are due or stale, and says what changed: NodePending and FrameCommitted."""
+
+    def __init__(self, renderer: Renderer, journal: Journal, frames: FrameTree) -> None:
+        self._renderer = renderer
+        self._journal = journal
+        self._frames = frames
+        self._plan: Plan | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of everything rendered so far."""
+        assert self._plan is not None, "nothing was rendered yet"
+        return self._plan
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something that a rendering has read has changed since."""
+        return bool(self._renderer.readers.dirty)
+
+    def learn(self) -> None:
+        """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed."""
+        try:
+            place, _ = compile_scope(self._renderer.learn(self._schema_of), ROOT_SCOPE, None)
+            self._plan = Plan(place)
+        except WorkflowError:
+            pass  # the rendering that counts comes next and tells what is wrong
+
+    def render(self) -> None:
+        """Render the workflow function, at first or because what it or a subtree has read has changed.
+
+        The plan is made anew; what the flow has reached is found out again from the run's state.
+
+        Raises:
+            WorkflowError: the function raised, or its tree cannot be run.
+        """
+        for scope in list(self._renderer.readers.dirty):
+            self._renderer.forget(scope)
+        place, tree = self._compile_root(self._renderer.root(self._schema_of))
+        self._plan = Plan(place)
+        self._mount(place)
+        self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._gone(place))})
+
+    def expand(self, lazy: Place) -> None:
+        """Render a lazy subtree that the flow has reached.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: the function raised, or its tree cannot be run.
+        """
+        assert not isinstance(lazy.element, Node)
+        child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
+        inner, tree = compile_scope(child, lazy.id, lazy)
+        self.plan.fill(lazy, inner)
+        self._mount(inner)
+        self._commit_frame({lazy.id: tree})
+
+    def choose(self, branch: Place, value: bool) -> list[Place]:  # noqa: FBT001 - the branch's answer
+        """Take one side of a branch; return the places of the other."""
+        dropped = self.plan.choose(branch, value)
+        for side in branch.children:
+            if not side.is_dropped:
+                self._mount(side)
+        return dropped
+
+    def judge(self, condition: Condition, what: str) -> bool:
+        """Judge a condition.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        return self._renderer.judge(condition, self._schema_of, what)
+
+    def unmounted(self) -> set[NodeKey]:
+        """Nodes that have not ended and that the tree has dropped."""
+        return {
+            node.key
+            for node in self._journal.state.nodes.values()
+            if not node.state.is_final and not self._is_mounted(node)
+        }
+
+    def _is_mounted(self, node: NodeRecord) -> bool:
+        place = self.plan.places.get(node.node_id)
+        return place is not None and not place.is_dropped
+
+    def _compile_root(self, child: Child) -> tuple[Place, Tree]:
+        place, tree = compile_scope(child, ROOT_SCOPE, None)
+        if has_dependencies(place):
+            check_no_cycle(place)
+            place, tree = compile_scope(child, ROOT_SCOPE, None)
+        return place, tree
+
+    def _gone(self, root: Place) -> list[str]:
+        """Scopes of lazy subtrees that the new tree has no place for."""
+        kept = tuple(place.id for place in root.walk() if place.kind == LAZY)
+        under = tuple(f"{scope}." for scope in kept)
+        scopes = [s for s in self._frames.scopes() if s != ROOT_SCOPE and s not in kept and not s.startswith(under)]
+        for scope in scopes:
+            self._renderer.forget(scope)
+        return scopes
+
+    def _schema_of(self, node_id: str) -> Schema | None:
+        place = None if self._plan is None else self._plan.places.get(node_id)
+        node: Node[Any] | None = None if place is None else place.node
+        return None if node is None else node.schema
+
+    def _mount(self, top: Place) -> None:
+        for place in self._live(top):
+            if place.node is not None:
+                self._mount_node(place.node)
+
+    def _live(self, top: Place) -> Iterator[Place]:
+        """Places that have come to be: not those inside a branch that is still to be decided."""
+        stack = [top]
+        while stack:
+            place = stack.pop()
+            yield place
+            if place.kind == "branch":
+                value = self._journal.state.branches.get((place.id, 0))
+                stack.extend([] if value is None else place.children[0 if value else 1 :][:1])
+            elif place.kind != LAZY:
+                stack.extend(reversed(place.children))
+
+    def _mount_node(self, node: Node[Any]) -> None:
+        known = self._journal.state.nodes.get((node.id, 0))
+        if known is not None and known.kind is not node.node_kind and not known.state.is_final:
+            if known.state is not NodeState.PENDING or known.attempts:
+                raise WorkflowError(
+                    f"Node {node.id!r} is under way as a {known.kind} and is now a {node.kind}.",
+                    remedy="Give the new element another id.",
+                )
+        elif known is not None:
+            if known.state is NodeState.CANCELLED:
+                self._journal.step.notes.append(f"node {node.id!r} was dropped earlier and stays cancelled")
+            return
+        self._journal.emit(events.NodePending(node.id, 0, node.node_kind, node.label))
+
+    def _commit_frame(self, scopes: dict[str, Tree | None]) -> None:
+        changed = self._frames.changed(scopes)
+        if changed:
+            frame_no = self._journal.state.frame_no + 1
+            self._journal.emit(events.FrameCommitted(frame_no, self._frames.hash))
+            self._journal.step.frames.append(FrameChange(frame_no, self._frames.hash, changed, self._journal.now_ms))

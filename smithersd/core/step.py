@@ -1,0 +1,47 @@
+"""A step: what one turn of the flow has decided, to be made durable in one transaction and then acted on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smithersd.core.events import JsonValue, Recorded
+from smithersd.core.fold import NodeKey
+from smithersd.core.frames import Tree
+from smithersd.elements import Node
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChange:
+    """A new frame: the scopes that differ from the frame before."""
+
+    frame_no: int
+    hash: str
+    scopes: Mapping[str, Tree | None]
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An attempt to start once the step is durable.
+
+    `values` are what the node runs with: a task's arguments, or a shell's `(command, env)`, outputs in their places.
+    """
+
+    node: Node[Any]
+    key: NodeKey
+    attempt: int
+    values: tuple[Any, ...]
+    last_heartbeat: JsonValue
+
+
+@dataclass(slots=True)
+class Step:
+    """Everything that one turn adds: rows to write, then attempts to start and to stop, and notes for the log."""
+
+    events: list[Recorded] = field(default_factory=list)
+    outputs: list[tuple[NodeKey, str, int]] = field(default_factory=list)
+    frames: list[FrameChange] = field(default_factory=list)
+    gates: dict[NodeKey, None] = field(default_factory=dict)
+    starts: list[Start] = field(default_factory=list)
+    stops: list[NodeKey] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
