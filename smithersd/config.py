@@ -68,10 +68,6 @@ PORT_DEFAULT = 7331
 BODY_BYTES_MAX = 1 * MIB
 BODY_DEPTH_MAX = 100
 BODY_TIMEOUT_S = 30.0
-NOTE_LENGTH_MAX = 10_000
-"""Characters of the note that comes with a decision."""
-NAME_LENGTH_MAX = 200
-"""Characters of the name of who decided."""
 READY_TIMEOUT_S = 2.0
 """A store that takes longer to say that it is there is not ready."""
 SERVER_STOP_S = 2.0

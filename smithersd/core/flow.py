@@ -181,6 +181,7 @@ class Flow:
         if node is None or node.state is not NodeState.WAITING_APPROVAL:
             return  # the store accepts decisions for pending gates only
         self._journal.emit(answer_event(answer))
+        self._journal.step.gates[node.key] = None
         if leads_to_output(node, answer):
             self._finish(node, decision_output(answer))
         elif leads_to_skip(node, answer):

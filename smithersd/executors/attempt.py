@@ -1,0 +1,130 @@
+"""One attempt while it runs: what it may still report, and whether it was told to end."""
+
+import asyncio
+import logging
+import threading
+from typing import ClassVar, cast
+
+import pydantic_core
+
+from smithersd.config import PROGRESS_INTERVAL_S
+from smithersd.errors import TASK_FAILED, ErrorInfo, TaskError
+from smithersd.executors.call import AttemptInfo, Sink
+from smithersd.executors.courier import Courier
+from smithersd.executors.outcome import Failed, Outcome, Stopped
+from smithersd.executors.printout import FlushTimer, Printout
+from smithersd.executors.throttle import Throttle
+
+Progress = tuple[float | None, float | None, str | None]
+"""done, total, message"""
+
+_log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """What one attempt reports, until it has ended or is abandoned.
+
+    Everything is told to the sink in the loop's thread and before `ended`; what comes later, from a thread that
+    was left behind for example, is dropped. A task that reports nothing pays for nothing.
+    """
+
+    __slots__ = (
+        "_beats", "_courier", "_flush_timer", "_printout", "_progress", "_sink", "capture", "info",
+        "is_over", "is_told_to_end",
+    )  # fmt: skip
+
+    _making: ClassVar[threading.Lock] = threading.Lock()
+    """Held while a channel is made that several threads of one task may ask for at once."""
+
+    def __init__(
+        self, info: AttemptInfo, sink: Sink, courier: Courier, flush_timer: FlushTimer, capture: object
+    ) -> None:
+        self.info = info
+        self.capture = capture
+        self.is_told_to_end = False
+        self.is_over = False
+        self._sink = sink
+        self._courier = courier
+        self._flush_timer = flush_timer
+        self._printout: Printout | None = None
+        self._beats: Throttle | None = None
+        self._progress: Throttle | None = None
+
+    @property
+    def printout(self) -> Printout:
+        """Where prints go."""
+        with self._making:
+            if self._printout is None:
+                self._printout = Printout(self._flush_timer, self._tell_printed)
+            return self._printout
+
+    def beat(self, data: bytes) -> None:
+        """Report a sign of life, with its data as JSON; from any thread."""
+        with self._making:
+            if self._beats is None:
+                self._beats = Throttle(self._courier, PROGRESS_INTERVAL_S, self._tell_beat)
+        self._beats.offer(data)
+
+    def progress(self, progress: Progress) -> None:
+        """Report how far the work is; from any thread."""
+        with self._making:
+            if self._progress is None:
+                self._progress = Throttle(self._courier, PROGRESS_INTERVAL_S, self._tell_progress)
+        self._progress.offer(progress)
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell the outcome, after all that was reported before it."""
+        if self.is_over:
+            if not isinstance(outcome, Stopped):
+                _log.warning("The late result of %s is dropped: it had been left behind.", self.info)
+            return
+        for channel in (self._progress, self._beats, self._printout):
+            if channel is not None:
+                channel.close()
+        self.is_over = True
+        self._courier.call(self._sink.ended, outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell that the work raised; if it was told to end, that is how it ended."""
+        self.end(Stopped() if self.is_told_to_end else Failed(_described(error)))
+        # Events hold no stack traces, so this is where an author finds them. Logged once the attempt is over,
+        # since what is logged within it would become one of its events.
+        _log.info("%s raised %s", self.info, type(error).__name__, exc_info=error)
+
+    def leave_behind(self) -> None:
+        """Report nothing any more, whatever still comes."""
+        self.is_told_to_end = True
+        self.is_over = True
+
+    def _tell_printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
+        if not self.is_over:
+            self._courier.call(self._sink.printed, text, stream, is_truncated)
+
+    def _tell_beat(self, data: bytes) -> None:
+        if not self.is_over:
+            self._courier.call(self._sink.beat, pydantic_core.from_json(data))
+
+    def _tell_progress(self, progress: Progress) -> None:
+        if not self.is_over:
+            self._courier.call(self._sink.progressed, *progress)
+
+
+def _described(error: BaseException) -> ErrorInfo:
+    match error:
+        case asyncio.CancelledError():
+            message = "The task was cancelled from within: something that it awaited was cancelled."
+            return ErrorInfo(TASK_FAILED, "CancelledError", message)
+        case SystemExit():
+            return ErrorInfo(TASK_FAILED, "SystemExit", f"The task called sys.exit({error.code!r}).")
+        case _:
+            return _printable(error)
+
+
+def _printable(error: BaseException) -> ErrorInfo:
+    """Describe the error in text that UTF-8 can hold, even if it cannot describe itself."""
+    try:
+        info = ErrorInfo.of(error)
+    except Exception:  # noqa: BLE001 - whatever an author's __str__ raises
+        error = TaskError(f"It raised {type(error).__name__}, whose message could not be made.")
+        info = ErrorInfo.of(error)
+    return ErrorInfo(info.code, info.name, info.message.encode(errors="replace").decode())

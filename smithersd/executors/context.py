@@ -1,0 +1,155 @@
+"""What a task's code can know and say about the attempt that it runs in."""
+
+import json
+import math
+from contextvars import ContextVar
+
+import pydantic_core
+
+from smithersd.config import HEARTBEAT_BYTES_MAX
+from smithersd.core.events import JsonValue
+from smithersd.errors import UserError
+from smithersd.executors.attempt import Attempt
+
+PROGRESS_MESSAGE_LENGTH_MAX = 1_000
+"""Characters of a progress message; the rest is cut."""
+
+current_attempt: ContextVar[Attempt | None] = ContextVar("smithersd_attempt", default=None)
+"""The attempt that this code runs for; threads and tasks that a task starts itself may inherit it."""
+
+
+class TaskContext:
+    """The attempt that the calling code runs in; from `task_context()`.
+
+    Every method may be called from any thread.
+    """
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    @property
+    def run_id(self) -> str:
+        """The run that the task belongs to."""
+        return self._attempt.info.run_id
+
+    @property
+    def node_id(self) -> str:
+        """The id of the task in the workflow's tree."""
+        return self._attempt.info.node_id
+
+    @property
+    def iteration(self) -> int:
+        """The iteration of the loop around the task; 0 outside loops."""
+        return self._attempt.info.iteration
+
+    @property
+    def attempt(self) -> int:
+        """Which try it is, from 1."""
+        return self._attempt.info.attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this node iteration, and for nothing else: 32 characters.
+
+        Give it to a service that must not do a thing twice, since an attempt that was interrupted is made again.
+        """
+        return self._attempt.info.idempotency_key
+
+    @property
+    def last_heartbeat(self) -> JsonValue:
+        """The data of the last heartbeat of the attempts before this one, or None: where to go on from."""
+        return self._attempt.info.last_heartbeat
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt should end now. A plain function asks this from time to time, and raises."""
+        return self._attempt.is_told_to_end
+
+    def heartbeat(self, data: JsonValue = None) -> None:
+        """Say that the task is alive, and leave data for the next attempt in case this one is interrupted.
+
+        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost.
+
+        Args:
+            data: any JSON value of at most 64 KiB.
+
+        Raises:
+            UserError: the data is no JSON, or too much.
+        """
+        self._attempt.beat(_heartbeat_json(data, self.node_id))
+
+    def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
+        """Say how far the task is, in a unit of its own.
+
+        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost.
+
+        Raises:
+            UserError: `done` or `total` is no finite number.
+        """
+        text = None if message is None else _shown(message)
+        self._attempt.progress((_finite(done, "done", self.node_id), _finite(total, "total", self.node_id), text))
+
+
+def task_context() -> TaskContext:
+    """The context of the task whose code calls this.
+
+    ```python
+    def fetch_all(urls: list[str]) -> int:
+        context = task_context()
+        start = context.last_heartbeat or 0
+        for done in range(start, len(urls)):
+            if context.cancelled:
+                raise InterruptedError
+            fetch(urls[done])
+            context.heartbeat(done + 1)
+            context.progress(done + 1, len(urls))
+        return len(urls)
+    ```
+
+    Raises:
+        UserError: the calling code runs in no task.
+    """
+    attempt = current_attempt.get()
+    if attempt is None:
+        raise UserError(
+            "task_context() was called outside of a task.",
+            remedy="Call it in the function that a Task runs. A thread that the function starts itself knows the "
+            "task only through asyncio.to_thread() or contextvars.copy_context().run().",
+        )
+    return TaskContext(attempt)
+
+
+def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
+    """The data as it is stored. Written at once, since the author may change the object afterwards."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        # Read back as deep as it will stand in its event: what nests too far could be written but never read.
+        pydantic_core.from_json(b"[[" + text + b"]]")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"The heartbeat data of task {node_id!r} cannot be written as JSON: {error}",
+            remedy="Give heartbeat() strings, finite numbers, booleans, None, and lists and dicts of them.",
+        ) from error
+    if len(text) > HEARTBEAT_BYTES_MAX:
+        raise UserError(
+            f"The heartbeat data of task {node_id!r} has {len(text):,} bytes; {HEARTBEAT_BYTES_MAX:,} is the limit.",
+            remedy="Store it elsewhere, and give heartbeat() the place.",
+        )
+    return text
+
+
+def _finite(number: float | None, name: str, node_id: str) -> float | None:
+    try:
+        if number is None or math.isfinite(number):
+            return number
+    except (TypeError, OverflowError):
+        pass  # no number, or one that no float can hold: the same mistake
+    raise UserError(
+        f"progress() of task {node_id!r} got {name}={number!r}.", remedy=f"Give {name} a finite number or None."
+    )
+
+
+def _shown(message: object) -> str:
+    return str(message)[:PROGRESS_MESSAGE_LENGTH_MAX].encode(errors="replace").decode()

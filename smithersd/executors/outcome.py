@@ -1,0 +1,28 @@
+"""How an attempt ended."""
+
+from dataclasses import dataclass
+
+from smithersd.errors import ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The work was done; `output` is its result as JSON text."""
+
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The work failed by its own fault."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The work was told to end, and ended without a result."""
+
+
+Outcome = Succeeded | Failed | Stopped
+"""How an attempt ended; `match` over it ends in assert_never."""

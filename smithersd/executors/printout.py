@@ -1,0 +1,184 @@
+"""What attempts print, gathered into few and bounded pieces."""
+
+import asyncio
+import codecs
+import io
+import threading
+from collections.abc import Callable, Iterator
+
+from smithersd.config import (
+    NODE_OUTPUT_ATTEMPT_BYTES_MAX,
+    NODE_OUTPUT_CHUNK_BYTES_MAX,
+    NODE_OUTPUT_FLUSH_S,
+)
+from smithersd.executors.courier import Courier
+
+SPANS_MAX = 16
+"""Changes between stdout and stderr that are kept in one gathering; more are merged, each stream in its order.
+
+Else a task that writes to both in turns would make an event of every write.
+"""
+
+Deliver = Callable[[str, str, bool], None]
+"""Takes a piece of text, the stream and whether it is the last because the limit is reached."""
+
+
+class FlushTimer:
+    """One timer for the printouts of all attempts; it runs only while something waits to be told."""
+
+    def __init__(self, courier: Courier) -> None:
+        self.courier = courier
+        self._waiting: dict[Printout, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, printout: "Printout") -> None:
+        """Have a printout flushed soon; in the loop's thread."""
+        self._waiting[printout] = None
+        if self._timer is None:
+            self._timer = self.courier.later(NODE_OUTPUT_FLUSH_S, self._flush)
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _flush(self) -> None:
+        self._timer = None
+        waiting, self._waiting = self._waiting, {}
+        for printout in waiting:
+            printout.flush()
+
+
+class _Span:
+    """Text that went to one stream without a change to the other."""
+
+    __slots__ = ("_buffer", "stream")
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self._buffer = io.StringIO()
+
+    def add(self, text: str) -> None:
+        self._buffer.write(text)
+
+    def pieces(self) -> Iterator[tuple[str, str]]:
+        for piece in _pieces(self._buffer.getvalue()):
+            yield piece, self.stream
+
+
+class Printout:
+    """What one attempt printed and nobody was told yet; writes may come from any thread."""
+
+    __slots__ = (
+        "_decoders", "_deliver", "_is_awaiting_flush", "_is_full", "_is_urgent", "_lock",
+        "_room_bytes", "_spans", "_timer", "_waiting_bytes",
+    )  # fmt: skip
+
+    def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
+        self._timer = timer
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._spans: list[_Span] = []
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+        self._room_bytes = NODE_OUTPUT_ATTEMPT_BYTES_MAX
+        self._waiting_bytes = 0
+        self._is_awaiting_flush = False
+        self._is_urgent = False
+        self._is_full = False
+
+    def add(self, text: str, stream: str) -> None:
+        """Take text; beyond the limit of an attempt it is dropped."""
+        with self._lock:
+            self._add(text, stream)
+
+    def add_bytes(self, data: bytes, stream: str) -> None:
+        """Take UTF-8 bytes, which may end amid a character."""
+        with self._lock:
+            if not self._is_full:
+                self._add(self._decoder(stream).decode(data), stream)
+
+    def flush(self) -> None:
+        """Tell all that waits; in the loop's thread."""
+        with self._lock:
+            spans, self._spans = self._spans, []
+            is_last = self._is_full
+            self._waiting_bytes = 0
+            self._is_awaiting_flush = self._is_urgent = False
+        pieces = [piece for span in spans for piece in span.pieces()]
+        for number, (text, stream) in enumerate(pieces, start=1):
+            self._deliver(text, stream, is_last and number == len(pieces))
+
+    def close(self) -> None:
+        """Tell all that waits, also the beginnings of characters that never came whole."""
+        for stream, decoder in self._decoders.items():
+            self.add(decoder.decode(b"", final=True), stream)
+        self.flush()
+
+    def _add(self, text: str, stream: str) -> None:
+        if self._is_full or not text:
+            return
+        text, size_bytes = _measured(text)
+        if size_bytes > self._room_bytes:
+            text = text.encode()[: self._room_bytes].decode(errors="ignore")
+            size_bytes = self._room_bytes
+            self._is_full = True
+        self._room_bytes -= size_bytes
+        self._waiting_bytes += size_bytes
+        self._span(stream).add(text)
+        self._ask_for_flush()
+
+    def _span(self, stream: str) -> _Span:
+        spans = self._spans
+        if spans and spans[-1].stream == stream:
+            return spans[-1]
+        if len(spans) >= SPANS_MAX:
+            return spans[-2]  # there are two streams, so spans alternate: the last of this stream
+        spans.append(_Span(stream))
+        return spans[-1]
+
+    def _decoder(self, stream: str) -> codecs.IncrementalDecoder:
+        decoder = self._decoders.get(stream)
+        if decoder is None:
+            decoder = self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder
+
+    def _ask_for_flush(self) -> None:
+        if not self._is_awaiting_flush:
+            self._is_awaiting_flush = True
+            self._timer.courier.carry(self._timer.add, self)
+        if not self._is_urgent and self._waiting_bytes >= NODE_OUTPUT_CHUNK_BYTES_MAX:
+            self._is_urgent = True
+            self._timer.courier.carry(self.flush)
+
+
+def _measured(text: str) -> tuple[str, int]:
+    """The text and its size in bytes; what UTF-8 cannot hold (lone surrogates) is replaced."""
+    if text.isascii():
+        return text, len(text)
+    try:
+        return text, len(text.encode())
+    except UnicodeEncodeError:
+        data = text.encode(errors="replace")
+        return data.decode(), len(data)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut text into pieces of bounded size, at the end of a line where there is one."""
+    data = text.encode()
+    start = 0
+    while len(data) - start > NODE_OUTPUT_CHUNK_BYTES_MAX:
+        end = _cut(data, start, start + NODE_OUTPUT_CHUNK_BYTES_MAX)
+        yield data[start:end].decode()
+        start = end
+    yield data[start:].decode()
+
+
+def _cut(data: bytes, start: int, end: int) -> int:
+    """Where to end a piece of at most `end - start` bytes: after a line, else between two characters."""
+    line_end = data.rfind(b"\n", start, end) + 1
+    if line_end > start:
+        return line_end
+    while data[end] & 0b1100_0000 == 0b1000_0000:  # a byte amid a character
+        end -= 1
+    return end

@@ -1,0 +1,49 @@
+"""How much there is to write in a result, judged without writing it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+PARTS_MAX = 1_000
+"""Values inside a result that are still written in the loop: well under a millisecond."""
+
+PART_LENGTH = 64
+"""Characters of text that count as one more part."""
+
+_LIGHT_TYPES = frozenset({type(None), bool, int, float})
+
+
+def is_heavy(result: Any) -> bool:
+    """Whether writing the result as JSON would hold up the event loop for longer than a thread's hop is worth."""
+    if type(result) in _LIGHT_TYPES:
+        return False
+    parts_left = PARTS_MAX
+    unseen: list[Iterable[Any]] = [(result,)]
+    while unseen:
+        for part in unseen.pop():
+            parts_left -= 1
+            if isinstance(part, (str, bytes)):
+                parts_left -= len(part) // PART_LENGTH
+            elif type(part) not in _LIGHT_TYPES:
+                unseen.append(_inside(part))
+            if parts_left < 0:
+                return True
+    return False
+
+
+def _inside(part: Any) -> Iterable[Any]:
+    match part:
+        case Mapping():
+            return (*part.keys(), *part.values()) if len(part) < PARTS_MAX else range(PARTS_MAX)
+        case list() | tuple() | set() | frozenset():
+            return part
+        case _:
+            return _attributes(part)
+
+
+def _attributes(part: Any) -> Iterable[Any]:
+    """What a model, a dataclass or any other object holds, with and without slots."""
+    held = getattr(part, "__dict__", None)
+    if isinstance(held, dict):
+        return tuple(held.values())
+    slots = getattr(type(part), "__slots__", ())
+    return [getattr(part, name, None) for name in slots]

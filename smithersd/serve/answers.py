@@ -1,0 +1,35 @@
+"""Answers as JSON, each with the headers that every answer carries."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+import pydantic_core
+from aiohttp import hdrs, web
+
+EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
+    {
+        hdrs.CACHE_CONTROL: "no-store",
+        "X-Content-Type-Options": "nosniff",
+        hdrs.SERVER: "smithersd",
+    }
+)
+"""Headers of every answer: no cache keeps it, no browser guesses at it, and it names no versions."""
+
+
+def to_json(value: Any) -> bytes:
+    """Write a value as JSON that every client can read: no NaN, no infinity."""
+    return pydantic_core.to_json(value, inf_nan_mode="null")
+
+
+def json_answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with a value as JSON."""
+    return raw_answer(to_json(value), status=status, headers=headers)
+
+
+def raw_answer(body: bytes, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with text that is JSON already."""
+    answer = web.Response(body=body, status=status, content_type="application/json", headers=headers)
+    answer.headers.extend(EVERY_ANSWER)
+    return answer

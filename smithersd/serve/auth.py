@@ -1,0 +1,144 @@
+"""Who may ask: a token when one is set, and otherwise only what plainly comes from this machine.
+
+With a token nothing else is checked: no web page knows it. Without one, three doors are closed: a web page of another
+site in the operator's own browser (its Origin, Sec-Fetch-Site), a name of another's DNS that points here (its Host),
+and other machines (their address), unless the operator opened the last two with `insecure`.
+"""
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from smithersd.errors import InvalidRequest
+from smithersd.serve.errors import Forbidden, Unauthorized
+
+TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - the name of the variable, not a token
+KEY_HEADER = "x-smithers-key"
+_OPENING = "Set a token with --auth-token, or allow it with --insecure."
+
+
+def token_of(auth_token: str | None) -> str | None:
+    """Return the token to ask for: the given one, else that of SMITHERS_API_KEY, else None.
+
+    Raises:
+        InvalidRequest: it is empty, or no header can carry it: that is never taken for "no token".
+    """
+    token = os.environ.get(TOKEN_VARIABLE) if auth_token is None else auth_token
+    if token is None:
+        return None
+    if not token:
+        raise InvalidRequest(
+            "The auth token is empty.", remedy=f"Give one, or leave it out (and unset {TOKEN_VARIABLE})."
+        )
+    if token != token.strip() or not token.isprintable():
+        raise InvalidRequest("The auth token has blanks around it or characters that no header can carry.")
+    return token
+
+
+class Guard:
+    """Lets requests pass or refuses them."""
+
+    def __init__(self, *, token: str | None, is_insecure: bool, allowed_hosts: Iterable[str]) -> None:
+        self._digest = None if token is None else _digest(token)
+        self._is_insecure = is_insecure
+        self._allowed_hosts = frozenset(_hostname(host) for host in allowed_hosts)
+
+    def check(self, request: web.Request) -> None:
+        """Let the request pass.
+
+        Raises:
+            Unauthorized: a token is set and did not come.
+            Forbidden: no token is set and the request may come from elsewhere.
+        """
+        if self._digest is not None:
+            self._check_token(request, self._digest)
+            return
+        self._check_site(request)
+        if not self._is_insecure:
+            self._check_peer(request)
+            self._check_host(request)
+
+    def _check_token(self, request: web.Request, digest: bytes) -> None:
+        offered = [*request.headers.getall(KEY_HEADER, ()), *_bearers(request)]
+        # Digests have one length, and compare_digest takes the same time wherever they differ.
+        if not any([hmac.compare_digest(_digest(one), digest) for one in offered]):  # noqa: C419 - all, always
+            raise Unauthorized(
+                "The token is missing or wrong.", remedy=f"Send Authorization: Bearer <token> or {KEY_HEADER}."
+            )
+
+    def _check_site(self, request: web.Request) -> None:
+        if request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site":
+            raise Forbidden("A page of another site may not use this run.", remedy="Set a token and send it.")
+        for origin in request.headers.getall(hdrs.ORIGIN, ()):
+            if not self._is_own(origin, request.headers.get(hdrs.HOST, "")):
+                raise Forbidden("A page of another origin may not use this run.", remedy="Set a token and send it.")
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        try:
+            parts = urlsplit(origin.strip().lower())
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and (
+            _authority(parts.netloc, parts.scheme) == _authority(host.strip().lower(), parts.scheme)
+            or _hostname(parts.netloc) in self._allowed_hosts
+        )
+
+    def _check_peer(self, request: web.Request) -> None:
+        peer = None if request.transport is None else request.transport.get_extra_info("peername")
+        # A peer without an address came through a unix socket, which is this machine's.
+        if isinstance(peer, tuple) and not _is_loopback(str(peer[0])):
+            raise Forbidden("Without a token only this machine is answered.", remedy=_OPENING)
+
+    def _check_host(self, request: web.Request) -> None:
+        hosts = request.headers.getall(hdrs.HOST, ())
+        name = _hostname(hosts[0]) if len(hosts) == 1 else ""
+        if not _is_loopback(name) and name not in self._allowed_hosts:
+            raise Forbidden(
+                "Without a token only requests to a loopback name are answered.",
+                remedy=f"{_OPENING} A single name is allowed with --allowed-host.",
+            )
+
+
+def _bearers(request: web.Request) -> Iterable[str]:
+    for value in request.headers.getall(hdrs.AUTHORIZATION, ()):
+        scheme, _, token = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            yield token.strip()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
+def _authority(netloc: str, scheme: str) -> str:
+    """Host and port, the scheme's own port left out."""
+    return netloc.removesuffix(":443" if scheme == "https" else ":80")
+
+
+def _hostname(host: str) -> str:
+    """The name or address in `host`, `host:port` or `[address]:port`; empty when it is none of these."""
+    text = host.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    name, colon, port = text.partition(":")
+    if colon and not (port.isascii() and port.isdigit()):
+        # An address of IPv6 without brackets, as an operator may write it; in a Host header it is malformed.
+        return text if ":" in port else ""
+    return name.removesuffix(".")
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback

@@ -1,0 +1,180 @@
+"""What goes wrong in a request, and how it is told: one table from code to status, one envelope.
+
+    {"error": {"code", "message", "details"?}}
+
+A message says what happened and what to do. Of an error that nobody foresaw a client learns only an id, which the
+log has too.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from aiohttp import hdrs, web
+
+from smithersd.errors import (
+    ApprovalAlreadyDecided,
+    ApprovalAmbiguous,
+    ApprovalNotPending,
+    InvalidRequest,
+    LeaseLost,
+    NodeNotFound,
+    RunIsDriven,
+    RunNotActive,
+    RunNotFound,
+    SmithersError,
+    StoreUnavailable,
+    UserError,
+)
+from smithersd.serve.answers import json_answer
+
+_log = logging.getLogger(__name__)
+
+
+class InvalidJson(UserError):
+    """The body is not JSON."""
+
+    code = "INVALID_JSON"
+
+
+class Unauthorized(UserError):
+    """No token came with the request, or a wrong one."""
+
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(UserError):
+    """Without a token only requests that plainly come from this machine are answered."""
+
+    code = "FORBIDDEN"
+
+
+class RouteNotFound(UserError):
+    """No route has this path."""
+
+    code = "NOT_FOUND"
+
+
+class MethodNotAllowed(UserError):
+    """The path is known, but not with this method."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(sorted(allowed))
+        super().__init__(f"{method} is not possible here.", remedy=f"Allowed: {self.allowed}.")
+
+
+class PayloadTooLarge(UserError):
+    """The body is larger than it may be."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class RequestTimeout(UserError):
+    """The body did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+
+
+class TooManyStreams(UserError):
+    """All event streams of this app are taken."""
+
+    code = "TOO_MANY_STREAMS"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, remedy=f"Try again in {retry_after_s} seconds.")
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(SmithersError):
+    """The store does not answer, or the engine in this process does not go on."""
+
+    code = "NOT_READY"
+
+
+STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
+    {
+        InvalidJson.code: HTTPStatus.BAD_REQUEST,
+        InvalidRequest.code: HTTPStatus.BAD_REQUEST,
+        Unauthorized.code: HTTPStatus.UNAUTHORIZED,
+        Forbidden.code: HTTPStatus.FORBIDDEN,
+        RouteNotFound.code: HTTPStatus.NOT_FOUND,
+        RunNotFound.code: HTTPStatus.NOT_FOUND,
+        NodeNotFound.code: HTTPStatus.NOT_FOUND,
+        MethodNotAllowed.code: HTTPStatus.METHOD_NOT_ALLOWED,
+        RequestTimeout.code: HTTPStatus.REQUEST_TIMEOUT,
+        ApprovalAmbiguous.code: HTTPStatus.CONFLICT,
+        ApprovalAlreadyDecided.code: HTTPStatus.CONFLICT,
+        ApprovalNotPending.code: HTTPStatus.CONFLICT,
+        RunNotActive.code: HTTPStatus.CONFLICT,
+        RunIsDriven.code: HTTPStatus.CONFLICT,
+        LeaseLost.code: HTTPStatus.CONFLICT,
+        PayloadTooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        SmithersError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
+        NotReady.code: HTTPStatus.SERVICE_UNAVAILABLE,
+        StoreUnavailable.code: HTTPStatus.SERVICE_UNAVAILABLE,
+        TooManyStreams.code: HTTPStatus.SERVICE_UNAVAILABLE,
+    }
+)
+"""Every code that a client can meet. One that is not here is answered as SERVER_ERROR."""
+
+
+def error_answer(error: Exception) -> web.Response:
+    """Tell a client what went wrong with its request."""
+    match error:
+        case web.HTTPException():
+            return _told(_translated(error))
+        case StoreUnavailable():
+            # Its own message may hold paths and SQL.
+            return _told(StoreUnavailable("The store does not answer at present.", remedy="Try again."))
+        case SmithersError() if error.code in STATUS_BY_CODE and error.code != SmithersError.code:
+            return _told(error)
+        case _:
+            return _unforeseen(error)
+
+
+def _told(error: SmithersError) -> web.Response:
+    message = error.message if error.remedy is None else f"{error.message} {error.remedy}"
+    body: dict[str, object] = {"code": error.code, "message": message}
+    if error.details is not None:
+        body["details"] = error.details
+    return json_answer({"error": body}, status=STATUS_BY_CODE[error.code], headers=_headers(error))
+
+
+def _headers(error: SmithersError) -> dict[str, str]:
+    match error:
+        case Unauthorized():
+            return {hdrs.WWW_AUTHENTICATE: "Bearer"}
+        case MethodNotAllowed():
+            return {hdrs.ALLOW: error.allowed}
+        case TooManyStreams():
+            return {hdrs.RETRY_AFTER: str(error.retry_after_s)}
+        case StoreUnavailable() | NotReady():
+            return {hdrs.RETRY_AFTER: "1"}
+        case PayloadTooLarge() | RequestTimeout():
+            # The rest of the body is on its way and nobody wants it.
+            return {hdrs.CONNECTION: "close"}
+        case _:
+            return {}
+
+
+def _translated(error: web.HTTPException) -> SmithersError:
+    match error:
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowed(error.method, error.allowed_methods)
+        case web.HTTPNotFound():
+            return RouteNotFound("There is nothing at this path.")
+        case web.HTTPRequestEntityTooLarge():
+            return PayloadTooLarge("The body is too large.")
+        case _:
+            return InvalidRequest(f"The request cannot be answered: {error.reason}.")
+
+
+def _unforeseen(error: Exception) -> web.Response:
+    error_id = secrets.token_hex(8)
+    _log.error("A request failed, error id %s.", error_id, exc_info=error)
+    message = f"Something went wrong that should not have. The log tells more under the id {error_id}."
+    return _told(SmithersError(message, details={"id": error_id}))
