@@ -228,11 +228,13 @@ class Flow:
         self._unmounted.clear()
 
     def _closing_events(self) -> list[Event]:
+        if self._ending is not None and self._slots.running:
+            return []
         dropped = [cancellation_of(self.state.nodes[key], Cancellation.UNMOUNTED) for key in sorted(self._unmounted)]
         ending = self._ending
-        if ending is None and self._tree.plan.is_ended and not self._tree.is_stale:
+        if ending is None and self._tree.plan.is_ended and not self._slots.running:
             ending = Finish()
-        if ending is None or self._slots.running:
+        if ending is None:
             return dropped
         if isinstance(ending, (Finish, Suspend)):
             return [*dropped, *closing_events(self.state, ending)]

@@ -52,6 +52,14 @@ class Schema:
         except ValidationError as error:
             raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
 
+    def normalised(self, text: str) -> str:
+        """Check JSON text that somebody else wrote, and write it anew.
+
+        Raises:
+            InvalidOutput: it is no JSON, or the schema refuses it.
+        """
+        return self.dump(self.load(text))
+
     @property
     def name(self) -> str:
         """The type's name for people."""

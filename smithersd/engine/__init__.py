@@ -1,1 +1,36 @@
-"""."""
+"""Drives one run: the loop between the pure flow, the store and the executors."""
+
+from smithersd.engine.clock import Clock, JumpingClock, SystemClock
+from smithersd.engine.drivers import Driver, local_driver
+from smithersd.engine.engine import Engine
+from smithersd.engine.ids import new_run_id
+from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
+from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
+from smithersd.engine.run import RunResult, drive_to_end, run_workflow
+from smithersd.engine.source import WorkflowSource, load_workflow
+from smithersd.engine.undriven import request_cancel
+
+__all__ = [
+    "UNSET",
+    "Clock",
+    "Driver",
+    "Engine",
+    "JumpingClock",
+    "Owner",
+    "RunResult",
+    "StartMode",
+    "SystemClock",
+    "WorkflowSource",
+    "check_run_id",
+    "current_owner",
+    "drive_to_end",
+    "is_owner_dead",
+    "load_workflow",
+    "local_driver",
+    "new_run_id",
+    "owner_from",
+    "prepare_run",
+    "read_state",
+    "request_cancel",
+    "run_workflow",
+]

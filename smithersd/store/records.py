@@ -154,6 +154,8 @@ class Commit:
 
     `applied` are the inbox ids whose effect `batch` holds; they are deleted with it. `closing` is written in the
     same transaction only if the inbox is empty after that: what was accepted is never overtaken by an end.
+    `closing_applied` are inbox ids whose effect `closing` is (a cancel): they do not stand in its way, and are deleted
+    only with it, so that a cancel is not forgotten by a crash before the end.
     `is_release` gives the lease back in the same transaction, provided that `closing` was written.
     """
 
@@ -163,6 +165,7 @@ class Commit:
     new_run: NewRun | None = None
     applied: tuple[int, ...] = ()
     closing: Batch | None = None
+    closing_applied: tuple[int, ...] = ()
     is_release: bool = False
 
 

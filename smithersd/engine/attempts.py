@@ -1,0 +1,155 @@
+"""The attempts that run: started once they are durable, ended when they must be, heard until they end.
+
+A running attempt reports to its `LiveAttempt`, which hands the news to the engine. The engine decides when; here is how:
+a timeout or a stop tells the work to end, and after a grace of 3 s it is left behind.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from smithersd.config import STOP_GRACE_S
+from smithersd.core import events
+from smithersd.core.events import JsonValue
+from smithersd.core.fold import NodeKey
+from smithersd.core.step import Start
+from smithersd.elements import Node, Shell, Task
+from smithersd.elements.schema import Schema
+from smithersd.errors import ErrorInfo, TaskTimeout
+from smithersd.executors import (
+    AttemptInfo,
+    Call,
+    Executors,
+    Failed,
+    FunctionCall,
+    Outcome,
+    Running,
+    ShellCall,
+    Stopped,
+    Succeeded,
+)
+
+_log = logging.getLogger(__name__)
+
+AttemptEvent = events.NodeOutput | events.NodeProgress | events.TaskHeartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """News: an attempt has ended, or was left behind (then the outcome is Stopped or a timeout)."""
+
+    key: NodeKey
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """News: an attempt printed, told its progress or gave a sign of life."""
+
+    event: AttemptEvent
+
+
+News = Ended | Said
+
+
+class LiveAttempt:
+    """One attempt that runs; the sink of what its executor tells."""
+
+    def __init__(self, start: Start, tell: Callable[[News], None], deadline_ms: int | None) -> None:
+        self.key = start.key
+        self.attempt = start.attempt
+        self.deadline_ms = deadline_ms
+        self.timeout_s = _timeout_s(start.node)
+        self._tell = tell
+        self._running: Running | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._is_timed_out = False
+        self._is_told_to_end = False
+
+    def run(self, executors: Executors, call: Call) -> None:
+        """Begin."""
+        self._running = executors.start(call, self)
+
+    def time_out(self) -> None:
+        """It has taken too long: end it."""
+        self._is_timed_out = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Tell it to end; after the grace it is left behind."""
+        if self._running is None or self._is_told_to_end:
+            return
+        self._is_told_to_end = True
+        self.deadline_ms = None
+        self._grace = asyncio.get_running_loop().call_later(STOP_GRACE_S, self.leave_behind)
+        self._running.stop()
+
+    def leave_behind(self) -> None:
+        """Wait for it no longer; whatever it still does is dropped."""
+        if self._running is None:
+            return
+        self._running.abandon()
+        _log.warning("%s attempt %d did not end when told to and was left behind", self.key[0], self.attempt)
+        self.ended(Stopped())
+
+    # The sink
+
+    def printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001 - the executors' protocol
+        """It printed."""
+        self._say(events.NodeOutput(*self.key, self.attempt, text, stream, is_truncated or None))
+
+    def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
+        """It told how far it is."""
+        self._say(events.NodeProgress(*self.key, self.attempt, done, total, message))
+
+    def beat(self, data: JsonValue) -> None:
+        """It gave a sign of life."""
+        self._say(events.TaskHeartbeat(*self.key, self.attempt, data))
+
+    def ended(self, outcome: Outcome) -> None:
+        """It has ended."""
+        self._running = self.deadline_ms = None
+        if self._grace is not None:
+            self._grace.cancel()
+        self._tell(Ended(self.key, self.attempt, self._judged(outcome)))
+
+    def _say(self, event: AttemptEvent) -> None:
+        self._tell(Said(event))
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        """A result that came before the end of the grace counts; what failed after it was told to end was stopped."""
+        if isinstance(outcome, Succeeded) or not self._is_told_to_end:
+            return outcome
+        if self._is_timed_out:
+            return Failed(ErrorInfo.of(TaskTimeout(f"It took longer than its timeout of {self.timeout_s:g} s.")))
+        return Stopped()
+
+
+def call_of(start: Start, run_id: str) -> Call:
+    """Return what an executor is to run."""
+    info = AttemptInfo(run_id, *start.key, start.attempt, start.last_heartbeat)
+    node = start.node
+    if isinstance(node, Shell):
+        command, env = start.values
+        return Call(info, ShellCall(command, node.cwd, env), _stdout_encoder(node))
+    assert isinstance(node, Task), f"{node!r} has no attempts"
+    return Call(info, FunctionCall(node.function, start.values), node.schema.dump)
+
+
+def deadline_of(start: Start, now_ms: int) -> int | None:
+    """Return when an attempt that starts now has taken too long, None for never."""
+    timeout_s = _timeout_s(start.node)
+    return None if timeout_s is None else now_ms + round(timeout_s * 1000)
+
+
+def _timeout_s(node: Node[Any]) -> float | None:
+    return node.attempts.timeout_s if isinstance(node, (Task, Shell)) else None
+
+
+def _stdout_encoder(node: Shell[Any]) -> Callable[[Any], str]:
+    """A shell's output is its stdout as a text, or as JSON of the type that `output=` names."""
+    schema: Schema = node.schema
+    return schema.normalised if node.parses_stdout else schema.dump

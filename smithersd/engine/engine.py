@@ -1,0 +1,353 @@
+"""The engine: drives one run. It hands news to the flow, makes each step durable, and then acts on it.
+
+The loop: take in what is new (ended attempts, the inbox, due times, requests), let the flow decide, commit the step in
+one transaction under the lease's fence, and only then start and stop attempts. What arrives while a commit is under
+way is taken together with the next one, so that completions that come together commit together.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from heapq import heappop, heappush
+from typing import TypeVar
+
+from smithersd.config import LEASE_RENEWAL_S, STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
+from smithersd.core.events import Recorded
+from smithersd.core.flow import Flow
+from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.states import RunStatus
+from smithersd.core.step import Start, Step
+from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, call_of, deadline_of
+from smithersd.engine.clock import Clock
+from smithersd.engine.drivers import register_driver, unregister_driver
+from smithersd.engine.inbox import answer_of
+from smithersd.engine.rows import batch_of, closing_batch
+from smithersd.errors import StoreUnavailable
+from smithersd.executors import Executors, Failed, Stopped, Succeeded
+from smithersd.store import Store
+from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Observer = Callable[[Sequence[Recorded]], None]
+"""Is shown the events of each step once they are durable."""
+
+
+class Engine:
+    """One run's driver, from `prepare_run` until the run has ended or is suspended."""
+
+    def __init__(
+        self, flow: Flow, *, store: Store, fence: int, clock: Clock, is_capturing: bool, exits_on_wait: bool
+    ) -> None:
+        self._flow = flow
+        self._store = store
+        self._fence = fence
+        self._clock = clock
+        self._exits_on_wait = exits_on_wait
+        self._executors = Executors(is_capturing=is_capturing)
+        self._live: dict[NodeKey, LiveAttempt] = {}
+        self._deadlines: list[tuple[int, int, LiveAttempt]] = []
+        self._news: deque[News] = deque()
+        self._wake = asyncio.Event()
+        self._alarm = clock.alarm(self._wake.set)
+        self._inbox_is_new = True
+        self._lease_is_due = False
+        self._applied: list[int] = []
+        self._cancels: list[int] = []
+        self._is_cancelled = False
+        self._suspension: str | None = None
+        self._observers: list[Observer] = []
+        self._problem: str | None = None
+        self._is_abandoned = False
+        self._is_created = False
+        self._started = 0
+        self._is_ended_before = flow.state.status.is_final
+
+    # What others see and ask
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._flow.state.run_id
+
+    @property
+    def state(self) -> RunState:
+        """The run's state as the engine knows it; read only."""
+        return self._flow.state
+
+    @property
+    def ready_count(self) -> int:
+        """How many nodes are ready and wait for a slot."""
+        return self._flow.ready_count
+
+    @property
+    def problem(self) -> str | None:
+        """Why the run does not go on at present, None when all is well."""
+        return self._problem
+
+    @property
+    def is_ended_before(self) -> bool:
+        """Whether there is nothing to drive: the run had ended when it was taken up."""
+        return self._is_ended_before
+
+    def observe(self, observer: Observer) -> None:
+        """Show every durable step's events to `observer`, in the event loop's thread."""
+        self._observers.append(observer)
+
+    def request_cancel(self) -> None:
+        """Cancel the run: attempts are ended, waits closed, then it is over."""
+        self._is_cancelled = True
+        self._wake.set()
+
+    def request_suspend(self, reason: str) -> None:
+        """Stop driving: attempts are interrupted and recorded, and the run can be resumed."""
+        self._suspension = self._suspension or reason
+        self._wake.set()
+
+    def abandon(self) -> None:
+        """Stop waiting for attempts that were told to end: the grace is over now."""
+        self._is_abandoned = True
+        for attempt in list(self._live.values()):
+            attempt.leave_behind()
+        self._wake.set()
+
+    # Driving
+
+    async def create(self, new_run: NewRun) -> None:
+        """Make the run and its first step durable.
+
+        Raises:
+            RunExists: the id is taken.
+            StoreUnavailable: the store refused.
+        """
+        await self._begin(new_run)
+
+    async def take_up(self) -> None:
+        """Make the first step of a resumption durable.
+
+        Raises:
+            LeaseLost: another driver was quicker.
+            StoreUnavailable: the store refused.
+        """
+        self._is_created = True
+        await self._begin(None)
+
+    async def _begin(self, new_run: NewRun | None) -> None:
+        step = self._flow.take_step()
+        await self._store.commit(Commit(self.run_id, self._fence, batch_of(step, self.state), new_run=new_run))
+        self._is_created = True
+        self._show(step.events)
+        self._act(step)
+
+    async def drive(self) -> RunStatus:
+        """Drive the run until it has ended or is suspended; return which.
+
+        Raises:
+            LeaseLost: another driver took the run; nothing more was written.
+        """
+        unsubscribe = self._store.subscribe(self.run_id, Topic.INBOX, self._on_inbox)
+        register_driver(self._store.url, self.run_id, self)
+        renewal = asyncio.get_running_loop().call_later(LEASE_RENEWAL_S, self._on_lease_due)
+        self._wake.set()
+        try:
+            while not self._flow.is_over:
+                await self._wake.wait()
+                self._wake.clear()
+                if self._lease_is_due:
+                    renewal = asyncio.get_running_loop().call_later(LEASE_RENEWAL_S, self._on_lease_due)
+                await self._turn()
+            return self.state.status
+        finally:
+            renewal.cancel()
+            unsubscribe()
+            unregister_driver(self._store.url, self.run_id)
+            self._alarm.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
+        for attempt in list(self._live.values()):
+            attempt.stop()
+        await self._executors.close()
+        if not self._flow.is_over and self._is_created:
+            with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
+                await self._store.release_lease(self.run_id, self._fence)
+
+    async def _turn(self) -> None:
+        """One turn: take in what is new, decide, commit, act."""
+        await self._read_inbox()
+        if self._lease_is_due:
+            self._lease_is_due = False
+            await self._durably(lambda: self._store.renew_lease(self.run_id, self._fence))
+        now_ms = self._clock.now_ms()
+        self._take_in(now_ms)
+        self._flow.advance(now_ms)
+        if self._exits_on_wait and self.state.status.is_waiting:
+            self._flow.suspend(now_ms, "no-wait")
+        step = self._flow.take_step()
+        await self._commit(step)
+        self._act(step)
+
+    def _take_in(self, now_ms: int) -> None:
+        flow = self._flow
+        while self._news:
+            news = self._news.popleft()
+            if isinstance(news, Said):
+                flow.record(news.event, now_ms)
+            else:
+                self._take_in_end(news, now_ms)
+        if self._is_cancelled:
+            flow.cancel(now_ms)
+        elif self._suspension is not None:
+            flow.suspend(now_ms, self._suspension)
+        for attempt in self._overdue(now_ms):
+            attempt.time_out()
+
+    def _take_in_end(self, news: Ended, now_ms: int) -> None:
+        if self._live.pop(news.key, None) is None:
+            return
+        match news.outcome:
+            case Succeeded(output):
+                self._flow.succeeded(news.key, news.attempt, output, now_ms)
+            case Failed(error):
+                self._flow.failed(news.key, news.attempt, error, now_ms)
+            case Stopped():
+                self._flow.stopped(news.key, news.attempt, now_ms)
+
+    def _act(self, step: Step) -> None:
+        """Act on a step that is durable."""
+        for note in step.notes:
+            _log.warning("%s: %s", self.run_id, note)
+        now_ms = self._clock.now_ms() if step.starts else 0
+        for start in step.starts:
+            self._start(start, now_ms)
+        for key in step.stops:
+            self._stop(key)
+        self._set_alarm()
+
+    def _start(self, start: Start, now_ms: int) -> None:
+        attempt = LiveAttempt(start, self._tell, deadline_of(start, now_ms))
+        self._live[start.key] = attempt
+        if attempt.deadline_ms is not None:
+            heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
+            self._started += 1
+        attempt.run(self._executors, call_of(start, self.run_id))
+
+    def _stop(self, key: NodeKey) -> None:
+        attempt = self._live.get(key)
+        if attempt is None:
+            return
+        attempt.stop()
+        if self._is_abandoned:
+            attempt.leave_behind()
+
+    def _tell(self, news: News) -> None:
+        self._news.append(news)
+        self._wake.set()
+
+    def _show(self, recorded: Sequence[Recorded]) -> None:
+        if recorded:
+            for observer in self._observers:
+                observer(recorded)
+
+    # Time
+
+    def _overdue(self, now_ms: int) -> Iterator[LiveAttempt]:
+        while (deadline_ms := self._next_deadline_ms()) is not None and deadline_ms <= now_ms:
+            yield heappop(self._deadlines)[-1]
+
+    def _next_deadline_ms(self) -> int | None:
+        while self._deadlines and self._deadlines[0][-1].deadline_ms is None:
+            heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _set_alarm(self) -> None:
+        due = [at_ms for at_ms in (self._next_deadline_ms(), self._flow.next_due_ms) if at_ms is not None]
+        self._alarm.set(min(due, default=None), may_jump=not self._live)
+
+    def _on_lease_due(self) -> None:
+        self._lease_is_due = self._inbox_is_new = True
+        self._wake.set()
+
+    # The inbox
+
+    def _on_inbox(self) -> None:
+        self._inbox_is_new = True
+        self._wake.set()
+
+    async def _read_inbox(self) -> None:
+        if self._inbox_is_new:
+            self._inbox_is_new = False
+            with suppress(StoreUnavailable):  # the next renewal reads again, and the next commit tells of the fault
+                self._apply(await self._store.inbox(self.run_id))
+
+    def _apply(self, rows: Sequence[InboxRow]) -> None:
+        for row in rows:
+            if row.id in self._applied or row.id in self._cancels:
+                continue
+            match row.kind:
+                case InboxKind.CANCEL:
+                    self._cancels.append(row.id)
+                    self._is_cancelled = True
+                case InboxKind.APPROVE | InboxKind.DENY:
+                    self._applied.append(row.id)
+                    self._flow.decide(answer_of(row), self._clock.now_ms())
+
+    # The store
+
+    async def _commit(self, step: Step) -> None:
+        """Make a step durable, and what closes the run or a wait with it, unless somebody was quicker."""
+        closing = self._flow.closing()
+        if not (step.events or closing or self._applied):
+            return
+        commit = self._commit_of(step, closing)
+        committed = await self._durably(lambda: self._store.commit(commit))
+        self._applied.clear()
+        self._show(step.events)
+        if closing and committed.is_closed:
+            self._flow.close(closing)
+            self._show(closing)
+        if committed.inbox:
+            self._apply(committed.inbox)
+            self._wake.set()
+
+    def _commit_of(self, step: Step, closing: list[Recorded]) -> Commit:
+        batch = batch_of(step, self.state)
+        end = closing_batch(closing, self.state) if closing else None
+        is_end = end is not None and (end.status.is_final or end.status is RunStatus.SUSPENDED)
+        return Commit(
+            run_id=self.run_id,
+            fence=self._fence,
+            batch=batch,
+            applied=tuple(self._applied),
+            closing=end,
+            closing_applied=tuple(self._cancels) if is_end else (),
+            is_release=is_end,
+        )
+
+    async def _durably(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write, again and again while the store refuses: attempts go on, nothing new starts, and it is said why."""
+        delay_s = STORE_RETRY_FIRST_S
+        while True:
+            try:
+                written = await write()
+            except StoreUnavailable as error:
+                if self._suspension is not None or self._is_abandoned:
+                    raise
+                self._say_problem(str(error))
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, STORE_RETRY_MAX_S)
+            else:
+                self._say_problem(None)
+                return written
+
+    def _say_problem(self, problem: str | None) -> None:
+        if problem is not None and problem != self._problem:
+            _log.error("%s: the store refuses, the run waits: %s", self.run_id, problem)
+        elif problem is None and self._problem is not None:
+            _log.warning("%s: the store takes writes again, the run goes on", self.run_id)
+        self._problem = problem

@@ -1,0 +1,134 @@
+"""Who holds a lease: this process, named so that others can tell whether it still lives.
+
+Where host, boot and pid namespace are ours, a dead owner is seen at once; elsewhere the lease has to run out.
+"""
+
+import json
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_END_TIMEOUT_S = 5.0
+_END_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process on a host. `start_time` tells it from a later process with the same pid (clock ticks since boot)."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    start_time: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its pid means something to us: same host, boot and pid namespace."""
+        here = current_owner()
+        return (self.host, self.boot_id, self.pid_namespace) == (here.host, here.boot_id, here.pid_namespace)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a local owner's process still runs; a zombie does not."""
+        return _start_time(self.pid) == self.start_time
+
+
+def current_owner() -> Owner:
+    """Name this process."""
+    return _owner(os.getpid())
+
+
+@lru_cache(maxsize=2)
+def _owner(pid: int) -> Owner:
+    return Owner(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_time(pid) or 0)
+
+
+def owner_text(owner: Owner) -> str:
+    """Write an owner as the JSON that a lease holds."""
+    names = {"boot_id": "bootId", "pid_namespace": "pidNamespace", "start_time": "startTime"}
+    return json.dumps({names.get(name, name): value for name, value in asdict(owner).items()})
+
+
+def owner_from(text: str) -> Owner:
+    """Read an owner from a lease."""
+    v = json.loads(text)
+    return Owner(v["host"], v["bootId"], v["pidNamespace"], v["pid"], v["startTime"])
+
+
+def is_owner_dead(text: str) -> bool:
+    """Whether the named process is known to have ended; False where that cannot be told from here."""
+    owner = owner_from(text)
+    return owner.is_local and not owner.is_alive
+
+
+def end_owner(text: str) -> bool:
+    """End a local owner's process: ask, then kill after 5 s. Return whether there was one to end.
+
+    Its pid is signalled through a pidfd that was opened while it was known to be the same process.
+    """
+    owner = owner_from(text)
+    if not owner.is_local or owner.pid == os.getpid():
+        return False
+    try:
+        pidfd = os.pidfd_open(owner.pid)
+    except (ProcessLookupError, AttributeError):
+        return False
+    try:
+        if not owner.is_alive:
+            return False
+        _end(owner, pidfd)
+        return True
+    finally:
+        os.close(pidfd)
+
+
+def _end(owner: Owner, pidfd: int) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        deadline = time.monotonic() + _END_TIMEOUT_S
+        while owner.is_alive and time.monotonic() < deadline:
+            time.sleep(_END_POLL_S)
+        if owner.is_alive:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def _start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return _start_time_without_proc(pid)
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def _start_time_without_proc(pid: int) -> int | None:
+    """Where there is no /proc (macOS) a live pid is all that can be told."""
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return 0
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""

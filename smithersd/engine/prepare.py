@@ -1,0 +1,260 @@
+"""Beginning a run and taking one up again: everything up to the first durable step.
+
+The first rendering comes before anything is written, so that a workflow that cannot be rendered leaves nothing behind.
+"""
+
+import asyncio
+import json
+import random
+from enum import StrEnum
+from typing import Any, Final
+
+from smithersd.config import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
+from smithersd.core.events import Recorded, decode
+from smithersd.core.flow import Flow, Reused
+from smithersd.core.fold import RunState
+from smithersd.core.frames import FrameTree
+from smithersd.core.reads import Outputs
+from smithersd.elements import Workflow
+from smithersd.engine.clock import Clock, SystemClock
+from smithersd.engine.engine import Engine
+from smithersd.engine.owner import current_owner, end_owner, is_owner_dead, owner_text
+from smithersd.engine.source import WorkflowSource
+from smithersd.errors import InvalidInput, InvalidRequest, RunExists, UserError
+from smithersd.store import Store
+from smithersd.store.records import Lease, NewRun, RunRow
+
+
+class StartMode(StrEnum):
+    """Whether a run may, must or must not exist."""
+
+    NEW = "new"
+    RESUME = "resume"
+    EITHER = "either"
+
+
+class Unset:
+    """The type of `UNSET`."""
+
+
+UNSET: Final = Unset()
+"""No input was given, which is not the same as the input None."""
+
+_FIRST_FENCE = 1
+
+
+async def prepare_run(
+    source: WorkflowSource | Workflow[Any],
+    *,
+    store: Store,
+    run_id: str,
+    mode: StartMode = StartMode.NEW,
+    input: Any = UNSET,
+    from_run_id: str | None = None,
+    max_concurrency: int | None = None,
+    force: bool = False,
+    is_capturing: bool = False,
+    exits_on_wait: bool = False,
+    clock: Clock | None = None,
+) -> Engine:
+    """Begin a run, or take one up, as far as its first durable step; then `Engine.drive` drives it.
+
+    `input` is checked against the workflow's type; beside a resumption or `from_run_id` it must be the same as theirs.
+    `max_concurrency` wins over the workflow's own. `force` takes the run from a driver that lives.
+
+    Raises:
+        RunExists: the mode is NEW and the id is taken.
+        RunNotFound: the mode is RESUME (or `from_run_id` is given) and there is no such run.
+        RunIsDriven: another process drives the run.
+        InvalidInput, WorkflowError, UserError: what the author or the operator must mend; nothing was written.
+    """
+    if isinstance(source, Workflow):
+        source = WorkflowSource(source)
+    check_run_id(run_id)
+    start = _Start(source, store, run_id, input, max_concurrency, is_capturing, exits_on_wait, clock or SystemClock())
+    known = await store.find_run(run_id)
+    if mode is StartMode.RESUME or (known is not None and mode is StartMode.EITHER):
+        return await start.resumed(known or await store.run(run_id), force=force)
+    if known is not None:
+        raise RunExists(
+            f"Run {run_id!r} exists already ({known.status}).",
+            remedy="Go on with it by --resume, or choose another --run-id.",
+        )
+    return await start.begun(from_run_id)
+
+
+def check_run_id(run_id: str) -> None:
+    """Refuse what cannot be a run id: it names a folder and stands in commands.
+
+    Raises:
+        InvalidRequest: naming the rule.
+    """
+    is_plain = run_id.isascii() and all(c.isalnum() or c in "._-" for c in run_id)
+    if not (is_plain and run_id[:1].isalnum() and len(run_id) <= RUN_ID_LENGTH_MAX):
+        raise InvalidRequest(
+            f"{run_id!r} cannot be a run id.",
+            remedy=f"Use up to {RUN_ID_LENGTH_MAX} letters, digits, dots, dashes and underscores, a letter or digit first.",
+        )
+
+
+class _Start:
+    """What both ways of starting share."""
+
+    def __init__(
+        self,
+        source: WorkflowSource,
+        store: Store,
+        run_id: str,
+        input: Any,
+        max_concurrency: int | None,
+        is_capturing: bool,  # noqa: FBT001 - private
+        exits_on_wait: bool,  # noqa: FBT001 - private
+        clock: Clock,
+    ) -> None:
+        self._source = source
+        self._workflow = source.workflow
+        self._store = store
+        self._run_id = run_id
+        self._input = input
+        self._max_concurrency = max_concurrency or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
+        self._is_capturing = is_capturing
+        self._exits_on_wait = exits_on_wait
+        self._clock = clock
+
+    async def begun(self, from_run_id: str | None) -> Engine:
+        """Begin a new run."""
+        now_ms = self._clock.now_ms()
+        earlier = None if from_run_id is None else await self._earlier(from_run_id)
+        text = self._input_text() if earlier is None else self._same_input(earlier, "--from")
+        reused = None if earlier is None else await self._reused(earlier)
+        flow = self._flow(RunState(self._run_id), text, reused=reused)
+        flow.begin(now_ms, from_run_id=from_run_id)
+        new_run = NewRun(
+            workflow_name=self._workflow.name,
+            workflow_path=self._source.path,
+            workflow_hash=self._source.hash,
+            input=text,
+            from_run_id=from_run_id,
+            created_at_ms=now_ms,
+            owner=owner_text(current_owner()),
+        )
+        engine = self._engine(flow, _FIRST_FENCE)
+        try:
+            await engine.create(new_run)
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+    async def resumed(self, row: RunRow, *, force: bool) -> Engine:
+        """Take up a run; one that has ended is only looked at."""
+        self._check_same_workflow(row)
+        text = self._same_input(row, "--resume")
+        if row.status.is_final:
+            return self._engine(self._flow(await read_state(self._store, self._run_id), text), row.fence)
+        lease = await self._lease(row, force=force)
+        engine: Engine | None = None
+        try:
+            flow = await self._folded_flow(text)
+            flow.resume(self._clock.now_ms(), fence=lease.fence, is_workflow_changed=self._is_changed(row))
+            engine = self._engine(flow, lease.fence)
+            await engine.take_up()
+        except BaseException:
+            if engine is not None:
+                await engine.close()
+            await self._store.release_lease(self._run_id, lease.fence)
+            raise
+        return engine
+
+    def _engine(self, flow: Flow, fence: int) -> Engine:
+        return Engine(
+            flow,
+            store=self._store,
+            fence=fence,
+            clock=self._clock,
+            is_capturing=self._is_capturing,
+            exits_on_wait=self._exits_on_wait,
+        )
+
+    def _flow(
+        self,
+        state: RunState,
+        input_text: str,
+        *,
+        frames: FrameTree | None = None,
+        outputs: Outputs | None = None,
+        reused: Reused | None = None,
+    ) -> Flow:
+        return Flow(
+            self._workflow,
+            state=state,
+            input=self._workflow.load_input(input_text),
+            max_concurrency=self._max_concurrency,
+            chance=random.random,
+            frames=frames,
+            outputs=outputs,
+            reused=reused,
+        )
+
+    async def _folded_flow(self, input_text: str) -> Flow:
+        """The flow as the log, the frames and the outputs tell it."""
+        state = await read_state(self._store, self._run_id)
+        frames = FrameTree()
+        for frame in await self._store.frames(self._run_id):
+            frames.apply(frame.scopes)
+        outputs = Outputs()
+        for row in await self._store.outputs(self._run_id):
+            outputs.put((row.node_id, row.iteration), row.output)
+        return self._flow(state, input_text, frames=frames, outputs=outputs)
+
+    async def _lease(self, row: RunRow, *, force: bool) -> Lease:
+        lease = await self._store.take_lease(
+            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
+        )
+        if force and row.owner is not None:
+            await asyncio.to_thread(end_owner, row.owner)
+        return lease
+
+    async def _earlier(self, from_run_id: str) -> RunRow:
+        row = await self._store.run(from_run_id)
+        if not row.status.is_final:
+            raise UserError(
+                f"Run {from_run_id!r} has not ended ({row.status}), so it can go on itself.", remedy="Use --resume."
+            )
+        return row
+
+    async def _reused(self, earlier: RunRow) -> Reused:
+        state = await read_state(self._store, earlier.run_id)
+        outputs = await self._store.outputs(earlier.run_id)
+        return {
+            (one.node_id, one.iteration): (state.nodes[one.node_id, one.iteration].kind, one.output) for one in outputs
+        }
+
+    def _input_text(self) -> str:
+        return self._workflow.input_text(None if self._input is UNSET else self._input)
+
+    def _same_input(self, row: RunRow, flag: str) -> str:
+        if self._input is not UNSET and json.loads(self._input_text()) != json.loads(row.input):
+            raise InvalidInput(
+                f"The input differs from that of run {row.run_id!r}.", remedy=f"Leave --input out beside {flag}."
+            )
+        return row.input
+
+    def _check_same_workflow(self, row: RunRow) -> None:
+        if row.workflow_name != self._workflow.name:
+            raise UserError(
+                f"Run {row.run_id!r} belongs to workflow {row.workflow_name!r}, not to {self._workflow.name!r}.",
+                remedy="Give the file of that workflow, or another --run-id.",
+            )
+
+    def _is_changed(self, row: RunRow) -> bool:
+        return None not in (row.workflow_hash, self._source.hash) and row.workflow_hash != self._source.hash
+
+
+async def read_state(store: Store, run_id: str) -> RunState:
+    """Fold a run's whole log."""
+    state = RunState(run_id)
+    while rows := await store.events(run_id, after_seq=state.last_seq):
+        for row in rows:
+            state.apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
+    return state

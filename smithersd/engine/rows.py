@@ -1,0 +1,109 @@
+"""Steps as rows: what the flow has decided, in the form that a store writes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pydantic_core
+
+from smithersd.core import events
+from smithersd.core.events import JsonValue, Recorded, encode
+from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.step import FrameChange, Step
+from smithersd.errors import ErrorInfo
+from smithersd.store.records import Batch, EventRow, FrameRow, GateRow, GateStatus, OutputRow
+
+
+def batch_of(step: Step, state: RunState) -> Batch:
+    """Return a step's rows; `state` is the run's state with the step applied."""
+    return Batch(
+        status=state.status,
+        events=_event_rows(step.events, state.run_id),
+        outputs=tuple(OutputRow(*key, text, at_ms) for key, text, at_ms in step.outputs),
+        frames=tuple(_frame_row(frame) for frame in step.frames),
+        gates=tuple(_gate_row(state.nodes[key]) for key in step.gates),
+    )
+
+
+def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
+    """Return the rows of closing events that the state has not taken in yet."""
+    last = closing[-1]
+    status = status_after(last.event, state.status)
+    return Batch(
+        status=status,
+        events=_event_rows(closing, state.run_id),
+        gates=tuple(_closed_gates(closing, state)),
+        finished_at_ms=last.timestamp_ms if status.is_final else None,
+        error=error_text(last.event.error) if isinstance(last.event, events.RunFailed) else None,
+    )
+
+
+def status_after(event: events.Event, before: RunStatus) -> RunStatus:
+    """Return the run's status after a closing event."""
+    match event:
+        case events.RunFinished():
+            return RunStatus.FINISHED
+        case events.RunFailed():
+            return RunStatus.FAILED
+        case events.RunCancelled():
+            return RunStatus.CANCELLED
+        case events.RunSuspended():
+            return RunStatus.SUSPENDED
+        case _:
+            return before
+
+
+def error_text(error: ErrorInfo) -> str:
+    """Write an error as the JSON of a run's row."""
+    return pydantic_core.to_json(error).decode()
+
+
+def _event_rows(recorded: Iterable[Recorded], run_id: str) -> tuple[EventRow, ...]:
+    return tuple(
+        EventRow(
+            one.seq,
+            one.timestamp_ms,
+            type(one.event).__name__,
+            getattr(one.event, "node_id", None),
+            encode(one.event, run_id, one.timestamp_ms),
+        )
+        for one in recorded
+    )
+
+
+def _frame_row(frame: FrameChange) -> FrameRow:
+    return FrameRow(frame.frame_no, frame.created_at_ms, frame.hash, pydantic_core.to_json(frame.scopes).decode())
+
+
+def _gate_row(node: NodeRecord) -> GateRow:
+    gate = node.gate
+    assert gate is not None, f"{node.node_id} never asked"
+    statuses = {None: GateStatus.REQUESTED, True: GateStatus.GRANTED, False: GateStatus.DENIED}
+    return GateRow(
+        node_id=node.node_id,
+        iteration=node.iteration,
+        status=statuses[gate.is_granted],
+        title=gate.title,
+        summary=gate.summary,
+        metadata=_json(gate.metadata),
+        show=gate.show,
+        on_deny=gate.on_deny,
+        requested_at_ms=gate.requested_at_ms,
+        note=gate.note,
+        decided_by=gate.decided_by,
+        decision=None if gate.decision is None else _json(gate.decision),
+        decided_at_ms=gate.decided_at_ms,
+    )
+
+
+def _closed_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[GateRow]:
+    for recorded in closing:
+        if isinstance(recorded.event, events.NodeCancelled):
+            key: NodeKey = (recorded.event.node_id, recorded.event.iteration)
+            if state.nodes[key].state is NodeState.WAITING_APPROVAL:
+                row = _gate_row(state.nodes[key])
+                yield replace(row, status=GateStatus.CANCELLED)
+
+
+def _json(value: JsonValue) -> str:
+    return pydantic_core.to_json(value).decode()

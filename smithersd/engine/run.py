@@ -1,0 +1,96 @@
+"""run_workflow: a run from Python, start to end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.states import RunStatus
+from smithersd.elements import Workflow
+from smithersd.engine.clock import Clock
+from smithersd.engine.engine import Engine
+from smithersd.engine.prepare import UNSET, StartMode, prepare_run
+from smithersd.errors import ErrorInfo
+from smithersd.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended. `outputs` holds plain data by node id; `error` is set where it failed."""
+
+    run_id: str
+    status: RunStatus
+    outputs: dict[str, Any]
+    error: ErrorInfo | None
+
+
+async def run_workflow(
+    workflow: Workflow[Any],
+    *,
+    store: Store,
+    run_id: str,
+    input: Any = UNSET,
+    abort: asyncio.Event | None = None,
+    clock: Clock | None = None,
+) -> RunResult:
+    """Start a run, or resume it where its log ends, and drive it until it has ended.
+
+    Cancelling this coroutine suspends the run, so that it can be resumed; setting `abort` cancels the run.
+
+    Example:
+        async with open_store("sqlite:///runs.db") as store:
+            result = await run_workflow(release, store=store, run_id="release-1", input={"version": "1.2"})
+
+    Raises:
+        UserError: the workflow, its input or the run id is at fault; nothing was written.
+        RunIsDriven: another process drives this run.
+        LeaseLost: another driver took the run over.
+    """
+    engine = await prepare_run(workflow, store=store, run_id=run_id, mode=StartMode.EITHER, input=input, clock=clock)
+    async with _watching(abort, engine.request_cancel):
+        await drive_to_end(engine)
+    return await _result(engine, store)
+
+
+async def drive_to_end(engine: Engine) -> RunStatus:
+    """Drive a run; when this coroutine is cancelled the run is suspended first, and a second time it is abandoned."""
+    driving = asyncio.ensure_future(engine.drive())
+    try:
+        return await asyncio.shield(driving)
+    except asyncio.CancelledError:
+        if driving.done():
+            raise
+        engine.request_suspend("stopped")
+        try:
+            await asyncio.shield(driving)
+        except asyncio.CancelledError:
+            driving.cancel()
+        raise
+
+
+@asynccontextmanager
+async def _watching(abort: asyncio.Event | None, on_abort: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `on_abort` when the event is set, as long as the block lasts."""
+    if abort is None:
+        yield
+        return
+
+    async def watch() -> None:
+        await abort.wait()
+        on_abort()
+
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+
+
+async def _result(engine: Engine, store: Store) -> RunResult:
+    rows = await store.outputs(engine.run_id)
+    outputs = {row.node_id: pydantic_core.from_json(row.output) for row in rows}
+    return RunResult(engine.run_id, engine.state.status, outputs, engine.state.error)

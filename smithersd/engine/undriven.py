@@ -1,0 +1,67 @@
+"""Cancelling a run, also one that nobody drives: then whoever asks ends it, by the same events as an engine would."""
+
+from collections.abc import Sequence
+
+from smithersd.core.endings import Cancel, closing_events
+from smithersd.core.events import Recorded
+from smithersd.core.fold import RunState
+from smithersd.core.gates import answer_event
+from smithersd.core.journal import Journal
+from smithersd.core.reads import Readers
+from smithersd.engine.clock import Clock, SystemClock
+from smithersd.engine.inbox import answer_of
+from smithersd.engine.owner import current_owner, is_owner_dead, owner_text
+from smithersd.engine.prepare import read_state
+from smithersd.engine.rows import batch_of, closing_batch
+from smithersd.errors import RunIsDriven
+from smithersd.store import Store
+from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted
+
+
+async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
+    """Ask that a run be cancelled; its driver does it. Where nobody drives it, it has ended when this returns.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunNotActive: it has ended already.
+    """
+    clock = clock or SystemClock()
+    submitted = await store.submit_cancel(run_id, created_at_ms=clock.now_ms(), decided_by=by)
+    row = await store.run(run_id)
+    if not row.status.is_final and (not row.is_leased or (row.owner is not None and is_owner_dead(row.owner))):
+        await _end_undriven(store, run_id, clock)
+    return submitted
+
+
+async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
+    try:
+        lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
+    except RunIsDriven:
+        return  # somebody took it up in this moment, and finds the request in the inbox
+    state = await read_state(store, run_id)
+    is_closed = False
+    while not is_closed and not state.status.is_final:
+        commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())
+        is_closed = (await store.commit(commit)).is_closed
+
+
+def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_ms: int) -> Commit:
+    """What ends the run: decisions that were accepted come first, so that they stand in its log."""
+    journal = Journal(state, Readers())
+    journal.now_ms = now_ms
+    decisions = [row for row in inbox if row.kind is not InboxKind.CANCEL]
+    for row in decisions:
+        answer = answer_of(row)
+        journal.emit(answer_event(answer))
+        journal.step.gates[answer.key] = None
+    first_seq = state.last_seq + 1
+    closing = [Recorded(first_seq + i, now_ms, event) for i, event in enumerate(closing_events(state, Cancel()))]
+    return Commit(
+        run_id=state.run_id,
+        fence=fence,
+        batch=batch_of(journal.take(), state),
+        applied=tuple(row.id for row in decisions),
+        closing=closing_batch(closing, state),
+        closing_applied=tuple(row.id for row in inbox if row.kind is InboxKind.CANCEL),
+        is_release=True,
+    )
