@@ -1,0 +1,202 @@
+"""Random workflows: a spec that hypothesis can draw and shrink, and the workflow that it stands for.
+
+What a node does is fixed by its spec (how often it fails, what it returns, what a person says to it), so that two
+histories of the same spec can be compared.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Task, Workflow, workflow
+
+FAILURES_FOR_EVER = 99
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    id: str
+    failures: int = 0
+    retries: int = 0
+    absorbs: bool = False
+    is_gated: bool = False
+    is_denied: bool = False
+    is_skipped: bool = False
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    id: str
+    on_deny: str = "continue"
+    is_denied: bool = False
+
+
+@dataclass(frozen=True)
+class BoxSpec:
+    kind: str
+    children: tuple["Spec", ...]
+    cap: int | None = None
+
+
+@dataclass(frozen=True)
+class BranchSpec:
+    reads: str | None
+    value: bool
+    then: "Spec"
+    otherwise: "Spec | None"
+
+
+@dataclass(frozen=True)
+class LazySpec:
+    awaits: str | None
+    peeks: str | None
+    inner: "Spec"
+
+
+Spec = TaskSpec | GateSpec | BoxSpec | BranchSpec | LazySpec
+
+
+@dataclass
+class _Draw:
+    draw: Callable[[st.SearchStrategy[Any]], Any]
+    earlier: list[str] = field(default_factory=list)
+    number: int = 0
+
+    def new_id(self) -> str:
+        self.number += 1
+        return f"n{self.number}"
+
+    def known(self) -> str | None:
+        return self.draw(st.sampled_from([None, *self.earlier]))
+
+    def spec(self, depth: int) -> Spec:
+        kinds = ["task", "task", "gate"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
+        match self.draw(st.sampled_from(kinds)):
+            case "task":
+                return self.task()
+            case "gate":
+                gate = GateSpec(self.new_id(), self.draw(st.sampled_from(["continue", "skip", "fail"])), self.draw(_RARELY))
+                self.earlier.append(gate.id)
+                return gate
+            case "branch":
+                reads = self.known()
+                before = list(self.earlier)
+                then = self.spec(depth - 1)
+                self.earlier = list(before)
+                otherwise = self.spec(depth - 1) if self.draw(st.booleans()) else None
+                self.earlier = before
+                return BranchSpec(reads, self.draw(st.booleans()), then, otherwise)
+            case "lazy":
+                awaits, peeks = self.known(), self.known()
+                before = list(self.earlier)
+                inner = self.spec(depth - 1)
+                self.earlier = before
+                return LazySpec(awaits, peeks, inner)
+            case kind:
+                return self.box(kind, depth)
+
+    def box(self, kind: str, depth: int) -> BoxSpec:
+        before = list(self.earlier)
+        children: list[Spec] = []
+        for _ in range(self.draw(st.integers(0, 4))):
+            if kind == "parallel":
+                self.earlier = list(before)
+            children.append(self.spec(depth - 1))
+        cap = self.draw(st.sampled_from([None, 1, 2])) if kind == "parallel" else None
+        if kind == "parallel":
+            self.earlier = before
+        return BoxSpec(kind, tuple(children), cap)
+
+    def task(self) -> TaskSpec:
+        retries = self.draw(st.integers(0, 2))
+        spec = TaskSpec(
+            id=self.new_id(),
+            failures=self.draw(st.sampled_from([0, 0, 0, 1, 2, FAILURES_FOR_EVER])) if retries else 0,
+            retries=retries,
+            absorbs=self.draw(st.booleans()),
+            is_gated=self.draw(_RARELY),
+            is_denied=self.draw(_RARELY),
+            is_skipped=self.draw(_RARELY),
+            arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
+        )
+        self.earlier.append(spec.id)
+        return spec
+
+
+_RARELY = st.sampled_from([False, False, False, True])
+
+
+@st.composite
+def trees(draw: Any) -> Spec:
+    """A random tree: a sequence of up to five things, nested up to three deep."""
+    return _Draw(draw).box("sequence", 3)
+
+
+def leaves(spec: Spec) -> Iterator[TaskSpec | GateSpec]:
+    match spec:
+        case TaskSpec() | GateSpec():
+            yield spec
+        case BoxSpec(children=children):
+            for child in children:
+                yield from leaves(child)
+        case BranchSpec(then=then, otherwise=otherwise):
+            yield from leaves(then)
+            if otherwise is not None:
+                yield from leaves(otherwise)
+        case LazySpec(inner=inner):
+            yield from leaves(inner)
+
+
+def work(*arguments: Any) -> Any:
+    """What every task's function is; tests that run for real hand in their own."""
+    return list(arguments)
+
+
+def workflow_of(spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work) -> Workflow[Any]:
+    """The workflow that a spec stands for."""
+
+    def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:
+        match one:
+            case TaskSpec():
+                made[one.id] = Task(
+                    one.id,
+                    function_of(one),
+                    *(made.get(argument, argument) for argument in one.arguments),
+                    retries=one.retries,
+                    continue_on_fail=one.absorbs,
+                    needs_approval=one.is_gated,
+                    skip_if=(lambda _: True) if one.is_skipped else False,
+                    output=Any,
+                )
+                return made[one.id]
+            case GateSpec():
+                return Approval(one.id, on_deny=one.on_deny)
+            case BoxSpec("sequence", children):
+                return Sequence(*(build(ctx, child, made) for child in children))
+            case BoxSpec(_, children, cap):
+                return Parallel(*(build(ctx, child, made) for child in children), max_concurrency=cap)
+            case BranchSpec(reads, value, then, otherwise):
+                when = value if reads is None else (lambda c: (c.state(reads) is not None) and value)
+                other = None if otherwise is None else build(ctx, otherwise, made)
+                return Branch(when, build(ctx, then, made), other)
+            case LazySpec(awaits, peeks, inner):
+
+                def lazy(context: Context[Any]) -> Any:
+                    if awaits is not None:
+                        context.output(awaits)
+                    if peeks is not None:
+                        context.latest(peeks)
+                    return build(context, inner, dict(made))
+
+                return lazy
+
+    @workflow(name="drawn")
+    def drawn(ctx: Context[Any]) -> Any:
+        return build(ctx, spec, {})
+
+    return drawn
+
+
