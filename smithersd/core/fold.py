@@ -1,7 +1,7 @@
 """fold(events) -> RunState: the only place that says which event leads to which state.
 
-Whatever a user can see of a run's state can be rebuilt from its log by this fold. It looks at nothing but the events: no
-tree, no clock, no store. The engine applies each event as it decides it; every reader applies the same events later.
+Whatever a user can see of a run's state can be rebuilt from its log by this fold. It looks at nothing but the events:
+no tree, no clock, no store. The engine applies each event as it decides it; every reader applies the same events later.
 """
 
 from collections.abc import Iterable

@@ -79,7 +79,7 @@ def node_ids(tree: Tree) -> list[str]:
     """Ids of the nodes in a whole tree, in tree order."""
     if "children" not in tree:
         return [tree["id"]]
-    return [id for child in tree["children"] for id in node_ids(child)]
+    return [node_id for child in tree["children"] for node_id in node_ids(child)]
 
 
 def _digest(scope: str, tree: Tree) -> int:

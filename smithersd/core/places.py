@@ -41,8 +41,10 @@ class Cap:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A position in the tree. `open` counts a container's children that have not ended, `missing` a node's
-    dependencies that have not; `is_dropped` marks the side that a branch did not choose.
+    """A position in the tree.
+
+    `open` counts a container's children that have not ended, `missing` a node's dependencies that have not;
+    `is_dropped` marks the side that a branch did not choose.
     """
 
     id: str

@@ -12,6 +12,8 @@ from smithersd.core.places import Place, Progress
 from smithersd.elements import Element, Node
 from smithersd.errors import WorkflowError
 
+_STUCK_SHOWN_MAX = 5
+
 
 class Plan:
     """All places of all scopes rendered so far, and how far the flow is with each."""
@@ -186,7 +188,7 @@ def check_no_cycle(root: Place) -> None:
         place.id for place in plan.places.values() if place.node is not None and place.progress is not Progress.ENDED
     ]
     if stuck:
-        shown = ", ".join(map(repr, stuck[:5])) + (" ..." if len(stuck) > 5 else "")  # noqa: PLR2004
+        shown = ", ".join(map(repr, stuck[:_STUCK_SHOWN_MAX])) + (" ..." if len(stuck) > _STUCK_SHOWN_MAX else "")
         raise WorkflowError(
             f"These nodes wait for one another and can never start: {shown}.",
             remedy="A node in a sequence comes after all before it: let none of those depend on it.",

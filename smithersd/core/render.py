@@ -37,7 +37,8 @@ class Renderer:
             return self._scope(ROOT_SCOPE, function, schema_of, f"workflow function {self._workflow.name!r}")
         except OutputNotReady as error:
             raise WorkflowError(
-                f"The workflow function {self._workflow.name!r} reads the output of {error.node_id!r}, which is not ready.",
+                f"The workflow function {self._workflow.name!r} reads the output of {error.node_id!r}, "
+                "which is not ready.",
                 remedy="Read it in a lazy subtree (put a function of the context in that place of the tree), "
                 f"or with ctx.latest({error.node_id!r}).",
             ) from error
@@ -65,7 +66,8 @@ class Renderer:
     def learn(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
         reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
-        return self._call(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
+        child: Child = self._call(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
+        return child
 
     def forget(self, scope: str) -> None:
         """Drop what a scope returned, so that it is rendered anew."""

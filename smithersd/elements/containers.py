@@ -37,13 +37,7 @@ class Parallel(Element[None]):
 
     def __init__(self, *children: Child, max_concurrency: int | None = None, id: str | None = None) -> None:
         super().__init__(id)
-        if max_concurrency is not None and (
-            isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1
-        ):
-            raise WorkflowError(
-                f"max_concurrency of a parallel is {max_concurrency!r}.", remedy="Give a whole number from 1, or None."
-            )
-        self.max_concurrency = max_concurrency
+        self.max_concurrency = checked_limit(max_concurrency, "a parallel")
         self.children = tuple(checked_child(child, self) for child in children)
 
 
@@ -67,6 +61,13 @@ class Branch(Element[None]):
         self.when = when
         self.then = checked_child(then, self)
         self.otherwise = None if otherwise is None else checked_child(otherwise, self)
+
+
+def checked_limit(value: object, what: str) -> int | None:
+    """Refuse a max_concurrency that is neither None nor a whole number from 1."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise WorkflowError(f"max_concurrency of {what} is {value!r}.", remedy="Give a whole number from 1, or None.")
 
 
 def checked_child(child: object, parent: Element[Any]) -> Child:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 
+_SHOWN_LENGTH_MAX = 60
+
 
 class Element(Generic[T_co]):
     """A piece of a workflow's tree; generic in the output that it leaves behind.
@@ -104,7 +106,7 @@ def _id_problem(id: object) -> str | None:  # noqa: PLR0911 - one line a rule
 
 def _shortened(id: object) -> str:
     text = repr(id)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX] + "..."
 
 
 def check_condition(condition: object, name: str, element: Element[Any]) -> None:

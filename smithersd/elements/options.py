@@ -82,7 +82,7 @@ def attempts_of(options: TaskOptions, node: str) -> Attempts:
 
 
 def _retry_policy(options: TaskOptions, node: str) -> RetryPolicy:
-    retries = options.get("retries", 0)
+    retries: object = options.get("retries", 0)
     if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= RETRIES_MAX:
         raise WorkflowError(
             f"retries of {node} is {retries!r}.", remedy=f"Give a whole number from 0 to {RETRIES_MAX}."

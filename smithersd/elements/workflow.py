@@ -5,9 +5,8 @@ import typing
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-import pydantic_core
-
 from smithersd.config import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
+from smithersd.elements.containers import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
 from smithersd.elements.schema import Schema, schema_for
@@ -26,7 +25,7 @@ class Workflow(Generic[InputT]):
     ) -> None:
         self.function = function
         self.name = _checked_name(name if name is not None else getattr(function, "__name__", ""))
-        self.max_concurrency = _checked_limit(max_concurrency, self.name)
+        self.max_concurrency = checked_limit(max_concurrency, f"workflow {self.name!r}")
         self._input_schema = _input_schema(function, self.name)
 
     def __repr__(self) -> str:
@@ -43,7 +42,7 @@ class Workflow(Generic[InputT]):
         text = self._dumped(value)
         if len(text) > INPUT_BYTES_MAX:
             raise InvalidInput(
-                f"The input of workflow {self.name!r} is {len(text)} bytes; at most {INPUT_BYTES_MAX // KIB} KiB are taken.",
+                f"The input of workflow {self.name!r} has {len(text)} bytes; at most {INPUT_BYTES_MAX // KIB} KiB fit.",
                 remedy="Pass a path or an address of the data instead.",
             )
         return text
@@ -111,12 +110,6 @@ def _checked_name(name: object) -> str:
     raise WorkflowError(f"A workflow is named {name!r}.", remedy='Name it: @workflow(name="release").')
 
 
-def _checked_limit(value: object, name: str) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise WorkflowError(f"max_concurrency of workflow {name!r} is {value!r}.", remedy="Give a whole number from 1.")
-
-
 def _input_schema(function: Callable[..., Any], name: str) -> Schema:
     parameters = _parameters(function, name)
     if len(parameters) != 1:
@@ -132,7 +125,7 @@ def _input_schema(function: Callable[..., Any], name: str) -> Schema:
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    if not callable(function) or inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise WorkflowError(
             f"Workflow {name!r} is not a plain function.", remedy="Make it def, not async def: waiting is for tasks."
         )
@@ -148,8 +141,3 @@ def _resolved(function: Callable[..., Any], parameter: str) -> Any:
             f"The annotation of {parameter!r} in workflow function {function.__name__!r} cannot be resolved: {error}.",
             remedy="Define the input type at the top of the module.",
         ) from error
-
-
-def json_value(text: str) -> Any:
-    """Read JSON text as plain data."""
-    return pydantic_core.from_json(text)

@@ -1,7 +1,7 @@
 """The attempts that run: started once they are durable, ended when they must be, heard until they end.
 
-A running attempt reports to its `LiveAttempt`, which hands the news to the engine. The engine decides when; here is how:
-a timeout or a stop tells the work to end, and after a grace of 3 s it is left behind.
+A running attempt reports to its `LiveAttempt`, which hands the news to the engine. The engine decides when; here is
+how: a timeout or a stop tells the work to end, and after a grace of 3 s it is left behind.
 """
 
 import asyncio
