@@ -8,6 +8,7 @@ and other machines (their address), unless the operator opened the last two with
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ class Guard:
     def __init__(self, *, token: str | None, is_insecure: bool, allowed_hosts: Iterable[str]) -> None:
         self._digest = None if token is None else _digest(token)
         self._is_insecure = is_insecure
-        self._allowed_hosts = frozenset(_hostname(host) for host in allowed_hosts)
+        self._allowed_hosts = frozenset(_allowed(host) for host in allowed_hosts)
 
     def check(self, request: web.Request) -> None:
         """Let the request pass.
@@ -120,16 +121,22 @@ def _authority(netloc: str, scheme: str) -> str:
     return netloc.removesuffix(":443" if scheme == "https" else ":80")
 
 
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.%]+)\]|(?P<name>[^\[\]:@/?#\s]+))(?::[0-9]*)?", re.ASCII)
+
+
 def _hostname(host: str) -> str:
     """The name or address in `host`, `host:port` or `[address]:port`; empty when it is none of these."""
-    text = host.strip().lower()
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    name, colon, port = text.partition(":")
-    if colon and not (port.isascii() and port.isdigit()):
-        # An address of IPv6 without brackets, as an operator may write it; in a Host header it is malformed.
-        return text if ":" in port else ""
-    return name.removesuffix(".")
+    match = _HOST.fullmatch(host.strip().lower())
+    if match is None:
+        return ""
+    return (match["address"] or match["name"]).removesuffix(".")
+
+
+def _allowed(host: str) -> str:
+    name = _hostname(f"[{host}]" if host.count(":") > 1 and "[" not in host else host)
+    if not name:
+        raise InvalidRequest(f"{host!r} is no host name that could be allowed.")
+    return name
 
 
 def _is_loopback(name: str) -> bool:

@@ -75,6 +75,11 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
         raise _explained(error) from None
 
 
+def canonical_json(value: Any) -> str:
+    """Write a JSON value so that equal values are equal texts."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 async def _read_bytes(request: web.Request) -> bytes:
     # Not request.read(): its limit is that of whatever application this one is mounted in.
     if (request.content_length or 0) > BODY_BYTES_MAX:

@@ -1,0 +1,42 @@
+"""The app's side of `abort`: once it is set, the run is cancelled, whoever drives it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from smithersd.config import FEED_POLL_S
+from smithersd.engine import request_cancel
+from smithersd.errors import RunNotActive, RunNotFound, StoreUnavailable
+from smithersd.serve.context import CONTEXT, RunContext
+
+_log = logging.getLogger(__name__)
+
+
+async def watch_abort(app: web.Application) -> AsyncIterator[None]:
+    """Watch the event as long as the app runs."""
+    watcher = asyncio.create_task(_cancel_on_abort(app[CONTEXT]), name="smithersd-abort")
+    yield
+    watcher.cancel()
+    await asyncio.gather(watcher, return_exceptions=True)
+
+
+async def _cancel_on_abort(context: RunContext) -> None:
+    await context.abort.wait()
+    try:
+        while not await _is_cancelled(context):  # noqa: ASYNC110 - the run may begin in another process
+            await asyncio.sleep(FEED_POLL_S)
+    except Exception:  # noqa: BLE001 - nobody awaits this task: the log is where it can tell
+        _log.exception("The run %s could not be cancelled.", context.run_id)
+
+
+async def _is_cancelled(context: RunContext) -> bool:
+    """Ask for the cancel; False when the run has not begun yet or the store does not answer."""
+    try:
+        await request_cancel(context.store, context.run_id, clock=context.clock)
+    except (RunNotFound, StoreUnavailable):
+        return False
+    except RunNotActive:
+        pass
+    return True

@@ -1,0 +1,167 @@
+"""create_serve_app: one run as an aiohttp application, mountable in any other."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp.web_urldispatcher import AbstractResource
+
+from smithersd.engine import SystemClock
+from smithersd.feed import Feed
+from smithersd.serve.abort import watch_abort
+from smithersd.serve.auth import Guard, token_of
+from smithersd.serve.context import CONTEXT, RunContext
+from smithersd.serve.frames import FrameHistory
+from smithersd.serve.metrics import Metrics
+from smithersd.serve.middlewares import middlewares
+from smithersd.serve.order import TreeOrder
+from smithersd.serve.routes.approvals import approvals
+from smithersd.serve.routes.cancel import cancel
+from smithersd.serve.routes.decisions import approve, deny
+from smithersd.serve.routes.events import events
+from smithersd.serve.routes.frames import frames
+from smithersd.serve.routes.health import health, ready
+from smithersd.serve.routes.metrics import metrics as metrics_route
+from smithersd.serve.routes.nodes import node, nodes
+from smithersd.serve.routes.status import status
+from smithersd.serve.sse import encode_event
+from smithersd.serve.streams import Streams
+from smithersd.serve.view import RunView
+from smithersd.store import Store
+from smithersd.store.records import EventRow, Topic
+
+_log = logging.getLogger(__name__)
+
+
+class Named(Protocol):
+    """The workflow of the run, as far as the app cares: engines run it, the app does not."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+def create_serve_app(
+    workflow: Named,
+    *,
+    store: Store,
+    run_id: str,
+    abort: asyncio.Event,
+    auth_token: str | None = None,
+    metrics: bool = True,
+    insecure: bool = False,
+    allowed_hosts: Iterable[str] = (),
+) -> web.Application:
+    """Make the application that serves one run.
+
+    It serves the run whoever drives it: an engine in this process, in another one, or none at present; it may be made
+    before the run exists. It can be mounted with `add_subapp` and keeps its limits, errors and guard there too.
+
+    Args:
+        workflow: the workflow of the run.
+        store: an open store; it must stay open as long as the app runs.
+        run_id: the run to serve.
+        abort: setting it cancels the run; POST /cancel sets it.
+        auth_token: the token that clients must send; None takes SMITHERS_API_KEY, and without that there is no auth.
+        metrics: whether /metrics is there.
+        insecure: without a token, answer other machines and any Host too.
+        allowed_hosts: without a token, names beside the loopback ones under which clients may reach the app.
+
+    Raises:
+        InvalidRequest: the token is empty or cannot be sent, or an allowed host is none.
+    """
+    guard = Guard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
+    context = _context(store, run_id, abort, guard)
+    labels: dict[AbstractResource, str] = {}
+    app = web.Application(middlewares=middlewares(guard=guard, traffic=context.metrics.traffic, labels=labels))
+    app[CONTEXT] = context
+    labels.update(_add_routes(app, has_metrics=metrics))
+    context.metrics.traffic.expect(_served(app, labels))
+    app.cleanup_ctx.append(watch_abort)
+    app.on_shutdown.append(_end_streams)
+    _log.debug("Made an app for the run %s of the workflow %s.", run_id, workflow.name)
+    return app
+
+
+def _context(store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> RunContext:
+    streams = Streams()
+    metrics = Metrics(open_streams=lambda: streams.count)
+    view = RunView(store, run_id, observe=metrics.observe)
+    return RunContext(
+        run_id=run_id,
+        store=store,
+        abort=abort,
+        clock=SystemClock(),
+        guard=guard,
+        view=view,
+        order=TreeOrder(store, run_id),
+        frames=FrameHistory(store, run_id),
+        feed=Feed(_StoredLog(store, run_id), encode=encode_event),
+        streams=streams,
+        metrics=metrics,
+    )
+
+
+def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractResource, str]:
+    """Add the routes; return the name of each resource, which stays the same wherever the app is mounted."""
+    getters: list[tuple[str, Handler]] = [
+        ("/health", health),
+        ("/ready", ready),
+        ("/", status),
+        ("/frames", frames),
+        ("/nodes", nodes),
+        (r"/nodes/{node_id:[^/]+}", node),
+        ("/approvals", approvals),
+    ]
+    if has_metrics:
+        getters.append(("/metrics", metrics_route))
+    posters: list[tuple[str, Handler]] = [
+        (r"/approve/{node_id:[^/]+}", approve),
+        (r"/deny/{node_id:[^/]+}", deny),
+        ("/cancel", cancel),
+    ]
+    router = app.router
+    for path, handler in getters:
+        router.add_get(path, handler, expect_handler=_expect_nothing)
+    for path, handler in posters:
+        router.add_post(path, handler, expect_handler=_expect_nothing)
+    router.add_get("/events", events, allow_head=False, expect_handler=_expect_nothing)
+    labels = {resource: resource.canonical for resource in router.resources()}
+    # Under a prefix, GET /prefix is what GET /prefix/ is.
+    labels[router.add_get("", status).resource] = "/"  # type: ignore[index]  # a route that was added has one
+    return labels
+
+
+def _served(app: web.Application, labels: dict[AbstractResource, str]) -> Sequence[tuple[str, str]]:
+    return [(route.method, labels[route.resource]) for route in app.router.routes() if route.resource is not None]
+
+
+async def _expect_nothing(_: web.Request) -> None:
+    """Leave `Expect: 100-continue` to whoever reads the body, and so never ask for one that is refused."""
+
+
+async def _end_streams(app: web.Application) -> None:
+    context = app[CONTEXT]
+    context.feed.drain()
+    await context.streams.close()
+
+
+class _StoredLog:
+    """A run's log in a store, as the feed reads it."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+
+    async def last_seq(self) -> int:
+        run = await self._store.find_run(self._run_id)
+        return -1 if run is None else run.last_seq
+
+    async def read(self, *, after_seq: int, limit: int) -> Sequence[EventRow]:
+        return await self._store.events(self._run_id, after_seq=after_seq, limit=limit)
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        return self._store.subscribe(self._run_id, Topic.EVENTS, wake)

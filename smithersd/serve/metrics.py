@@ -1,0 +1,97 @@
+"""/metrics: what the run's log tells, what its state is now, what the app has answered, and how the process is.
+
+One registry for each app. Every series of the run exists from the start, also before the run does.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from smithersd.core.events import Recorded
+from smithersd.core.fold import RunState
+from smithersd.core.states import NodeState
+from smithersd.serve.tally import COUNTERS, DURATIONS, Tally
+from smithersd.serve.traffic import Traffic
+
+_STATM = Path("/proc/self/statm")
+
+
+class Metrics:
+    """The numbers of one app and their registry."""
+
+    def __init__(self, *, open_streams: Callable[[], int]) -> None:
+        self.tally = Tally()
+        self.traffic = Traffic()
+        self._run = RunState("")
+        self._open_streams = open_streams
+        self._created_at_s = time.monotonic()
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Families(self.families))
+
+    def observe(self, run: RunState, recorded: Recorded) -> None:
+        """Take in an event of the run, and the state that it led to."""
+        self._run = run
+        self.tally.apply(run, recorded)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics as text, and its content type, in the format that a scraper accepts."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def families(self) -> Iterator[Metric]:
+        """Yield every family as it stands."""
+        for name, meaning in COUNTERS.items():
+            yield CounterMetricFamily(name, meaning, value=self.tally.counts[name])
+        for name, meaning in DURATIONS.items():
+            histogram = self.tally.durations[name]
+            yield HistogramMetricFamily(name, meaning, buckets=histogram.buckets(), sum_value=histogram.sum)
+        yield from _state_families(self._run)
+        yield from self.traffic.families()
+        yield GaugeMetricFamily("smithers_streams_active", "Open event streams.", value=self._open_streams())
+        yield from self._process_families()
+
+    def _process_families(self) -> Iterator[Metric]:
+        uptime_s = time.monotonic() - self._created_at_s
+        yield GaugeMetricFamily("smithers_process_uptime_seconds", "Age of this app.", value=uptime_s)
+        rss = _resident_bytes()
+        if rss is not None:
+            yield GaugeMetricFamily("smithers_process_memory_rss_bytes", "Resident memory.", value=rss)
+
+
+class _Families(Collector):
+    """What the registry asks at each scrape."""
+
+    def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return self._families()
+
+
+def _state_families(run: RunState) -> Iterator[Metric]:
+    is_active = run.last_seq >= 0 and not run.status.is_final
+    yield GaugeMetricFamily("smithers_runs_active", "Runs that have not ended.", value=int(is_active))
+    yield GaugeMetricFamily(
+        "smithers_nodes_active", "Attempts that are running.", value=run.count(NodeState.IN_PROGRESS)
+    )
+    yield GaugeMetricFamily(
+        "smithers_approval_pending", "Gates that wait for a person.", value=run.count(NodeState.WAITING_APPROVAL)
+    )
+    nodes = GaugeMetricFamily("smithers_nodes", "Nodes by state.", labels=("state",))
+    for state in NodeState:
+        nodes.add_metric((state.value,), run.count(state))
+    yield nodes
+
+
+def _resident_bytes() -> int | None:
+    """Resident memory of this process; None where the system does not tell it."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None

@@ -1,0 +1,64 @@
+"""What surrounds every route: the count, the envelope, the guard, from the outside in.
+
+So every answer, whatever went wrong, is counted and has the envelope and the headers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_urldispatcher import AbstractResource
+
+from smithersd.serve.auth import Guard
+from smithersd.serve.errors import error_answer
+from smithersd.serve.traffic import UNMATCHED, Traffic
+
+OPEN_ROUTES = frozenset({"/health", "/ready"})
+"""Routes that answer anybody: they tell nothing, and probes have no token."""
+
+_access_log = logging.getLogger("smithersd.access")
+_CLIENT_LEFT = 499
+
+
+def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
+    """Return an app's middlewares; `labels` names the route of each resource, wherever the app is mounted."""
+
+    def route_of(request: web.Request) -> str:
+        resource = request.match_info.route.resource
+        return UNMATCHED if resource is None else labels.get(resource, UNMATCHED)
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        now_s = asyncio.get_running_loop().time
+        started_at_s = now_s()
+        status = _CLIENT_LEFT
+        is_stream = False
+        try:
+            response = await handler(request)
+            status = response.status
+            is_stream = not isinstance(response, web.Response)
+            return response
+        finally:
+            duration_s = now_s() - started_at_s
+            traffic.count(request.method, route_of(request), status, None if is_stream else duration_s)
+            _access_log.debug("%s %s %d %.1f ms", request.method, request.rel_url.raw_path, status, duration_s * 1000)
+
+    @web.middleware
+    async def envelop(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError:
+            # The client has left: there is nobody to tell.
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is told and logged
+            return error_answer(error)
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if route_of(request) not in OPEN_ROUTES:
+            guard.check(request)
+        return await handler(request)
+
+    return [count, envelop, admit]

@@ -1,0 +1,21 @@
+"""POST /cancel: end the run, whoever drives it, also when nobody does."""
+
+from aiohttp import web
+
+from smithersd.engine import request_cancel
+from smithersd.serve.answers import json_answer
+from smithersd.serve.applied import wait_until_applied
+from smithersd.serve.bodies import NoBody, read_body
+from smithersd.serve.context import CONTEXT
+from smithersd.serve.queries import read_query
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel the run; answered once that is durable and, where a live engine holds the run, applied."""
+    context = request.app[CONTEXT]
+    read_query(request)
+    await read_body(request, NoBody)
+    submitted = await request_cancel(context.store, context.run_id, clock=context.clock)
+    context.abort.set()
+    await wait_until_applied(context.store, submitted)
+    return json_answer({"runId": context.run_id})

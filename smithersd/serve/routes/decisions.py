@@ -1,0 +1,49 @@
+"""POST /approve/:nodeId and POST /deny/:nodeId: a person's word on a gate."""
+
+from typing import Any
+
+from aiohttp import web
+
+from smithersd.serve.answers import json_answer
+from smithersd.serve.applied import wait_until_applied
+from smithersd.serve.bodies import DecisionBody, canonical_json, read_body
+from smithersd.serve.context import CONTEXT
+from smithersd.serve.queries import read_query
+from smithersd.store.records import Decision
+
+
+async def approve(request: web.Request) -> web.Response:
+    """Grant a gate; the run goes on at once."""
+    return await _decide(request, is_approval=True)
+
+
+async def deny(request: web.Request) -> web.Response:
+    """Deny a gate; what becomes of the run is the gate's on_deny."""
+    return await _decide(request, is_approval=False)
+
+
+async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
+    context = request.app[CONTEXT]
+    read_query(request)
+    body = await read_body(request, DecisionBody)
+    node_id = request.match_info["node_id"]
+    async with context.view.reading():
+        context.view.iterations(node_id)  # NodeNotFound, before the store sees an id of any shape
+    submitted = await context.store.submit_decision(
+        Decision(
+            run_id=context.run_id,
+            node_id=node_id,
+            is_approval=is_approval,
+            iteration=body.iteration,
+            note=body.note,
+            decided_by=body.decided_by,
+            decision=_json_or_none(body.decision),
+            created_at_ms=context.clock.now_ms(),
+        )
+    )
+    await wait_until_applied(context.store, submitted)
+    return json_answer({"runId": context.run_id})
+
+
+def _json_or_none(decision: Any) -> str | None:
+    return None if decision is None else canonical_json(decision)

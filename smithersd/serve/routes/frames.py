@@ -1,0 +1,23 @@
+"""GET /frames: how the tree was rendered."""
+
+from aiohttp import web
+
+from smithersd.config import FRAMES_LIMIT_DEFAULT, FRAMES_LIMIT_MAX
+from smithersd.serve.answers import raw_answer
+from smithersd.serve.context import CONTEXT
+from smithersd.serve.queries import integer, read_query
+
+
+async def frames(request: web.Request) -> web.Response:
+    """List frames, newest first; with afterFrameNo oldest first, so that a backlog can be paged."""
+    context = request.app[CONTEXT]
+    query = read_query(request, "limit", "afterFrameNo")
+    limit = integer(query, "limit", minimum=1, maximum=FRAMES_LIMIT_MAX) or FRAMES_LIMIT_DEFAULT
+    after = integer(query, "afterFrameNo", minimum=0)
+    async with context.view.reading() as run:
+        last = run.frame_no
+    if after is None:
+        page = await context.frames.newest(last_frame_no=last, limit=limit)
+    else:
+        page = await context.frames.after(after, last_frame_no=last, limit=limit)
+    return raw_answer(b"[" + b",".join(page) + b"]")

@@ -1,0 +1,37 @@
+"""GET /health and GET /ready: open to everybody, and telling nothing else."""
+
+import asyncio
+
+from aiohttp import web
+
+from smithersd.config import READY_TIMEOUT_S
+from smithersd.engine import local_driver
+from smithersd.errors import StoreUnavailable
+from smithersd.serve.answers import json_answer, raw_answer
+from smithersd.serve.context import CONTEXT
+from smithersd.serve.errors import NotReady
+
+_OK = b'{"ok":true}'
+
+
+async def health(_: web.Request) -> web.Response:
+    """Say that the server is there."""
+    return raw_answer(_OK)
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Say whether the store answers and, in the process that drives the run, whether the run can go on.
+
+    Raises:
+        NotReady: one of both is not so; the log knows why.
+    """
+    context = request.app[CONTEXT]
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await context.store.check()
+    except (StoreUnavailable, TimeoutError):
+        raise NotReady("The store does not answer.") from None
+    driver = local_driver(context.store.url, context.run_id)
+    if driver is not None and driver.problem is not None:
+        raise NotReady("The engine cannot go on at present.")
+    return json_answer({"ok": True})

@@ -1,0 +1,19 @@
+"""GET /metrics: Prometheus text, or OpenMetrics for a scraper that asks for it."""
+
+from contextlib import suppress
+
+from aiohttp import hdrs, web
+
+from smithersd.errors import RunNotFound, StoreUnavailable
+from smithersd.serve.answers import EVERY_ANSWER
+from smithersd.serve.context import CONTEXT
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Tell the numbers as of now; when the store does not answer, as of when it last did."""
+    context = request.app[CONTEXT]
+    with suppress(RunNotFound, StoreUnavailable):
+        async with context.view.reading():
+            pass
+    body, content_type = context.metrics.exposition(request.headers.get(hdrs.ACCEPT, ""))
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type, **EVERY_ANSWER})

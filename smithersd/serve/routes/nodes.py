@@ -1,0 +1,94 @@
+"""GET /nodes and GET /nodes/:nodeId: the units of state."""
+
+from typing import Any
+
+from aiohttp import web
+
+from smithersd.config import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
+from smithersd.core.fold import AttemptRecord, NodeKey, NodeRecord
+from smithersd.errors import ErrorInfo, InvalidRequest, NodeNotFound
+from smithersd.serve.answers import json_answer, raw_answer, to_json
+from smithersd.serve.context import CONTEXT, RunContext
+from smithersd.serve.order import Ordered
+from smithersd.serve.queries import integer, integer_of, read_query
+
+
+async def nodes(request: web.Request) -> web.Response:
+    """List node iterations in tree order, a page at a time."""
+    context = request.app[CONTEXT]
+    query = read_query(request, "limit", "after")
+    limit = integer(query, "limit", minimum=1, maximum=NODES_LIMIT_MAX) or NODES_LIMIT_DEFAULT
+    async with context.view.reading() as run:
+        ordered = await context.order.of(run)
+        start = _start(ordered, query.get("after"))
+        return json_answer([_listed(run.nodes[key]) for key in ordered.keys[start : start + limit]])
+
+
+def _start(ordered: Ordered, after: str | None) -> int:
+    if after is None:
+        return 0
+    node_id, _, iteration = after.rpartition("::")
+    place = ordered.places.get((node_id, -1 if (number := integer_of(iteration)) is None else number))
+    if place is None:
+        raise InvalidRequest("The query parameter 'after' must be the last nodeId::iteration of a page.")
+    return place + 1
+
+
+def _listed(node: NodeRecord) -> dict[str, Any]:
+    return {
+        "nodeId": node.node_id,
+        "iteration": node.iteration,
+        "kind": node.kind,
+        "label": node.label,
+        "state": node.state,
+        "attempt": node.attempt or None,
+        "startedAtMs": node.started_at_ms,
+        "finishedAtMs": node.finished_at_ms,
+        "error": _error(node.error),
+    }
+
+
+async def node(request: web.Request) -> web.Response:
+    """Tell everything about one node: its iterations, their attempts and outputs."""
+    context = request.app[CONTEXT]
+    query = read_query(request, "iteration")
+    iteration = integer(query, "iteration", minimum=0)
+    node_id = request.match_info["node_id"]
+    async with context.view.reading() as run:
+        known = context.view.iterations(node_id)
+        if iteration is not None and iteration not in known:
+            raise NodeNotFound(f"The node {node_id!r} has no iteration {iteration}.")
+        found = [run.nodes[node_id, one] for one in known if iteration in {None, one}]
+        head = {"nodeId": node_id, "kind": found[-1].kind, "label": found[-1].label}
+        told = [(one.key, one.has_output, _iteration_head(one)) for one in found]
+    iterations = [await _with_output(context, *one) for one in told]
+    return raw_answer(to_json(head)[:-1] + b',"iterations":[' + b",".join(iterations) + b"]}")
+
+
+def _iteration_head(node: NodeRecord) -> dict[str, Any]:
+    return {
+        "iteration": node.iteration,
+        "state": node.state,
+        "attempts": [_attempt(one) for one in node.attempts],
+        "error": _error(node.error),
+    }
+
+
+async def _with_output(context: RunContext, key: NodeKey, has_output: bool, head: dict[str, Any]) -> bytes:  # noqa: FBT001 - a row of `told`
+    # The output goes out as the text that the store has: it is JSON, and it may be large.
+    output = await context.store.output(context.run_id, *key) if has_output else None
+    return to_json(head)[:-1] + b',"output":' + (output or "null").encode() + b"}"
+
+
+def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    return {
+        "attempt": attempt.attempt,
+        "state": attempt.state,
+        "startedAtMs": attempt.started_at_ms,
+        "finishedAtMs": attempt.finished_at_ms,
+        "error": _error(attempt.error),
+    }
+
+
+def _error(error: ErrorInfo | None) -> dict[str, str] | None:
+    return None if error is None else {"code": error.code, "name": error.name, "message": error.message}

@@ -1,0 +1,53 @@
+"""The scopes of a run's tree as of some frame, carried forward row by row."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.frames import FrameTree, Tree
+from smithersd.store import Store
+from smithersd.store.records import FrameRow
+
+_ROWS_AT_ONCE = 50
+
+
+class Scopes:
+    """The latest tree of each scope; cheap to carry forward, for it hashes nothing."""
+
+    def __init__(self, frame_no: int = 0, trees: dict[str, Tree] | None = None) -> None:
+        self.frame_no = frame_no
+        self._trees = {} if trees is None else trees
+
+    def copy(self) -> "Scopes":
+        """Return one that goes on by itself; the trees themselves never change."""
+        return Scopes(self.frame_no, dict(self._trees))
+
+    def apply(self, rows: Sequence[FrameRow]) -> None:
+        """Take in the frames that follow."""
+        for row in rows:
+            changed: dict[str, Any] = pydantic_core.from_json(row.scopes)
+            for scope, tree in changed.items():
+                if tree is None:
+                    self._trees.pop(scope, None)
+                else:
+                    self._trees[scope] = tree
+            self.frame_no = row.frame_no
+
+    def tree(self) -> FrameTree:
+        """Return the whole as a tree that can take in further frames."""
+        whole = FrameTree()
+        whole.changed(self._trees)
+        return whole
+
+
+async def carried_forward(scopes: Scopes, store: Store, run_id: str, frame_no: int) -> Scopes:
+    """Return the scopes as of a later frame; those that were given stay as they are."""
+    later = scopes.copy()
+    while later.frame_no < frame_no:
+        upto = min(later.frame_no + _ROWS_AT_ONCE, frame_no)
+        rows = await store.frames(run_id, after_frame_no=later.frame_no, up_to_frame_no=upto)
+        # In a thread: large trees take their time.
+        await asyncio.to_thread(later.apply, rows)
+    return later

@@ -1,0 +1,77 @@
+"""A server for a serve app: an address in, a URL out, and a prompt end."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from smithersd.config import SERVER_STOP_S
+from smithersd.serve.sockets import ForkShield, limit_send_buffer, listen
+
+_log = logging.getLogger(__name__)
+
+_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for "every address" is not dialled
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a running server is reached from this machine; `port` is 0 for a unix socket."""
+
+    url: str
+    port: int
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, host: str, port: int, *, sock: socket.socket | None = None
+) -> AsyncIterator[Server]:
+    """Serve an app while the `with` lasts; at its end streams get the last events and are closed.
+
+    Args:
+        app: the application, as a rule one of `create_serve_app`.
+        host: a name or address of this machine; "0.0.0.0" and "::" are all of them.
+        port: the port, 0 for a free one.
+        sock: a socket that listens already (socket activation); host and port are not used then.
+
+    Raises:
+        UserError: the port is taken or may not be used, or the host is none of this machine's.
+    """
+    sockets = listen(host, port) if sock is None else [sock]
+    for listener in sockets:
+        limit_send_buffer(listener)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SERVER_STOP_S)
+    shield = ForkShield(lambda: _descriptors(sockets, runner))
+    try:
+        await runner.setup()
+        for listener in sockets:
+            await web.SockSite(runner, listener).start()
+        server = _server(sockets[0])
+        _log.info("Listening on %s.", server.url)
+        yield server
+    finally:
+        await runner.cleanup()
+        for listener in sockets:
+            listener.close()
+        shield.drop()
+
+
+def _server(listener: socket.socket) -> Server:
+    if listener.family == socket.AF_UNIX:
+        return Server(f"unix:{listener.getsockname()}", 0)
+    host, port = listener.getsockname()[:2]
+    host = _REACHED_BY.get(host, host)
+    return Server(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", port)
+
+
+def _descriptors(sockets: Iterable[socket.socket], runner: web.AppRunner) -> list[int]:
+    """The listening sockets and those of all clients. asyncio's transports own copies of neither."""
+    found = [listener.fileno() for listener in sockets]
+    connections = [] if runner.server is None else runner.server.connections
+    for connection in connections:
+        client = None if connection.transport is None else connection.transport.get_extra_info("socket")
+        if client is not None:
+            found.append(client.fileno())
+    return [descriptor for descriptor in found if descriptor >= 0]

@@ -1,0 +1,114 @@
+"""The sockets that a server listens on: made with clear errors, and never inherited by a fork.
+
+A worker of a task's process pool is a fork of this process. It would keep the port (and every client's connection)
+after this process was killed, and a resumption on the same port would fail. So in each forked child our descriptors
+are turned into /dev/null. Not closed: objects that own these numbers live on there, and would close whatever got the
+number next.
+"""
+
+import errno
+import os
+import socket
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from smithersd.config import SEND_BUFFER_BYTES
+from smithersd.errors import InvalidRequest, UserError
+
+_BACKLOG = 128
+_PORT_MAX = 65_535
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host; port 0 takes a free one, the same on each.
+
+    Raises:
+        UserError: the port is taken or may not be used, or the host is none of this machine's.
+    """
+    if not 0 <= port <= _PORT_MAX:
+        raise InvalidRequest(f"{port} is no port.", remedy=f"Ports go from 0 (a free one) to {_PORT_MAX}.")
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host, port):
+            taken = sockets[0].getsockname()[1] if sockets else port
+            sockets.append(_bound(family, (address, taken)))
+    except OSError as error:
+        for made in sockets:
+            made.close()
+        raise _explained(error, host, port) from error
+    return sockets
+
+
+def limit_send_buffer(listener: socket.socket) -> None:
+    """Bound what the kernel holds for each client that connects: one that never reads is noticed the sooner."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, str]]:
+    found = socket.getaddrinfo(host or "invalid.", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
+
+
+def _bound(family: int, address: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Connections of the process before us may still linger on the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        limit_send_buffer(listener)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _explained(error: OSError, host: str, port: int) -> UserError:
+    match error:
+        case socket.gaierror():
+            return UserError(f"There is no host {host!r}.", remedy="Give a name or an address with --host.")
+        case OSError(errno=errno.EADDRINUSE):
+            return UserError(
+                f"Port {port} on {host} is taken by another process.",
+                remedy="Choose another with --port; --port 0 takes a free one.",
+            )
+        case OSError(errno=errno.EACCES):
+            return UserError(f"Port {port} on {host} is not allowed.", remedy="Choose one above 1023 with --port.")
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            return UserError(f"{host} is no address of this machine.", remedy="Give one with --host, or 0.0.0.0.")
+        case _:
+            return UserError(f"Cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}.")
+
+
+class ForkShield:
+    """Keeps sockets from forked children; `descriptors` tells which, at the time of the fork."""
+
+    def __init__(self, descriptors: Callable[[], Iterable[int]]) -> None:
+        self.descriptors = descriptors
+        _shields.add(self)
+
+    def drop(self) -> None:
+        """End it; forks that come later keep what they find."""
+        _shields.discard(self)
+
+
+_shields: weakref.WeakSet[ForkShield] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    shields = list(_shields)
+    if not shields:
+        return
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for shield in shields:
+        for descriptor in shield.descriptors():
+            with suppress(OSError):
+                os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+os.register_at_fork(after_in_child=_in_child)

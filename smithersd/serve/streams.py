@@ -1,0 +1,60 @@
+"""The open event streams of an app: how many there may be, and how they end when the app does."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from aiohttp import web
+
+from smithersd.config import STREAM_DRAIN_S, STREAM_RETRY_AFTER_S, STREAMS_MAX
+from smithersd.serve.errors import NotReady, TooManyStreams
+
+
+class Streams:
+    """Counts streams and knows their connections."""
+
+    def __init__(self, *, streams_max: int = STREAMS_MAX) -> None:
+        self._streams_max = streams_max
+        self._transports: dict[object, asyncio.Transport] = {}
+        self._none_left = asyncio.Event()
+        self._is_closing = False
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._transports)
+
+    @contextmanager
+    def opened(self, request: web.Request) -> Iterator[None]:
+        """Take a place for a stream while the `with` lasts.
+
+        Raises:
+            TooManyStreams: all are taken.
+            NotReady: the app is shutting down.
+        """
+        transport = request.transport
+        if self._is_closing or transport is None:
+            raise NotReady("The server is shutting down.")
+        if self.count >= self._streams_max:
+            raise TooManyStreams(
+                f"All {self._streams_max} event streams are taken.", retry_after_s=STREAM_RETRY_AFTER_S
+            )
+        place = object()
+        self._transports[place] = transport
+        try:
+            yield
+        finally:
+            del self._transports[place]
+            if not self._transports:
+                self._none_left.set()
+
+    async def close(self) -> None:
+        """Let no stream begin any more, give the open ones STREAM_DRAIN_S to end, and cut off the rest."""
+        self._is_closing = True
+        if self._transports:
+            self._none_left.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STREAM_DRAIN_S):
+                    await self._none_left.wait()
+        for transport in self._transports.values():
+            transport.abort()

@@ -1,0 +1,127 @@
+"""What /metrics tells of a run: counters and durations, folded from its log.
+
+Since they come from the log alone they never go back, not even over a restart, and every process that serves the run
+shows the same.
+"""
+
+from collections import Counter
+from types import MappingProxyType
+
+from smithersd.core import events
+from smithersd.core.events import Recorded
+from smithersd.core.fold import NodeRecord, RunState
+from smithersd.serve.histogram import DURATION_BOUNDS_S, Histogram
+
+COUNTERS = MappingProxyType(
+    {
+        "smithers_runs": "Runs that were started.",
+        "smithers_runs_finished": "Runs that finished.",
+        "smithers_runs_failed": "Runs that failed.",
+        "smithers_runs_cancelled": "Runs that were cancelled.",
+        "smithers_runs_resumed": "Times that a driver took the run up again.",
+        "smithers_runs_suspended": "Times that the run was suspended.",
+        "smithers_nodes_started": "Attempts that began.",
+        "smithers_nodes_finished": "Nodes that ended with an output.",
+        "smithers_nodes_failed": "Attempts, and nodes without attempts, that failed.",
+        "smithers_nodes_skipped": "Nodes that were skipped.",
+        "smithers_nodes_cancelled": "Nodes that were cancelled.",
+        "smithers_nodes_interrupted": "Attempts that ended without their own fault.",
+        "smithers_node_retries": "Attempts that were put off to another try.",
+        "smithers_errors": "Failed attempts, nodes and runs.",
+        "smithers_heartbeats": "Heartbeats of tasks.",
+        "smithers_approvals_requested": "Gates that asked for a person.",
+        "smithers_approvals_granted": "Gates that a person granted.",
+        "smithers_approvals_denied": "Gates that a person denied.",
+        "smithers_frames_committed": "Renderings that changed the tree.",
+        "smithers_events_emitted": "Events in the log.",
+    }
+)
+"""Name (without the `_total` that the exposition adds) and meaning of every counter."""
+
+_RAISED_BY: MappingProxyType[type, tuple[str, ...]] = MappingProxyType(
+    {
+        events.RunStarted: ("smithers_runs",),
+        events.RunFinished: ("smithers_runs_finished",),
+        events.RunFailed: ("smithers_runs_failed", "smithers_errors"),
+        events.RunCancelled: ("smithers_runs_cancelled",),
+        events.RunResumed: ("smithers_runs_resumed",),
+        events.RunSuspended: ("smithers_runs_suspended",),
+        events.NodeStarted: ("smithers_nodes_started",),
+        events.NodeFinished: ("smithers_nodes_finished",),
+        events.NodeFailed: ("smithers_nodes_failed", "smithers_errors"),
+        events.NodeSkipped: ("smithers_nodes_skipped",),
+        events.NodeCancelled: ("smithers_nodes_cancelled",),
+        events.NodeInterrupted: ("smithers_nodes_interrupted",),
+        events.NodeRetrying: ("smithers_node_retries",),
+        events.TaskHeartbeat: ("smithers_heartbeats",),
+        events.ApprovalRequested: ("smithers_approvals_requested",),
+        events.ApprovalGranted: ("smithers_approvals_granted",),
+        events.ApprovalDenied: ("smithers_approvals_denied",),
+        events.FrameCommitted: ("smithers_frames_committed",),
+    }
+)
+
+DURATIONS = MappingProxyType(
+    {
+        "smithers_run_duration_seconds": "From a run's start to its end.",
+        "smithers_node_duration_seconds": "From a node's first attempt to its end, all retries included.",
+        "smithers_attempt_duration_seconds": "From an attempt's start to its end, however it ended.",
+        "smithers_approval_wait_duration_seconds": "From a gate's request to its decision.",
+    }
+)
+"""Name and meaning of every histogram of the run."""
+
+
+class Tally:
+    """Counters and histograms of one run."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self.durations = {name: Histogram(DURATION_BOUNDS_S) for name in DURATIONS}
+        self._failed: tuple[int | None, int] | None = None
+
+    def apply(self, run: RunState, recorded: Recorded) -> None:
+        """Count an event that the state has just taken in."""
+        self.counts["smithers_events_emitted"] += 1
+        for name in _RAISED_BY.get(type(recorded.event), ()):
+            self.counts[name] += 1
+        self._settle_failure(recorded)
+        self._measure(run, recorded)
+
+    def _settle_failure(self, recorded: Recorded) -> None:
+        """Whether a node has failed for good shows in what follows: a NodeRetrying, or anything else."""
+        if self._failed is not None and not isinstance(recorded.event, events.NodeRetrying):
+            self._observe("smithers_node_duration_seconds", *self._failed)
+        self._failed = None
+
+    def _measure(self, run: RunState, recorded: Recorded) -> None:
+        now_ms = recorded.timestamp_ms
+        match recorded.event:
+            case events.NodeFinished() | events.NodeCancelled() as event:
+                node = run.nodes[event.node_id, event.iteration]
+                self._measure_attempt(node, event.attempt)
+                self._observe("smithers_node_duration_seconds", node.started_at_ms, now_ms)
+            case events.NodeFailed() as event:
+                node = run.nodes[event.node_id, event.iteration]
+                self._measure_attempt(node, event.attempt)
+                self._failed = (node.started_at_ms, now_ms)
+            case events.NodeInterrupted() as event:
+                self._measure_attempt(run.nodes[event.node_id, event.iteration], event.attempt)
+            case events.ApprovalGranted() | events.ApprovalDenied() as event:
+                gate = run.nodes[event.node_id, event.iteration].gate
+                if gate is not None:
+                    self._observe("smithers_approval_wait_duration_seconds", gate.requested_at_ms, event.decided_at_ms)
+            case events.RunFinished() | events.RunFailed() | events.RunCancelled():
+                self._observe("smithers_run_duration_seconds", run.started_at_ms, run.finished_at_ms)
+            case _:
+                pass
+
+    def _measure_attempt(self, node: NodeRecord, attempt: int | None) -> None:
+        if attempt is not None:
+            last = node.attempts[-1]
+            self._observe("smithers_attempt_duration_seconds", last.started_at_ms, last.finished_at_ms)
+
+    def _observe(self, name: str, from_ms: int | None, to_ms: int | None) -> None:
+        if from_ms is not None and to_ms is not None:
+            # The clock of another host may lie a little before ours.
+            self.durations[name].observe(max(0, to_ms - from_ms) / 1000)

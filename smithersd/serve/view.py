@@ -1,0 +1,98 @@
+"""The run as its log tells it now: one fold for all routes and metrics of an app.
+
+Each reading first takes in what the log has gained since. Readings that arrive together share one look at the store:
+one that began before I came may have missed what I must see, so I wait for the next one, and so does everybody else
+who waits with me.
+"""
+
+import asyncio
+from bisect import insort
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from smithersd.config import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
+from smithersd.core.events import ApprovalRequested, NodePending, Recorded, decode
+from smithersd.core.fold import NodeKey, RunState
+from smithersd.errors import NodeNotFound, RunNotFound
+from smithersd.store import Store
+from smithersd.store.records import EventRow
+
+Observe = Callable[[RunState, Recorded], None]
+"""Told of each event, once and in order, after the state took it in."""
+
+
+class RunView:
+    """A fold of one run's log that follows the store."""
+
+    def __init__(self, store: Store, run_id: str, *, observe: Observe) -> None:
+        self._store = store
+        self._observe = observe
+        self._state = RunState(run_id)
+        self._gates: dict[NodeKey, None] = {}
+        self._iterations: dict[str, list[int]] = {}
+        self._lock = asyncio.Lock()
+        self._looks = 0
+
+    @property
+    def gates(self) -> list[NodeKey]:
+        """Every node that has ever asked for a person, in the order of asking."""
+        return list(self._gates)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[RunState]:
+        """Give the state as of now; it does not change inside of the `with`.
+
+        Raises:
+            RunNotFound: the run has not begun.
+            StoreUnavailable: the store does not answer.
+        """
+        wanted = self._looks + 1
+        async with self._lock:
+            if self._looks < wanted:
+                self._looks += 1
+                await self._catch_up()
+            if self._state.last_seq < 0:
+                run_id = self._state.run_id
+                raise RunNotFound(f"The run {run_id!r} has not begun.", remedy="Ask again once it has.")
+            yield self._state
+
+    def iterations(self, node_id: str) -> list[int]:
+        """Return the iterations of a node, as of the last reading, ascending.
+
+        Raises:
+            NodeNotFound: the run has no node of this id.
+        """
+        known = self._iterations.get(node_id)
+        if known is None:
+            raise NodeNotFound(f"The run has no node {node_id!r}.", remedy="GET /nodes lists them.")
+        return known
+
+    async def _catch_up(self) -> None:
+        is_complete = False
+        while not is_complete:
+            after_seq = self._state.last_seq
+            rows = await self._store.events(self._state.run_id, after_seq=after_seq, limit=EVENTS_PER_PAGE_MAX)
+            for index, row in enumerate(rows, start=1):
+                self._apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
+                if index % FOLD_SLICE_EVENTS == 0:
+                    await asyncio.sleep(0)
+            # Not "until a page is empty": beside an engine at full speed that might never be.
+            is_complete = not _is_cut(rows)
+
+    def _apply(self, recorded: Recorded) -> None:
+        self._state.apply(recorded)
+        match recorded.event:
+            case NodePending(node_id, iteration):
+                known = self._iterations.setdefault(node_id, [])
+                if iteration not in known[-1:]:
+                    insort(known, iteration)
+            case ApprovalRequested(node_id, iteration):
+                self._gates[node_id, iteration] = None
+            case _:
+                pass
+        self._observe(self._state, recorded)
+
+
+def _is_cut(rows: Sequence[EventRow]) -> bool:
+    """Whether the log may go on after this page; a page ends by its rows or, well before the limit, by its bytes."""
+    return len(rows) >= EVENTS_PER_PAGE_MAX or sum(len(row.payload) for row in rows) >= EVENT_PAGE_BYTES_MAX // 4
