@@ -1,0 +1,106 @@
+"""The driver's transaction: one step, under its fence, and an end only if the inbox is empty."""
+
+from smithersd.config import LEASE_S
+from smithersd.errors import LeaseLost, RunExists
+from smithersd.store.reading import inbox_rows
+from smithersd.store.records import Batch, Commit, Committed, GateRow, InboxRow, NewRun
+from smithersd.store.statements import Many, Statement, Transaction
+
+LEASE_MS = round(LEASE_S * 1000)
+
+
+def commit_step(commit: Commit) -> Transaction[Committed]:
+    """Write a step.
+
+    Raises:
+        RunExists: a new run's id is taken.
+        LeaseLost: the fence was raised; nothing is written.
+    """
+    if commit.new_run is not None:
+        yield from _insert_run(commit.run_id, commit.fence, commit.new_run)
+    yield from _write(commit, commit.batch)
+    if commit.applied:
+        yield Many("delete_inbox", [(inbox_id,) for inbox_id in commit.applied])
+    if commit.closing is None:
+        return Committed(is_closed=False)
+    inbox = yield from inbox_rows(commit.run_id)
+    unseen = tuple(row for row in inbox if row.id not in commit.closing_applied)
+    if unseen:
+        return Committed(is_closed=False, inbox=unseen)
+    yield from _close(commit, commit.closing, inbox)
+    return Committed(is_closed=True)
+
+
+def _close(commit: Commit, closing: Batch, inbox: list[InboxRow]) -> Transaction[None]:
+    if inbox:
+        yield Many("delete_inbox", [(row.id,) for row in inbox])
+    yield from _write(commit, closing)
+    if commit.is_release:
+        yield Statement("release_lease", (commit.run_id, commit.fence))
+
+
+def _insert_run(run_id: str, fence: int, new: NewRun) -> Transaction[None]:
+    rows = yield Statement(
+        "insert_run",
+        (
+            run_id,
+            new.workflow_name,
+            new.workflow_path,
+            new.workflow_hash,
+            "running",
+            new.from_run_id,
+            new.created_at_ms,
+            fence,
+            new.owner,
+            LEASE_MS,
+        ),
+    )
+    if not rows:
+        raise RunExists(
+            f"Run {run_id!r} exists already.", remedy="Go on with it by --resume, or choose another --run-id."
+        )
+    yield Statement("insert_input", (run_id, new.input))
+
+
+def _write(commit: Commit, batch: Batch) -> Transaction[None]:
+    run_id = commit.run_id
+    last_seq = batch.events[-1].seq if batch.events else -1
+    rows = yield Statement(
+        "advance_run",
+        (run_id, commit.fence, batch.status.value, last_seq, batch.finished_at_ms, batch.error, LEASE_MS),
+    )
+    if not rows:
+        raise LeaseLost(
+            f"Run {run_id!r} was taken over by another driver.", remedy="Let that one go on; nothing was written here."
+        )
+    if batch.events:
+        yield Many(
+            "insert_event", [(run_id, e.seq, e.timestamp_ms, e.type, e.node_id, e.payload) for e in batch.events]
+        )
+    if batch.outputs:
+        yield Many(
+            "insert_output", [(run_id, o.node_id, o.iteration, o.output, o.created_at_ms) for o in batch.outputs]
+        )
+    if batch.frames:
+        yield Many("insert_frame", [(run_id, f.frame_no, f.created_at_ms, f.hash, f.scopes) for f in batch.frames])
+    if batch.gates:
+        yield Many("put_gate", [_gate_parameters(run_id, gate) for gate in batch.gates])
+
+
+def _gate_parameters(run_id: str, gate: GateRow) -> tuple[object, ...]:
+    return (
+        run_id,
+        gate.node_id,
+        gate.iteration,
+        gate.status.value,
+        gate.title,
+        gate.summary,
+        gate.metadata,
+        gate.show,
+        gate.on_deny.value,
+        gate.requested_at_ms,
+        gate.note,
+        gate.decided_by,
+        gate.decision,
+        gate.decided_at_ms,
+    )

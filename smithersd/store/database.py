@@ -1,0 +1,39 @@
+"""The seam between the store and a database: all that a backend has to do."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from smithersd.store.statements import Transaction
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """A database that runs transactions."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, as a store URL without a password."""
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Run a transaction that may write, and return its value once it is durable.
+
+        What the transaction raises rolls it back and is raised here. A caller that is cancelled does not stop it: once
+        begun it comes to its own end.
+
+        Raises:
+            StoreUnavailable: the database refused for a reason that may pass; nothing was written.
+        """
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        """Run a transaction that only reads; it never waits behind writes.
+
+        Raises:
+            StoreUnavailable: the database refused for a reason that may pass.
+        """
+
+    def watch(self, on_change: Callable[[], None] | None) -> None:
+        """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching."""
+
+    async def close(self) -> None:
+        """Let go of the database; transactions under way come to their end first."""

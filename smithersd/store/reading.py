@@ -1,0 +1,118 @@
+"""Rows as records: the transactions that read."""
+
+from smithersd.config import EVENT_PAGE_BYTES_MAX
+from smithersd.core.states import RunStatus
+from smithersd.elements.kinds import OnDeny
+from smithersd.errors import RunNotFound
+from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxKind, InboxRow, OutputRow, RunRow
+from smithersd.store.statements import Row, Statement, Transaction
+
+_FRAME_NO_MAX = 2**62
+
+
+def run_row(run_id: str) -> Transaction[RunRow]:
+    """Read a run.
+
+    Raises:
+        RunNotFound: there is no such run.
+    """
+    found = yield from find_run_row(run_id)
+    if found is None:
+        raise no_such_run(run_id)
+    return found
+
+
+def find_run_row(run_id: str) -> Transaction[RunRow | None]:
+    """Read a run, None where there is none."""
+    rows = yield Statement("select_run", (run_id,))
+    return _run(rows[0]) if rows else None
+
+
+def run_rows(is_live: bool | None, limit: int) -> Transaction[list[RunRow]]:  # noqa: FBT001 - None is a value too
+    """Read the newest runs."""
+    rows = yield Statement("select_runs", (is_live, limit))
+    return [_run(row) for row in rows]
+
+
+def run_rows_with_prefix(prefix: str, limit: int) -> Transaction[list[RunRow]]:
+    """Read the newest runs whose ids begin so."""
+    rows = yield Statement("select_runs_with_prefix", (prefix, limit))
+    return [_run(row) for row in rows]
+
+
+def event_rows(run_id: str, after_seq: int, limit: int) -> Transaction[list[EventRow]]:
+    """Read events in order; a page also stops after 4 MiB of payload, with one event at least."""
+    rows = yield Statement("select_events", (run_id, after_seq, limit))
+    events: list[EventRow] = []
+    size = 0
+    for row in rows:
+        size += len(row[4])
+        if size > EVENT_PAGE_BYTES_MAX and events:
+            break
+        events.append(EventRow(*row))
+    return events
+
+
+def output_rows(run_id: str) -> Transaction[list[OutputRow]]:
+    """Read all outputs of a run."""
+    rows = yield Statement("select_outputs", (run_id,))
+    return [OutputRow(*row) for row in rows]
+
+
+def output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | None]:
+    """Read one output, None where there is none."""
+    rows = yield Statement("select_output", (run_id, node_id, iteration))
+    return rows[0][0] if rows else None
+
+
+def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> Transaction[list[FrameRow]]:
+    """Read frames in order."""
+    last = _FRAME_NO_MAX if up_to_frame_no is None else up_to_frame_no
+    rows = yield Statement("select_frames", (run_id, after_frame_no, last))
+    return [FrameRow(*row) for row in rows]
+
+
+def gate_rows(run_id: str) -> Transaction[list[GateRow]]:
+    """Read all gates of a run, the one that was asked first first."""
+    rows = yield Statement("select_gates", (run_id,))
+    return [_gate(row) for row in rows]
+
+
+def gate_rows_of_node(run_id: str, node_id: str) -> Transaction[list[GateRow]]:
+    """Read a node's gates, by iteration."""
+    rows = yield Statement("select_gates_of_node", (run_id, node_id))
+    return [_gate(row) for row in rows]
+
+
+def inbox_rows(run_id: str) -> Transaction[list[InboxRow]]:
+    """Read what was left for a run and not applied yet, oldest first."""
+    rows = yield Statement("select_inbox", (run_id,))
+    return [InboxRow(row[0], InboxKind(row[1]), *row[2:]) for row in rows]
+
+
+def is_in_inbox(run_id: str, inbox_id: int) -> Transaction[bool]:
+    """Whether a request still waits to be applied."""
+    rows = yield Statement("is_in_inbox", (run_id, inbox_id))
+    return bool(rows)
+
+
+def ping() -> Transaction[int]:
+    """Ask the database for its time: it answers when it works."""
+    rows = yield Statement("ping")
+    now_ms: int = rows[0][0]
+    return now_ms
+
+
+def no_such_run(run_id: str) -> RunNotFound:
+    """The error for a run that is not there."""
+    return RunNotFound(f"There is no run {run_id!r}.", remedy="`smithers ps --all` lists those that there are.")
+
+
+def _run(row: Row) -> RunRow:
+    values = (*row[:4], RunStatus(row[4]), *row[5:])
+    return RunRow(*values)
+
+
+def _gate(row: Row) -> GateRow:
+    values = (*row[:2], GateStatus(row[2]), *row[3:7], OnDeny(row[7]), *row[8:])
+    return GateRow(*values)

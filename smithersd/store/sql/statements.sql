@@ -1,0 +1,123 @@
+-- Every statement of the store, by name. Parameters are numbered (?1, ?2 ...), so that $1, $2 ... is a mechanical
+-- translation. {now_ms} is the database's own clock in milliseconds, each backend's expression for it.
+
+-- name: insert_run
+-- A run's row with its first lease; no row comes back when the id is taken.
+INSERT INTO runs (run_id, workflow_name, workflow_path, workflow_hash, status, from_run_id, created_at_ms,
+                  last_seq, fence, owner, lease_expires_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, -1, ?8, ?9, {now_ms} + ?10)
+ON CONFLICT (run_id) DO NOTHING
+RETURNING run_id
+
+-- name: insert_input
+INSERT INTO inputs (run_id, input) VALUES (?1, ?2)
+
+-- name: advance_run
+-- The first statement of every step: no row comes back when the fence was raised. It renews the lease for free.
+UPDATE runs
+SET status = ?3, last_seq = max(last_seq, ?4), finished_at_ms = ?5, error = ?6, lease_expires_at_ms = {now_ms} + ?7
+WHERE run_id = ?1 AND fence = ?2
+RETURNING run_id
+
+-- name: insert_event
+INSERT INTO events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: insert_output
+INSERT INTO outputs (run_id, node_id, iteration, output, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: insert_frame
+INSERT INTO frames (run_id, frame_no, created_at_ms, hash, scopes) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: put_gate
+INSERT INTO approvals (run_id, node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
+                       note, decided_by, decision, decided_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+ON CONFLICT (run_id, node_id, iteration) DO UPDATE
+SET status = excluded.status, note = excluded.note, decided_by = excluded.decided_by,
+    decision = excluded.decision, decided_at_ms = excluded.decided_at_ms
+
+-- name: delete_inbox
+DELETE FROM inbox WHERE id = ?1
+
+-- name: select_inbox
+SELECT id, kind, node_id, iteration, note, decided_by, decision, created_at_ms
+FROM inbox WHERE run_id = ?1 ORDER BY id
+
+-- name: is_in_inbox
+SELECT 1 FROM inbox WHERE run_id = ?1 AND id = ?2
+
+-- name: insert_inbox
+INSERT INTO inbox (run_id, kind, node_id, iteration, note, decided_by, decision, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+RETURNING id
+
+-- name: select_run
+SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+FROM runs JOIN inputs ON inputs.run_id = runs.run_id
+WHERE runs.run_id = ?1
+
+-- name: select_runs
+SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+FROM runs JOIN inputs ON inputs.run_id = runs.run_id
+WHERE (?1 IS NULL OR (status NOT IN ('finished', 'failed', 'cancelled', 'continued')) = ?1)
+ORDER BY created_at_ms DESC, runs.run_id DESC
+LIMIT ?2
+
+-- name: select_runs_with_prefix
+SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+FROM runs JOIN inputs ON inputs.run_id = runs.run_id
+WHERE substr(runs.run_id, 1, length(?1)) = ?1
+ORDER BY created_at_ms DESC, runs.run_id DESC
+LIMIT ?2
+
+-- name: lock_run
+-- The first statement of a request from outside: it holds the run's row until the request is decided.
+SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} FROM runs WHERE run_id = ?1
+
+-- name: lock_lease
+SELECT owner, lease_expires_at_ms > {now_ms} FROM runs WHERE run_id = ?1
+
+-- name: take_lease
+UPDATE runs SET fence = fence + 1, owner = ?2, lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1
+RETURNING fence
+
+-- name: renew_lease
+UPDATE runs SET lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
+RETURNING run_id
+
+-- name: release_lease
+UPDATE runs SET owner = NULL, lease_expires_at_ms = NULL WHERE run_id = ?1 AND fence = ?2
+
+-- name: select_events
+SELECT seq, timestamp_ms, type, node_id, payload
+FROM events WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+
+-- name: is_node
+SELECT 1 FROM events WHERE run_id = ?1 AND node_id = ?2 AND type = 'NodePending' LIMIT 1
+
+-- name: select_outputs
+SELECT node_id, iteration, output, created_at_ms
+FROM outputs WHERE run_id = ?1 ORDER BY created_at_ms, node_id, iteration
+
+-- name: select_output
+SELECT output FROM outputs WHERE run_id = ?1 AND node_id = ?2 AND iteration = ?3
+
+-- name: select_frames
+SELECT frame_no, created_at_ms, hash, scopes
+FROM frames WHERE run_id = ?1 AND frame_no > ?2 AND frame_no <= ?3 ORDER BY frame_no
+
+-- name: select_gates
+SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
+       note, decided_by, decision, decided_at_ms
+FROM approvals WHERE run_id = ?1 ORDER BY requested_at_ms, node_id, iteration
+
+-- name: select_gates_of_node
+SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
+       note, decided_by, decision, decided_at_ms
+FROM approvals WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration
+
+-- name: ping
+SELECT {now_ms}

@@ -1,0 +1,164 @@
+"""The threads that SQLite's blocking calls run in: one that writes, a few that read.
+
+They are daemon threads: an open store never holds up the end of the process.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX
+from smithersd.store.sqlite import connection as sqlite
+from smithersd.store.statements import Transaction
+
+T = TypeVar("T")
+
+_Job = tuple[Transaction[Any], "asyncio.Future[Any]"]
+
+
+class Writer:
+    """The one thread that writes. Between its jobs it looks whether other processes have committed."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._connection = sqlite.connect(path)
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._on_change: Callable[[], None] | None = None
+        self._version = 0
+        self._looked_at_s = 0.0
+        self._thread = threading.Thread(target=self._work, name="smithersd-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
+        """Queue a transaction; the future has its value once it is durable."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((transaction, future))
+        return future
+
+    def watch(self, on_change: Callable[[], None] | None) -> None:
+        """Call `on_change` in the loop when another process has committed."""
+        self._on_change = on_change
+        if on_change is not None:
+            self._jobs.put((_nothing(), self._loop.create_future()))  # so that a sleeping thread begins to look
+
+    async def close(self) -> None:
+        """Finish the queue, then end."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        with suppress(sqlite3.Error):
+            self._version = sqlite.data_version(self._connection)
+        while True:
+            try:
+                job = self._jobs.get(timeout=DATA_VERSION_POLL_S if self._on_change is not None else None)
+            except queue.Empty:
+                self._look()
+                continue
+            if job is None:
+                self._connection.close()
+                return
+            _perform(self._loop, sqlite.write, self._connection, job)
+            if self._on_change is not None and time.monotonic() - self._looked_at_s > DATA_VERSION_POLL_S:
+                self._look()
+
+    def _look(self) -> None:
+        self._looked_at_s = time.monotonic()
+        with suppress(sqlite3.Error):  # a disk in trouble shows at the next write; this only wakes
+            version = sqlite.data_version(self._connection)
+            if version != self._version:
+                self._version = version
+                on_change = self._on_change
+                if on_change is not None:
+                    _call(self._loop, on_change)
+
+
+class Readers:
+    """A few threads that read, started as they are needed."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._path = path
+        self._loop = loop
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._pending = 0
+
+    def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
+        """Queue a reading transaction."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        future.add_done_callback(self._on_done)
+        self._pending += 1
+        if self._pending > len(self._threads) < READERS_MAX:
+            self._start()
+        self._jobs.put((transaction, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish the queue, then end."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    def _start(self) -> None:
+        name = f"smithersd-store-reader-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _on_done(self, _: "asyncio.Future[Any]") -> None:
+        self._pending -= 1
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (job := self._jobs.get()) is not None:
+            try:
+                connection = connection or sqlite.connect(self._path)
+            except sqlite3.Error as error:
+                _call(self._loop, _fail, job[1], sqlite.refusal(error))
+                continue
+            _perform(self._loop, sqlite.read, connection, job)
+        if connection is not None:
+            connection.close()
+
+
+def _perform(
+    loop: asyncio.AbstractEventLoop,
+    run: Callable[[sqlite3.Connection, Transaction[Any]], Any],
+    connection: sqlite3.Connection,
+    job: _Job,
+) -> None:
+    transaction, future = job
+    try:
+        value = run(connection, transaction)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the transaction is awaited
+        _call(loop, _fail, future, error)
+    else:
+        _call(loop, _succeed, future, value)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits for the answer any more
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def _succeed(future: "asyncio.Future[Any]", value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _nothing() -> Transaction[None]:
+    return
+    yield

@@ -1,0 +1,220 @@
+"""The store: what remembers runs. One class for all backends; a backend is a `Database`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from smithersd.config import EVENTS_PER_PAGE_MAX
+from smithersd.errors import StoreInvalid
+from smithersd.store import inbox, lease, reading
+from smithersd.store.commit import commit_step
+from smithersd.store.database import Database
+from smithersd.store.records import (
+    Commit,
+    Committed,
+    Decision,
+    EventRow,
+    FrameRow,
+    GateRow,
+    InboxRow,
+    Lease,
+    OutputRow,
+    RunRow,
+    Submitted,
+    Topic,
+)
+from smithersd.store.sqlite.database import open_sqlite
+from smithersd.store.subscriptions import Subscriptions
+
+
+class Store:
+    """Runs, their events, outputs, frames and gates, and the inbox that others leave requests in.
+
+    Every method may raise StoreUnavailable: the database refused for a reason that may pass, and nothing was written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._subscriptions = Subscriptions(database.watch)
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without a password."""
+        return self._database.url
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._database.close()
+
+    # For the driver of a run
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Make a step durable, atomically, and wake those who follow the run's events.
+
+        Raises:
+            LeaseLost: the fence was raised; nothing was written.
+            RunExists: a new run's id is taken; nothing was written.
+        """
+        committed = await self._database.write(commit_step(commit))
+        self._subscriptions.wake(commit.run_id, Topic.EVENTS)
+        return committed
+
+    async def take_lease(
+        self, run_id: str, owner: str, *, is_dead: Callable[[str], bool], force: bool = False
+    ) -> Lease:
+        """Become the run's driver: the fence is raised by one.
+
+        `is_dead` is asked, within the transaction, whether the present owner is known to have ended.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunIsDriven: somebody else's lease has time left, and `force` is off.
+        """
+        return await self._database.write(lease.take_lease(run_id, owner, is_dead, force=force))
+
+    async def renew_lease(self, run_id: str, fence: int) -> None:
+        """Give the lease its full time again; every commit does so too.
+
+        Raises:
+            LeaseLost: the fence was raised.
+        """
+        await self._database.write(lease.renew_lease(run_id, fence))
+
+    async def release_lease(self, run_id: str, fence: int) -> None:
+        """Give the lease back; one that was lost is not touched."""
+        await self._database.write(lease.release_lease(run_id, fence))
+
+    # For requests from outside
+
+    async def submit_decision(self, decision: Decision) -> Submitted:
+        """Leave a decision for a pending gate and wake the driver; the same decision again changes nothing.
+
+        Raises:
+            RunNotFound, NodeNotFound: there is no such run or node.
+            ApprovalAmbiguous: several gates are pending and no iteration is named.
+            ApprovalAlreadyDecided: somebody decided otherwise.
+            RunNotActive: the run has ended, or a cancel is on its way.
+            ApprovalNotPending: the node waits for no decision.
+        """
+        submitted = await self._database.write(inbox.submit_decision(decision))
+        self._subscriptions.wake(decision.run_id, Topic.INBOX)
+        return submitted
+
+    async def submit_cancel(self, run_id: str, *, created_at_ms: int, decided_by: str | None = None) -> Submitted:
+        """Leave a cancel request and wake the driver; a second one is the first.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunNotActive: it has ended.
+        """
+        submitted = await self._database.write(inbox.submit_cancel(run_id, created_at_ms, decided_by))
+        self._subscriptions.wake(run_id, Topic.INBOX)
+        return submitted
+
+    def subscribe(self, run_id: str, topic: Topic, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` in the event loop's thread when the run may have something new; return what ends that.
+
+        It only wakes, perhaps for nothing: what is new is read from the store.
+        """
+        return self._subscriptions.add(run_id, topic, wake)
+
+    # For readers
+
+    async def run(self, run_id: str) -> RunRow:
+        """Read a run.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        return await self._database.read(reading.run_row(run_id))
+
+    async def find_run(self, run_id: str) -> RunRow | None:
+        """Read a run, None where there is none."""
+        return await self._database.read(reading.find_run_row(run_id))
+
+    async def runs(self, *, limit: int, is_live: bool | None = None) -> list[RunRow]:
+        """Read runs, the newest first: all, those that have not ended, or those that have."""
+        return await self._database.read(reading.run_rows(is_live, limit))
+
+    async def runs_with_prefix(self, prefix: str, *, limit: int) -> list[RunRow]:
+        """Read runs whose ids begin so, the newest first."""
+        return await self._database.read(reading.run_rows_with_prefix(prefix, limit))
+
+    async def events(self, run_id: str, *, after_seq: int, limit: int = EVENTS_PER_PAGE_MAX) -> list[EventRow]:
+        """Read a page of events in order: at most `limit`, and some 4 MiB; empty only at the log's end."""
+        return await self._database.read(reading.event_rows(run_id, after_seq, limit))
+
+    async def outputs(self, run_id: str) -> list[OutputRow]:
+        """Read all outputs, in the order in which they came."""
+        return await self._database.read(reading.output_rows(run_id))
+
+    async def output(self, run_id: str, node_id: str, iteration: int) -> str | None:
+        """Read one output as JSON text, None where there is none."""
+        return await self._database.read(reading.output_text(run_id, node_id, iteration))
+
+    async def frames(
+        self, run_id: str, *, after_frame_no: int = 0, up_to_frame_no: int | None = None
+    ) -> list[FrameRow]:
+        """Read frames in order."""
+        return await self._database.read(reading.frame_rows(run_id, after_frame_no, up_to_frame_no))
+
+    async def gates(self, run_id: str) -> list[GateRow]:
+        """Read all gates, in the order in which they asked."""
+        return await self._database.read(reading.gate_rows(run_id))
+
+    async def inbox(self, run_id: str) -> list[InboxRow]:
+        """Read what waits to be applied, oldest first."""
+        return await self._database.read(reading.inbox_rows(run_id))
+
+    async def is_in_inbox(self, run_id: str, inbox_id: int) -> bool:
+        """Whether a request still waits to be applied."""
+        return await self._database.read(reading.is_in_inbox(run_id, inbox_id))
+
+    async def check(self) -> None:
+        """Return when the store answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        await self._database.read(reading.ping())
+
+
+@asynccontextmanager
+async def open_store(url: str | Path) -> AsyncIterator[Store]:
+    """Open a store by URL (`sqlite:///runs.db`, `sqlite:////var/lib/runs.db`) or by the path of a SQLite file.
+
+    It is made, and brought up to date, if need be.
+
+    Example:
+        async with open_store("sqlite:///runs.db") as store:
+            runs = await store.runs(limit=10)
+
+    Raises:
+        StoreInvalid: that is no store, and cannot become one.
+        StoreTooNew: a later version of smithersd wrote it.
+    """
+    store = Store(await open_sqlite(_sqlite_path(url)))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _sqlite_path(url: str | Path) -> Path:
+    if isinstance(url, Path):
+        return url
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(_not_empty(url, url))
+    if scheme == "sqlite" and rest.startswith("/"):
+        return Path(_not_empty(rest[1:], url))
+    raise StoreInvalid(
+        f"{scheme}://... is no store URL of this version.",
+        remedy="Give sqlite:///path for a relative path, sqlite:////path for an absolute one.",
+    )
+
+
+def _not_empty(path: str, url: str) -> str:
+    if not path or "\0" in path:
+        raise StoreInvalid(f"The store URL {url!r} names no file.", remedy="Give sqlite:///path.")
+    return path

@@ -1,0 +1,42 @@
+"""Who wants to be woken when a run has something new: notifications only wake, the store is read each time."""
+
+from collections.abc import Callable
+
+from smithersd.store.records import Topic
+
+Wake = Callable[[], None]
+
+
+class Subscriptions:
+    """Wakers by run and topic. While there are any, commits of other processes are watched for, and wake everybody."""
+
+    def __init__(self, watch: Callable[[Wake | None], None]) -> None:
+        self._watch = watch
+        self._wakes: dict[tuple[str, Topic], list[Wake]] = {}
+
+    def add(self, run_id: str, topic: Topic, wake: Wake) -> Callable[[], None]:
+        """Add a waker; return what takes it away again (once is enough, more do no harm)."""
+        if not self._wakes:
+            self._watch(self._wake_all)
+        self._wakes.setdefault((run_id, topic), []).append(wake)
+
+        def remove() -> None:
+            wakes = self._wakes.get((run_id, topic), [])
+            if wake in wakes:
+                wakes.remove(wake)
+                if not wakes:
+                    del self._wakes[run_id, topic]
+                if not self._wakes:
+                    self._watch(None)
+
+        return remove
+
+    def wake(self, run_id: str, topic: Topic) -> None:
+        """Wake those who follow this."""
+        for wake in list(self._wakes.get((run_id, topic), ())):
+            wake()
+
+    def _wake_all(self) -> None:
+        for wakes in list(self._wakes.values()):
+            for wake in list(wakes):
+                wake()
