@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import threading
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import pydantic_core
 
 from smithersd.config import PROGRESS_INTERVAL_S
 from smithersd.errors import TASK_FAILED, ErrorInfo, TaskError
 from smithersd.executors.call import AttemptInfo, Sink
-from smithersd.executors.courier import Courier
+from smithersd.executors.host import Host
 from smithersd.executors.outcome import Failed, Outcome, Stopped
-from smithersd.executors.printout import FlushTimer, Printout
+from smithersd.executors.printout import Printout
 from smithersd.executors.throttle import Throttle
 
 Progress = tuple[float | None, float | None, str | None]
@@ -28,24 +28,17 @@ class Attempt:
     was left behind for example, is dropped. A task that reports nothing pays for nothing.
     """
 
-    __slots__ = (
-        "_beats", "_courier", "_flush_timer", "_printout", "_progress", "_sink", "capture", "info",
-        "is_over", "is_told_to_end",
-    )  # fmt: skip
+    __slots__ = ("_beats", "_printout", "_progress", "_sink", "host", "info", "is_over", "is_told_to_end")
 
     _making: ClassVar[threading.Lock] = threading.Lock()
     """Held while a channel is made that several threads of one task may ask for at once."""
 
-    def __init__(
-        self, info: AttemptInfo, sink: Sink, courier: Courier, flush_timer: FlushTimer, capture: object
-    ) -> None:
+    def __init__(self, info: AttemptInfo, sink: Sink, host: Host) -> None:
         self.info = info
-        self.capture = capture
+        self.host = host
         self.is_told_to_end = False
         self.is_over = False
         self._sink = sink
-        self._courier = courier
-        self._flush_timer = flush_timer
         self._printout: Printout | None = None
         self._beats: Throttle | None = None
         self._progress: Throttle | None = None
@@ -55,21 +48,21 @@ class Attempt:
         """Where prints go."""
         with self._making:
             if self._printout is None:
-                self._printout = Printout(self._flush_timer, self._tell_printed)
+                self._printout = Printout(self.host.flush_timer, self._tell_printed)
             return self._printout
 
     def beat(self, data: bytes) -> None:
         """Report a sign of life, with its data as JSON; from any thread."""
         with self._making:
             if self._beats is None:
-                self._beats = Throttle(self._courier, PROGRESS_INTERVAL_S, self._tell_beat)
+                self._beats = Throttle(self.host.courier, PROGRESS_INTERVAL_S, self._tell_beat)
         self._beats.offer(data)
 
     def progress(self, progress: Progress) -> None:
         """Report how far the work is; from any thread."""
         with self._making:
             if self._progress is None:
-                self._progress = Throttle(self._courier, PROGRESS_INTERVAL_S, self._tell_progress)
+                self._progress = Throttle(self.host.courier, PROGRESS_INTERVAL_S, self._tell_progress)
         self._progress.offer(progress)
 
     def end(self, outcome: Outcome) -> None:
@@ -82,7 +75,7 @@ class Attempt:
             if channel is not None:
                 channel.close()
         self.is_over = True
-        self._courier.call(self._sink.ended, outcome)
+        self.host.courier.call(self._sink.ended, outcome)
 
     def fail(self, error: BaseException) -> None:
         """Tell that the work raised; if it was told to end, that is how it ended."""
@@ -98,15 +91,15 @@ class Attempt:
 
     def _tell_printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
         if not self.is_over:
-            self._courier.call(self._sink.printed, text, stream, is_truncated)
+            self.host.courier.call(self._sink.printed, text, stream, is_truncated)
 
     def _tell_beat(self, data: bytes) -> None:
         if not self.is_over:
-            self._courier.call(self._sink.beat, pydantic_core.from_json(data))
+            self.host.courier.call(self._sink.beat, pydantic_core.from_json(data))
 
     def _tell_progress(self, progress: Progress) -> None:
         if not self.is_over:
-            self._courier.call(self._sink.progressed, *progress)
+            self.host.courier.call(self._sink.progressed, *progress)
 
 
 def _described(error: BaseException) -> ErrorInfo:

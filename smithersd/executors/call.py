@@ -70,7 +70,7 @@ class Call:
 class Sink(Protocol):
     """Hears of an attempt; every method is called in the event loop's thread and never after `ended`."""
 
-    def printed(self, text: str, stream: str, is_truncated: bool) -> None:
+    def printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
         """Hear what the attempt printed; with `is_truncated` this is the last that will be told of it."""
 
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:

@@ -19,6 +19,9 @@ SPANS_MAX = 16
 Else a task that writes to both in turns would make an event of every write.
 """
 
+_AMID_CHARACTER = range(0b1000_0000, 0b1100_0000)
+"""The bytes of UTF-8 that begin no character."""
+
 Deliver = Callable[[str, str, bool], None]
 """Takes a piece of text, the stream and whether it is the last because the limit is reached."""
 
@@ -179,6 +182,6 @@ def _cut(data: bytes, start: int, end: int) -> int:
     line_end = data.rfind(b"\n", start, end) + 1
     if line_end > start:
         return line_end
-    while data[end] & 0b1100_0000 == 0b1000_0000:  # a byte amid a character
+    while data[end] in _AMID_CHARACTER:
         end -= 1
     return end

@@ -35,7 +35,8 @@ class Throttle:
 
     def close(self) -> None:
         """Hand on what is left, and no more after it; in the loop's thread."""
-        value, self._latest = self._latest, _NOTHING
+        with self._lock:
+            value, self._latest = self._latest, _NOTHING
         if self._timer is not None:
             self._timer.cancel()
         if value is not _NOTHING:

@@ -1,0 +1,176 @@
+"""A child process in a session of its own: begun, signalled as a group, and its end seen without a thread."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+from smithersd.executors.courier import Courier
+
+POLL_S = 0.02
+"""How often the end of a child is looked for where the kernel has no pidfd."""
+
+CODE_LOST = 256
+"""Stands for the exit code of a child that somebody else waited for; no real code is so large."""
+
+
+class Child:
+    """A process that leads its own session, so that a signal reaches its whole group and no terminal reaches it.
+
+    It is waited for here and nowhere else: until then its id cannot be given to another process. The standard
+    Popen takes a child that it cannot wait for as one that ended well; this does not.
+    """
+
+    def __init__(self, argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str], courier: Courier) -> None:
+        """Begin the process.
+
+        Raises:
+            OSError, ValueError, TypeError: it cannot be started.
+        """
+        with _signals_at_default():
+            self._popen = subprocess.Popen(  # noqa: S603 - the author's own command
+                argv,
+                cwd=cwd,
+                env={**os.environ, **env} if env else None,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        self.pid = self._popen.pid
+        self.code: int | None = None
+        self._courier = courier
+        self._pidfd: int | None = None
+        self._on_exit: Callable[[], None] | None = None
+
+    @property
+    def pipes(self) -> tuple[int, int]:
+        """The descriptors of its stdout and stderr, which do not block."""
+        assert self._popen.stdout is not None
+        assert self._popen.stderr is not None
+        pipes = self._popen.stdout.fileno(), self._popen.stderr.fileno()
+        for pipe in pipes:
+            os.set_blocking(pipe, False)
+        return pipes
+
+    def watch(self, on_exit: Callable[[], None]) -> None:
+        """Have `on_exit` called in the loop's thread once, when the process has ended and `code` is known."""
+        self._on_exit = on_exit
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # another system, a sandbox, or somebody else waited for it already
+            self._poll()
+        else:
+            self._courier.loop.add_reader(self._pidfd, self.reap)
+
+    def reap(self) -> bool:
+        """Look whether the process has ended; if so, `code` is known from now on."""
+        if self.code is not None:
+            return True
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            self.code = CODE_LOST
+        else:
+            if pid == 0:
+                return False
+            self.code = os.waitstatus_to_exitcode(status)
+        self._see_end()
+        return True
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the group that is left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def terminate_group(self) -> None:
+        """Ask every process of the group to end."""
+        self.signal_group(signal.SIGTERM)
+        self.signal_group(signal.SIGCONT)  # a process that is halted could not
+
+    def end_in_words(self) -> str:
+        """How the process ended, to follow the word for it in a sentence."""
+        match self.code:
+            case None:
+                return "has not ended"
+            case code if code == CODE_LOST:
+                return "ended, but something else in this process waited for it, so that its exit code is lost"
+            case code if code < 0:
+                return f"was ended by {_signal_name(-code)}"
+            case code:
+                return f"ended with exit code {code}"
+
+    def is_group_left(self) -> bool:
+        """Whether the group still has a process, after its leader's end."""
+        # Orphans become ours where we are process 1, as in a container: without this they would stay as zombies.
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-self.pid, os.WNOHANG)[0] != 0:
+                pass
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # there is one, and it belongs to another user
+        return True
+
+    def close_pipes(self) -> None:
+        """Let go of stdout and stderr."""
+        for pipe in (self._popen.stdout, self._popen.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _see_end(self) -> None:
+        self._popen.returncode = self.code  # so that Popen does not wait for it when it is thrown away
+        if self._pidfd is not None:
+            self._courier.loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+        if self._on_exit is not None:
+            self._on_exit()
+
+    def _poll(self) -> None:
+        if not self.reap():
+            self._courier.later(POLL_S, self._poll)
+
+
+@contextlib.contextmanager
+def _signals_at_default() -> Iterator[None]:
+    """Let a child begin with no signal ignored or blocked, whatever we do with ours.
+
+    A daemon ignores the terminal's stop signals, for example, and a child would inherit that. What is caught is at
+    its default after exec, so a signal that is ignored is caught for this while by a function that does nothing: we
+    go on ignoring it. SIGHUP stays as it is: who ignores it (nohup) means the children too.
+    """
+    ignored = _ignored_signals() if threading.current_thread() is threading.main_thread() else ()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for number in ignored:
+        signal.signal(number, _do_nothing)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _ignored_signals() -> tuple[signal.Signals, ...]:
+    # SIGPIPE, SIGXFSZ and SIGXFZ are the interpreter's own doing, and Popen sets them back itself.
+    kept = {signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ}
+    return tuple(n for n in signal.Signals if n not in kept and signal.getsignal(n) is signal.SIG_IGN)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

@@ -1,0 +1,107 @@
+"""Attempts that run in the event loop: async functions, and awaitables that plain functions returned."""
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any
+
+from smithersd.executors.attempt import Attempt
+from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.weight import is_heavy
+
+_log = logging.getLogger(__name__)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call of the function makes a coroutine: through partials, and for objects that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+class CoroutineRun:
+    """One attempt as one task of the event loop.
+
+    Nothing awaits that task, so author code which ignores its cancellation holds up nothing but itself.
+    """
+
+    __slots__ = ("_args", "_attempt", "_encode", "_function", "_has_returned", "_task", "has_begun")
+
+    def __init__(self, attempt: Attempt, encode: Callable[[Any], str]) -> None:
+        self._attempt = attempt
+        self._encode = encode
+        self._has_returned = False
+        self.has_begun = False
+
+    def begin(
+        self,
+        context: Context,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+    ) -> None:
+        """Start the task; the function is called in its first step."""
+        self._function = function
+        self._args = args
+        # Not loop.create_task: an eager task factory would let the outcome arrive before this has returned.
+        self._task = asyncio.Task(self._run(), context=context)
+        self._attempt.host.registry.add(self)
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether its end can be waited for: not once it has been left behind."""
+        return not self._attempt.is_over
+
+    def stop(self) -> None:
+        """Cancel the task, unless its function has returned: work that was done is kept."""
+        if self._attempt.is_told_to_end:
+            return
+        self._attempt.is_told_to_end = True
+        # A cancelled task that has not begun would never run a line of ours; it sees for itself that it is told.
+        if self.has_begun and not self._has_returned:
+            self._task.cancel()
+
+    def abandon(self) -> None:
+        """Leave the task behind."""
+        if self._attempt.is_told_to_end and not self._attempt.is_over:
+            _log.warning("The coroutine of %s does not end; it is left behind.", self._attempt.info)
+        self.stop()
+        self._attempt.leave_behind()
+
+    async def _run(self) -> None:
+        self.has_begun = True
+        if self._attempt.is_told_to_end:
+            self._attempt.host.registry.discard(self)
+            self._attempt.end(Stopped())
+            return
+        try:
+            output = await self._output()
+        except GeneratorExit as error:
+            if not self._is_stepping():
+                raise  # the loop is gone and this coroutine is thrown away: there is nobody left to tell
+            self._fail(error)
+        except BaseException as error:  # noqa: BLE001 - nothing that an author raises may reach the loop
+            # Not swallowed: a CancelledError ends here as the attempt's outcome, and nobody awaits this task.
+            self._fail(error)
+        else:
+            self._attempt.host.registry.discard(self)
+            self._attempt.end(Succeeded(output))
+
+    async def _output(self) -> str:
+        result = await self._function(*self._args)
+        self._has_returned = True
+        if is_heavy(result):
+            return await self._attempt.host.pool.call(self._encode, result)
+        return self._encode(result)
+
+    def _is_stepping(self) -> bool:
+        try:
+            return asyncio.current_task() is self._task
+        except RuntimeError:
+            return False
+
+    def _fail(self, error: BaseException) -> None:
+        self._attempt.host.registry.discard(self)
+        self._attempt.fail(error)

@@ -1,0 +1,23 @@
+"""What all attempts of one engine share."""
+
+from dataclasses import dataclass
+
+from smithersd.executors.courier import Courier
+from smithersd.executors.pool import ThreadPool
+from smithersd.executors.printout import FlushTimer
+from smithersd.executors.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The way back to the loop, the threads, the owner of runs, the timer of printouts.
+
+    `capture` is who captures the output of tasks here, or None: attempts of other engines in this process are
+    somebody else's.
+    """
+
+    courier: Courier
+    pool: ThreadPool
+    registry: Registry
+    flush_timer: FlushTimer
+    capture: object | None

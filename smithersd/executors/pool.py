@@ -1,0 +1,77 @@
+"""Threads for plain functions: daemon threads, which never hold up the end of the process."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from smithersd.executors.courier import Courier
+
+Job = Callable[[], None]
+"""Work for a thread; it raises nothing."""
+
+
+class ThreadPool:
+    """Grows when every thread is taken, and keeps its threads for later jobs.
+
+    The standard pool is of no use here: the interpreter joins its threads at exit, so one task that never
+    ends would keep the process alive. The engine limits how much runs at once, so there is no limit here.
+    """
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
+        self._started = 0
+
+    def submit(self, job: Job) -> None:
+        """Run the job in a thread, at once."""
+        # An idle thread is counted off here, not when it wakes: two jobs never reckon with the same one.
+        with self._lock:
+            is_thread_idle = self._idle > 0
+            self._idle -= is_thread_idle
+        self._jobs.put(job)
+        if not is_thread_idle:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"smithers-task-{self._started}", daemon=True).start()
+
+    async def call(self, function: Callable[[Any], str], argument: Any) -> str:
+        """Call the function in a thread, in the caller's context, and wait for its result."""
+        future: asyncio.Future[tuple[str, BaseException | None]] = self._courier.loop.create_future()
+        context = copy_context()
+
+        def settle(result: str, error: BaseException | None) -> None:
+            if not future.done():
+                future.set_result((result, error))
+
+        def job() -> None:
+            try:
+                result = context.run(function, argument)
+            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+                self._courier.carry(settle, "", error)
+            else:
+                self._courier.carry(settle, result, None)
+
+        self.submit(job)
+        result, error = await future
+        try:
+            if error is not None:
+                raise error
+            return result
+        finally:
+            del error  # else its traceback and this frame would keep each other
+
+    def close(self) -> None:
+        """Let every thread go once it has nothing to do."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # an idle thread holds on to no author's objects
+            with self._lock:
+                self._idle += 1

@@ -1,0 +1,213 @@
+"""Attempts of shell commands."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+from smithersd.config import STOP_GRACE_S
+from smithersd.errors import InvalidOutput, ShellFailed
+from smithersd.executors.attempt import Attempt
+from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
+from smithersd.executors.child import Child
+from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.shell_output import ShellOutput
+
+READ_BYTES: Final = 64 * 1024
+"""Bytes that one read takes: what a pipe holds, so that no command starves the loop."""
+
+PIPE_BYTES_MAX: Final = 1024 * 1024
+"""Bytes that a pipe may hold at most."""
+
+DRAIN_S: Final = 0.5
+"""How long a process that the command left in the background may keep its output open after the command's end."""
+
+GROUP_POLL_FIRST_S: Final = 0.01
+GROUP_POLL_MAX_S: Final = 0.1
+"""How often it is looked whether the processes of a stopped command have ended."""
+
+
+def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
+    """Start the command; one that cannot be started fails soon."""
+    argv = ("/bin/sh", "-c", work.command) if isinstance(work.command, str) else work.command
+    try:
+        child = Child(argv, work.cwd, work.env, attempt.host.courier)
+    except Exception as error:  # noqa: BLE001 - OSError, or an argument that no process can have
+        failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}")
+        attempt.host.courier.carry(attempt.fail, failure)
+        return _NeverBegun(attempt)
+    run = ShellRun(child, attempt, encode)
+    run.begin()
+    return run
+
+
+class _NeverBegun:
+    """An attempt whose failure is on its way."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def stop(self) -> None:
+        self._attempt.is_told_to_end = True
+
+    def abandon(self) -> None:
+        self._attempt.leave_behind()
+
+
+class ShellRun:
+    """One attempt as a process group: its output is read in the loop, its end seen without a thread.
+
+    It ends when the command has ended and its output is closed. Processes that it left in the background keep the
+    output open: they get a short time, and go on without us. A command that is made to end is only through when
+    its whole group is, since an attempt after it must not meet what is left of it.
+    """
+
+    def __init__(self, child: Child, attempt: Attempt, encode: Callable[[Any], str]) -> None:
+        self._child = child
+        self._attempt = attempt
+        self._host = attempt.host
+        self._encode = encode
+        self._output = ShellOutput()
+        self._streams: dict[int, str] = {}
+        self._timers: list[asyncio.TimerHandle] = []
+        self._is_stopped = False
+        self._is_through = False
+
+    def begin(self) -> None:
+        """Listen to the process."""
+        self._host.registry.add(self)
+        self._streams = dict(zip(self._child.pipes, (STDOUT, STDERR), strict=True))
+        for pipe in self._streams:
+            self._host.courier.loop.add_reader(pipe, self._read, pipe)
+        self._child.watch(self._exited)
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether its end can be waited for: nothing outlives SIGKILL."""
+        return True
+
+    def stop(self) -> None:
+        """Send SIGTERM to the group, unless the command has ended: work that was done is kept."""
+        if self._attempt.is_told_to_end:
+            return
+        self._attempt.is_told_to_end = True
+        if self._child.reap():
+            self._finish()
+        else:
+            self._is_stopped = True
+            self._child.terminate_group()
+
+    def abandon(self) -> None:
+        """Send SIGKILL to the group, and wait for nothing but its leader's end."""
+        self._attempt.leave_behind()
+        if not self._is_through:
+            self._child.signal_group(signal.SIGKILL)
+            self._let_go()
+
+    def _exited(self) -> None:
+        if self._is_through:
+            self._host.registry.discard(self)
+        elif self._is_made_to_end:
+            self._await_group(GROUP_POLL_FIRST_S)
+        elif self._streams:
+            self._after(DRAIN_S, self._finish)
+        else:
+            self._finish()
+
+    @property
+    def _is_made_to_end(self) -> bool:
+        return self._is_stopped or self._output.is_too_much
+
+    def _read(self, pipe: int) -> None:
+        try:
+            data = os.read(pipe, READ_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self._take(data, self._streams[pipe])
+            return
+        self._host.courier.loop.remove_reader(pipe)
+        del self._streams[pipe]
+        if not self._streams and self._child.code is not None and not self._is_made_to_end:
+            self._finish()
+
+    def _take(self, data: bytes, stream: str) -> None:
+        was_too_much = self._output.is_too_much
+        self._output.add(data, stream)
+        self._attempt.printout.add_bytes(data, stream)
+        if self._output.is_too_much and not was_too_much:
+            self._child.terminate_group()
+            self._after(STOP_GRACE_S, self._kill)
+
+    def _kill(self) -> None:
+        self._child.signal_group(signal.SIGKILL)
+        self._finish()
+
+    def _await_group(self, delay_s: float) -> None:
+        if self._child.is_group_left():
+            self._after(delay_s, self._await_group, min(2 * delay_s, GROUP_POLL_MAX_S))
+        else:
+            self._finish()
+
+    def _after(self, delay_s: float, callback: Callable[..., None], *args: Any) -> None:
+        self._timers.append(self._host.courier.later(delay_s, callback, *args))
+
+    def _finish(self) -> None:
+        if self._is_through:
+            return
+        for pipe, stream in self._streams.items():
+            self._take_rest(pipe, stream)
+        self._let_go()
+        if self._is_stopped:
+            self._attempt.end(Stopped())
+        elif self._output.is_too_much:
+            self._attempt.fail(InvalidOutput(self._output.too_much_message(self._attempt.info.node_id)))
+        elif self._child.code == 0:
+            self._succeed()
+        else:
+            self._attempt.fail(ShellFailed(self._failure()))
+
+    def _take_rest(self, pipe: int, stream: str) -> None:
+        """Take what the command wrote just before its end, in case the loop was held up since then."""
+        try:
+            data = os.read(pipe, PIPE_BYTES_MAX)
+        except BlockingIOError:
+            return
+        self._output.add(data, stream)
+        self._attempt.printout.add_bytes(data, stream)
+
+    def _let_go(self) -> None:
+        """Keep nothing of the process but the watch for its end, without which it would stay as a zombie."""
+        self._is_through = True
+        for timer in self._timers:
+            timer.cancel()
+        for pipe in self._streams:
+            self._host.courier.loop.remove_reader(pipe)
+        self._child.close_pipes()
+        if self._child.code is not None:
+            self._host.registry.discard(self)
+
+    def _succeed(self) -> None:
+        if self._output.is_large:
+            self._host.pool.submit(self._encode_in_thread)
+            return
+        try:
+            output = self._encode(self._output.stdout())
+        except BaseException as error:  # noqa: BLE001 - the author's output type has a say in it
+            self._attempt.fail(error)
+        else:
+            self._attempt.end(Succeeded(output))
+
+    def _encode_in_thread(self) -> None:
+        try:
+            output = self._encode(self._output.stdout())
+        except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
+            self._host.courier.carry(self._attempt.fail, error)
+        else:
+            self._host.courier.carry(self._attempt.end, Succeeded(output))
+
+    def _failure(self) -> str:
+        tail = self._output.tail()
+        end = self._child.end_in_words()
+        return f"The command of {self._attempt.info.node_id!r} {end}" + (f":\n{tail}" if tail else ".")

@@ -1,0 +1,110 @@
+"""Attempts of plain functions, each in a thread."""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any
+
+from smithersd.executors.attempt import Attempt
+from smithersd.executors.call import FunctionCall
+from smithersd.executors.coroutine import CoroutineRun
+from smithersd.executors.outcome import Stopped, Succeeded
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _ToAwait:
+    """The function returned something that the loop has to await."""
+
+    awaitable: Awaitable[Any]
+
+    def throw_away(self) -> None:
+        if inspect.iscoroutine(self.awaitable):
+            self.awaitable.close()
+
+
+_Produced = Succeeded | Stopped | _ToAwait
+
+
+class ThreadRun:
+    """One attempt as one job of the thread pool. A thread cannot be ended, only told."""
+
+    def __init__(self, attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> None:
+        self._attempt = attempt
+        self._host = attempt.host
+        self._work = work
+        self._encode = encode
+        self._awaiting: tuple[CoroutineRun, _ToAwait] | None = None
+
+    def begin(self, context: Context) -> None:
+        """Hand the function to a thread."""
+        self._host.registry.add(self)
+        self._host.pool.submit(lambda: self._run(context))
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether its end can be waited for: a thread's never."""
+        return False
+
+    def stop(self) -> None:
+        """Tell the thread, or cancel the awaitable that the function returned."""
+        if self._awaiting is None:
+            self._attempt.is_told_to_end = True
+            return
+        run, to_await = self._awaiting
+        run.stop()
+        if not run.has_begun:
+            to_await.throw_away()
+
+    def abandon(self) -> None:
+        """Leave the thread behind."""
+        if self._awaiting is not None:
+            self.stop()
+            self._awaiting[0].abandon()
+            return
+        if self._attempt.is_told_to_end and not self._attempt.is_over:
+            _log.warning("The thread of %s does not end; it is left behind.", self._attempt.info)
+        self._attempt.leave_behind()
+
+    def _run(self, context: Context) -> None:
+        """In the thread: call the function and write its result, both in the task's context."""
+        try:
+            produced = context.run(self._produce)
+        except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
+            self._host.courier.carry(self._arrive, error, context)
+        else:
+            self._host.courier.carry(self._arrive, produced, context)
+
+    def _produce(self) -> _Produced:
+        if self._attempt.is_told_to_end:
+            return Stopped()
+        result = self._work.function(*self._work.args)
+        if inspect.isawaitable(result):
+            return _ToAwait(result)
+        return Succeeded(self._encode(result))
+
+    def _arrive(self, produced: _Produced | BaseException, context: Context) -> None:
+        self._host.registry.discard(self)
+        match produced:
+            case BaseException():
+                self._attempt.fail(produced)
+            case _ToAwait():
+                self._await(produced, context)
+            case _:
+                self._attempt.end(produced)
+
+    def _await(self, to_await: _ToAwait, context: Context) -> None:
+        if self._attempt.is_told_to_end:
+            to_await.throw_away()
+            self._attempt.end(Stopped())
+            return
+        run = CoroutineRun(self._attempt, self._encode)
+        self._awaiting = (run, to_await)
+        run.begin(context, _awaited, (to_await.awaitable,))
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

@@ -1,0 +1,133 @@
+"""Gathering what is printed: order, sizes, limits."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smithersd.config import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
+from smithersd.executors.courier import Courier
+from smithersd.executors.printout import SPANS_MAX, FlushTimer, Printout
+
+
+class Told(list):
+    def __call__(self, text, stream, is_truncated):
+        self.append((text, stream, is_truncated))
+
+    def text(self, stream):
+        return "".join(text for text, where, _ in self if where == stream)
+
+
+@pytest.fixture
+async def timer():
+    return FlushTimer(Courier())
+
+
+@given(
+    writes=st.lists(
+        st.tuples(st.sampled_from(["stdout", "stderr"]), st.text(max_size=5), st.integers(1, 20_000), st.booleans()),
+        max_size=60,
+    )
+)
+def test_each_stream_keeps_its_text_and_no_piece_is_too_large(writes):
+    async def check():
+        told = Told()
+        printout = Printout(FlushTimer(Courier()), told)
+        for stream, text, count, is_flushed in writes:
+            printout.add(text * count, stream)
+            if is_flushed:
+                printout.flush()
+        printout.close()
+        for name in ("stdout", "stderr"):
+            assert told.text(name) == "".join(text * count for stream, text, count, _ in writes if stream == name)
+        assert all(len(text.encode()) <= NODE_OUTPUT_CHUNK_BYTES_MAX for text, _, _ in told)
+        assert not any(is_truncated for _, _, is_truncated in told)
+
+    asyncio.run(check())
+
+
+async def test_few_changes_of_the_stream_keep_their_order(timer):
+    told = Told()
+    printout = Printout(timer, told)
+    for text, stream in [("a", "stdout"), ("b", "stderr"), ("c", "stdout")]:
+        printout.add(text, stream)
+    printout.flush()
+
+    assert told == [("a", "stdout", False), ("b", "stderr", False), ("c", "stdout", False)]
+
+
+async def test_many_changes_of_the_stream_do_not_make_many_pieces(timer):
+    told = Told()
+    printout = Printout(timer, told)
+    for number in range(10_000):
+        printout.add(f"{number}\n", "stdout" if number % 2 else "stderr")
+    printout.flush()
+
+    assert len(told) <= SPANS_MAX
+    assert told.text("stdout") == "".join(f"{number}\n" for number in range(1, 10_000, 2))
+    assert told.text("stderr") == "".join(f"{number}\n" for number in range(0, 10_000, 2))
+
+
+async def test_a_large_text_is_cut_at_the_end_of_a_line(timer):
+    told = Told()
+    printout = Printout(timer, told)
+    lines = [f"{'é' * random.Random(number).randint(0, 200)}\n" for number in range(2_000)]
+    printout.add("".join(lines), "stdout")
+    printout.flush()
+
+    assert len(told) > 2
+    assert all(text.endswith("\n") for text, _, _ in told)
+    assert told.text("stdout") == "".join(lines)
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\u2603", "\U0001f600"])
+async def test_a_line_without_end_is_cut_between_characters_and_at_the_limit(timer, character):
+    told = Told()
+    printout = Printout(timer, told)
+    size_bytes = len(character.encode())
+    printout.add(character * (NODE_OUTPUT_ATTEMPT_BYTES_MAX // size_bytes + 5), "stdout")
+    printout.add("more", "stderr")
+    printout.add_bytes(b"more", "stderr")
+    printout.close()
+
+    assert set(told.text("stdout")) == {character}
+    assert NODE_OUTPUT_ATTEMPT_BYTES_MAX - len(told.text("stdout").encode()) < size_bytes
+    assert told.text("stderr") == ""
+    assert [is_truncated for *_, is_truncated in told].index(True) == len(told) - 1
+
+
+async def test_a_text_that_fills_the_limit_exactly_is_not_truncated_until_more_comes(timer):
+    told = Told()
+    printout = Printout(timer, told)
+    printout.add("x" * NODE_OUTPUT_ATTEMPT_BYTES_MAX, "stdout")
+    printout.flush()
+    assert not any(is_truncated for *_, is_truncated in told)
+
+    printout.add("y", "stderr")
+    printout.flush()
+    printout.flush()
+    assert told[-1] == ("", "stderr", True)
+    assert [is_truncated for *_, is_truncated in told].count(True) == 1
+
+
+async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer):
+    loop = asyncio.get_running_loop()
+    scheduled = []
+    call_later = loop.call_later
+    told = [Told() for _ in range(50)]
+    printouts = [Printout(timer, one) for one in told]
+    loop.call_later = lambda *args, **options: scheduled.append(args) or call_later(*args, **options)
+    try:
+        for printout in printouts:
+            printout.add("a", "stdout")
+            printout.add("b", "stdout")
+        async with asyncio.timeout(30):
+            while not all(told):  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+    finally:
+        loop.call_later = call_later
+
+    assert told == [[("ab", "stdout", False)]] * 50
+    assert len([args for args in scheduled if args[0] > 0]) == 1

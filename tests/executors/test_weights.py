@@ -1,0 +1,69 @@
+"""Which results are written in the loop and which in a thread."""
+
+import dataclasses
+import enum
+import time
+
+import pydantic
+import pytest
+
+from smithersd.executors.weight import is_heavy
+
+
+class Model(pydantic.BaseModel):
+    items: list[int]
+
+
+@dataclasses.dataclass
+class Plain:
+    items: list[int]
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    items: list[int]
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+CYCLE = []
+CYCLE.append(CYCLE)
+
+
+@pytest.mark.parametrize(
+    "result", [None, True, 3, 2.5, "text", b"bytes", Color.RED, [1, 2], {"a": [1]}, object(), int, Model(items=[1])]
+)
+def test_small_results_are_light(result):
+    assert not is_heavy(result)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "x" * 1_000_000,
+        b"x" * 1_000_000,
+        list(range(10_000)),
+        dict.fromkeys(range(10_000)),
+        {"a": {"b": ["x" * 100] * 5_000}},
+        [[1] * 50 for _ in range(50)],
+        Model(items=list(range(10_000))),
+        Plain(list(range(10_000))),
+        Slotted(list(range(10_000))),
+        [Model(items=[1] * 10)] * 1_000,
+        frozenset(range(10_000)),
+        CYCLE,
+    ],
+    ids=lambda result: type(result).__name__,
+)
+def test_large_results_are_heavy_however_they_are_made(result):
+    assert is_heavy(result)
+
+
+def test_the_largest_result_is_judged_in_no_time():
+    result = {number: {"a": [number] * 100} for number in range(20_000)}
+    start = time.perf_counter()
+    is_heavy(result)
+
+    assert time.perf_counter() - start < 0.01
