@@ -6,7 +6,7 @@ from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
-from smithersd.engine.run import RunResult, drive_to_end, run_workflow
+from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.undriven import request_cancel
 
@@ -32,5 +32,6 @@ __all__ = [
     "prepare_run",
     "read_state",
     "request_cancel",
+    "result_of",
     "run_workflow",
 ]

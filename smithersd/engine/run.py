@@ -52,7 +52,7 @@ async def run_workflow(
     engine = await prepare_run(workflow, store=store, run_id=run_id, mode=StartMode.EITHER, input=input, clock=clock)
     async with _watching(abort, engine.request_cancel):
         await drive_to_end(engine)
-    return await _result(engine, store)
+    return await result_of(engine, store)
 
 
 async def drive_to_end(engine: Engine) -> RunStatus:
@@ -90,7 +90,8 @@ async def _watching(abort: asyncio.Event | None, on_abort: Callable[[], None]) -
             watcher.cancel()
 
 
-async def _result(engine: Engine, store: Store) -> RunResult:
+async def result_of(engine: Engine, store: Store) -> RunResult:
+    """Tell how a driven run ended."""
     rows = await store.outputs(engine.run_id)
     outputs = {row.node_id: pydantic_core.from_json(row.output) for row in rows}
     return RunResult(engine.run_id, engine.state.status, outputs, engine.state.error)

@@ -1,0 +1,101 @@
+"""For an author's own tests: run a workflow to its end, without waiting and without leaving anything behind."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from smithersd.core.events import NodeWaitingApproval, Recorded
+from smithersd.core.states import NodeState
+from smithersd.elements import Workflow
+from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, prepare_run, result_of
+from smithersd.errors import UserError
+from smithersd.store import Store, open_store
+from smithersd.store.records import Decision
+
+__all__ = ["run_to_end"]
+
+
+async def run_to_end(
+    workflow: Workflow[Any],
+    input: Any = UNSET,
+    *,
+    decisions: Mapping[str, bool] | bool = True,
+    run_id: str = "test",
+) -> RunResult:
+    """Run a workflow on a throw-away store with a clock that jumps over waits.
+
+    `decisions` says what a person answers to each gate, by node id (True approves), or to all of them.
+
+    Example:
+        async def test_a_denied_release_publishes_nothing() -> None:
+            result = await run_to_end(release, {"version": "1.2"}, decisions={"publish": False})
+            assert result.status == "failed"
+
+    Raises:
+        UserError: the workflow or its input is at fault, or a gate asks that `decisions` does not name.
+    """
+    clock = JumpingClock()
+    with tempfile.TemporaryDirectory(prefix="smithersd-") as folder:
+        async with open_store(Path(folder) / "smithers.db") as store:
+            engine = await prepare_run(workflow, store=store, run_id=run_id, input=input, clock=clock)
+            person = _Person(engine, store, clock, decisions)
+            async with asyncio.TaskGroup() as group:
+                answering = group.create_task(person.answer())
+                await drive_to_end(engine)
+                answering.cancel()
+            if person.error is not None:
+                raise person.error
+            return await result_of(engine, store)
+
+
+class _Person:
+    """Answers every gate as soon as it asks."""
+
+    def __init__(
+        self, engine: Engine, store: Store, clock: JumpingClock, decisions: Mapping[str, bool] | bool
+    ) -> None:
+        self.error: UserError | None = None
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._decisions = decisions
+        self._asked: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        for node in engine.state.nodes.values():
+            if node.state is NodeState.WAITING_APPROVAL:
+                self._asked.put_nowait(node.key)
+        engine.observe(self._notice)
+
+    async def answer(self) -> None:
+        """Answer until cancelled, or until a gate asks that nobody thought of."""
+        while self.error is None:
+            node_id, iteration = await self._asked.get()
+            is_approval = self._answer_to(node_id)
+            if is_approval is None:
+                self.error = UserError(f"The gate {node_id!r} asks.", remedy="Say what is answered: decisions={...}.")
+                self._engine.request_cancel()
+            else:
+                await self._submit(node_id, iteration, is_approval=is_approval)
+
+    def _notice(self, recorded: Sequence[Recorded]) -> None:
+        for one in recorded:
+            if isinstance(one.event, NodeWaitingApproval):
+                self._asked.put_nowait((one.event.node_id, one.event.iteration))
+
+    def _answer_to(self, node_id: str) -> bool | None:
+        return self._decisions if isinstance(self._decisions, bool) else self._decisions.get(node_id)
+
+    async def _submit(self, node_id: str, iteration: int, *, is_approval: bool) -> None:
+        await self._store.submit_decision(
+            Decision(
+                run_id=self._engine.run_id,
+                node_id=node_id,
+                is_approval=is_approval,
+                iteration=iteration,
+                note=None,
+                decided_by="test",
+                decision=None,
+                created_at_ms=self._clock.now_ms(),
+            )
+        )
