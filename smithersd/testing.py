@@ -14,14 +14,17 @@ from smithersd.errors import UserError
 from smithersd.store import Store, open_store
 from smithersd.store.records import Decision
 
-__all__ = ["run_to_end"]
+__all__ = ["Decisions", "run_to_end"]
+
+Decisions = Mapping[str, bool] | bool
+"""What a person answers: to each gate by its node id, or the same to all."""
 
 
 async def run_to_end(
     workflow: Workflow[Any],
     input: Any = UNSET,
     *,
-    decisions: Mapping[str, bool] | bool = True,
+    decisions: Decisions = True,
     run_id: str = "test",
 ) -> RunResult:
     """Run a workflow on a throw-away store with a clock that jumps over waits.
@@ -53,9 +56,7 @@ async def run_to_end(
 class _Person:
     """Answers every gate as soon as it asks."""
 
-    def __init__(
-        self, engine: Engine, store: Store, clock: JumpingClock, decisions: Mapping[str, bool] | bool
-    ) -> None:
+    def __init__(self, engine: Engine, store: Store, clock: JumpingClock, decisions: Decisions) -> None:
         self.error: UserError | None = None
         self._engine = engine
         self._store = store

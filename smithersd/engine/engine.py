@@ -280,10 +280,13 @@ class Engine:
         self._wake.set()
 
     async def _read_inbox(self) -> None:
-        if self._inbox_is_new:
-            self._inbox_is_new = False
-            with suppress(StoreUnavailable):  # the next renewal reads again, and the next commit tells of the fault
-                self._apply(await self._store.inbox(self.run_id))
+        if not self._inbox_is_new:
+            return
+        self._inbox_is_new = False
+        try:
+            self._apply(await self._store.inbox(self.run_id))
+        except StoreUnavailable:  # read again at the next turn; the next write tells of the fault
+            self._inbox_is_new = True
 
     def _apply(self, rows: Sequence[InboxRow]) -> None:
         for row in rows:

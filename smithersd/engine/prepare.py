@@ -93,7 +93,8 @@ def check_run_id(run_id: str) -> None:
     if not (is_plain and run_id[:1].isalnum() and len(run_id) <= RUN_ID_LENGTH_MAX):
         raise InvalidRequest(
             f"{run_id!r} cannot be a run id.",
-            remedy=f"Use up to {RUN_ID_LENGTH_MAX} letters, digits, dots, dashes and underscores, a letter or digit first.",
+            remedy=f"Use up to {RUN_ID_LENGTH_MAX} letters, digits, dots, dashes and underscores, "
+            "with a letter or digit first.",
         )
 
 
