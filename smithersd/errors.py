@@ -62,9 +62,7 @@ class SmithersError(Exception):
 
     code: ClassVar[str] = "SERVER_ERROR"
 
-    def __init__(
-        self, message: str, *, remedy: str | None = None, details: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy

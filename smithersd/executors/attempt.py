@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-from typing import ClassVar
 
 import pydantic_core
 
@@ -30,7 +29,7 @@ class Attempt:
 
     __slots__ = ("_beats", "_printout", "_progress", "_sink", "host", "info", "is_over", "is_told_to_end")
 
-    _making: ClassVar[threading.Lock] = threading.Lock()
+    _making = threading.RLock()
     """Held while a channel is made that several threads of one task may ask for at once."""
 
     def __init__(self, info: AttemptInfo, sink: Sink, host: Host) -> None:

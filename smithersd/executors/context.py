@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from contextvars import ContextVar
 
 import pydantic_core
@@ -16,6 +17,9 @@ PROGRESS_MESSAGE_LENGTH_MAX = 1_000
 
 current_attempt: ContextVar[Attempt | None] = ContextVar("smithersd_attempt", default=None)
 """The attempt that this code runs for; threads and tasks that a task starts itself may inherit it."""
+
+# A process that a task forks has no loop to report to: what it prints goes where the process's own output goes.
+os.register_at_fork(after_in_child=lambda: current_attempt.set(None))
 
 
 class TaskContext:

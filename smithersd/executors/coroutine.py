@@ -46,7 +46,7 @@ class CoroutineRun:
         self._function = function
         self._args = args
         # Not loop.create_task: an eager task factory would let the outcome arrive before this has returned.
-        self._task = asyncio.Task(self._run(), context=context)
+        self._task = asyncio.Task(self._run(), name=self._attempt.info.node_id, context=context)
         self._attempt.host.registry.add(self)
 
     @property

@@ -81,7 +81,8 @@ class Printout:
     def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
         self._timer = timer
         self._deliver = deliver
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler or a finalizer may print amid a print of the same thread.
+        self._lock = threading.RLock()
         self._spans: list[_Span] = []
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._room_bytes = NODE_OUTPUT_ATTEMPT_BYTES_MAX

@@ -19,7 +19,7 @@ class Throttle:
         self._courier = courier
         self._interval_s = interval_s
         self._deliver = deliver
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, as a finalizer may report amid a report
         self._latest = _NOTHING
         self._is_under_way = False
         self._timer: asyncio.TimerHandle | None = None

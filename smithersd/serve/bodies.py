@@ -19,6 +19,8 @@ from smithersd.errors import InvalidRequest
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout
 from smithersd.serve.queries import INT64_MAX
 
+_DIGITS_MAX = 1_000
+"""Longer whole numbers are no numbers that anybody can read back, and take long to parse."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -75,9 +77,9 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
         raise _explained(error) from None
 
 
-def canonical_json(value: Any) -> str:
-    """Write a JSON value so that equal values are equal texts."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def json_text(value: Any) -> str:
+    """Write a value of a body as the JSON text that a store keeps."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 async def _read_bytes(request: web.Request) -> bytes:
@@ -127,7 +129,13 @@ def _refuse_depth() -> NoReturn:
 def _parsed(raw: bytes) -> Any:
     try:
         text = raw.decode()
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
         if "\\u" in text:
             # Escapes can spell half a surrogate pair, which no UTF-8 can hold.
             json.dumps(value, ensure_ascii=False).encode()
@@ -168,6 +176,12 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"the number {text[:50]} is too large")
     return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS_MAX:
+        raise ValueError(f"the number {text[:20]}... has more than {_DIGITS_MAX} digits")
+    return int(text)
 
 
 def _is_deeper_than(value: Any, depth: int) -> bool:

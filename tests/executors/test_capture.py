@@ -19,7 +19,8 @@ from smithersd.config import (
     NODE_OUTPUT_ATTEMPT_BYTES_MAX,
     NODE_OUTPUT_CHUNK_BYTES_MAX,
 )
-from smithersd.executors import Succeeded
+from smithersd.errors import UserError
+from smithersd.executors import Succeeded, task_context
 
 logger = logging.getLogger("author.module")
 
@@ -482,6 +483,50 @@ async def test_what_a_task_prints_after_its_end_goes_to_the_process(capturing, s
 
         assert record.text() == "in time\n"
         assert streams.seen()[0] == "late\n"
+
+
+async def test_a_print_amid_a_print_of_the_same_thread_does_not_deadlock(capturing):
+    class PrintsWhenItIsMeasured(str):
+        __slots__ = ()
+
+        def isascii(self):
+            print("inner")
+            return True
+
+    async def work():
+        sys.stdout.write(PrintsWhenItIsMeasured("outer\n"))
+
+    async with capturing() as bench:
+        record = bench.function(work)
+        await record.outcome()
+
+    assert record.text() == "inner\nouter\n"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_process_that_a_task_forks_prints_to_the_process_and_is_in_no_task(capturing, is_async, tmp_path):
+    def work():
+        print("before")
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(UserError):
+                task_context()
+                os._exit(1)
+            print("in the child")
+            (tmp_path / "seen").write_text(sys.stdout.buffer.getvalue().decode())
+            os._exit(0)
+        return os.waitpid(pid, 0)[1]
+
+    async def work_async():
+        return work()
+
+    async with capturing() as bench:
+        record = bench.function(work_async if is_async else work)
+        assert await record.outcome() == Succeeded("0")
+
+    assert record.text() == "before\n"
+    assert (tmp_path / "seen").read_text() == "in the child\n"
 
 
 async def test_text_that_utf8_cannot_hold_is_made_to_fit(capturing):

@@ -4,8 +4,6 @@ import contextlib
 import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 
 import psutil
@@ -366,32 +364,3 @@ async def test_a_function_beside_commands_goes_on(bench):
 
     assert await bench.start(FunctionCall(work, ())).outcome() == Succeeded("1")
     assert isinstance(await record.outcome(), Succeeded)
-
-
-def test_commands_run_under_uvloop_too():
-    pytest.importorskip("uvloop")
-    program = """
-import asyncio, uvloop
-from smithersd.executors import *
-class Sink:
-    def __init__(self): self.future = asyncio.get_running_loop().create_future()
-    def printed(self, *args): pass
-    def ended(self, outcome): self.future.set_result(outcome)
-async def main():
-    executors = Executors(is_capturing=False)
-    outcomes = []
-    for command in ("echo x", "exit 3", "sleep 0.3 & echo y"):
-        sink = Sink()
-        executors.start(Call(AttemptInfo("r", "n", 0, 1, None), ShellCall(command, None, {}), repr), sink)
-        outcomes.append(await sink.future)
-    sink = Sink()
-    running = executors.start(Call(AttemptInfo("r", "n", 0, 1, None), ShellCall("sleep 100", None, {}), repr), sink)
-    running.stop()
-    outcomes.append(await sink.future)
-    await executors.close()
-    print([type(outcome).__name__ for outcome in outcomes])
-uvloop.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, capture_output=True, text=True)
-
-    assert (done.stdout.strip(), done.stderr) == ("['Succeeded', 'Failed', 'Succeeded', 'Stopped']", "")

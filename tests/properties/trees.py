@@ -78,7 +78,9 @@ class _Draw:
             case "task":
                 return self.task()
             case "gate":
-                gate = GateSpec(self.new_id(), self.draw(st.sampled_from(["continue", "skip", "fail"])), self.draw(_RARELY))
+                gate = GateSpec(
+                    self.new_id(), self.draw(st.sampled_from(["continue", "skip", "fail"])), self.draw(_RARELY)
+                )
                 self.earlier.append(gate.id)
                 return gate
             case "branch":
@@ -198,5 +200,3 @@ def workflow_of(spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]
         return build(ctx, spec, {})
 
     return drawn
-
-

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from smithersd.serve.answers import json_answer
 from smithersd.serve.applied import wait_until_applied
-from smithersd.serve.bodies import DecisionBody, canonical_json, read_body
+from smithersd.serve.bodies import DecisionBody, json_text, read_body
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import read_query
 from smithersd.store.records import Decision
@@ -46,4 +46,4 @@ async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
 
 
 def _json_or_none(decision: Any) -> str | None:
-    return None if decision is None else canonical_json(decision)
+    return None if decision is None else json_text(decision)

@@ -1,0 +1,118 @@
+"""A run told by hand: the tests say which event comes when, and it is committed as an engine would."""
+
+from dataclasses import replace
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core import events as e
+from smithersd.core.events import Event
+from smithersd.core.fold import RunState
+from smithersd.core.frames import FrameTree
+from smithersd.core.journal import Journal
+from smithersd.core.reads import Readers
+from smithersd.core.step import FrameChange
+from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.engine import current_owner
+from smithersd.engine.owner import owner_text
+from smithersd.engine.rows import batch_of
+from smithersd.store import Store
+from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
+
+FENCE = 1
+START_MS = 1_700_000_000_000
+
+
+class Story:
+    """Plays the engine of one run, a commit at each call of `tell`."""
+
+    def __init__(self, store: Store, run_id: str = "run-1") -> None:
+        self.store = store
+        self.run_id = run_id
+        self.journal = Journal(RunState(run_id), Readers())
+        self.journal.now_ms = START_MS
+        self.tree = FrameTree()
+
+    @property
+    def state(self) -> RunState:
+        return self.journal.state
+
+    async def begin(self, *more: Event) -> "Story":
+        """Start the run; this process holds its lease."""
+        owner = owner_text(current_owner())
+        new = NewRun("demo", None, None, "null", None, self.journal.now_ms, owner)
+        self.journal.emit(e.RunStarted("demo"))
+        self.journal.now_ms += 1
+        await self._commit(*more, new_run=new)
+        return self
+
+    async def tell(self, *events: Event, applied: tuple[int, ...] = ()) -> None:
+        """Commit events; time goes on by 10 ms."""
+        self.journal.now_ms += 10
+        await self._commit(*events, applied=applied)
+
+    def frame(self, tree: dict[str, Any], **scopes: dict[str, Any] | None) -> Event:
+        """Put a frame into the next commit and return its event."""
+        changed = self.tree.changed({"": tree, **scopes})
+        number = self.state.frame_no + 1
+        self.journal.step.frames.append(FrameChange(number, self.tree.hash, changed, self.journal.now_ms))
+        return e.FrameCommitted(number, self.tree.hash)
+
+    def output(self, node_id: str, value: Any, *, iteration: int = 0) -> Event:
+        """Put an output into the next commit and return the event that ends the node with it."""
+        text = pydantic_core.to_json(value).decode()
+        self.journal.step.outputs.append(((node_id, iteration), text, self.journal.now_ms))
+        return e.NodeFinished(node_id, iteration, 1)
+
+    async def run_task(self, node_id: str, value: Any = "done", *, iteration: int = 0) -> None:
+        """A task that appears, runs and finishes."""
+        await self.tell(pending(node_id, iteration=iteration), e.NodeStarted(node_id, iteration, 1))
+        await self.tell(self.output(node_id, value, iteration=iteration))
+
+    async def ask(self, node_id: str = "gate", *, iteration: int = 0, **more: Any) -> None:
+        """A gate that appears and waits."""
+        asked = {"title": "Ship?", "summary": None, "metadata": None, "show": None, "on_deny": OnDeny.FAIL} | more
+        self.journal.step.gates[node_id, iteration] = None
+        await self.tell(
+            pending(node_id, NodeKind.APPROVAL, iteration=iteration),
+            e.ApprovalRequested(node_id, iteration, **asked),
+            e.NodeWaitingApproval(node_id, iteration),
+        )
+
+    async def apply_inbox(self) -> list[InboxRow]:
+        """Apply what others have left for the run."""
+        rows = await self.store.inbox(self.run_id)
+        for row in rows:
+            await self._apply(row)
+        return rows
+
+    async def _apply(self, row: InboxRow) -> None:
+        if row.kind is InboxKind.CANCEL:
+            await self.tell(e.RunCancelled(), applied=(row.id,))
+            return
+        assert row.node_id is not None
+        assert row.iteration is not None
+        decision = None if row.decision is None else pydantic_core.from_json(row.decision)
+        kind = e.ApprovalGranted if row.kind is InboxKind.APPROVE else e.ApprovalDenied
+        self.journal.step.gates[row.node_id, row.iteration] = None
+        await self.tell(
+            kind(row.node_id, row.iteration, row.note, row.decided_by, decision, row.created_at_ms),
+            e.NodeFinished(row.node_id, row.iteration),
+            applied=(row.id,),
+        )
+
+    async def _commit(self, *events: Event, new_run: NewRun | None = None, applied: tuple[int, ...] = ()) -> None:
+        for event in events:
+            self.journal.emit(event)
+        batch = batch_of(self.journal.take(), self.state)
+        if self.state.status.is_final:
+            batch = replace(batch, finished_at_ms=self.journal.now_ms)
+        await self.store.commit(Commit(self.run_id, FENCE, batch, new_run=new_run, applied=applied))
+
+    async def abandon(self) -> None:
+        """Give the lease back: nobody drives the run."""
+        await self.store.release_lease(self.run_id, FENCE)
+
+
+def pending(node_id: str, kind: NodeKind = NodeKind.TASK, *, iteration: int = 0, label: str | None = None) -> Event:
+    return e.NodePending(node_id, iteration, kind, label)

@@ -1,0 +1,172 @@
+"""Who may ask: with a token whoever has it, without one only this machine's own tools."""
+
+import pytest
+
+from smithersd.errors import InvalidRequest
+from tests.serve.conftest import Client, Connect, MakeApp
+from tests.serve.story import Story
+
+TOKEN = "sk-s3cret-ä"
+
+
+@pytest.fixture
+async def closed(connect: Connect, story: Story) -> Client:
+    await story.begin()
+    return await connect(auth_token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": f"bearer {TOKEN}"},
+        {"authorization": f"BEARER   {TOKEN} "},
+        {"x-smithers-key": TOKEN},
+        {"X-Smithers-Key": TOKEN, "Authorization": "Bearer wrong"},
+    ],
+)
+async def test_either_header_opens(closed: Client, headers: dict[str, str]) -> None:
+    assert (await closed.get("/", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Bearer {TOKEN.upper()}"},
+        {"x-smithers-key": ""},
+        {"x-smithers-key": TOKEN[:-1]},
+    ],
+)
+async def test_anything_else_is_unauthorized(closed: Client, headers: dict[str, str]) -> None:
+    answer = await closed.get("/", headers=headers)
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert (await answer.json())["error"]["code"] == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("path", ["/events", "/metrics", "/nodes", "/nope", "/approvals"])
+async def test_everything_but_health_asks_for_the_token(closed: Client, path: str) -> None:
+    assert (await closed.get(path)).status == 401
+
+
+async def test_nothing_is_done_without_the_token(closed: Client, story: Story) -> None:
+    await story.ask()
+    for path in ("/approve/gate", "/deny/gate", "/cancel"):
+        assert (await closed.post(path, json={})).status == 401
+    assert await story.store.inbox("run-1") == []
+
+
+async def test_health_and_ready_are_open(closed: Client) -> None:
+    strange = {"Host": "evil.example", "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    for path in ("/health", "/ready"):
+        assert (await closed.get(path, headers=strange)).status == 200
+
+
+async def test_with_the_token_any_host_and_origin_will_do(closed: Client) -> None:
+    headers = {"Host": "run.example", "Origin": "https://board.example", "x-smithers-key": TOKEN}
+    assert (await closed.get("/", headers=headers)).status == 200
+
+
+async def test_the_environment_names_the_token(connect: Connect, monkeypatch: pytest.MonkeyPatch, story: Story) -> None:
+    await story.begin()
+    monkeypatch.setenv("SMITHERS_API_KEY", "from-outside")
+    client = await connect()
+    assert (await client.get("/")).status == 401
+    assert (await client.get("/", headers={"x-smithers-key": "from-outside"})).status == 200
+    given = await connect(auth_token="given")
+    assert (await given.get("/", headers={"x-smithers-key": "from-outside"})).status == 401
+    assert (await given.get("/", headers={"x-smithers-key": "given"})).status == 200
+
+
+@pytest.mark.parametrize("token", ["", " ", "x\n", "a\0b", " x"])
+def test_a_token_that_cannot_be_sent_is_an_error_and_never_no_auth(make_app: MakeApp, token: str) -> None:
+    with pytest.raises(InvalidRequest):
+        make_app(auth_token=token)
+
+
+def test_an_empty_token_in_the_environment_is_an_error(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMITHERS_API_KEY", "")
+    with pytest.raises(InvalidRequest, match="empty"):
+        make_app()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:7331"},
+        {"Host": "LOCALHOST"},
+        {"Host": "localhost."},
+        {"Host": "run.localhost:80"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.9.9.9:1"},
+        {"Host": "[::1]:7331"},
+        {"Host": "[::ffff:127.0.0.1]"},
+        {"Host": "ops.example:7331"},
+        {"Host": "localhost:7331", "Origin": "http://localhost:7331"},
+        {"Host": "localhost", "Origin": "http://localhost:80"},
+        {"Host": "localhost:7331", "Origin": "https://ops.example"},
+        {"Host": "localhost:7331", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:7331", "Sec-Fetch-Site": "none"},
+    ],
+)
+async def test_without_a_token_this_machine_is_answered(
+    connect: Connect, story: Story, headers: dict[str, str]
+) -> None:
+    await story.begin()
+    client = await connect(allowed_hosts=["OPS.example"])
+    assert (await client.get("/", headers=headers)).status == 200
+
+
+FOREIGN = [
+    {"Host": "evil.example"},
+    {"Host": "evil.example:7331"},
+    {"Host": "localhost.evil.example"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "0.0.0.0:7331"},
+    {"Host": "10.0.0.5"},
+    {"Host": ""},
+    {"Host": "localhost:x"},
+    {"Host": "[::1].evil.example"},
+    {"Host": "[::2]"},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://localhost:3000"},
+    {"Origin": "file://"},
+    {"Origin": "http://[broken"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_without_a_token_what_may_come_from_elsewhere_is_refused(
+    connect: Connect, story: Story, headers: dict[str, str]
+) -> None:
+    await story.begin()
+    await story.ask()
+    client = await connect()
+    answer = await client.post("/approve/gate", headers={"Host": "localhost:7331"} | headers)
+    assert answer.status == 403
+    assert (await answer.json())["error"]["code"] == "FORBIDDEN"
+    assert await story.store.inbox("run-1") == []
+
+
+async def test_insecure_opens_the_host_but_not_to_pages_of_other_sites(connect: Connect, story: Story) -> None:
+    await story.begin()
+    client = await connect(insecure=True)
+    assert (await client.get("/", headers={"Host": "10.0.0.5:7331"})).status == 200
+    same = {"Host": "10.0.0.5:7331", "Origin": "http://10.0.0.5:7331"}
+    assert (await client.get("/", headers=same)).status == 200
+    foreign = {"Host": "10.0.0.5:7331", "Origin": "http://evil.example"}
+    assert (await client.get("/", headers=foreign)).status == 403
+
+
+@pytest.mark.parametrize("host", ["", "a/b", "http://x", "a b"])
+def test_an_allowed_host_that_is_none_is_an_error(make_app: MakeApp, host: str) -> None:
+    with pytest.raises(InvalidRequest):
+        make_app(allowed_hosts=[host])
