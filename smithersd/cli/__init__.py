@@ -1,1 +1,41 @@
-"""."""
+"""The command line: one file a command. What people type and what they read."""
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from smithersd.cli.failures import exiting
+
+_COMMANDS = ("up", "approve", "deny", "cancel", "ps", "inspect", "events", "graph")
+"""The commands in the order in which --help lists them; each is `command` of the module of its name."""
+
+
+class _Commands(click.Group):
+    """Loads a command only when it is asked for: `smithers ps` needs no web server."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"smithersd.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="smithersd", prog_name="smithers", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Add the traceback to an error.")
+@click.pass_context
+def smithers(context: click.Context, *, debug: bool) -> None:
+    """Run a durable workflow as a service, and watch, decide and stop it."""
+    context.obj = debug
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and end the process with its exit code."""
+    given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
+    with exiting(is_debugging="--debug" in (sys.argv[1:] if arguments is None else arguments)):
+        sys.exit(smithers.main(**given) or 0)

@@ -1,0 +1,46 @@
+"""How a command fails: one line of what happened, one of what to do, and an exit code that is never click's own."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
+from smithersd.errors import SmithersError
+
+
+@contextmanager
+def exiting(*, is_debugging: bool) -> Iterator[None]:
+    """Turn what a command raises into a message on stderr and an exit code."""
+    try:
+        yield
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        _say(error.format_message(), _hint(error))
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left: that is no fault (`smithers events | head`).
+        sys.stderr.close()
+        sys.exit(ExitCode.FINISHED)
+    except SmithersError as error:
+        if is_debugging:
+            traceback.print_exc()
+        _say(error.message, error.remedy)
+        sys.exit(exit_code_of_error(error))
+
+
+def _say(message: str, remedy: str | None) -> None:
+    print(f"smithers: {message}", file=sys.stderr)
+    if remedy is not None:
+        print(f"  {remedy}", file=sys.stderr)
+
+
+def _hint(error: click.ClickException) -> str | None:
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return None
+    return f"Try {error.ctx.command_path} --help."

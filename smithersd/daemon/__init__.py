@@ -1,0 +1,1 @@
+"""The process that drives and serves a run: its folder, its signals, its exit code."""

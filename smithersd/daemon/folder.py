@@ -1,0 +1,69 @@
+"""The state folder: `.smithers`, with the store and a folder for each run.
+
+    .smithers/smithers.db
+    .smithers/runs/<run-id>/{pid, log, meta.json}
+
+It is the nearest one up the tree from the working directory, else a new one there. Folders are for their owner only.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = ".smithers"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where the files of one run's process lie."""
+
+    path: Path
+
+    @property
+    def pid_file(self) -> Path:
+        """The process id of the daemon that drives or serves the run, locked for its whole life."""
+        return self.path / "pid"
+
+    @property
+    def log_file(self) -> Path:
+        """What the daemon has to say, and what the workflow prints."""
+        return self.path / "log"
+
+    @property
+    def meta_file(self) -> Path:
+        """How the run's process is reached (url), for commands on this machine."""
+        return self.path / "meta.json"
+
+    def make(self) -> "RunFolder":
+        """Make it, for its owner only."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """One `.smithers` folder; nothing of it need exist."""
+
+    path: Path
+
+    @property
+    def store_path(self) -> Path:
+        """The default store."""
+        return self.path / "smithers.db"
+
+    def run(self, run_id: str) -> RunFolder:
+        """Return the folder of one run."""
+        return RunFolder(self.path / "runs" / run_id)
+
+    def make(self) -> "StateFolder":
+        """Make it, for its owner only."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
+
+
+def find_state_folder(start: Path | None = None) -> StateFolder:
+    """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to make there."""
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / NAME).is_dir():
+            return StateFolder(folder / NAME)
+    return StateFolder(here / NAME)
