@@ -1,0 +1,214 @@
+"""Words and colours for people: states, events, durations. Each is said here once.
+
+Nothing here knows a terminal: styles are rich's names as plain text, and every text is one printable line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, assert_never
+
+from smithersd.core import events
+from smithersd.core.states import NodeState, RunStatus
+from smithersd.errors import ErrorInfo
+
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state shows: a symbol one cell wide, and a style."""
+
+    symbol: str
+    style: str
+
+
+NODE_LOOKS: Mapping[NodeState, Look] = MappingProxyType(
+    {
+        NodeState.PENDING: Look("·", "dim"),
+        NodeState.IN_PROGRESS: Look("●", "cyan"),
+        NodeState.WAITING_APPROVAL: Look("?", "bold yellow"),
+        NodeState.WAITING_TIMER: Look("~", "yellow"),
+        NodeState.WAITING_EVENT: Look("~", "yellow"),
+        NodeState.FINISHED: Look("✓", "green"),
+        NodeState.FAILED: Look("✗", "bold red"),
+        NodeState.CANCELLED: Look("-", "magenta"),
+        NodeState.SKIPPED: Look("-", "dim"),
+    }
+)
+
+STATUS_STYLES: Mapping[RunStatus, str] = MappingProxyType(
+    {
+        RunStatus.RUNNING: "cyan",
+        RunStatus.WAITING_APPROVAL: "bold yellow",
+        RunStatus.WAITING_TIMER: "yellow",
+        RunStatus.WAITING_EVENT: "yellow",
+        RunStatus.SUSPENDED: "yellow",
+        RunStatus.FINISHED: "green",
+        RunStatus.FAILED: "bold red",
+        RunStatus.CANCELLED: "magenta",
+        RunStatus.CONTINUED: "green",
+    }
+)
+
+INTERRUPTED = "interrupted"
+"""What a run is called whose driver has died: it is in no waiting or running status that anybody could rely on."""
+INTERRUPTED_STYLE = "bold red"
+
+
+_STREAM_STYLES = MappingProxyType({"stderr": "red"})
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A line of text and the style that it shows in."""
+
+    text: str
+    style: str = ""
+
+
+def duration(duration_ms: int) -> str:
+    """Say how long something took: "40ms", "1.2s", "3m20s", "5h07m", "2d03h"."""
+    ms = max(0, duration_ms)
+    if ms < _SECOND_MS:
+        return f"{ms}ms"
+    if ms < _MINUTE_MS:
+        return f"{ms // 100 / 10:.1f}s"
+    if ms < _HOUR_MS:
+        return f"{ms // _MINUTE_MS}m{ms % _MINUTE_MS // _SECOND_MS:02}s"
+    if ms < _DAY_MS:
+        return f"{ms // _HOUR_MS}h{ms % _HOUR_MS // _MINUTE_MS:02}m"
+    return f"{ms // _DAY_MS}d{ms % _DAY_MS // _HOUR_MS:02}h"
+
+
+def time_of_day(at_ms: int) -> str:
+    """Say a time of day in the local zone: "14:03:09"."""
+    return _local(at_ms).strftime("%H:%M:%S")
+
+
+def date_and_time(at_ms: int) -> str:
+    """Say a date and a time in the local zone: "2026-11-24 14:03:09"."""
+    return _local(at_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _local(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone()
+
+
+def one_line(text: str, *, length_max: int | None = None, is_indented: bool = False) -> str:
+    """Make text that others wrote fit for a line of a terminal: no control characters, no more than so many."""
+    stripped = text.rstrip() if is_indented else text.strip()
+    line = "".join(char if char.isprintable() else _visible(char) for char in stripped)
+    if length_max is not None and len(line) > length_max:
+        return line[: length_max - 1] + "…"
+    return line
+
+
+def _visible(char: str) -> str:
+    return " " if char.isspace() else f"\\x{ord(char):02x}"
+
+
+def node_name(node_id: str, iteration: int) -> str:
+    """Name a node iteration: "fix", or "fix#2" inside a loop."""
+    return node_id if iteration == 0 else f"{node_id}#{iteration}"
+
+
+def error_phrase(error: ErrorInfo) -> str:
+    """Say an error in a line: the name of an author's exception, the code of one of ours."""
+    name = error.name if error.code == "TASK_FAILED" else error.code
+    return f"{name}: {one_line(error.message)}"
+
+
+def event_phrases(event: events.Event) -> list[Phrase]:
+    """Say an event in a line; what an attempt printed has as many lines as it had."""
+    if isinstance(event, events.NodeOutput):
+        return _printed(event)
+    return [_phrase(event)]
+
+
+def _printed(event: events.NodeOutput) -> list[Phrase]:
+    lines = [line for line in event.text.splitlines() if line.strip()]
+    if event.truncated:
+        lines.append("(more was printed than is kept)")
+    name = node_name(event.node_id, event.iteration)
+    return [
+        Phrase(f"{name} | {one_line(line, is_indented=True)}", _STREAM_STYLES.get(event.stream, "")) for line in lines
+    ]
+
+
+def _phrase(event: events.Event) -> Phrase:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+    match event:
+        case events.RunStarted(name, from_run_id):
+            takes_over = "" if from_run_id is None else f", taking over what is done of {from_run_id}"
+            return Phrase(f"run started: {name}{takes_over}", "bold")
+        case events.RunResumed(_, workflow_changed):
+            return Phrase("run resumed" + (", the workflow was edited" if workflow_changed else ""), "bold")
+        case events.RunStatusChanged(status):
+            return Phrase(f"run {status.value}", STATUS_STYLES[status])
+        case events.RunSuspended(reason):
+            return Phrase(f"run suspended: {one_line(reason)}", STATUS_STYLES[RunStatus.SUSPENDED])
+        case events.RunFinished():
+            return Phrase("run finished", STATUS_STYLES[RunStatus.FINISHED])
+        case events.RunFailed(error):
+            return Phrase(f"run failed: {error_phrase(error)}", STATUS_STYLES[RunStatus.FAILED])
+        case events.RunCancelled():
+            return Phrase("run cancelled", STATUS_STYLES[RunStatus.CANCELLED])
+        case events.FrameCommitted(frame_no):
+            return Phrase(f"frame {frame_no}", "dim")
+        case events.NodePending():
+            return _of_node(event, f"pending ({event.kind.value})", NodeState.PENDING)
+        case events.NodeSkipped():
+            return _of_node(event, "skipped", NodeState.SKIPPED)
+        case events.NodeStarted():
+            return _of_node(event, "started" + _attempt(event.attempt), NodeState.IN_PROGRESS)
+        case events.NodeFinished(reused_from=reused_from):
+            return _of_node(event, "finished" + (f", taken over from {reused_from}" if reused_from else ""))
+        case events.NodeFailed(attempt=attempt, error=error):
+            return _of_node(event, f"failed{_attempt(attempt)}: {error_phrase(error)}", NodeState.FAILED)
+        case events.NodeRetrying(attempt=attempt, retry_at_ms=at_ms):
+            return _of_node(event, f"retrying at {time_of_day(at_ms)}{_attempt(attempt)}", NodeState.WAITING_TIMER)
+        case events.NodeInterrupted(reason=reason):
+            return _of_node(event, f"interrupted{_attempt(event.attempt)}: {reason.value}", NodeState.CANCELLED)
+        case events.NodeCancelled(reason=reason):
+            return _of_node(event, f"cancelled: {reason.value}", NodeState.CANCELLED)
+        case events.NodeWaitingApproval():
+            return _of_node(event, "waiting-approval", NodeState.WAITING_APPROVAL)
+        case events.NodeOutput(text=text):
+            return _of_node(event, one_line(text))
+        case events.NodeProgress(done=done, total=total, message=message):
+            return _of_node(event, progress(done, total, message), NodeState.IN_PROGRESS)
+        case events.TaskHeartbeat():
+            return _of_node(event, "heartbeat", NodeState.PENDING)
+        case events.ApprovalRequested(title=title):
+            return _of_node(event, f"asks: {one_line(title)}", NodeState.WAITING_APPROVAL)
+        case events.ApprovalGranted():
+            return _of_node(event, "approved" + _by_and_note(event.decided_by, event.note), NodeState.FINISHED)
+        case events.ApprovalDenied():
+            return _of_node(event, "denied" + _by_and_note(event.decided_by, event.note), NodeState.FAILED)
+        case events.BranchDecided(value=value):
+            return _of_node(event, "branch: " + ("then" if value else "otherwise"), NodeState.PENDING)
+        case _:
+            assert_never(event)
+
+
+def progress(done: float | None, total: float | None, message: str | None) -> str:
+    """Say how far an attempt is: "3/10 uploading"."""
+    count = "" if done is None else f"{done:g}" + ("" if total is None else f"/{total:g}")
+    return " ".join(part for part in (count, one_line(message or "")) if part)
+
+
+def _of_node(event: Any, what: str, state: NodeState = NodeState.FINISHED) -> Phrase:
+    return Phrase(f"{node_name(event.node_id, event.iteration)} {what}", NODE_LOOKS[state].style)
+
+
+def _attempt(attempt: int | None) -> str:
+    return "" if attempt is None or attempt == 1 else f" (attempt {attempt})"
+
+
+def _by_and_note(by: str | None, note: str | None) -> str:
+    return (f" by {one_line(by)}" if by else "") + (f": {one_line(note)}" if note else "")
