@@ -11,6 +11,7 @@
     |   +-- NodeNotFound           NODE_NOT_FOUND
     |   +-- RunNotActive           RUN_NOT_ACTIVE
     |   +-- RunIsDriven            RUN_IS_DRIVEN: a live driver holds the run
+    |   +-- DaemonRuns             DAEMON_RUNS: another process holds the run's pidfile
     |   +-- ApprovalAmbiguous      APPROVAL_AMBIGUOUS
     |   +-- ApprovalAlreadyDecided APPROVAL_ALREADY_DECIDED
     |   +-- ApprovalNotPending     APPROVAL_NOT_PENDING
@@ -131,6 +132,12 @@ class RunIsDriven(UserError):
     """Another live process drives the run."""
 
     code = "RUN_IS_DRIVEN"
+
+
+class DaemonRuns(UserError):
+    """Another live process holds the run's pidfile."""
+
+    code = "DAEMON_RUNS"
 
 
 class ApprovalAmbiguous(UserError):

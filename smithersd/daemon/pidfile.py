@@ -1,0 +1,201 @@
+"""The pidfile: whose process a run's daemon is, exact under races.
+
+The file holds the pid and nothing else, and is locked (flock) from before it is written until after it is removed,
+so a lock that can be had means that nobody is there, whatever number is written: kill -9, a reboot and a pid that
+went to another program all look the same, and all are recognised.
+
+Three traps, and how they are stepped around. A file may be removed between its opening and its locking: whoever has
+the lock checks that the locked file is still the one at the path. A stale number could be read as the new holder's
+before that one has written its own: a stale file is never written anew but replaced by an empty one. A process may end
+between the reading of its pid and the opening of its pidfd: whoever wants to signal it looks afterwards whether the
+lock is still held.
+"""
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from smithersd.errors import DaemonRuns, UserError
+
+_PID_BYTES_MAX = 32
+_LOOK_S = 0.1
+"""Who only looks, or clears away, holds the lock for an instant; who holds it for longer than this is the daemon."""
+_LOOK_POLL_S = 0.001
+
+
+class PidFile:
+    """This process's claim to a pidfile, from `acquire` to `release`. Also a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Lock the file and write our pid into it; one that nobody holds is replaced.
+
+        Raises:
+            DaemonRuns: another process holds it.
+            UserError: it cannot be written.
+        """
+        try:
+            self._descriptor = _locked(self.path)
+        except OSError as error:
+            raise UserError(
+                f"The pidfile {str(self.path)!r} cannot be written: {error.strerror}.",
+                remedy="Choose another --pid-file.",
+            ) from error
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        _held.add(self._descriptor)
+
+    def release(self) -> None:
+        """Remove the file while it is still ours, then let go of it."""
+        if self._descriptor is None:
+            return
+        with suppress(OSError):
+            if _is_at(self._descriptor, self.path):
+                self.path.unlink()
+        _held.discard(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class Holder:
+    """The live process that holds a pidfile; it is signalled through a descriptor of its own, never by its number."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; one that has ended meanwhile is left alone."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the process has ended."""
+        return self._pidfd
+
+
+@contextmanager
+def holder_of(path: Path) -> Iterator[Holder | None]:
+    """Open the process that holds a pidfile, None where nobody does (no file, or a stale one)."""
+    pid = _held_pid(path)
+    pidfd = None if pid is None else _opened(pid)
+    try:
+        # Still the same, so the process that we opened in between is the one that holds it.
+        if pid is None or pidfd is None or _held_pid(path) != pid:
+            yield None
+        else:
+            yield Holder(pid, pidfd)
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+
+
+def remove_stale(path: Path) -> bool:
+    """Remove a pidfile that nobody holds; return whether there was one."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(descriptor, path):
+            path.unlink()
+            return True
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _locked(path: Path) -> int:
+    """Open and lock an empty file at the path."""
+    deadline_s = time.monotonic() + _LOOK_S
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(descriptor, path):
+                if os.fstat(descriptor).st_size == 0:
+                    return descriptor
+                path.unlink()
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                pid = _written_pid(descriptor)
+                os.close(descriptor)
+                raise _already_runs(path, pid) from None
+            time.sleep(_LOOK_POLL_S)
+        os.close(descriptor)
+
+
+def _held_pid(path: Path) -> int | None:
+    """The pid in a pidfile that is locked, None where it is not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared, so that two who look do not take each other for the daemon.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written_pid(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _written_pid(descriptor: int) -> int | None:
+    text = os.pread(descriptor, _PID_BYTES_MAX, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _opened(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _already_runs(path: Path, pid: int | None) -> DaemonRuns:
+    who = "Another process" if pid is None else f"Process {pid}"
+    return DaemonRuns(
+        f"{who} holds the pidfile {str(path)!r}.", remedy="Stop it with `smithers down`, or give another --run-id."
+    )
+
+
+_held: set[int] = set()
+
+
+def _close_in_child() -> None:
+    """A forked worker of a task must not keep the lock after we were killed."""
+    for descriptor in _held:
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
