@@ -8,7 +8,7 @@ from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_fr
 from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
-from smithersd.engine.undriven import request_cancel
+from smithersd.engine.undriven import is_driven, request_cancel
 
 __all__ = [
     "UNSET",
@@ -24,6 +24,7 @@ __all__ = [
     "check_run_id",
     "current_owner",
     "drive_to_end",
+    "is_driven",
     "is_owner_dead",
     "load_workflow",
     "local_driver",

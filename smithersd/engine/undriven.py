@@ -15,7 +15,7 @@ from smithersd.engine.prepare import read_state
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import RunIsDriven
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted
+from smithersd.store.records import Commit, InboxKind, InboxRow, RunRow, Submitted
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
@@ -28,9 +28,14 @@ async def request_cancel(store: Store, run_id: str, *, by: str | None = None, cl
     clock = clock or SystemClock()
     submitted = await store.submit_cancel(run_id, created_at_ms=clock.now_ms(), decided_by=by)
     row = await store.run(run_id)
-    if not row.status.is_final and (not row.is_leased or (row.owner is not None and is_owner_dead(row.owner))):
+    if not row.status.is_final and not is_driven(row):
         await _end_undriven(store, run_id, clock)
     return submitted
+
+
+def is_driven(row: RunRow) -> bool:
+    """Whether somebody holds the run's lease and is not known to be dead."""
+    return row.is_leased and row.owner is not None and not is_owner_dead(row.owner)
 
 
 async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from smithersd.config import APPLIED_WAIT_S, FEED_POLL_S
+from smithersd.engine import is_driven
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store
 from smithersd.store.records import Submitted, Topic
@@ -27,7 +28,7 @@ async def wait_until_applied(store: Store, submitted: Submitted) -> None:
 
 
 async def _wait(store: Store, run_id: str, inbox_id: int, woken: asyncio.Event) -> None:
-    while await store.is_in_inbox(run_id, inbox_id):
+    while await store.is_in_inbox(run_id, inbox_id) and is_driven(await store.run(run_id)):
         with suppress(TimeoutError):
             async with asyncio.timeout(FEED_POLL_S):
                 await woken.wait()

@@ -33,6 +33,8 @@ class FrameHistory:
 
     async def after(self, frame_no: int, *, last_frame_no: int, limit: int) -> list[bytes]:
         """Return the JSON of the frames after `frame_no`, oldest first."""
+        if frame_no >= last_frame_no:
+            return []
         async with self._lock:
             return await self._oldest_first(frame_no, min(frame_no + limit, last_frame_no))
 

@@ -43,7 +43,7 @@ class Scopes:
 
 
 async def carried_forward(scopes: Scopes, store: Store, run_id: str, frame_no: int) -> Scopes:
-    """Return the scopes as of a later frame; those that were given stay as they are."""
+    """Return the scopes as of a later frame, which must be there; those that were given stay as they are."""
     later = scopes.copy()
     while later.frame_no < frame_no:
         upto = min(later.frame_no + _ROWS_AT_ONCE, frame_no)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from smithersd.config import SERVER_STOP_S
-from smithersd.serve.sockets import ForkShield, limit_send_buffer, listen
+from smithersd.serve.sockets import BACKLOG, ForkShield, limit_send_buffer, listen
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ async def serving(
     try:
         await runner.setup()
         for listener in sockets:
-            await web.SockSite(runner, listener).start()
+            await web.SockSite(runner, listener, backlog=BACKLOG).start()
         server = _server(sockets[0])
         _log.info("Listening on %s.", server.url)
         yield server

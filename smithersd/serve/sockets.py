@@ -16,7 +16,8 @@ from contextlib import suppress
 from smithersd.config import SEND_BUFFER_BYTES
 from smithersd.errors import InvalidRequest, UserError
 
-_BACKLOG = 128
+BACKLOG = 1024
+"""Connections that may wait to be taken: all clients of a server that was restarted come back within a second."""
 _PORT_MAX = 65_535
 
 
@@ -59,7 +60,7 @@ def _bound(family: int, address: tuple[str, int]) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         limit_send_buffer(listener)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
         listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
     except BaseException:
         listener.close()

@@ -31,7 +31,8 @@ class RunView:
         self._gates: dict[NodeKey, None] = {}
         self._iterations: dict[str, list[int]] = {}
         self._lock = asyncio.Lock()
-        self._looks = 0
+        self._begun_looks = 0
+        self._last_look = 0
 
     @property
     def gates(self) -> list[NodeKey]:
@@ -46,11 +47,13 @@ class RunView:
             RunNotFound: the run has not begun.
             StoreUnavailable: the store does not answer.
         """
-        wanted = self._looks + 1
+        wanted = self._begun_looks + 1
         async with self._lock:
-            if self._looks < wanted:
-                self._looks += 1
+            if self._last_look < wanted:
+                self._begun_looks = look = self._begun_looks + 1
                 await self._catch_up()
+                # Only now: a look that failed, or whose client left, has shown nothing to those who wait for it.
+                self._last_look = look
             if self._state.last_seq < 0:
                 run_id = self._state.run_id
                 raise RunNotFound(f"The run {run_id!r} has not begun.", remedy="Ask again once it has.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +26,7 @@ async def _gate(story: Story) -> None:
     await story.abandon()
 
 
-async def refused(client: Client, story: Story, body: bytes, status: int, code: str, **more: Any) -> str:
+async def refused(client: Client, story: Story, body: bytes | io.BytesIO, status: int, code: str, **more: Any) -> str:
     answer = await client.post("/approve/gate", data=body, **more)
     told = (await answer.json())["error"]
     assert (answer.status, told["code"]) == (status, code)
@@ -86,8 +87,8 @@ async def test_what_is_nested_as_deep_as_it_may_be_is_taken(client: Client, stor
 async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(client: Client, story: Story) -> None:
     frame = len(b'{"note":""}')
     fitting = b'{"note":"' + b"x" * (BODY_BYTES_MAX - frame) + b'"}'
-    await refused(client, story, fitting + b" ", 413, "PAYLOAD_TOO_LARGE")
-    assert (await client.post("/approve/gate", data=fitting)).status == 200
+    await refused(client, story, io.BytesIO(fitting + b" "), 413, "PAYLOAD_TOO_LARGE")
+    assert (await client.post("/approve/gate", data=io.BytesIO(fitting))).status == 200
 
 
 async def test_the_limit_holds_for_bodies_of_unknown_length(client: Client, story: Story) -> None:
