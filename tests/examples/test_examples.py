@@ -1,0 +1,100 @@
+"""The examples do what they say: real artifacts, and only what was approved is published."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from smithersd.testing import run_to_end
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def example() -> ModuleType:
+    return load("release")
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> dict[str, Any]:
+    shutil.copytree(EXAMPLES / "almanac", tmp_path / "almanac", ignore=shutil.ignore_patterns("dist"))
+    return {"package": str(tmp_path / "almanac"), "target": str(tmp_path / "published")}
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_an_approved_release_publishes_the_wheel_and_the_sdist(
+    example: ModuleType, order: dict[str, Any], tmp_path: Path
+) -> None:
+    result = await run_to_end(example.release, order)
+    assert (result.status, result.error) == ("finished", None)
+    names = {"almanac-1.2.0-py3-none-any.whl", "almanac-1.2.0.tar.gz"}
+    assert set(result.outputs["upload"]["published"]) == names
+    assert {path.name for path in (tmp_path / "published").iterdir()} == names
+
+
+async def test_what_is_published_has_the_hashes_that_were_approved(example: ModuleType, order: dict[str, Any]) -> None:
+    result = await run_to_end(example.release, order)
+    folder = Path(order["target"])
+    for artifact in result.outputs["manifest"]["artifacts"]:
+        assert example.digest(folder / Path(artifact["path"]).name) == artifact["sha256"]
+
+
+async def test_a_denied_release_publishes_nothing(example: ModuleType, order: dict[str, Any], tmp_path: Path) -> None:
+    result = await run_to_end(example.release, order, decisions={"publish": False})
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error.code == "APPROVAL_DENIED"
+    assert not (tmp_path / "published").exists()
+
+
+async def test_the_same_release_again_leaves_what_is_published_as_it_is(
+    example: ModuleType, order: dict[str, Any], tmp_path: Path
+) -> None:
+    await run_to_end(example.release, order)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "published").iterdir()}
+    result = await run_to_end(example.release, order)
+    assert result.status == "finished"
+    assert result.outputs["upload"]["published"] == []
+    assert len(result.outputs["upload"]["unchanged"]) == 2
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "published").iterdir()} == before
+
+
+async def test_other_contents_under_a_published_version_are_refused(
+    example: ModuleType, order: dict[str, Any], tmp_path: Path
+) -> None:
+    await run_to_end(example.release, order)
+    module = tmp_path / "almanac" / "src" / "almanac" / "__init__.py"
+    module.write_text(module.read_text() + "\n# changed\n")
+    result = await run_to_end(example.release, order)
+    assert result.status == "failed"
+    assert result.error is not None
+    assert "is published already" in result.error.message
+
+
+async def test_a_package_whose_tests_fail_is_not_built(
+    example: ModuleType, order: dict[str, Any], tmp_path: Path
+) -> None:
+    module = tmp_path / "almanac" / "src" / "almanac" / "__init__.py"
+    module.write_text(module.read_text().replace("year % 4 == 0", "year % 4 == 1"))
+    result = await run_to_end(example.release, order)
+    assert result.status == "failed"
+    assert not (tmp_path / "almanac" / "dist").exists()
+
+
+async def test_hello_greets_whom_it_is_given() -> None:
+    hello = load("hello").hello
+    assert (await run_to_end(hello)).outputs["greet"] == "Hello, world!"
+    assert (await run_to_end(hello, "Ada")).outputs["greet"] == "Hello, Ada!"
