@@ -13,7 +13,6 @@ from smithersd.core import events
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.errors import ErrorInfo
 
-
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS

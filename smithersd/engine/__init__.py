@@ -1,9 +1,12 @@
 """Drives one run: the loop between the pure flow, the store and the executors."""
 
+from smithersd.engine.applied import wait_until_applied
+from smithersd.engine.choose import choose_gate, choose_run, pending_gates
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver
 from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
+from smithersd.engine.log import StoredLog
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
@@ -19,9 +22,12 @@ __all__ = [
     "Owner",
     "RunResult",
     "StartMode",
+    "StoredLog",
     "SystemClock",
     "WorkflowSource",
     "check_run_id",
+    "choose_gate",
+    "choose_run",
     "current_owner",
     "drive_to_end",
     "is_driven",
@@ -30,9 +36,11 @@ __all__ = [
     "local_driver",
     "new_run_id",
     "owner_from",
+    "pending_gates",
     "prepare_run",
     "read_state",
     "request_cancel",
     "result_of",
     "run_workflow",
+    "wait_until_applied",
 ]

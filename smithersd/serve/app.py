@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import AbstractResource
 
-from smithersd.engine import SystemClock
+from smithersd.engine import StoredLog, SystemClock
 from smithersd.feed import Feed
 from smithersd.serve.abort import watch_abort
 from smithersd.serve.auth import Guard, token_of
@@ -31,7 +31,6 @@ from smithersd.serve.sse import encode_event
 from smithersd.serve.streams import Streams
 from smithersd.serve.view import RunView
 from smithersd.store import Store
-from smithersd.store.records import EventRow, Topic
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +98,7 @@ def _context(store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> R
         view=view,
         order=TreeOrder(store, run_id),
         frames=FrameHistory(store, run_id),
-        feed=Feed(_StoredLog(store, run_id), encode=encode_event),
+        feed=Feed(StoredLog(store, run_id), encode=encode_event),
         streams=streams,
         metrics=metrics,
     )
@@ -147,21 +146,3 @@ async def _end_streams(app: web.Application) -> None:
     context = app[CONTEXT]
     context.feed.drain()
     await context.streams.close()
-
-
-class _StoredLog:
-    """A run's log in a store, as the feed reads it."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-
-    async def last_seq(self) -> int:
-        run = await self._store.find_run(self._run_id)
-        return -1 if run is None else run.last_seq
-
-    async def read(self, *, after_seq: int, limit: int) -> Sequence[EventRow]:
-        return await self._store.events(self._run_id, after_seq=after_seq, limit=limit)
-
-    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        return self._store.subscribe(self._run_id, Topic.EVENTS, wake)

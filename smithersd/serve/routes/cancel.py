@@ -2,9 +2,8 @@
 
 from aiohttp import web
 
-from smithersd.engine import request_cancel
+from smithersd.engine import request_cancel, wait_until_applied
 from smithersd.serve.answers import json_answer
-from smithersd.serve.applied import wait_until_applied
 from smithersd.serve.bodies import NoBody, read_body
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import read_query

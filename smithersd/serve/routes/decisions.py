@@ -4,8 +4,8 @@ from typing import Any
 
 from aiohttp import web
 
+from smithersd.engine import wait_until_applied
 from smithersd.serve.answers import json_answer
-from smithersd.serve.applied import wait_until_applied
 from smithersd.serve.bodies import DecisionBody, json_text, read_body
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import read_query

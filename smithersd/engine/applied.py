@@ -1,10 +1,10 @@
-"""Waiting until a live engine has applied what was submitted, so that the next GET already shows it."""
+"""Waiting until a live engine has applied what was submitted, so that whoever looks next already sees it."""
 
 import asyncio
 from contextlib import suppress
 
 from smithersd.config import APPLIED_WAIT_S, FEED_POLL_S
-from smithersd.engine import is_driven
+from smithersd.engine.undriven import is_driven
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store
 from smithersd.store.records import Submitted, Topic

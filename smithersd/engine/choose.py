@@ -1,0 +1,79 @@
+"""Which run and which gate somebody means who does not say it in full."""
+
+from collections.abc import Sequence
+
+from smithersd.errors import ApprovalAmbiguous, ApprovalNotPending, InvalidRequest, RunNotFound
+from smithersd.store import Store
+from smithersd.store.records import GateRow, GateStatus, InboxKind, RunRow
+
+_OFFERED_MAX = 10
+"""Runs that an error lists."""
+
+
+async def choose_run(store: Store, said: str | None) -> RunRow:
+    """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
+
+    Raises:
+        RunNotFound: there is none.
+        InvalidRequest: there are several.
+    """
+    if said is None:
+        return _only_live(await store.runs(limit=_OFFERED_MAX + 1, is_live=True))
+    found = await store.find_run(said)
+    if found is not None:
+        return found
+    runs = await store.runs_with_prefix(said, limit=_OFFERED_MAX + 1) if said else []
+    if not runs:
+        raise RunNotFound(f"There is no run {said!r}.", remedy="`smithers ps --all` lists those that there are.")
+    if len(runs) > 1:
+        raise InvalidRequest(f"{_count(runs)} runs have ids that begin with {said!r}.", remedy=_offer(runs))
+    return runs[0]
+
+
+def _only_live(runs: Sequence[RunRow]) -> RunRow:
+    if not runs:
+        raise RunNotFound(
+            "No run is live.",
+            remedy="Name one that has ended (`smithers ps --all` lists them), or start one: smithers up WORKFLOW.py",
+        )
+    if len(runs) > 1:
+        raise InvalidRequest(f"{_count(runs)} runs are live.", remedy=_offer(runs))
+    return runs[0]
+
+
+def _count(runs: Sequence[RunRow]) -> str:
+    return str(len(runs)) if len(runs) <= _OFFERED_MAX else f"More than {_OFFERED_MAX}"
+
+
+def _offer(runs: Sequence[RunRow]) -> str:
+    offered = [f"  {run.run_id}  ({run.status})" for run in runs[:_OFFERED_MAX]]
+    return "\n".join(["Name one:", *offered, *(["  ..."] if len(runs) > _OFFERED_MAX else [])])
+
+
+async def pending_gates(store: Store, run_id: str) -> list[GateRow]:
+    """Return the gates that wait for a person and that nobody has answered yet, the longest waiting first."""
+    answered = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
+    return [
+        gate
+        for gate in await store.gates(run_id)
+        if gate.status is GateStatus.REQUESTED and (gate.node_id, gate.iteration) not in answered
+    ]
+
+
+async def choose_gate(store: Store, run_id: str) -> GateRow:
+    """Return the only gate of a run that waits for a person.
+
+    Raises:
+        ApprovalNotPending: none does.
+        ApprovalAmbiguous: several do; details list them.
+    """
+    gates = await pending_gates(store, run_id)
+    if not gates:
+        raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
+    if len(gates) > 1:
+        raise ApprovalAmbiguous(
+            f"{len(gates)} gates of run {run_id!r} wait for a decision.",
+            remedy="Name the node.",
+            details={"pending": [{"nodeId": gate.node_id, "iteration": gate.iteration} for gate in gates]},
+        )
+    return gates[0]
