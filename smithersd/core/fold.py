@@ -116,6 +116,11 @@ class RunState:
         """Node iterations by state, states without any left out."""
         return {state.value: count for state, count in self.counts.items() if count}
 
+    def in_tree_order(self, node_ids: Iterable[str]) -> list[NodeKey]:
+        """Return all node iterations as a tree orders its node ids; those that the tree has dropped come last."""
+        places = {node_id: place for place, node_id in enumerate(node_ids)}
+        return sorted(self.nodes, key=lambda key: (places.get(key[0], len(places)), key[1]))
+
     def count(self, state: NodeState) -> int:
         """How many node iterations are in a state."""
         return self.counts.get(state, 0)

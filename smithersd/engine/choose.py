@@ -8,17 +8,22 @@ from smithersd.store.records import GateRow, GateStatus, InboxKind, RunRow
 
 _OFFERED_MAX = 10
 """Runs that an error lists."""
+_LIVE_MAX = 1_000
+"""Live runs that are looked at; who has more has to name one."""
 
 
-async def choose_run(store: Store, said: str | None) -> RunRow:
+async def choose_run(store: Store, said: str | None, *, workflow_name: str | None = None) -> RunRow:
     """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
+
+    `workflow_name` says of which workflow the live one is meant to be.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
     if said is None:
-        return _only_live(await store.runs(limit=_OFFERED_MAX + 1, is_live=True))
+        live = await store.runs(limit=_LIVE_MAX, is_live=True)
+        return _only_live([run for run in live if workflow_name in {None, run.workflow_name}], workflow_name)
     found = await store.find_run(said)
     if found is not None:
         return found
@@ -30,10 +35,11 @@ async def choose_run(store: Store, said: str | None) -> RunRow:
     return runs[0]
 
 
-def _only_live(runs: Sequence[RunRow]) -> RunRow:
+def _only_live(runs: Sequence[RunRow], workflow_name: str | None) -> RunRow:
     if not runs:
+        of = "" if workflow_name is None else f" of workflow {workflow_name!r}"
         raise RunNotFound(
-            "No run is live.",
+            f"No run{of} is live.",
             remedy="Name one that has ended (`smithers ps --all` lists them), or start one: smithers up WORKFLOW.py",
         )
     if len(runs) > 1:

@@ -43,6 +43,5 @@ class TreeOrder:
         self._scopes = scopes
 
     def _sorted(self, run: RunState) -> Ordered:
-        places = {node_id: place for place, node_id in enumerate(self._node_ids)}
-        keys = sorted(run.nodes, key=lambda key: (places.get(key[0], len(places)), key[1]))
+        keys = run.in_tree_order(self._node_ids)
         return Ordered(keys, {key: place for place, key in enumerate(keys)})

@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp import web
 
 from smithersd.config import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
-from smithersd.core.fold import AttemptRecord, NodeKey, NodeRecord
-from smithersd.errors import ErrorInfo, InvalidRequest, NodeNotFound
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.wire import attempt_json, error_json, node_json
+from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.serve.answers import json_answer, raw_answer, to_json
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.order import Ordered
@@ -21,7 +22,7 @@ async def nodes(request: web.Request) -> web.Response:
     async with context.view.reading() as run:
         ordered = await context.order.of(run)
         start = _start(ordered, query.get("after"))
-        return json_answer([_listed(run.nodes[key]) for key in ordered.keys[start : start + limit]])
+        return json_answer([node_json(run.nodes[key]) for key in ordered.keys[start : start + limit]])
 
 
 def _start(ordered: Ordered, after: str | None) -> int:
@@ -32,20 +33,6 @@ def _start(ordered: Ordered, after: str | None) -> int:
     if place is None:
         raise InvalidRequest("The query parameter 'after' must be the last nodeId::iteration of a page.")
     return place + 1
-
-
-def _listed(node: NodeRecord) -> dict[str, Any]:
-    return {
-        "nodeId": node.node_id,
-        "iteration": node.iteration,
-        "kind": node.kind,
-        "label": node.label,
-        "state": node.state,
-        "attempt": node.attempt or None,
-        "startedAtMs": node.started_at_ms,
-        "finishedAtMs": node.finished_at_ms,
-        "error": _error(node.error),
-    }
 
 
 async def node(request: web.Request) -> web.Response:
@@ -69,8 +56,8 @@ def _iteration_head(node: NodeRecord) -> dict[str, Any]:
     return {
         "iteration": node.iteration,
         "state": node.state,
-        "attempts": [_attempt(one) for one in node.attempts],
-        "error": _error(node.error),
+        "attempts": [attempt_json(one) for one in node.attempts],
+        "error": error_json(node.error),
     }
 
 
@@ -78,17 +65,3 @@ async def _with_output(context: RunContext, key: NodeKey, has_output: bool, head
     # The output goes out as the text that the store has: it is JSON, and it may be large.
     output = await context.store.output(context.run_id, *key) if has_output else None
     return to_json(head)[:-1] + b',"output":' + (output or "null").encode() + b"}"
-
-
-def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
-    return {
-        "attempt": attempt.attempt,
-        "state": attempt.state,
-        "startedAtMs": attempt.started_at_ms,
-        "finishedAtMs": attempt.finished_at_ms,
-        "error": _error(attempt.error),
-    }
-
-
-def _error(error: ErrorInfo | None) -> dict[str, str] | None:
-    return None if error is None else {"code": error.code, "name": error.name, "message": error.message}
