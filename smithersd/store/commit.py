@@ -10,7 +10,7 @@ LEASE_MS = round(LEASE_S * 1000)
 
 
 def commit_step(commit: Commit) -> Transaction[Committed]:
-    """Write a step.
+    """Write a step. The same one again changes nothing and has the same answer, in case the first answer was lost.
 
     Raises:
         RunExists: a new run's id is taken.
@@ -18,11 +18,13 @@ def commit_step(commit: Commit) -> Transaction[Committed]:
     """
     if commit.new_run is not None:
         yield from _insert_run(commit.run_id, commit.fence, commit.new_run)
-    yield from _write(commit, commit.batch)
+    last_seq = yield from _write(commit, commit.batch)
     if commit.applied:
         yield Many("delete_inbox", [(inbox_id,) for inbox_id in commit.applied])
     if commit.closing is None:
         return Committed(is_closed=False)
+    if last_seq >= _last_seq(commit.closing):  # before the inbox, where something newer may stand by now
+        return Committed(is_closed=True)
     inbox = yield from inbox_rows(commit.run_id)
     unseen = tuple(row for row in inbox if row.id not in commit.closing_applied)
     if unseen:
@@ -62,17 +64,44 @@ def _insert_run(run_id: str, fence: int, new: NewRun) -> Transaction[None]:
     yield Statement("insert_input", (run_id, new.input))
 
 
-def _write(commit: Commit, batch: Batch) -> Transaction[None]:
+def _write(commit: Commit, batch: Batch) -> Transaction[int]:
+    """Write a batch, unless it stands already; return the seq of the run's last event."""
     run_id = commit.run_id
-    last_seq = batch.events[-1].seq if batch.events else -1
-    rows = yield Statement(
-        "advance_run",
-        (run_id, commit.fence, batch.status.value, last_seq, batch.finished_at_ms, batch.error, LEASE_MS),
-    )
+    rows = yield Statement("advance_run", (run_id, commit.fence, *_advance(batch), LEASE_MS))
     if not rows:
-        raise LeaseLost(
-            f"Run {run_id!r} was taken over by another driver.", remedy="Let that one go on; nothing was written here."
-        )
+        return (yield from _written_before(commit, batch))
+    yield from _insert_rows(run_id, batch)
+    last_seq: int = rows[0][0]
+    return last_seq
+
+
+def _advance(batch: Batch) -> tuple[object, ...]:
+    """What a batch makes of the run's row: the seq that it follows and the one that it ends with come first."""
+    before = batch.events[0].seq - 1 if batch.events else None
+    return before, _last_seq(batch), batch.status.value, batch.finished_at_ms, batch.error
+
+
+def _last_seq(batch: Batch) -> int:
+    return batch.events[-1].seq if batch.events else -1
+
+
+def _written_before(commit: Commit, batch: Batch) -> Transaction[int]:
+    """Tell why the run's row did not move: the batch is in it (only who holds the fence writes), or the lease is lost.
+
+    Raises:
+        LeaseLost: the fence was raised, or the lease was given back.
+    """
+    rows = yield Statement("select_last_seq", (commit.run_id, commit.fence))
+    last_seq: int = rows[0][0] if rows else -1
+    if rows and last_seq >= _last_seq(batch):
+        return last_seq
+    raise LeaseLost(
+        f"Run {commit.run_id!r} was taken over by another driver.",
+        remedy="Let that one go on; nothing was written here.",
+    )
+
+
+def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
     if batch.events:
         yield Many(
             "insert_event", [(run_id, e.seq, e.timestamp_ms, e.type, e.node_id, e.payload) for e in batch.events]

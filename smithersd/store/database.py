@@ -22,7 +22,9 @@ class Database(Protocol):
         begun it comes to its own end.
 
         Raises:
-            StoreUnavailable: the database refused for a reason that may pass; nothing was written.
+            StoreUnavailable: the database refused for a reason that may pass. Nothing was written, or, where the
+                answer was lost on its way, all of it: whoever asks again finds out, since every transaction of the
+                store knows its own effect when it sees it.
         """
 
     async def read(self, transaction: Transaction[T]) -> T:

@@ -117,7 +117,13 @@ def _meant(decision: Decision, gates: list[GateRow], left: dict[int | None, Inbo
             remedy="Name the iteration.",
             details={"pending": [{"nodeId": gate.node_id, "iteration": gate.iteration} for gate in pending]},
         )
-    return pending[0] if pending else (gates[-1] if gates else None)
+    return pending[0] if pending else max(gates, key=lambda gate: _decided_at(gate, left), default=None)
+
+
+def _decided_at(gate: GateRow, left: dict[int | None, InboxRow]) -> tuple[int, int]:
+    """Order gates by when they were decided; those that were not come first."""
+    at_ms = left[gate.iteration].created_at_ms if gate.iteration in left else gate.decided_at_ms
+    return (-1 if at_ms is None else at_ms), gate.iteration
 
 
 def _check_same(decision: Decision, gate: GateRow, stands: GateRow | InboxRow) -> None:

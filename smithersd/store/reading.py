@@ -5,7 +5,7 @@ from smithersd.core.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
 from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxKind, InboxRow, OutputRow, RunRow
-from smithersd.store.statements import Row, Statement, Transaction
+from smithersd.store.statements import Page, Row, Statement, Transaction
 
 _FRAME_NO_MAX = 2**62
 
@@ -42,15 +42,8 @@ def run_rows_with_prefix(prefix: str, limit: int) -> Transaction[list[RunRow]]:
 
 def event_rows(run_id: str, after_seq: int, limit: int) -> Transaction[list[EventRow]]:
     """Read events in order; a page also stops after 4 MiB of payload, with one event at least."""
-    rows = yield Statement("select_events", (run_id, after_seq, limit))
-    events: list[EventRow] = []
-    size = 0
-    for row in rows:
-        size += len(row[4])
-        if size > EVENT_PAGE_BYTES_MAX and events:
-            break
-        events.append(EventRow(*row))
-    return events
+    rows = yield Page("select_events", (run_id, after_seq, limit), EVENT_PAGE_BYTES_MAX)
+    return [EventRow(*row) for row in rows]
 
 
 def output_rows(run_id: str) -> Transaction[list[OutputRow]]:

@@ -34,7 +34,16 @@ class Many:
     parameters: Sequence[Parameters]
 
 
-Transaction = Generator[Statement | Many, list[Row], T]
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One statement whose rows are sent back as far as their last columns fit; the first one in any case."""
+
+    name: str
+    parameters: Parameters
+    bytes_max: int
+
+
+Transaction = Generator[Statement | Many | Page, list[Row], T]
 
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 

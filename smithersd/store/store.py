@@ -30,7 +30,8 @@ from smithersd.store.subscriptions import Subscriptions
 class Store:
     """Runs, their events, outputs, frames and gates, and the inbox that others leave requests in.
 
-    Every method may raise StoreUnavailable: the database refused for a reason that may pass, and nothing was written.
+    Every method may raise StoreUnavailable: the database refused for a reason that may pass. Then nothing was written,
+    or the answer was lost on its way; either way the same call again is right, and writes nothing twice.
     """
 
     def __init__(self, database: Database) -> None:

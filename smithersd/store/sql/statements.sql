@@ -13,11 +13,16 @@ RETURNING run_id
 INSERT INTO inputs (run_id, input) VALUES (?1, ?2)
 
 -- name: advance_run
--- The first statement of every step: no row comes back when the fence was raised. It renews the lease for free.
+-- The first statement of every step. No row comes back when the fence was raised, when the lease was given back, or
+-- when the run's last event is not the one before the step's first (?3). It renews the lease for free.
 UPDATE runs
-SET status = ?3, last_seq = max(last_seq, ?4), finished_at_ms = ?5, error = ?6, lease_expires_at_ms = {now_ms} + ?7
-WHERE run_id = ?1 AND fence = ?2
-RETURNING run_id
+SET last_seq = CASE WHEN ?4 > last_seq THEN ?4 ELSE last_seq END,
+    status = ?5, finished_at_ms = ?6, error = ?7, lease_expires_at_ms = {now_ms} + ?8
+WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL AND (?3 IS NULL OR last_seq = ?3)
+RETURNING last_seq
+
+-- name: select_last_seq
+SELECT last_seq FROM runs WHERE run_id = ?1 AND fence = ?2
 
 -- name: insert_event
 INSERT INTO events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -1,1 +1,1 @@
-"""."""
+"""SQLite: one file, for one host."""

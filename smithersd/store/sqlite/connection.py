@@ -2,13 +2,14 @@
 
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from smithersd.config import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
-from smithersd.store.statements import Row, Statement, Transaction, statements
+from smithersd.store.statements import Many, Page, Row, Statement, Transaction, statements
 
 T = TypeVar("T")
 
@@ -19,14 +20,20 @@ OPEN_TIMEOUT_S = 10.0
 """How long opening, migrating and reading wait for another process's lock."""
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PRIMARY_CODE = 0xFF
+"""The part of an error code that says which kind it is; the rest says why (another process recovers the log ...)."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection for reading and for preparing; durable in WAL mode, so that a commit survives a power cut."""
     connection = sqlite3.connect(path, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -70,7 +77,7 @@ def _begin(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode not in _BUSY or time.monotonic() > deadline_s:
+            if error.sqlite_errorcode & _PRIMARY_CODE not in _BUSY or time.monotonic() > deadline_s:
                 raise
             time.sleep(WRITE_LOCK_RETRY_S)
         else:
@@ -79,19 +86,36 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
     texts = statements(NOW_MS)
-    rows: list[Row]
     try:
         wanted = next(transaction)
         while True:
-            if isinstance(wanted, Statement):
-                rows = connection.execute(texts[wanted.name], wanted.parameters).fetchall()
-            else:
-                connection.executemany(texts[wanted.name], wanted.parameters)
-                rows = []
-            wanted = transaction.send(rows)
+            wanted = transaction.send(_rows(connection, texts[wanted.name], wanted))
     except StopIteration as stop:
         value: T = stop.value
         return value
+
+
+def _rows(connection: sqlite3.Connection, text: str, wanted: Statement | Many | Page) -> list[Row]:
+    match wanted:
+        case Statement():
+            return connection.execute(text, wanted.parameters).fetchall()
+        case Many():
+            connection.executemany(text, wanted.parameters)
+            return []
+        case Page():
+            return list(_as_far_as_fit(connection.execute(text, wanted.parameters), wanted.bytes_max))
+        case _:
+            assert_never(wanted)
+
+
+def _as_far_as_fit(rows: Iterable[Row], bytes_max: int) -> Iterator[Row]:
+    """Take rows while they fit, so that those that do not are never in memory."""
+    size = 0
+    for row in rows:
+        size += len(row[-1])
+        if size > bytes_max and size > len(row[-1]):
+            return
+        yield row
 
 
 def refusal(error: sqlite3.Error) -> Exception:

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,14 +18,17 @@ from smithersd.store.statements import Transaction
 
 T = TypeVar("T")
 
+_preparing = threading.Lock()
+"""So that no other thread opens a file between our creating and closing it."""
+
 
 class SqliteDatabase:
-    """An open SQLite file."""
+    """An open SQLite file; `connection` is the one that will write."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         loop = asyncio.get_running_loop()
         self._path = path
-        self._writer = Writer(path, loop)
+        self._writer = Writer(connection, loop)
         self._readers = Readers(path, loop)
         remember(path)
 
@@ -60,8 +65,7 @@ async def open_sqlite(path: Path) -> SqliteDatabase:
     """
     path = path.absolute()
     try:
-        await asyncio.to_thread(_prepare, path)
-        return SqliteDatabase(path)
+        return SqliteDatabase(path, await asyncio.to_thread(_prepared, path))
     except (sqlite3.Error, OSError) as error:
         raise StoreInvalid(
             f"{str(path)!r} cannot be opened as a store: {error}.",
@@ -69,11 +73,25 @@ async def open_sqlite(path: Path) -> SqliteDatabase:
         ) from error
 
 
-def _prepare(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    connection = sqlite.connect(path)
+def _prepared(path: Path) -> sqlite3.Connection:
+    with _preparing:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _create(path)
+        connection = sqlite.connect(path)
     try:
         migrate(connection)
-    finally:
+        connection.execute("PRAGMA busy_timeout = 0")
+    except BaseException:
         connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file, for its owner only, where there is none.
+
+    One that is there is not opened by us: closing it would drop the locks that SQLite holds on it in this process
+    (POSIX locks belong to the process, not to the descriptor), and another process would take the log for its own.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX
+from smithersd.errors import StoreUnavailable
 from smithersd.store.sqlite import connection as sqlite
 from smithersd.store.statements import Transaction
 
@@ -22,14 +24,21 @@ T = TypeVar("T")
 _Job = tuple[Transaction[Any], "asyncio.Future[Any]"]
 
 
+class _Sign(Enum):
+    """What the writer is told beside its jobs."""
+
+    LOOK = "look"
+    END = "end"
+
+
 class Writer:
     """The one thread that writes. Between its jobs it looks whether other processes have committed."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._connection = sqlite.connect(path)
-        self._connection.execute("PRAGMA busy_timeout = 0")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[_Job | _Sign] = queue.SimpleQueue()
+        self._is_closed = False
         self._on_change: Callable[[], None] | None = None
         self._version = 0
         self._looked_at_s = 0.0
@@ -38,6 +47,7 @@ class Writer:
 
     def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
         """Queue a transaction; the future has its value once it is durable."""
+        _check_open(self._is_closed)
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((transaction, future))
         return future
@@ -46,11 +56,12 @@ class Writer:
         """Call `on_change` in the loop when another process has committed."""
         self._on_change = on_change
         if on_change is not None:
-            self._jobs.put((_nothing(), self._loop.create_future()))  # so that a sleeping thread begins to look
+            self._jobs.put(_Sign.LOOK)  # so that a sleeping thread begins to
 
     async def close(self) -> None:
         """Finish the queue, then end."""
-        self._jobs.put(None)
+        self._is_closed = True
+        self._jobs.put(_Sign.END)
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
@@ -62,10 +73,11 @@ class Writer:
             except queue.Empty:
                 self._look()
                 continue
-            if job is None:
+            if job is _Sign.END:
                 self._connection.close()
                 return
-            _perform(self._loop, sqlite.write, self._connection, job)
+            if job is not _Sign.LOOK:
+                _perform(self._loop, sqlite.write, self._connection, job)
             if self._on_change is not None and time.monotonic() - self._looked_at_s > DATA_VERSION_POLL_S:
                 self._look()
 
@@ -87,11 +99,13 @@ class Readers:
         self._path = path
         self._loop = loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._is_closed = False
         self._threads: list[threading.Thread] = []
         self._pending = 0
 
     def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
         """Queue a reading transaction."""
+        _check_open(self._is_closed)
         future: asyncio.Future[T] = self._loop.create_future()
         future.add_done_callback(self._on_done)
         self._pending += 1
@@ -102,6 +116,7 @@ class Readers:
 
     async def close(self) -> None:
         """Finish the queue, then end."""
+        self._is_closed = True
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -159,6 +174,6 @@ def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _nothing() -> Transaction[None]:
-    return
-    yield
+def _check_open(is_closed: bool) -> None:  # noqa: FBT001 - private
+    if is_closed:
+        raise StoreUnavailable("The store is closed.", remedy="Open it again.")
