@@ -4,6 +4,8 @@ An author writes a workflow file with what this module exports; `smithers up wor
 `run_workflow` drives a run, `create_serve_app` serves one, `open_store` opens what remembers.
 """
 
+from typing import TYPE_CHECKING
+
 from smithersd.elements import (
     Approval,
     Branch,
@@ -22,6 +24,9 @@ from smithersd.engine import RunResult, run_workflow
 from smithersd.errors import OutputNotReady, SmithersError
 from smithersd.executors import task_context
 from smithersd.store import Store, open_store
+
+if TYPE_CHECKING:
+    from smithersd.serve import create_serve_app
 
 __version__ = "0.1.0"
 
