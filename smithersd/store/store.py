@@ -181,10 +181,10 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str | Path) -> AsyncIterator[Store]:
+async def open_store(url: str | Path, *, must_exist: bool = False) -> AsyncIterator[Store]:
     """Open a store by URL (`sqlite:///runs.db`, `sqlite:////var/lib/runs.db`) or by the path of a SQLite file.
 
-    It is made, and brought up to date, if need be.
+    It is made, unless it `must_exist`, and brought up to date if need be.
 
     Example:
         async with open_store("sqlite:///runs.db") as store:
@@ -194,7 +194,12 @@ async def open_store(url: str | Path) -> AsyncIterator[Store]:
         StoreInvalid: that is no store, and cannot become one.
         StoreTooNew: a later version of smithersd wrote it.
     """
-    store = Store(await open_sqlite(_sqlite_path(url)))
+    path = _sqlite_path(url)
+    if must_exist and not path.exists():
+        raise StoreInvalid(
+            f"There is no store at {str(path)!r}.", remedy="The first `smithers up` makes one; --store names another."
+        )
+    store = Store(await open_sqlite(path))
     try:
         yield store
     finally:
