@@ -34,8 +34,9 @@ class RunFolder:
         return self.path / "meta.json"
 
     def make(self) -> "RunFolder":
-        """Make it, for its owner only."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make it and the state folder around it, for their owner only."""
+        for folder in (self.path.parent.parent, self.path.parent, self.path):
+            folder.mkdir(mode=0o700, exist_ok=True)
         return self
 
 
@@ -56,7 +57,7 @@ class StateFolder:
 
     def make(self) -> "StateFolder":
         """Make it, for its owner only."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
         return self
 
 

@@ -92,13 +92,13 @@ class Guard:
     def _check_peer(self, request: web.Request) -> None:
         peer = None if request.transport is None else request.transport.get_extra_info("peername")
         # A peer without an address came through a unix socket, which is this machine's.
-        if isinstance(peer, tuple) and not _is_loopback(str(peer[0])):
+        if isinstance(peer, tuple) and not is_loopback(str(peer[0])):
             raise Forbidden("Without a token only this machine is answered.", remedy=_OPENING)
 
     def _check_host(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, ())
         name = _hostname(hosts[0]) if len(hosts) == 1 else ""
-        if not _is_loopback(name) and name not in self._allowed_hosts:
+        if not is_loopback(name) and name not in self._allowed_hosts:
             raise Forbidden(
                 "Without a token only requests to a loopback name are answered.",
                 remedy=f"{_OPENING} A single name is allowed with --allowed-host.",
@@ -139,7 +139,8 @@ def _allowed(host: str) -> str:
     return name
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address is reached from this machine only."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -1,0 +1,85 @@
+"""What `up` says where there is no terminal to draw on: a line for each event that matters."""
+
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from smithersd.cli import words
+from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines
+from smithersd.core import events
+from smithersd.core.events import Recorded
+from smithersd.core.states import NodeState
+from smithersd.daemon.report import Begun
+
+_UNTOLD = (
+    events.RunStarted,
+    events.RunResumed,
+    events.RunStatusChanged,
+    events.RunFinished,
+    events.RunFailed,
+    events.RunCancelled,
+    events.RunSuspended,
+    events.FrameCommitted,
+    events.NodePending,
+    events.NodeWaitingApproval,
+    events.BranchDecided,
+    events.TaskHeartbeat,
+)
+"""Events without a line of their own: the opening and closing lines say it, or another event does."""
+
+
+class PlainReport:
+    """Prints lines. When nobody reads them any more it falls silent."""
+
+    def __init__(self) -> None:
+        self._begun: Begun | None = None
+        self._lock = threading.Lock()
+
+    def warn(self, text: str) -> None:
+        """Print to stderr."""
+        self._print(text.splitlines(), sys.stderr)
+
+    def begin(self, begun: Begun) -> None:
+        """Say what runs, where, and how it stands."""
+        self._begun = begun
+        self._print(opening_lines(begun), sys.stdout)
+        nodes = begun.engine.state.nodes.values()
+        for node in nodes:
+            if node.state is NodeState.IN_PROGRESS:
+                self._say(node.started_at_ms or 0, [f"{words.node_name(*node.key)} started"])
+            elif node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
+                self._say_gate(node.gate.requested_at_ms, node.key, node.gate.title)
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        """Print a line for each that matters."""
+        for one in recorded:
+            if isinstance(one.event, events.ApprovalRequested):
+                self._say_gate(one.timestamp_ms, (one.event.node_id, one.event.iteration), one.event.title)
+            elif not isinstance(one.event, _UNTOLD):
+                self._say(one.timestamp_ms, [phrase.text for phrase in words.event_phrases(one.event)])
+
+    def end(self) -> None:
+        """Say how the run ended, and what to do next."""
+        if self._begun is not None:
+            self._print(closing_lines(self._begun), sys.stdout)
+
+    def release(self) -> None:
+        """There is nothing to put back."""
+
+    def _say_gate(self, at_ms: int, key: tuple[str, int], title: str) -> None:
+        assert self._begun is not None, "a run begins before it asks"
+        self._say(at_ms, [f"{words.node_name(*key)} asks: {words.one_line(title)}"])
+        self._print([f"          {command_that_decides(self._begun, key)}"], sys.stdout)
+
+    def _say(self, at_ms: int, texts: Iterable[str]) -> None:
+        self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], sys.stdout)
+
+    def _print(self, lines: Iterable[str], stream: TextIO) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        try:
+            with self._lock:
+                stream.write(text)
+                stream.flush()
+        except (OSError, ValueError):
+            return  # the reader has left or the disk is full: the run goes on

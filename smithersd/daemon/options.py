@@ -1,0 +1,54 @@
+"""What a process that runs a workflow is told: everything that `smithers up` was given, ready to travel as JSON."""
+
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.engine import StartMode
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How the run is served. The token shows in no representation."""
+
+    host: str = HOST_DEFAULT
+    port: int = PORT_DEFAULT
+    auth_token: str | None = field(default=None, repr=False)
+    has_metrics: bool = True
+    is_insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """One process: a workflow, a run of it, and whether it is served.
+
+    `workflow` is "path.py" or "path.py:name". `run_id` None makes one, or names the only run that can be resumed.
+    `from_run` may be a prefix. `input` is JSON text, None where none was given. `store` is a store URL, None for the
+    default one in the state folder, whose path `state_folder` is.
+    """
+
+    workflow: str
+    state_folder: str
+    store: str | None = None
+    run_id: str | None = None
+    mode: StartMode = StartMode.NEW
+    from_run: str | None = None
+    input: str | None = None
+    max_concurrency: int | None = None
+    is_forced: bool = False
+    exits_on_wait: bool = False
+    serve: ServeOptions | None = None
+
+    def to_json(self) -> bytes:
+        """Write the options, token included, for a pipe between two of our processes."""
+        return _ADAPTER.dump_json(self)
+
+    @staticmethod
+    def from_json(text: bytes) -> "ServiceOptions":
+        """Read the options back."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(ServiceOptions)

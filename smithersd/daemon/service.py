@@ -1,0 +1,196 @@
+"""The process that runs a workflow: it opens the store, begins or takes up the run, serves it, drives it, and stops.
+
+The order at the start is the order of what can be undone: nothing is made until the workflow has rendered, and the
+port is taken before the run is begun.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from smithersd.core.states import RunStatus
+from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
+from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.options import ServiceOptions
+from smithersd.daemon.presence import announced
+from smithersd.daemon.report import Begun, Report
+from smithersd.daemon.signals import StopSignals
+from smithersd.engine import (
+    UNSET,
+    Engine,
+    StartMode,
+    SystemClock,
+    WorkflowSource,
+    check_run_id,
+    choose_run,
+    new_run_id,
+    prepare_run,
+)
+from smithersd.engine.rehearse import rehearse
+from smithersd.errors import RunNotFound, StoreUnavailable
+from smithersd.store import Store, open_store
+
+_SUSPENDED_BY_SIGTERM = "stopped"
+
+
+async def run_service(options: ServiceOptions, source: WorkflowSource, report: Report) -> ExitCode:
+    """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
+
+    SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once.
+
+    Raises:
+        UserError: what the author or the operator must mend; no run was begun.
+        LeaseLost: another driver took the run.
+    """
+    return await _Service(options, source, report).run()
+
+
+class _Service:
+    def __init__(self, options: ServiceOptions, source: WorkflowSource, report: Report) -> None:
+        self._options = options
+        self._source = source
+        self._report = report
+        self._folder = StateFolder(Path(options.state_folder))
+        self._input: Any = UNSET if options.input is None else json.loads(options.input)
+        self._engine: Engine | None = None
+        self._stopped_by: signal.Signals | None = None
+        self._is_stopped = asyncio.Event()
+        self._abort = asyncio.Event()
+
+    async def run(self) -> ExitCode:
+        signals = StopSignals(
+            on_first=self._stop,
+            on_second=self._abandon,
+            exit_code=self._exit_code,
+            before_exit=self._report.release,
+        )
+        with signals.installed():
+            self._check_unmade_store()
+            async with open_store(self._options.store or self._folder.store_path) as store:
+                await self._run_in(store)
+        return self._exit_code()
+
+    async def _run_in(self, store: Store) -> None:
+        run_id = await self._run_id(store)
+        async with self._served(store, run_id) as url:
+            engine = await self._prepared(store, run_id)
+            with announced(self._folder.run(run_id), url):
+                self._take(engine, url)
+                await self._drive(engine)
+                self._report.end()
+                if self._options.serve is not None and self._stopped_by is None:
+                    await self._is_stopped.wait()
+
+    def _check_unmade_store(self) -> None:
+        """Where the store would be made just now, first see that a run can begin."""
+        options = self._options
+        if options.store is not None or self._folder.store_path.exists():
+            return
+        if options.mode is StartMode.RESUME or options.from_run is not None:
+            raise RunNotFound(f"There is no store {str(self._folder.store_path)!r}.", remedy="Start a run first.")
+        rehearse(self._source.workflow, run_id=options.run_id or self._new_run_id(), input=self._input)
+
+    def _new_run_id(self) -> str:
+        return new_run_id(self._source.workflow.name, SystemClock().now_ms())
+
+    async def _run_id(self, store: Store) -> str:
+        """The run to begin or to take up; a prefix is enough for one that must exist."""
+        given = self._options.run_id
+        if given is not None:
+            check_run_id(given)
+        if self._options.mode is StartMode.RESUME:
+            return (await choose_run(store, given)).run_id
+        return given or self._new_run_id()
+
+    @asynccontextmanager
+    async def _served(self, store: Store, run_id: str) -> AsyncIterator[str | None]:
+        serve = self._options.serve
+        if serve is None:
+            yield None
+            return
+        from smithersd.serve import create_serve_app, serving  # noqa: PLC0415 - a run that is not served needs no server
+
+        app = create_serve_app(
+            self._source.workflow,
+            store=store,
+            run_id=run_id,
+            abort=self._abort,
+            auth_token=serve.auth_token,
+            metrics=serve.has_metrics,
+            insecure=serve.is_insecure,
+            allowed_hosts=serve.allowed_hosts,
+        )
+        async with serving(app, serve.host, serve.port) as server:
+            yield server.url
+
+    async def _prepared(self, store: Store, run_id: str) -> Engine:
+        options = self._options
+        earlier = None if options.from_run is None else await choose_run(store, options.from_run)
+        return await prepare_run(
+            self._source,
+            store=store,
+            run_id=run_id,
+            mode=options.mode,
+            input=self._input,
+            from_run_id=None if earlier is None else earlier.run_id,
+            max_concurrency=options.max_concurrency,
+            force=options.is_forced,
+            is_capturing=True,
+            exits_on_wait=options.exits_on_wait,
+        )
+
+    def _take(self, engine: Engine, url: str | None) -> None:
+        self._engine = engine
+        engine.observe(self._report.show)
+        self._report.begin(
+            Begun(engine, self._options.workflow, self._options.store, url, is_served_after_end=url is not None)
+        )
+        if self._stopped_by is not None:
+            self._ask_to_end(engine, self._stopped_by)
+
+    async def _drive(self, engine: Engine) -> None:
+        try:
+            await engine.drive()
+        except StoreUnavailable as error:
+            if self._stopped_by is None:
+                raise
+            self._report.warn(f"{error.message} The end could not be written; --resume goes on from the last commit.")
+
+    # Stopping
+
+    def _stop(self, number: signal.Signals) -> None:
+        engine = self._engine
+        if engine is None or not _is_over(engine):
+            self._stopped_by = number
+        if engine is not None:
+            self._ask_to_end(engine, number)
+        self._is_stopped.set()
+
+    def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
+        if number is signal.SIGINT:
+            engine.request_cancel()
+        else:
+            engine.request_suspend(_SUSPENDED_BY_SIGTERM)
+
+    def _abandon(self) -> None:
+        if self._engine is not None:
+            self._engine.abandon()
+
+    def _exit_code(self) -> ExitCode:
+        match self._stopped_by:
+            case signal.SIGINT:
+                return ExitCode.INTERRUPTED
+            case signal.SIGTERM:
+                return ExitCode.TERMINATED
+            case _:
+                assert self._engine is not None, "it ended before it had a run, and without an error"
+                return exit_code_of_status(self._engine.state.status)
+
+
+def _is_over(engine: Engine) -> bool:
+    status = engine.state.status
+    return status.is_final or status is RunStatus.SUSPENDED

@@ -1,0 +1,69 @@
+"""SIGINT and SIGTERM as requests to a running loop.
+
+The facts that shape this file:
+
+- A handler of `signal.signal` runs in the main thread between two steps of Python, also while author code blocks the
+  loop. One of `loop.add_signal_handler` would wait for the loop, and a second Ctrl+C would end nothing.
+- Inside such a handler nothing is safe but to ask the loop for a call, which also wakes it.
+- `asyncio.run` and `signal.set_wakeup_fd` users (uvloop) leave handlers alone that are not theirs; whoever installs
+  one puts back what was there.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+FORCED_END_S = 1.0
+"""How long the orderly end may take after the second signal; then the process is gone."""
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """Counts the signals that ask for an end, and tells the loop.
+
+    The first one calls `on_first`. The second calls `on_second`, and the process leaves with `exit_code()` soon after,
+    whether the loop is free or not; `before_exit` is called just before that, in any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_first: Callable[[signal.Signals], None],
+        on_second: Callable[[], None],
+        exit_code: Callable[[], int],
+        before_exit: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_first = on_first
+        self._on_second = on_second
+        self._exit_code = exit_code
+        self._before_exit = before_exit
+        self._count = 0
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take the signals over for as long as the `with` lasts; in the main thread."""
+        before = {number: signal.signal(number, self._handle) for number in _STOPS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._loop.call_soon_threadsafe(self._on_first, signal.Signals(number))
+        elif self._count == 2:  # noqa: PLR2004 - the second
+            self._loop.call_soon_threadsafe(self._on_second)
+            threading.Thread(target=self._end, name="smithersd-forced-end", daemon=True).start()
+
+    def _end(self) -> None:
+        threading.Event().wait(FORCED_END_S)
+        self._before_exit()
+        os._exit(self._exit_code())

@@ -1,0 +1,29 @@
+"""A first rendering with nothing behind it: what the author must mend shows before anything is made."""
+
+import random
+from typing import Any
+
+from smithersd.core.flow import Flow
+from smithersd.core.fold import RunState
+from smithersd.elements import Workflow
+from smithersd.engine.prepare import UNSET
+
+
+def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> None:
+    """Check the input and render the workflow as a new run would.
+
+    Raises:
+        InvalidInput, WorkflowError: what `prepare_run` would raise.
+    """
+    text = workflow.input_text(None if input is UNSET else input)
+    flow = Flow(
+        workflow,
+        state=RunState(run_id),
+        input=workflow.load_input(text),
+        max_concurrency=1,
+        chance=random.random,
+        frames=None,
+        outputs=None,
+        reused=None,
+    )
+    flow.begin(0)
