@@ -18,6 +18,7 @@ from smithersd.engine.owner import owner_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
+from tests.serve.waiting import until
 
 FENCE = 1
 START_MS = 1_700_000_000_000
@@ -78,6 +79,10 @@ class Story:
             e.ApprovalRequested(node_id, iteration, **asked),
             e.NodeWaitingApproval(node_id, iteration),
         )
+
+    async def left(self) -> list[InboxRow]:
+        """Wait until others have left something for the run, and return it."""
+        return await until(lambda: self.store.inbox(self.run_id))
 
     async def apply_inbox(self) -> list[InboxRow]:
         """Apply what others have left for the run."""

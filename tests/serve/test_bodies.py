@@ -55,7 +55,8 @@ async def test_what_is_no_json_is_invalid_json(client: Client, story: Story, bod
         "null", "[]", "1", '"x"', "true",
         '{"unknown":1}', '{"Note":"x"}', '{"decided_by":"x"}', '{"":1}',
         '{"iteration":true}', '{"iteration":"0"}', '{"iteration":0.0}', '{"iteration":0.5}', '{"iteration":-1}',
-        '{"iteration":9223372036854775808}', '{"iteration":[0]}', '{"note":1}', '{"note":["x"]}', '{"note":"a\\u0000b"}',
+        '{"iteration":9223372036854775808}', '{"iteration":[0]}', '{"note":1}',
+        '{"note":["x"]}', '{"note":"a\\u0000b"}',
         '{"decidedBy":{}}', '{"decidedBy":false}', '{"decidedBy":"\\u0000"}',
     ],
 )  # fmt: skip

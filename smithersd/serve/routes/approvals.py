@@ -34,7 +34,7 @@ def _shown_key(run: RunState, view: RunView, key: NodeKey, gate: GateRecord) -> 
     """Whose output the gate shows: the same iteration's, else the latest that is there."""
     if gate.show is None:
         return None
-    known = [iteration for iteration in view.iterations(gate.show) if run.nodes[gate.show, iteration].has_output]
+    known = [iteration for iteration in view.known_iterations(gate.show) if run.nodes[gate.show, iteration].has_output]
     if not known:
         return None
     return (gate.show, key[1] if key[1] in known else known[-1])
