@@ -8,22 +8,17 @@ from smithersd.store.records import GateRow, GateStatus, InboxKind, RunRow
 
 _OFFERED_MAX = 10
 """Runs that an error lists."""
-_LIVE_MAX = 1_000
-"""Live runs that are looked at; who has more has to name one."""
 
 
-async def choose_run(store: Store, said: str | None, *, workflow_name: str | None = None) -> RunRow:
+async def choose_run(store: Store, said: str | None) -> RunRow:
     """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
-
-    `workflow_name` says of which workflow the live one is meant to be.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
     if said is None:
-        live = await store.runs(limit=_LIVE_MAX, is_live=True)
-        return _only_live([run for run in live if workflow_name in {None, run.workflow_name}], workflow_name)
+        return _only_live(await store.runs(limit=_OFFERED_MAX + 1, is_live=True))
     found = await store.find_run(said)
     if found is not None:
         return found
@@ -35,11 +30,10 @@ async def choose_run(store: Store, said: str | None, *, workflow_name: str | Non
     return runs[0]
 
 
-def _only_live(runs: Sequence[RunRow], workflow_name: str | None) -> RunRow:
+def _only_live(runs: Sequence[RunRow]) -> RunRow:
     if not runs:
-        of = "" if workflow_name is None else f" of workflow {workflow_name!r}"
         raise RunNotFound(
-            f"No run{of} is live.",
+            "No run is live.",
             remedy="Name one that has ended (`smithers ps --all` lists them), or start one: smithers up WORKFLOW.py",
         )
     if len(runs) > 1:

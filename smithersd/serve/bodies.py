@@ -6,7 +6,6 @@ Nothing is coerced. An empty body means: all defaults.
 """
 
 import asyncio
-import json
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import aiohttp
@@ -19,8 +18,6 @@ from smithersd.errors import InvalidRequest
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout
 from smithersd.serve.queries import INT64_MAX
 
-_DIGITS_MAX = 1_000
-"""Longer whole numbers are no numbers that anybody can read back, and take long to parse."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -69,17 +66,10 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
     value = _parsed(raw) if raw else {}
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    if _is_deeper_than(value, BODY_DEPTH_MAX):
-        _refuse_depth()
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise _explained(error) from None
-
-
-def json_text(value: Any) -> str:
-    """Write a value of a body as the JSON text that a store keeps."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 async def _read_bytes(request: web.Request) -> bytes:
@@ -122,81 +112,15 @@ def _refuse_size() -> NoReturn:
     raise PayloadTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.", details={"maxBytes": BODY_BYTES_MAX})
 
 
-def _refuse_depth() -> NoReturn:
-    raise InvalidRequest(f"The body is nested deeper than {BODY_DEPTH_MAX} levels.")
-
-
 def _parsed(raw: bytes) -> Any:
     try:
-        text = raw.decode()
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
-        if "\\u" in text:
-            # Escapes can spell half a surrogate pair, which no UTF-8 can hold.
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        _refuse_depth()
+        return parse_json(raw.decode(), depth_max=BODY_DEPTH_MAX)
+    except JsonTooDeep:
+        raise InvalidRequest(f"The body is nested deeper than {BODY_DEPTH_MAX} levels.") from None
+    except UnicodeDecodeError:
+        raise InvalidJson("The body is not JSON: it is not UTF-8.") from None
     except ValueError as error:
-        raise InvalidJson(f"The body is not JSON: {_reason(error)}.") from None
-    return value
-
-
-def _reason(error: ValueError) -> str:
-    match error:
-        case json.JSONDecodeError():
-            return f"{error.msg} at line {error.lineno}, column {error.colno}"
-        case UnicodeDecodeError():
-            return "it is not UTF-8"
-        case UnicodeEncodeError():
-            return "it holds half a surrogate pair"
-        case _:
-            return str(error)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:50]!r} comes twice")
-    return made
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {text[:50]} is too large")
-    return number
-
-
-def _whole(text: str) -> int:
-    if len(text) > _DIGITS_MAX:
-        raise ValueError(f"the number {text[:20]}... has more than {_DIGITS_MAX} digits")
-    return int(text)
-
-
-def _is_deeper_than(value: Any, depth: int) -> bool:
-    """Whether containers lie in one another more than `depth` deep; level by level, so that depth costs no stack."""
-    level = [value]
-    for _ in range(depth):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
+        raise InvalidJson(f"The body is not JSON: {error}.") from None
 
 
 def _explained(error: ValidationError) -> InvalidRequest:

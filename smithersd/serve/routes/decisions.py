@@ -4,9 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
+from smithersd.core.json_text import json_text
 from smithersd.engine import wait_until_applied
 from smithersd.serve.answers import json_answer
-from smithersd.serve.bodies import DecisionBody, json_text, read_body
+from smithersd.serve.bodies import DecisionBody, read_body
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import read_query
 from smithersd.store.records import Decision
