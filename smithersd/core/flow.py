@@ -15,6 +15,7 @@ from typing import Any
 
 from smithersd.config import CRASHES_IN_A_ROW_MAX
 from smithersd.core import events
+from smithersd.core.awaiting import Awaiting, never_ready
 from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
@@ -68,8 +69,9 @@ class Flow:
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
         self._slots = Slots(max_concurrency)
         self._backing_off: list[tuple[int, Order, Place]] = []
-        self._awaiting: dict[str, list[tuple[Place, OutputNotReady]]] = {}
+        self._awaiting = Awaiting()
         self._unmounted: set[NodeKey] = set()
+        self._is_replanned = False
         self._ending: Ending | None = None
 
     # What others may look at
@@ -121,20 +123,30 @@ class Flow:
         self._tree.render()
         self.advance(now_ms)
 
-    def resume(self, now_ms: int, *, fence: int, is_workflow_changed: bool) -> None:
-        """Take the run up where its log ends.
+    def resume(
+        self,
+        now_ms: int,
+        *,
+        fence: int,
+        is_workflow_changed: bool,
+        interruption: Interruption = Interruption.CRASH,
+    ) -> None:
+        """Take the run up where its log ends; `interruption` is what became of the attempts that it shows running.
 
         Raises:
-            WorkflowError: the first rendering failed.
+            WorkflowError: the first rendering failed; nothing was decided.
         """
         self._journal.now_ms = now_ms
         self._journal.emit(events.RunResumed(fence, is_workflow_changed))
         for node in list(self.state.nodes.values()):
             if node.state is NodeState.IN_PROGRESS:
-                self._journal.emit(events.NodeInterrupted(*node.key, node.attempt, Interruption.CRASH))
+                self._journal.emit(events.NodeInterrupted(*node.key, node.attempt, interruption))
         self._tree.learn()
-        self._tree.render()
-        self._replan()
+        try:
+            self._tree.render()
+            self._replan()
+        except InvalidOutput as error:
+            self._end(Fail(ErrorInfo.of(error)))
         self.advance(now_ms)
 
     def succeeded(self, key: NodeKey, attempt: int, output: str, now_ms: int) -> None:
@@ -150,9 +162,9 @@ class Flow:
             return
         self._journal.emit(events.NodeFailed(*key, error, attempt))
         place = self._tree.plan.places.get(key[0])
-        if place is not None and self._ending is None and self._is_retried(node, place):
-            return
-        self._node_failed(node)
+        is_going_on = self._ending is None or isinstance(self._ending, Suspend)
+        if place is None or not is_going_on or not self._is_retried(node, place):
+            self._node_failed(node)
 
     def stopped(self, key: NodeKey, attempt: int, now_ms: int) -> None:
         """An attempt that was told to stop has done so, or was left behind."""
@@ -188,7 +200,9 @@ class Flow:
             self._journal.emit(events.NodeSkipped(*node.key))
             self._node_ended(node)
         elif answer.is_granted:
-            self._offer(self._tree.plan.places.get(node.node_id))
+            place = self._place_of(node)
+            if place is not None:
+                self._slots.offer(place)
         else:
             self._journal.emit(events.NodeFailed(*node.key, denial(node, answer)))
             self._node_failed(node)
@@ -208,10 +222,13 @@ class Flow:
         """Decide everything that follows from what was taken in."""
         self._journal.now_ms = now_ms
         self._wake_due(now_ms)
-        while self._ending is None and self._advance_once():
-            pass
-        self._settle_status()
-        self._start_ready()
+        is_settled = False
+        while not is_settled:
+            while self._ending is None and self._advance_once():
+                pass
+            self._settle_status()
+            self._start_ready()
+            is_settled = self._ending is not None or not self._tree.is_stale  # what starts may be read, too
 
     # Closing
 
@@ -224,8 +241,10 @@ class Flow:
     def close(self, closing: list[Recorded]) -> None:
         """Take in what `closing` returned, now that it is durable."""
         for recorded in closing:
-            self.state.apply(recorded)
-        self._unmounted.clear()
+            self._journal.apply(recorded)
+        while self._unmounted:
+            node_id, _ = self._unmounted.pop()
+            self._retry_awaiting(node_id)
 
     def _closing_events(self) -> list[Event]:
         if self._ending is not None and self._slots.running:
@@ -260,7 +279,7 @@ class Flow:
 
     def _replan(self) -> None:
         """After a new rendering: nothing waits in the old plan any more, and nodes may have been dropped."""
-        self._slots.replan(self._tree.plan.places)
+        self._slots.replan()
         self._backing_off.clear()
         self._awaiting.clear()
         self._is_replanned = True
@@ -269,10 +288,9 @@ class Flow:
         if not self._is_replanned:
             return
         self._is_replanned = False
-        self._unmounted = self._tree.unmounted()
-        self._journal.step.stops.extend(key for key in self._slots.running if key in self._unmounted)
-
-    _is_replanned = False
+        dropped = self._tree.unmounted() - self._unmounted
+        self._unmounted |= dropped
+        self._journal.step.stops.extend(key for key in self._slots.running if key in dropped)
 
     def _enter(self, place: Place) -> None:
         try:
@@ -297,21 +315,23 @@ class Flow:
         node = self.state.nodes[place.id, 0]
         if node.state is NodeState.FAILED:
             self._node_failed(node)
-        elif node.state.is_final:
-            self._node_ended(node)
+        elif node.state.is_final or node.key in self._unmounted:
+            self._tree.plan.end(place)
+            self._retry_awaiting(place.id)
         elif node.state is NodeState.PENDING:
             self._enter_pending(place, element, node)
+        elif node.state is NodeState.IN_PROGRESS:
+            self._slots.adopt(place)
 
     def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
-        reused = self._reused.get(node.key)
         if node.retry_at_ms is not None:
             heappush(self._backing_off, (node.retry_at_ms, place.order, place))
         elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
             self._give_up(node)
         elif node.attempts or (node.gate is not None and node.gate.is_granted):
             self._slots.offer(place)
-        elif reused is not None and reused[0] is node.kind:
-            self._finish(node, reused[1], reused_from=self.state.from_run_id)
+        elif (output := self._reusable(element)) is not None:
+            self._finish(node, output, reused_from=self.state.from_run_id)
         elif self._tree.judge(element.skip_if, f"skip_if of {element.kind} {place.id!r}"):
             self._journal.emit(events.NodeSkipped(*node.key))
             self._node_ended(node)
@@ -321,6 +341,18 @@ class Flow:
             self._journal.step.gates[node.key] = None
         else:
             self._slots.offer(place)
+
+    def _reusable(self, element: Node[Any]) -> str | None:
+        """The output that an earlier run left for this node, if it is still of the right kind and type."""
+        kind, output = self._reused.get((element.id, 0), (None, ""))
+        if kind is not element.node_kind:
+            return None
+        try:
+            element.schema.load(output)
+        except InvalidOutput as error:
+            self._journal.step.notes.append(f"the earlier output of {element.id!r} is not reused: {error.message}")
+            return None
+        return output
 
     def _give_up(self, node: NodeRecord) -> None:
         error = InterruptedTooOften(
@@ -335,12 +367,12 @@ class Flow:
         target = self._tree.plan.places.get(error.node_id)
         has_ended = awaited is not None and awaited.state.is_final
         if has_ended or (target is not None and target.progress is Progress.ENDED):
-            self._end(Fail(ErrorInfo.of(_never_ready(place, error, awaited))))
+            self._end(Fail(ErrorInfo.of(never_ready(place, error, awaited))))
         else:
-            self._awaiting.setdefault(error.node_id, []).append((place, error))
+            self._awaiting.park(place, error)
 
     def _retry_awaiting(self, node_id: str) -> None:
-        for place, _ in self._awaiting.pop(node_id, ()):
+        for place in self._awaiting.take(node_id):
             self._tree.plan.put_back(place)
 
     # Nodes
@@ -376,25 +408,25 @@ class Flow:
 
     def _node_failed(self, node: NodeRecord) -> None:
         """A node has failed for good: the flow goes on if it may, else the run fails."""
-        place = self._tree.plan.places.get(node.node_id)
-        if place is not None and _absorbs(place.element):
+        place = self._place_of(node)
+        if place is None or _absorbs(place.element):
             self._node_ended(node)
-        elif place is not None and self._ending is None:
+        elif self._ending is None:
             assert node.error is not None
             what = f"{node.kind} {node.node_id!r} failed: {node.error.message}"
             self._end(Fail(ErrorInfo(node.error.code, node.error.name, what)))
 
     def _node_ended(self, node: NodeRecord) -> None:
-        place = self._tree.plan.places.get(node.node_id)
-        if place is not None and not place.is_dropped:
-            if place.progress is Progress.REACHED:
-                self._tree.plan.end(place)
-            self._retry_awaiting(node.node_id)
+        place = self._place_of(node)
+        if place is not None and place.progress is Progress.REACHED:
+            self._tree.plan.end(place)
+        self._retry_awaiting(node.node_id)
         self._unmounted.discard(node.key)
 
-    def _offer(self, place: Place | None) -> None:
-        if place is not None and not place.is_dropped:
-            self._slots.offer(place)
+    def _place_of(self, node: NodeRecord) -> Place | None:
+        """Where the node stands in the tree, None where the tree has dropped it."""
+        place = self._tree.plan.places.get(node.node_id)
+        return None if place is None or place.is_dropped or node.key in self._unmounted else place
 
     # Starting and stopping
 
@@ -426,9 +458,7 @@ class Flow:
     def _end(self, ending: Ending) -> None:
         """Begin to end the run: nothing new starts, what runs is told to stop. A cancel wins over the rest."""
         if self._ending is None:
-            started = {start.key for start in self._journal.step.starts}
-            self._journal.step.stops.extend(key for key in self._slots.running if key not in started)
-            self._journal.step.stops.extend(started)
+            self._journal.step.stops.extend(self._slots.running)
             self._ending = ending
         elif isinstance(ending, Cancel):
             self._ending = ending
@@ -441,25 +471,13 @@ class Flow:
         elif self.state.count(NodeState.WAITING_APPROVAL) > self._unmounted_waits():
             status = RunStatus.WAITING_APPROVAL
         else:
-            self._end(Fail(ErrorInfo.of(self._stalled())))
+            self._end(Fail(ErrorInfo.of(self._awaiting.stalled(self._tree.plan))))
             return
         if status is not self.state.status:
             self._journal.emit(events.RunStatusChanged(status))
 
     def _unmounted_waits(self) -> int:
         return sum(self.state.nodes[key].state.is_waiting for key in self._unmounted)
-
-    def _stalled(self) -> WorkflowError:
-        """Why a run that neither runs nor waits cannot go on: what its subtrees read will never come."""
-        for parked in self._awaiting.values():
-            for place, error in parked:
-                return _never_ready(place, error, None)
-        waiting = [p.id for p in self._tree.plan.places.values() if p.progress is Progress.REACHED and p.missing]
-        names = ", ".join(map(repr, waiting))
-        return WorkflowError(
-            f"The run cannot go on: {names} wait for nodes that can never end.",
-            remedy="A lazy subtree must not depend on what comes after it.",
-        )
 
 
 def _is_gate(element: Node[Any]) -> bool:
@@ -468,13 +486,3 @@ def _is_gate(element: Node[Any]) -> bool:
 
 def _absorbs(element: object) -> bool:
     return isinstance(element, (Task, Shell)) and element.attempts.continues_on_fail
-
-
-def _never_ready(place: Place, error: OutputNotReady, awaited: NodeRecord | None) -> OutputNotReady:
-    reader = f"lazy subtree at {place.id}" if place.kind == LAZY else f"condition of {place.kind} {place.id!r}"
-    how = "will never be part of the run" if awaited is None else f"ended as {awaited.state} without one"
-    return OutputNotReady(
-        error.node_id,
-        f"The {reader} reads the output of {error.node_id!r}, which {how}.",
-        remedy="Use ctx.latest with a default, or ctx.state.",
-    )

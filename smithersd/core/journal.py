@@ -18,10 +18,14 @@ class Journal:
     def emit(self, event: Event) -> None:
         """Decide an event: it has the next number, and the state is what it makes of it."""
         recorded = Recorded(self.state.last_seq + 1, self.now_ms, event)
-        self.state.apply(recorded)
         self.step.events.append(recorded)
+        self.apply(recorded)
+
+    def apply(self, recorded: Recorded) -> None:
+        """Apply an event that is durable already, or about to be; those who read what it changes are told."""
+        self.state.apply(recorded)
         if self._readers.are_watching_states:
-            self._readers.state_changed(getattr(event, "node_id", ""))
+            self._readers.state_changed(getattr(recorded.event, "node_id", ""))
 
     def take(self) -> Step:
         """Hand over the step and begin the next."""

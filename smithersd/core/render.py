@@ -5,14 +5,16 @@ Author functions run here and nowhere else in the core. What they raise becomes 
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
 from smithersd.elements import Child, Context, Workflow
 from smithersd.elements.element import Condition, Lazy
-from smithersd.errors import OutputNotReady, SmithersError, WorkflowError
+from smithersd.errors import InvalidOutput, OutputNotReady, WorkflowError
+
+T = TypeVar("T")
 
 
 class Renderer:
@@ -61,7 +63,8 @@ class Renderer:
         """
         if isinstance(condition, bool):
             return condition
-        return bool(self._call(condition, TrackedReads(self._state, self._outputs, schema_of), what))
+        reads = TrackedReads(self._state, self._outputs, schema_of)
+        return self._call(lambda context: bool(condition(context)), reads, what)
 
     def learn(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
@@ -84,11 +87,11 @@ class Renderer:
         self.readers.note(scope, reads.noted)
         return child
 
-    def _call(self, function: Callable[..., Any], reads: TrackedReads, what: str) -> Any:
+    def _call(self, function: Callable[[Context[Any]], T], reads: TrackedReads, what: str) -> T:
         context = Context[Any](input=self._input, run_id=self._state.run_id, reads=reads)
         try:
             return function(context)
-        except SmithersError:
+        except (WorkflowError, InvalidOutput):
             raise
         except Exception as error:
             raise WorkflowError(

@@ -47,14 +47,16 @@ class Slots:
             cap.used -= 1
             self._unpark(cap)
 
-    def replan(self, places: dict[str, Place]) -> None:
-        """Go over to the places of a new plan: nothing is ready, what runs goes on running."""
+    def replan(self) -> None:
+        """Go over to a new plan: nothing is ready, what runs goes on, under no Parallel until it is adopted."""
         self._ready.clear()
         self._parked = 0
-        for key in self.running:
-            place = places.get(key[0])
-            if place is not None:
-                self._occupy(place)
+        for place in self.running.values():
+            place.caps = ()
+
+    def adopt(self, place: Place) -> None:
+        """What runs has its place in the new plan."""
+        self._occupy(place)
 
     def _occupy(self, place: Place) -> None:
         self.running[place.id, 0] = place

@@ -5,7 +5,6 @@ how: a timeout or a stop tells the work to end, and after a grace of 3 s it is l
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +29,6 @@ from smithersd.executors import (
     Stopped,
     Succeeded,
 )
-
-_log = logging.getLogger(__name__)
 
 AttemptEvent = events.NodeOutput | events.NodeProgress | events.TaskHeartbeat
 
@@ -92,8 +89,13 @@ class LiveAttempt:
         if self._running is None:
             return
         self._running.abandon()
-        _log.warning("%s attempt %d did not end when told to and was left behind", self.key[0], self.attempt)
         self.ended(Stopped())
+
+    def forget(self) -> None:
+        """The engine is going: nobody waits for it, and nobody needs to be told."""
+        self._running = None
+        if self._grace is not None:
+            self._grace.cancel()
 
     # The sink
 

@@ -53,6 +53,7 @@ class Engine:
         self._deadlines: list[tuple[int, int, LiveAttempt]] = []
         self._news: deque[News] = deque()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._alarm = clock.alarm(self._wake.set)
         self._inbox_is_new = True
         self._lease_is_due = False
@@ -106,11 +107,13 @@ class Engine:
     def request_suspend(self, reason: str) -> None:
         """Stop driving: attempts are interrupted and recorded, and the run can be resumed."""
         self._suspension = self._suspension or reason
+        self._hurry.set()
         self._wake.set()
 
     def abandon(self) -> None:
         """Stop waiting for attempts that were told to end: the grace is over now."""
         self._is_abandoned = True
+        self._hurry.set()
         for attempt in list(self._live.values()):
             attempt.leave_behind()
         self._wake.set()
@@ -170,8 +173,8 @@ class Engine:
 
     async def close(self) -> None:
         """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
-        for attempt in list(self._live.values()):
-            attempt.stop()
+        for attempt in self._live.values():
+            attempt.forget()
         await self._executors.close()
         if not self._flow.is_over and self._is_created:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
@@ -314,6 +317,7 @@ class Engine:
         if closing and committed.is_closed:
             self._flow.close(closing)
             self._show(closing)
+            self._wake.set()
         if committed.inbox:
             self._apply(committed.inbox)
             self._wake.set()
@@ -333,20 +337,31 @@ class Engine:
         )
 
     async def _durably(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write, again and again while the store refuses: attempts go on, nothing new starts, and it is said why."""
+        """Write, again and again while the store refuses: attempts go on, nothing new starts, and it is said why.
+
+        Raises:
+            LeaseLost: another driver took the run.
+            StoreUnavailable: the store refuses, and the driver has been asked to stop.
+        """
         delay_s = STORE_RETRY_FIRST_S
         while True:
             try:
                 written = await write()
             except StoreUnavailable as error:
-                if self._suspension is not None or self._is_abandoned:
+                if self._hurry.is_set():
                     raise
                 self._say_problem(str(error))
-                await asyncio.sleep(delay_s)
+                await self._rest(delay_s)
                 delay_s = min(2 * delay_s, STORE_RETRY_MAX_S)
             else:
                 self._say_problem(None)
                 return written
+
+    async def _rest(self, delay_s: float) -> None:
+        """Let some time pass, unless the driver is asked to stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._hurry.wait()
 
     def _say_problem(self, problem: str | None) -> None:
         if problem is not None and problem != self._problem:

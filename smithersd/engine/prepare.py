@@ -6,6 +6,7 @@ The first rendering comes before anything is written, so that a workflow that ca
 import asyncio
 import json
 import random
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,12 +16,14 @@ from smithersd.core.flow import Flow, Reused
 from smithersd.core.fold import RunState
 from smithersd.core.frames import FrameTree
 from smithersd.core.reads import Outputs
+from smithersd.core.states import Interruption
 from smithersd.elements import Workflow
+from smithersd.elements.containers import checked_limit
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
 from smithersd.engine.owner import current_owner, end_owner, is_owner_dead, owner_text
 from smithersd.engine.source import WorkflowSource
-from smithersd.errors import InvalidInput, InvalidRequest, RunExists, UserError
+from smithersd.errors import InvalidInput, InvalidRequest, RunExists, StoreUnavailable, UserError
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
 
@@ -117,7 +120,8 @@ class _Start:
         self._store = store
         self._run_id = run_id
         self._input = input
-        self._max_concurrency = max_concurrency or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
+        limit = checked_limit(max_concurrency, f"run {run_id!r}")
+        self._max_concurrency = limit or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
         self._is_capturing = is_capturing
         self._exits_on_wait = exits_on_wait
         self._clock = clock
@@ -153,17 +157,27 @@ class _Start:
         text = self._same_input(row, "--resume")
         if row.status.is_final:
             return self._engine(self._flow(await read_state(self._store, self._run_id), text), row.fence)
+        is_forced = force and row.is_leased and row.owner is not None and not is_owner_dead(row.owner)
         lease = await self._lease(row, force=force)
-        engine: Engine | None = None
         try:
-            flow = await self._folded_flow(text)
-            flow.resume(self._clock.now_ms(), fence=lease.fence, is_workflow_changed=self._is_changed(row))
-            engine = self._engine(flow, lease.fence)
+            flow = await self._folded_flow(row)
+            flow.resume(
+                self._clock.now_ms(),
+                fence=lease.fence,
+                is_workflow_changed=self._is_changed(row),
+                interruption=Interruption.LEASE_LOST if is_forced else Interruption.CRASH,
+            )
+            return await self._taken_up(self._engine(flow, lease.fence))
+        except BaseException:
+            with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
+                await self._store.release_lease(self._run_id, lease.fence)
+            raise
+
+    async def _taken_up(self, engine: Engine) -> Engine:
+        try:
             await engine.take_up()
         except BaseException:
-            if engine is not None:
-                await engine.close()
-            await self._store.release_lease(self._run_id, lease.fence)
+            await engine.close()
             raise
         return engine
 
@@ -197,16 +211,18 @@ class _Start:
             reused=reused,
         )
 
-    async def _folded_flow(self, input_text: str) -> Flow:
+    async def _folded_flow(self, row: RunRow) -> Flow:
         """The flow as the log, the frames and the outputs tell it."""
+        earlier = None if row.from_run_id is None else await self._store.find_run(row.from_run_id)
+        reused = None if earlier is None else await self._reused(earlier)
         state = await read_state(self._store, self._run_id)
         frames = FrameTree()
         for frame in await self._store.frames(self._run_id):
             frames.apply(frame.scopes)
         outputs = Outputs()
-        for row in await self._store.outputs(self._run_id):
-            outputs.put((row.node_id, row.iteration), row.output)
-        return self._flow(state, input_text, frames=frames, outputs=outputs)
+        for one in await self._store.outputs(self._run_id):
+            outputs.put((one.node_id, one.iteration), one.output)
+        return self._flow(state, row.input, frames=frames, outputs=outputs, reused=reused)
 
     async def _lease(self, row: RunRow, *, force: bool) -> Lease:
         lease = await self._store.take_lease(

@@ -68,6 +68,8 @@ async def drive_to_end(engine: Engine) -> RunStatus:
             await asyncio.shield(driving)
         except asyncio.CancelledError:
             driving.cancel()
+            await asyncio.wait([driving])
+            raise
         raise
 
 
@@ -82,12 +84,12 @@ async def _watching(abort: asyncio.Event | None, on_abort: Callable[[], None]) -
         await abort.wait()
         on_abort()
 
-    async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(watch())
-        try:
-            yield
-        finally:
-            watcher.cancel()
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        await asyncio.wait([watcher])
 
 
 async def result_of(engine: Engine, store: Store) -> RunResult:

@@ -1,6 +1,7 @@
 """Cancelling a run, also one that nobody drives: then whoever asks ends it, by the same events as an engine would."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from smithersd.core.endings import Cancel, closing_events
 from smithersd.core.events import Recorded
@@ -13,7 +14,7 @@ from smithersd.engine.inbox import answer_of
 from smithersd.engine.owner import current_owner, is_owner_dead, owner_text
 from smithersd.engine.prepare import read_state
 from smithersd.engine.rows import batch_of, closing_batch
-from smithersd.errors import RunIsDriven
+from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, RunRow, Submitted
 
@@ -43,11 +44,17 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
         lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
     except RunIsDriven:
         return  # somebody took it up in this moment, and finds the request in the inbox
-    state = await read_state(store, run_id)
-    is_closed = False
-    while not is_closed and not state.status.is_final:
-        commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())
-        is_closed = (await store.commit(commit)).is_closed
+    try:
+        state = await read_state(store, run_id)
+        is_closed = False
+        while not is_closed and not state.status.is_final:
+            commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())
+            is_closed = (await store.commit(commit)).is_closed
+    except LeaseLost:
+        return  # taken up by force, and the new driver finds the request in the inbox
+    finally:
+        with suppress(StoreUnavailable):  # then the lease runs out
+            await store.release_lease(run_id, lease.fence)
 
 
 def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_ms: int) -> Commit:
@@ -68,5 +75,4 @@ def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_
         applied=tuple(row.id for row in decisions),
         closing=closing_batch(closing, state),
         closing_applied=tuple(row.id for row in inbox if row.kind is InboxKind.CANCEL),
-        is_release=True,
     )

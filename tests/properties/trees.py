@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Task, Workflow, workflow
 
 FAILURES_FOR_EVER = 99
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class TaskSpec:
     is_gated: bool = False
     is_denied: bool = False
     is_skipped: bool = False
+    hangs: bool = False
+    """Whether its failing attempts hang until their timeout, instead of raising."""
+    vanishes_with: str | None = None
+    """The node whose output makes this one vanish from the tree."""
     arguments: tuple[str, ...] = ()
 
 
@@ -39,6 +44,8 @@ class BoxSpec:
     kind: str
     children: tuple["Spec", ...]
     cap: int | None = None
+    is_nosy: bool = False
+    """Whether building it reads the state of every node inside, so that it is rendered again and again."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ Spec = TaskSpec | GateSpec | BoxSpec | BranchSpec | LazySpec
 @dataclass
 class _Draw:
     draw: Callable[[st.SearchStrategy[Any]], Any]
+    may_vanish: bool
     earlier: list[str] = field(default_factory=list)
     number: int = 0
 
@@ -110,7 +118,7 @@ class _Draw:
         cap = self.draw(st.sampled_from([None, 1, 2])) if kind == "parallel" else None
         if kind == "parallel":
             self.earlier = before
-        return BoxSpec(kind, tuple(children), cap)
+        return BoxSpec(kind, tuple(children), cap, is_nosy=self.draw(_RARELY))
 
     def task(self) -> TaskSpec:
         retries = self.draw(st.integers(0, 2))
@@ -122,9 +130,12 @@ class _Draw:
             is_gated=self.draw(_RARELY),
             is_denied=self.draw(_RARELY),
             is_skipped=self.draw(_RARELY),
+            hangs=self.draw(_RARELY),
+            vanishes_with=self.known() if self.may_vanish else None,
             arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
         )
-        self.earlier.append(spec.id)
+        if spec.vanishes_with is None:
+            self.earlier.append(spec.id)
         return spec
 
 
@@ -132,9 +143,9 @@ _RARELY = st.sampled_from([False, False, False, True])
 
 
 @st.composite
-def trees(draw: Any) -> Spec:
-    """A random tree: a sequence of up to five things, nested up to three deep."""
-    return _Draw(draw).box("sequence", 3)
+def trees(draw: Any, *, may_vanish: bool = False) -> Spec:
+    """A random tree: up to four things in sequence or side by side, nested up to three deep."""
+    return _Draw(draw, may_vanish).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
 
 
 def leaves(spec: Spec) -> Iterator[TaskSpec | GateSpec]:
@@ -163,6 +174,8 @@ def workflow_of(spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]
     def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:
         match one:
             case TaskSpec():
+                if one.vanishes_with is not None and ctx.latest(one.vanishes_with) is not None:
+                    return Sequence()
                 made[one.id] = Task(
                     one.id,
                     function_of(one),
@@ -170,15 +183,19 @@ def workflow_of(spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]
                     retries=one.retries,
                     continue_on_fail=one.absorbs,
                     needs_approval=one.is_gated,
+                    timeout=TIMEOUT_S if one.hangs else None,
                     skip_if=(lambda _: True) if one.is_skipped else False,
                     output=Any,
                 )
                 return made[one.id]
             case GateSpec():
                 return Approval(one.id, on_deny=one.on_deny)
-            case BoxSpec("sequence", children):
-                return Sequence(*(build(ctx, child, made) for child in children))
-            case BoxSpec(_, children, cap):
+            case BoxSpec(kind, children, cap, is_nosy):
+                if is_nosy:
+                    for leaf in leaves(one):
+                        ctx.state(leaf.id)
+                if kind == "sequence":
+                    return Sequence(*(build(ctx, child, made) for child in children))
                 return Parallel(*(build(ctx, child, made) for child in children), max_concurrency=cap)
             case BranchSpec(reads, value, then, otherwise):
                 when = value if reads is None else (lambda c: (c.state(reads) is not None) and value)
