@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from smithersd.config import BODY_BYTES_MAX, BODY_DEPTH_MAX, BODY_TIMEOUT_S
+from smithersd.core.json_text import JsonTooDeep, parse_json
 from smithersd.errors import InvalidRequest
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout
 from smithersd.serve.queries import INT64_MAX

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smithersd.config import BODY_BYTES_MAX, BODY_DEPTH_MAX
-from smithersd.serve.bodies import json_text
+from smithersd.core.json_text import json_text
 from tests.serve.conftest import Client
 from tests.serve.story import Story
 
