@@ -15,20 +15,32 @@ from benchmarks.workflows import RUN_ID
 _EVENT = "INSERT INTO events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
 _OUTPUT = "INSERT INTO outputs (run_id, node_id, iteration, output, created_at_ms) VALUES (?, ?, ?, ?, ?)"
 _ADVANCE = "UPDATE runs SET status = ?, last_seq = ?, lease_expires_at_ms = ? WHERE run_id = ? AND fence = 1"
-_TABLES = ("events", "outputs", "frames", "inputs", "runs")
+_FIRST = ("runs", "inputs", "frames")
+"""The tables that a run's first transaction fills, whatever the run does."""
+
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(slots=True)
 class Step:
     """The rows of one transaction."""
 
-    events: list[tuple[Any, ...]] = field(default_factory=list)
-    outputs: list[tuple[Any, ...]] = field(default_factory=list)
+    events: Rows = field(default_factory=list)
+    outputs: Rows = field(default_factory=list)
 
 
-def recorded_steps(path: Path, *, ends_per_commit: int) -> list[Step]:
-    """Read a finished run back as transactions: each ends that many nodes and starts those that follow."""
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A finished run as the transactions that wrote it."""
+
+    first: dict[str, Rows]
+    steps: list[Step]
+
+
+def recording_of(path: Path, *, ends_per_commit: int) -> Recording:
+    """Read a run back; each transaction ends that many nodes and starts those that follow."""
     connection = sqlite3.connect(path)
+    first = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in _FIRST}  # noqa: S608
     outputs = {row[1]: row for row in connection.execute("SELECT * FROM outputs")}
     steps, ends = [Step()], 0
     for event in connection.execute("SELECT * FROM events ORDER BY seq"):
@@ -40,28 +52,25 @@ def recorded_steps(path: Path, *, ends_per_commit: int) -> list[Step]:
             ends += 1
         steps[-1].events.append(event)
     connection.close()
-    return steps
+    return Recording(first, steps)
 
 
-def rewrite_s(path: Path, steps: Sequence[Step]) -> float:
-    """Write the transactions again into the emptied tables of the same store; return how long that took."""
+def write_s(path: Path, recording: Recording) -> float:
+    """Write the transactions into an empty store; return how long that took."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    kept = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("frames", "inputs", "runs")}  # noqa: S608
-    for table in _TABLES:
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    status = recording.first["runs"][0][4]
 
     begun = perf_counter()
     connection.execute("BEGIN IMMEDIATE")
-    for table in ("runs", "inputs", "frames"):
-        marks = ", ".join("?" * len(kept[table][0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", kept[table])  # noqa: S608
+    for table, rows in recording.first.items():
+        marks = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
     connection.execute("COMMIT")
-    for step in steps:
+    for step in recording.steps:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_ADVANCE, (kept["runs"][0][4], step.events[-1][1], None, RUN_ID))
+        connection.execute(_ADVANCE, (status, step.events[-1][1], None, RUN_ID))
         connection.executemany(_EVENT, step.events)
         connection.executemany(_OUTPUT, step.outputs)
         connection.execute("COMMIT")
