@@ -4,7 +4,6 @@ No event loop, no thread, no JSON, no validation: what this takes nobody can und
 """
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
