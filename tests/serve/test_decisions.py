@@ -3,7 +3,6 @@
 import asyncio
 import io
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from yarl import URL
@@ -12,6 +11,7 @@ from smithersd.config import BODY_BYTES_MAX
 from smithersd.core import events as e
 from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client
+from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
 
 VERBS = pytest.mark.parametrize("verb", ["approve", "deny"])
@@ -197,10 +197,9 @@ async def test_a_node_id_of_any_characters_is_reached_when_it_is_encoded(
     await story.begin()
     await story.ask(node_id)
     await story.abandon()
-    encoded = quote(node_id, safe="")
-    told = await client.get(URL(f"/nodes/{encoded}", encoded=True))
+    told = await client.get(path_of("/nodes", node_id))
     assert (told.status, (await told.json())["nodeId"]) == (200, node_id)
-    assert (await client.post(URL(f"/approve/{encoded}", encoded=True))).status == 200
+    assert (await client.post(path_of("/approve", node_id))).status == 200
     assert [row.node_id for row in await story.store.inbox("run-1")] == [node_id]
 
 

@@ -1,0 +1,62 @@
+"""One truth: the log's fold, what the routes say and what the tables hold are the same."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+from smithersd.core.states import NodeState
+from smithersd.engine import read_state
+from smithersd.store import Store
+from tests.serve.conftest import Client
+from tests.serve.paths import path_of
+
+
+async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *, prefix: str = "") -> None:
+    """Compare them all; the run stands still meanwhile."""
+    state = await read_state(store, run_id)
+    row = await store.run(run_id)
+    assert (row.last_seq, row.status, row.finished_at_ms) == (state.last_seq, state.status, state.finished_at_ms)
+    assert await _json(client, f"{prefix}/") == {
+        "runId": run_id,
+        "workflowName": row.workflow_name,
+        "status": state.status,
+        "startedAtMs": state.started_at_ms,
+        "finishedAtMs": state.finished_at_ms,
+        "summary": state.summary,
+    }
+    listed = await _json(client, f"{prefix}/nodes")
+    said = {
+        (n["nodeId"], n["iteration"]): (n["kind"], n["state"], n["attempt"] or 0, n["startedAtMs"], n["finishedAtMs"])
+        for n in listed
+    }
+    assert said == {
+        key: (n.kind, n.state, n.attempt, n.started_at_ms, n.finished_at_ms) for key, n in state.nodes.items()
+    }
+    waiting = {(one["nodeId"], one["iteration"]) for one in await _json(client, f"{prefix}/approvals")}
+    assert waiting == {key for key, node in state.nodes.items() if node.state is NodeState.WAITING_APPROVAL}
+    outputs = {(one.node_id, one.iteration): json.loads(one.output) for one in await store.outputs(run_id)}
+    assert set(outputs) == {key for key, node in state.nodes.items() if node.has_output}
+    for (node_id, iteration), output in outputs.items():
+        url = path_of(f"{prefix}/nodes", node_id)
+        (told,) = (await _json(client, url.with_query(iteration=iteration)))["iterations"]
+        assert told["output"] == output
+    frames = await _json(client, f"{prefix}/frames?limit=1")
+    assert [frame["frameNo"] for frame in frames] == ([state.frame_no] if state.frame_no else [])
+    _check_tables(store, run_id, said)
+
+
+def _check_tables(store: Store, run_id: str, said: dict[tuple[str, int], Any]) -> None:
+    path = Path(store.url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT node_id, iteration, state FROM nodes WHERE run_id = ?", (run_id,))
+        assert {(row[0], row[1]): row[2] for row in rows} == {key: told[1] for key, told in said.items()}
+
+
+async def _json(client: Client, url: str | URL) -> Any:
+    response = await client.get(url)
+    assert response.status == 200, await response.text()
+    return await response.json()
