@@ -1,11 +1,11 @@
 """What `up` says where there is no terminal to draw on: a line for each event that matters."""
 
 import sys
-import threading
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from smithersd.cli import words
+from smithersd.cli.printer import Printer
 from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines
 from smithersd.core import events
 from smithersd.core.events import Recorded
@@ -30,11 +30,11 @@ _UNTOLD = (
 
 
 class PlainReport:
-    """Prints lines. When nobody reads them any more it falls silent."""
+    """Prints lines: what happens to stdout, what is wrong to stderr."""
 
     def __init__(self) -> None:
         self._begun: Begun | None = None
-        self._lock = threading.Lock()
+        self._printer = Printer()
 
     def warn(self, text: str) -> None:
         """Print to stderr."""
@@ -59,10 +59,14 @@ class PlainReport:
             elif not isinstance(one.event, _UNTOLD):
                 self._say(one.timestamp_ms, [phrase.text for phrase in words.event_phrases(one.event)])
 
-    def end(self) -> None:
+    def end(self, *, is_still_served: bool) -> None:
         """Say how the run ended, and what to do next."""
         if self._begun is not None:
-            self._print(closing_lines(self._begun), sys.stdout)
+            self._print(closing_lines(self._begun, is_still_served=is_still_served), sys.stdout)
+
+    def close(self) -> None:
+        """Print what is left."""
+        self._printer.close()
 
     def release(self) -> None:
         """There is nothing to put back."""
@@ -76,10 +80,4 @@ class PlainReport:
         self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], sys.stdout)
 
     def _print(self, lines: Iterable[str], stream: TextIO) -> None:
-        text = "".join(f"{line}\n" for line in lines)
-        try:
-            with self._lock:
-                stream.write(text)
-                stream.flush()
-        except (OSError, ValueError):
-            return  # the reader has left or the disk is full: the run goes on
+        self._printer.write("".join(f"{line}\n" for line in lines), stream)

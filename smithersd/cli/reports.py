@@ -1,6 +1,8 @@
 """Which report suits where `up` runs."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,8 +14,8 @@ _LOGGER = "smithersd"
 
 @contextmanager
 def choose_report() -> Iterator[Report]:
-    """Make a report for this process's streams; what smithersd logs becomes part of it."""
-    report = PlainReport()
+    """Report to this process's streams while the `with` lasts; what smithersd logs becomes part of it."""
+    report = _live_report() if _is_terminal() else PlainReport()
     handler = _ReportHandler(report)
     logger = logging.getLogger(_LOGGER)
     logger.addHandler(handler)
@@ -21,9 +23,19 @@ def choose_report() -> Iterator[Report]:
     try:
         yield report
     finally:
-        report.release()
         logger.propagate = True
         logger.removeHandler(handler)
+        report.close()
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _live_report() -> Report:
+    from smithersd.cli.live import LiveReport  # noqa: PLC0415 - brings rich, which only a terminal needs
+
+    return LiveReport()
 
 
 class _ReportHandler(logging.Handler):

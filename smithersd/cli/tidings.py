@@ -17,12 +17,12 @@ def opening_lines(begun: Begun) -> list[str]:
     return lines
 
 
-def closing_lines(begun: Begun) -> list[str]:
+def closing_lines(begun: Begun, *, is_still_served: bool) -> list[str]:
     """Say how the run stands when it is driven no longer."""
     state = begun.engine.state
     lines = [_ending(state), *_next_command(begun)]
-    if begun.url is not None and state.status.is_final:
-        lines.append(f"Its final state is served at {begun.url} until Ctrl+C.")
+    if is_still_served:
+        lines.append(f"Served as it is at {begun.url} until Ctrl+C.")
     return lines
 
 

@@ -1,7 +1,7 @@
 """A run's tree in lines for people: what `inspect` prints, and `up` while it runs."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from smithersd.cli.words import (
@@ -63,6 +63,15 @@ def tree_lines(
         yield from telling.of(depth, element, records.pop(element["id"], []))
     for dropped in records.values():
         yield from (telling.node(0, one) for one in dropped)
+
+
+def node_lines(
+    run: RunState, keys: Iterable[NodeKey], *, now_ms: int, notes: Mapping[NodeKey, str]
+) -> Iterator[TreeLine]:
+    """Give some nodes of a run that is driven, without their tree."""
+    telling = _Telling(run, now_ms, is_driven=True, notes=notes)
+    for key in keys:
+        yield telling.node(0, run.nodes[key])
 
 
 def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:

@@ -19,7 +19,7 @@ from smithersd.core.awaiting import Awaiting, never_ready
 from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.frames import FrameTree
+from smithersd.core.frames import FrameTree, Tree
 from smithersd.core.gates import (
     Answer,
     answer_event,
@@ -80,6 +80,11 @@ class Flow:
     def state(self) -> RunState:
         """The run's state, every decided event applied (also those that are not durable yet)."""
         return self._journal.state
+
+    @property
+    def tree(self) -> Tree:
+        """The tree as of the latest frame."""
+        return self._tree.whole
 
     @property
     def running(self) -> int:

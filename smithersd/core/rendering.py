@@ -34,6 +34,11 @@ class RenderedTree:
         return self._plan
 
     @property
+    def whole(self) -> Tree:
+        """The tree as of the latest frame."""
+        return self._frames.tree()
+
+    @property
     def is_stale(self) -> bool:
         """Whether something that a rendering has read has changed since."""
         return bool(self._renderer.readers.dirty)

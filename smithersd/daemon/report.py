@@ -19,8 +19,6 @@ class Begun:
     """The store's URL where it is not the default one."""
     url: str | None
     """Where the run is served, None where it is not."""
-    is_served_after_end: bool
-    """Whether the process stays when the run has ended."""
 
 
 class Report(Protocol):
@@ -35,8 +33,11 @@ class Report(Protocol):
     def show(self, recorded: Sequence[Recorded]) -> None:
         """These events are durable."""
 
-    def end(self) -> None:
-        """The run has ended or is suspended, or its driver was stopped."""
+    def end(self, *, is_still_served: bool) -> None:
+        """The run is driven no longer; perhaps the process stays to serve it as it is."""
+
+    def close(self) -> None:
+        """Write what is left; nothing more will be reported."""
 
     def release(self) -> None:
         """Leave the terminal as it was; also in the midst of another call, from any thread."""

@@ -6,12 +6,14 @@ port is taken before the run is begun.
 
 import asyncio
 import json
+import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from smithersd.core.events import Recorded
 from smithersd.core.states import RunStatus
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
@@ -33,6 +35,8 @@ from smithersd.engine import (
 from smithersd.engine.rehearse import rehearse
 from smithersd.errors import RunNotFound, StoreUnavailable
 from smithersd.store import Store, open_store
+
+_log = logging.getLogger(__name__)
 
 _SUSPENDED_BY_SIGTERM = "stopped"
 
@@ -81,8 +85,9 @@ class _Service:
             with announced(self._folder.run(run_id), url):
                 self._take(engine, url)
                 await self._drive(engine)
-                self._report.end()
-                if self._options.serve is not None and self._stopped_by is None:
+                is_still_served = url is not None and not self._is_stopped.is_set()
+                self._report.end(is_still_served=is_still_served)
+                if is_still_served:
                     await self._is_stopped.wait()
 
     def _check_unmade_store(self) -> None:
@@ -145,12 +150,17 @@ class _Service:
 
     def _take(self, engine: Engine, url: str | None) -> None:
         self._engine = engine
-        engine.observe(self._report.show)
-        self._report.begin(
-            Begun(engine, self._options.workflow, self._options.store, url, is_served_after_end=url is not None)
-        )
+        engine.observe(self._show)
+        self._report.begin(Begun(engine, self._options.workflow, self._options.store, url))
         if self._stopped_by is not None:
             self._ask_to_end(engine, self._stopped_by)
+
+    def _show(self, recorded: Sequence[Recorded]) -> None:
+        """Report, but let no fault of that stop a run."""
+        try:
+            self._report.show(recorded)
+        except Exception:  # noqa: BLE001 - whatever it is, the run matters more
+            _log.exception("What happened could not be shown.")
 
     async def _drive(self, engine: Engine) -> None:
         try:

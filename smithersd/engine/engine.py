@@ -17,6 +17,7 @@ from smithersd.config import LEASE_RENEWAL_S, STORE_RETRY_FIRST_S, STORE_RETRY_M
 from smithersd.core.events import Recorded
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.frames import Tree
 from smithersd.core.states import RunStatus
 from smithersd.core.step import Start, Step
 from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, call_of, deadline_of
@@ -79,6 +80,11 @@ class Engine:
     def state(self) -> RunState:
         """The run's state as the engine knows it; read only."""
         return self._flow.state
+
+    @property
+    def tree(self) -> Tree:
+        """The run's whole tree as it was rendered last."""
+        return self._flow.tree
 
     @property
     def ready_count(self) -> int:

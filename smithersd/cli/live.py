@@ -1,0 +1,72 @@
+"""What `up` shows on a terminal: the run's nodes at its foot, and above them what tasks print."""
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from smithersd.cli import words
+from smithersd.cli.live_view import live_view
+from smithersd.cli.region import Region, Screen
+from smithersd.cli.tidings import closing_lines, opening_lines
+from smithersd.core import events
+from smithersd.core.events import Recorded
+from smithersd.core.fold import NodeKey
+from smithersd.daemon.report import Begun
+from smithersd.engine import SystemClock
+
+
+class LiveReport:
+    """Draws a run on the terminal that stdout is."""
+
+    def __init__(self) -> None:
+        self._region = Region()
+        self._clock = SystemClock()
+        self._begun: Begun | None = None
+        self._notes: dict[NodeKey, str] = {}
+
+    def warn(self, text: str) -> None:
+        """Show it in red."""
+        self._region.print_errors([Text(line, "bold red") for line in text.splitlines()])
+
+    def begin(self, begun: Begun) -> None:
+        """Say what runs, and begin to draw."""
+        self._begun = begun
+        self._region.print([Text(line, "bold") for line in opening_lines(begun)])
+        if not begun.engine.is_ended_before:
+            self._region.start(self._view)
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        """Note what changed; it is drawn soon."""
+        for one in recorded:
+            self._note(one.event)
+        self._region.change()
+
+    def end(self, *, is_still_served: bool) -> None:
+        """Leave the last drawing on the screen, and say how the run ended."""
+        self._region.stop()
+        if self._begun is not None:
+            self._region.print([Text(line) for line in closing_lines(self._begun, is_still_served=is_still_served)])
+
+    def close(self) -> None:
+        """Put the terminal back."""
+        self._region.close()
+
+    def release(self) -> None:
+        """Put the cursor back."""
+        self._region.release()
+
+    def _note(self, event: events.Event) -> None:
+        match event:
+            case events.NodeOutput():
+                self._region.print([Text(phrase.text, phrase.style) for phrase in words.event_phrases(event)])
+            case events.NodeProgress():
+                self._notes[event.node_id, event.iteration] = words.progress(event.done, event.total, event.message)
+            case events.NodeFinished() | events.NodeFailed() | events.NodeCancelled() | events.NodeInterrupted():
+                self._notes.pop((event.node_id, event.iteration), None)
+            case _:
+                pass
+
+    def _view(self, screen: Screen) -> RenderableType:
+        assert self._begun is not None, "the region is started by a run that has begun"
+        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes)

@@ -1,0 +1,102 @@
+"""What the live region of a terminal shows of a run: its nodes, how far it is, and what waits with its command."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from smithersd.cli.region import Screen
+from smithersd.cli.tidings import command_that_decides
+from smithersd.cli.tree import TreeLine, node_lines, tree_lines
+from smithersd.cli.words import STATUS_STYLES, duration
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.states import NodeState, RunStatus
+from smithersd.daemon.report import Begun
+
+_URGENCY = {
+    NodeState.FAILED: 0,
+    NodeState.WAITING_APPROVAL: 1,
+    NodeState.WAITING_EVENT: 1,
+    NodeState.WAITING_TIMER: 1,
+    NodeState.IN_PROGRESS: 2,
+}
+"""Which nodes are shown first where not all fit; those of other states are counted only."""
+_COMMANDS_MAX = 3
+_NARROW = 60
+"""Columns below which the state is told by the symbol alone."""
+_NAME_SHARE = 0.45
+
+
+def live_view(begun: Begun, screen: Screen, *, now_ms: int, notes: Mapping[NodeKey, str]) -> RenderableType:
+    """Draw a run so that it fits the screen with a line to spare."""
+    foot = [*_waits(begun, screen), *_status(begun, now_ms)]
+    rows = max(1, screen.height - 1 - sum(_rows(line, screen.width) for line in foot))
+    return Group(*_nodes(begun, rows, screen.width, now_ms, notes), *foot)
+
+
+def _nodes(begun: Begun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
+    engine = begun.engine
+    if len(engine.state.nodes) <= rows:
+        lines = list(tree_lines(engine.tree, engine.state, now_ms=now_ms, notes=notes))
+        if len(lines) <= rows:
+            yield from _aligned(lines, width)
+            return
+    shown = _urgent(list(engine.state.nodes.values()), rows)
+    yield from _aligned(list(node_lines(engine.state, shown, now_ms=now_ms, notes=notes)), width)
+
+
+def _urgent(nodes: Sequence[NodeRecord], rows: int) -> list[NodeKey]:
+    """The nodes that matter now; of equal urgency those that began first."""
+    active = [node for node in nodes if node.state in _URGENCY]
+    active.sort(key=lambda node: (_URGENCY[node.state], node.started_at_ms or 0))
+    return [node.key for node in active[:rows]]
+
+
+def _aligned(lines: Sequence[TreeLine], width: int) -> Iterator[Text]:
+    """Lines whose pieces stand under one another, each cut to the screen's width."""
+    pieces = [line.phrases() for line in lines]
+    if width < _NARROW:
+        pieces = [[name, elapsed, detail] for name, _, elapsed, detail in pieces]
+    widths = [max(cell_len(piece.text) for piece in column) for column in zip(*pieces, strict=True)]
+    if widths:
+        widths[0] = min(widths[0], int(width * _NAME_SHARE))
+    for line in pieces:
+        text = Text()
+        for piece, cells in zip(line[:-1], widths, strict=False):
+            text.append(set_cell_size(piece.text, cells), piece.style).append("  ")
+        text.append(line[-1].text, line[-1].style).rstrip()
+        text.truncate(width, overflow="ellipsis")
+        yield text
+
+
+def _waits(begun: Begun, screen: Screen) -> list[Text]:
+    """The commands that get the run on; on a small screen fewer of them."""
+    state = begun.engine.state
+    if not state.count(NodeState.WAITING_APPROVAL):
+        return []
+    gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
+    shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
+    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow", overflow="fold") for key in gates[:shown]]
+    if len(gates) > shown:
+        lines.append(
+            Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow", overflow="fold")
+        )
+    return lines
+
+
+def _status(begun: Begun, now_ms: int) -> Iterator[Text]:
+    """How far the run is, as long as it is under way; the closing lines say how it ended."""
+    state = begun.engine.state
+    if state.status.is_final or state.status is RunStatus.SUSPENDED:
+        return
+    took_ms = now_ms - (state.started_at_ms or now_ms)
+    counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
+    line = Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
+    yield line
+    if begun.engine.problem is not None:
+        yield Text(f"It waits for its store: {begun.engine.problem}", "bold red")
+
+
+def _rows(line: Text, width: int) -> int:
+    return max(1, -(-cell_len(line.plain) // width))
