@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import indent
 
 import click
 
@@ -37,7 +38,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
 def _say(message: str, remedy: str | None) -> None:
     print(f"smithers: {message}", file=sys.stderr)
     if remedy is not None:
-        print(f"  {remedy}", file=sys.stderr)
+        print(indent(remedy, "  "), file=sys.stderr)
 
 
 def _hint(error: click.ClickException) -> str | None:

@@ -67,7 +67,8 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
     _check_active(run_id, status, inbox)
     if gate is None or gate.status is not GateStatus.REQUESTED:
         raise ApprovalNotPending(
-            f"Node {node_id!r} of run {run_id!r} waits for no decision.", remedy="GET /approvals lists what does."
+            f"Node {node_id!r} of run {run_id!r} waits for no decision.",
+            remedy="`smithers inspect` and GET /approvals tell what does.",
         )
     inbox_id = yield from _insert(
         run_id,

@@ -1,0 +1,35 @@
+"""smithers cancel: end a run for good."""
+
+import click
+
+from smithersd.cli.options import debug_option, login_name, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.output import say
+from smithersd.cli.standing import next_steps, standing
+from smithersd.cli.words import Phrase
+from smithersd.config import STOP_GRACE_S
+from smithersd.engine import choose_run, request_cancel, wait_until_applied
+from smithersd.store import Store
+
+
+@click.command(
+    "cancel", short_help="End a run for good.", epilog=run_epilog("smithers cancel", "smithers cancel release-1")
+)
+@run_argument
+@store_option
+@debug_option
+def command(run: str | None, store: str | None) -> None:
+    """End a run for good, whoever drives it, also when nobody does."""
+    on_store(store, lambda opened: _cancel(opened, run, store))
+
+
+async def _cancel(store: Store, said: str | None, url: str | None) -> None:
+    run_id = (await choose_run(store, said)).run_id
+    submitted = await request_cancel(store, run_id, by=login_name())
+    await wait_until_applied(store, submitted)
+    run = await store.run(run_id)
+    if run.status.is_final:
+        say(Phrase(f"Run {run_id} is ", "bold"), standing(run), ".")
+    else:
+        say(f"Run {run_id} is being cancelled: what runs has {STOP_GRACE_S:g} s to stop.")
+    for line in next_steps(run, [], url):
+        say(line)

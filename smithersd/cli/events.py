@@ -1,0 +1,112 @@
+"""smithers events: a run's log, also while it grows."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import click
+import pydantic_core
+
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option, whole_number
+from smithersd.cli.output import flush, say
+from smithersd.cli.standing import is_interrupted
+from smithersd.cli.words import Phrase, event_phrases, time_of_day
+from smithersd.core.events import EVENT_TYPES, decode
+from smithersd.core.states import RunStatus
+from smithersd.engine import StoredLog, choose_run
+from smithersd.errors import InvalidRequest
+from smithersd.feed import Encoded, Feed, LoggedEvent
+from smithersd.store import Store
+from smithersd.store.records import RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    types: frozenset[str] | None
+    node_id: str | None
+
+    def lets_pass(self, event: LoggedEvent | Encoded) -> bool:
+        """Whether the event was asked for."""
+        return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
+
+
+Print = Callable[[int, str | bytes], None]
+"""Prints an event, given its seq and its JSON text."""
+
+
+@click.command(
+    "events",
+    short_help="Print a run's log.",
+    epilog=run_epilog(
+        "smithers events -f",
+        "smithers events release-1 --types NodeFailed,NodeRetrying",
+        "smithers events release-1 --json --after 41 | jq .type",
+    ),
+)
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until the run has ended.")
+@click.option("--after", type=whole_number, metavar="SEQ", help="Only what comes after this number.")
+@click.option("--types", metavar="A,B", help="Only events of these types.")
+@click.option("--node", metavar="NODE", help="Only events of this node.")
+@click.option("--json", "is_json", is_flag=True, help="Print each event as a line of JSON, with its seq.")
+@store_option
+@debug_option
+def command(run: str | None, store: str | None, **given: Any) -> None:
+    """Print a run's log, a line for each event."""
+    wanted = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
+    after_seq = -1 if given["after"] is None else given["after"]
+    show = _print_json if given["is_json"] else _print_line
+    work = _follow if given["follow"] else _print_stored
+    on_store(store, lambda opened: work(opened, run, after_seq, wanted, show))
+
+
+def _types(text: str) -> frozenset[str]:
+    types = frozenset(name.strip() for name in text.split(","))
+    unknown = sorted(types - EVENT_TYPES)
+    if unknown:
+        near = get_close_matches(unknown[0], sorted(EVENT_TYPES)) or sorted(EVENT_TYPES)
+        meant = "Did you mean" if len(near) < len(EVENT_TYPES) else "The types are"
+        raise InvalidRequest(
+            f"There is no event type {unknown[0]!r}.",
+            remedy=f"{meant} {', '.join(near)}{'?' if meant.startswith('Did') else '.'}",
+        )
+    return types
+
+
+async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await choose_run(store, said)
+    while after_seq < run.last_seq:
+        for row in await store.events(run.run_id, after_seq=after_seq):
+            after_seq = row.seq
+            if wanted.lets_pass(row):
+                show(row.seq, row.payload)
+
+
+async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await choose_run(store, said)
+    _warn_if_idle(run)
+    feed = Feed(StoredLog(store, run.run_id), encode=lambda event: event.payload.encode())
+    async with feed.follow(after_seq) as follower:
+        while events := await follower.take():
+            for event in events:
+                if wanted.lets_pass(event):
+                    show(event.seq, event.data)
+            flush()
+
+
+def _warn_if_idle(run: RunRow) -> None:
+    if run.status is RunStatus.SUSPENDED or is_interrupted(run):
+        print("Nobody drives the run at present; following it until it goes on and ends.", file=sys.stderr)
+
+
+def _print_json(seq: int, payload: str | bytes) -> None:
+    text = payload if isinstance(payload, str) else payload.decode()
+    print(f'{{"seq":{seq},{text[1:]}')
+
+
+def _print_line(seq: int, payload: str | bytes) -> None:
+    at_ms = pydantic_core.from_json(payload)["timestampMs"]
+    for phrase in event_phrases(decode(payload)):
+        say(Phrase(f"{seq:>5}  {time_of_day(at_ms)}  ", "dim"), phrase)

@@ -1,0 +1,130 @@
+"""smithers inspect: one run, all of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pydantic_core
+
+from smithersd.cli.options import debug_option, json_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.output import Line, say, say_columns, say_json
+from smithersd.cli.standing import failure_line, is_interrupted, next_steps, process_of, standing
+from smithersd.cli.tree import tree_lines
+from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.wire import attempt_json, error_json, gate_json, node_json, run_json
+from smithersd.elements.kinds import NodeKind
+from smithersd.engine import SystemClock, choose_run, pending_gates
+from smithersd.engine.reading import Reading, read_run
+from smithersd.store import Store
+from smithersd.store.records import GateRow, InboxKind, InboxRow
+
+_OUTPUT_LENGTH_MAX = 60
+_INPUT_LENGTH_MAX = 200
+
+
+@click.command(
+    "inspect",
+    short_help="Show a run: its nodes, what it waits for.",
+    epilog=run_epilog("smithers inspect", "smithers inspect release-1 --json | jq .summary"),
+)
+@run_argument
+@json_option
+@store_option
+@debug_option
+def command(run: str | None, *, is_json: bool, store: str | None) -> None:
+    """Show a run: how it stands, every node in its tree, and what gets it on.
+
+    Outputs are shortened; --json has them whole.
+    """
+    reading, gates = on_store(store, lambda opened: _read(opened, run))
+    if is_json:
+        say_json(_json(reading))
+    else:
+        _say(reading, gates, store)
+
+
+async def _read(store: Store, said: str | None) -> tuple[Reading, list[GateRow]]:
+    run_id = (await choose_run(store, said)).run_id
+    return await read_run(store, run_id), await pending_gates(store, run_id)
+
+
+def _say(reading: Reading, gates: list[GateRow], store: str | None) -> None:
+    now_ms = SystemClock().now_ms()
+    row = reading.row
+    say(Phrase(row.run_id, "bold"), " ", standing(row))
+    say_columns(list(_facts(reading, now_ms)))
+    if reading.tree is not None:
+        say()
+        lines = tree_lines(
+            reading.tree, reading.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(reading)
+        )
+        say_columns([line.phrases() for line in lines])
+    steps = [*map(_left, reading.inbox), *next_steps(row, gates, store)]
+    if steps:
+        say()
+    for step in steps:
+        say(step)
+
+
+def _facts(reading: Reading, now_ms: int) -> Iterator[Line]:
+    row = reading.row
+    url, pid = process_of(row)
+    took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
+    facts = {
+        "workflow": row.workflow_name + (f" ({row.workflow_path})" if row.workflow_path else ""),
+        "started": f"{date_and_time(row.created_at_ms)}, {'took' if row.status.is_final else 'for'} {took}",
+        "took over": None if row.from_run_id is None else f"what was done of {row.from_run_id}",
+        "served at": url,
+        "process": None if pid is None else str(pid),
+        "input": None if row.input == "null" else one_line(row.input, length_max=_INPUT_LENGTH_MAX),
+        "error": failure_line(row),
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            yield [Phrase(f"  {name}", "dim"), Phrase(fact)]
+
+
+def _notes(reading: Reading) -> dict[NodeKey, str]:
+    nodes = reading.state.nodes
+    return {
+        key: "-> " + one_line(text, length_max=_OUTPUT_LENGTH_MAX)
+        for key, text in reading.outputs.items()
+        if text != "null" and nodes[key].kind is not NodeKind.APPROVAL
+    }
+
+
+def _left(row: InboxRow) -> str:
+    """Say what was left for the run and counts when it goes on."""
+    by = f" by {one_line(row.decided_by)}" if row.decided_by else ""
+    if row.kind is InboxKind.CANCEL:
+        return f"Its cancel{by} is on its way."
+    done = "approved" if row.kind is InboxKind.APPROVE else "denied"
+    return f"{node_name(row.node_id or '', row.iteration or 0)} was {done}{by}, which counts when the run goes on."
+
+
+def _json(reading: Reading) -> dict[str, Any]:
+    row, state = reading.row, reading.state
+    url, pid = process_of(row)
+    return {
+        **run_json(state),
+        "status": standing(row).text,
+        "error": error_json(state.error),
+        "workflowPath": row.workflow_path,
+        "fromRunId": row.from_run_id,
+        "url": url,
+        "pid": pid,
+        "input": pydantic_core.from_json(row.input),
+        "tree": reading.tree,
+        "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],
+        "approvals": [gate_json(key, gate, reading.shown_output(key, gate)) for key, gate in reading.waiting_gates],
+    }
+
+
+def _node_json(reading: Reading, node: NodeRecord) -> dict[str, Any]:
+    output = reading.outputs.get(node.key)
+    return {
+        **node_json(node),
+        "attempts": [attempt_json(one) for one in node.attempts],
+        "output": None if output is None else pydantic_core.from_json(output),
+    }

@@ -1,0 +1,73 @@
+"""Options and arguments that commands share, each said once."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from smithersd.daemon.folder import find_state_folder
+from smithersd.errors import InvalidRequest
+from smithersd.store import Store, open_store
+
+T = TypeVar("T")
+
+_DIGITS_MAX = 18
+
+run_argument = click.argument("run", required=False)
+store_option = click.option(
+    "--store", envvar="SMITHERS_STORE", metavar="URL", help="Where runs are kept [default: the nearest .smithers]."
+)
+json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
+
+
+def run_epilog(*examples: str) -> str:
+    """Write the end of the help of a command on a run: what RUN means, and examples."""
+    unwrapped = "\b"
+    shown = [unwrapped, "Examples:", *(f"  {one}" for one in examples)]
+    return "\n".join(["RUN is a run's id or the beginning of it; without it the only live run is meant.", "", *shown])
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number from 0 that every store can hold; a type for options."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        raise click.BadParameter(f"{text!r} is no whole number from 0.")
+    return int(text)
+
+
+def on_store(url: str | None, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Do a command's work on a store that exists: the one of this URL, else the default one.
+
+    Raises:
+        StoreInvalid: there is none; none is made.
+    """
+
+    async def opened() -> T:
+        async with open_store(url or find_state_folder().store_path, must_exist=True) as store:
+            return await work(store)
+
+    return asyncio.run(opened())
+
+
+def login_name() -> str:
+    """Name who is at the keyboard; in a container that may be but a number."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+def checked_text(text: str, flag: str) -> str:
+    """Refuse what is no UTF-8: no store and no client could hold it.
+
+    Raises:
+        InvalidRequest: naming the flag.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"What {flag} was given is not UTF-8.", remedy="Set the terminal to UTF-8.") from None
+    return text

@@ -1,0 +1,116 @@
+"""smithers ps: which runs there are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from smithersd.cli.options import debug_option, json_option, on_store, store_option
+from smithersd.cli.output import Line, say, say_columns, say_json
+from smithersd.cli.standing import error_of, next_steps, process_of, standing
+from smithersd.cli.words import Phrase, date_and_time, duration, node_name
+from smithersd.core.wire import error_json
+from smithersd.engine import SystemClock, pending_gates
+from smithersd.store import Store
+from smithersd.store.records import GateRow, RunRow
+
+_LIMIT_DEFAULT = 50
+_LIMIT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A run with what it waits for and the process that has it in hand."""
+
+    run: RunRow
+    gates: list[GateRow]
+    url: str | None
+    pid: int | None
+
+
+@click.command("ps", short_help="List runs.")
+@click.option("-a", "--all", "is_all", is_flag=True, help="Also runs that have ended.")
+@click.option(
+    "--limit", type=click.IntRange(1, _LIMIT_MAX), default=_LIMIT_DEFAULT, show_default=True, help="At most so many."
+)
+@json_option
+@store_option
+@debug_option
+def command(*, is_all: bool, limit: int, is_json: bool, store: str | None) -> None:
+    """List runs that have not ended, the newest first, and what gets each of them on.
+
+    A run whose process has died is "interrupted": --resume goes on with it.
+    """
+    listed, is_cut = on_store(store, lambda opened: _read(opened, is_all=is_all, limit=limit))
+    if is_json:
+        say_json([_json(one) for one in listed])
+    else:
+        _say(listed, is_all=is_all, store=store)
+        if is_cut:
+            say(Phrase(f"These are the newest {limit}; --limit shows more.", "dim"))
+
+
+async def _read(store: Store, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
+    runs = await store.runs(limit=limit + 1, is_live=None if is_all else True)
+    return [await _listed(store, run) for run in runs[:limit]], len(runs) > limit
+
+
+async def _listed(store: Store, run: RunRow) -> _Listed:
+    gates = [] if run.status.is_final else await pending_gates(store, run.run_id)
+    return _Listed(run, gates, *process_of(run))
+
+
+def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
+    if not listed:
+        say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
+        return
+    now_ms = SystemClock().now_ms()
+    heads = [Phrase(head, "bold") for head in ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS FOR")]
+    say_columns([heads, *(_line(one, now_ms) for one in listed)])
+    for one in listed:
+        steps = [] if one.run.status.is_final else next_steps(one.run, one.gates, store)
+        if steps:
+            say()
+            say(Phrase(one.run.run_id, "bold"))
+        for step in steps:
+            say("  ", step)
+
+
+def _line(one: _Listed, now_ms: int) -> Line:
+    run = one.run
+    place = one.url or ("" if one.pid is None else f"pid {one.pid}")
+    waits_for = ", ".join(node_name(gate.node_id, gate.iteration) for gate in one.gates)
+    return [
+        Phrase(run.run_id),
+        Phrase(run.workflow_name),
+        standing(run),
+        Phrase(date_and_time(run.created_at_ms)),
+        Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
+        Phrase(place),
+        Phrase(waits_for),
+    ]
+
+
+def _json(one: _Listed) -> dict[str, Any]:
+    run = one.run
+    return {
+        "runId": run.run_id,
+        "workflowName": run.workflow_name,
+        "status": standing(run).text,
+        "startedAtMs": run.created_at_ms,
+        "finishedAtMs": run.finished_at_ms,
+        "error": error_json(error_of(run)),
+        "workflowPath": run.workflow_path,
+        "fromRunId": run.from_run_id,
+        "url": one.url,
+        "pid": one.pid,
+        "waitsFor": [
+            {
+                "nodeId": gate.node_id,
+                "iteration": gate.iteration,
+                "title": gate.title,
+                "requestedAtMs": gate.requested_at_ms,
+            }
+            for gate in one.gates
+        ],
+    }

@@ -1,0 +1,75 @@
+"""How a run stands, as whoever looks at it from outside must see it, and what gets it on."""
+
+import json
+
+from smithersd.cli import invocations
+from smithersd.cli.words import INTERRUPTED, INTERRUPTED_STYLE, STATUS_STYLES, Phrase, error_phrase, node_name, one_line
+from smithersd.core.states import RunStatus
+from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.presence import read_presence
+from smithersd.engine import is_driven, owner_from
+from smithersd.errors import ErrorInfo
+from smithersd.store.records import GateRow, RunRow
+
+
+def is_interrupted(run: RunRow) -> bool:
+    """Whether the log still says that the run goes on, but nobody is there to drive it."""
+    return not (run.status.is_final or run.status is RunStatus.SUSPENDED or is_driven(run))
+
+
+def standing(run: RunRow) -> Phrase:
+    """Return the run's status; one whose driver has died is never called running."""
+    if is_interrupted(run):
+        return Phrase(INTERRUPTED, INTERRUPTED_STYLE)
+    return Phrase(run.status.value, STATUS_STYLES[run.status])
+
+
+def process_of(run: RunRow) -> tuple[str | None, int | None]:
+    """Return url and pid of the process on this machine that serves or drives the run, None where there is none."""
+    presence = read_presence(find_state_folder().run(run.run_id))
+    if presence is not None:
+        return presence.url, presence.pid
+    if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
+        return None, owner.pid
+    return None, None
+
+
+def error_of(run: RunRow) -> ErrorInfo | None:
+    """Return what the run failed of."""
+    return None if run.error is None else ErrorInfo(**json.loads(run.error))
+
+
+def next_steps(run: RunRow, gates: list[GateRow], store: str | None) -> list[str]:
+    """Say what gets the run on: the decisions that it waits for, or the command that takes it up."""
+    return [*_decisions(run, gates, store), *_taking_up(run, store)]
+
+
+def _decisions(run: RunRow, gates: list[GateRow], store: str | None) -> list[str]:
+    lines = []
+    for gate in gates:
+        lines.append(f"{node_name(gate.node_id, gate.iteration)} asks: {one_line(gate.title)}")
+        lines += [
+            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, store=store)
+            for verb in ("approve", "deny")
+        ]
+    return lines
+
+
+def _taking_up(run: RunRow, store: str | None) -> list[str]:
+    resume = "  " + invocations.resume(run.run_id, run.workflow_path, store=store)
+    if is_interrupted(run):
+        return ["Nobody drives the run: its process has ended without a word. It goes on with:", resume]
+    match run.status:
+        case RunStatus.SUSPENDED:
+            return ["The run is suspended. It goes on with:", resume]
+        case RunStatus.FAILED | RunStatus.CANCELLED:
+            command = invocations.start_from(run.run_id, run.workflow_path, store=store)
+            return ["A new run can take over what is done:", "  " + command]
+        case _:
+            return []
+
+
+def failure_line(run: RunRow) -> str | None:
+    """Say in a line what the run failed of."""
+    error = error_of(run)
+    return None if error is None else error_phrase(error)
