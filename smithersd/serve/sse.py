@@ -19,8 +19,9 @@ from smithersd.serve.answers import EVERY_ANSWER
 
 _log = logging.getLogger(__name__)
 
-_HEAD = b"retry: %d\n\n" % STREAM_RETRY_MS
-_PING = b": ping\n\n"
+# Neither ends with a blank line: some clients take one for an event, with nothing in it.
+_HEAD = b"retry: %d\n" % STREAM_RETRY_MS
+_PING = b": ping\n"
 
 Wanted = Callable[[Encoded], bool]
 """Whether a client asked for an event."""

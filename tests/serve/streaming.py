@@ -21,10 +21,10 @@ async def read_messages(response: ClientResponse, *, count: int | None = None) -
     messages: list[Message] = []
     while count is None or len(messages) < count:
         frame = (await response.content.readuntil(b"\n\n")).decode()
+        while frame.startswith((":", "retry: ")):
+            frame = frame.partition("\n")[2]
         if not frame:
             break
-        if frame.startswith((":", "retry: ")):
-            continue
         name, seq, data, *rest = frame.split("\n")
         assert (name, rest) == ("event: smithers", ["", ""])
         assert seq.startswith("id: ")
