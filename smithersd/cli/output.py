@@ -34,6 +34,7 @@ def say(*phrases: Phrase | str) -> None:
 
 def say_columns(lines: Sequence[Line]) -> None:
     """Write lines whose pieces stand under one another; the last piece of a line may be of any width."""
+    lines = [_without_empty_end(line) for line in lines]
     widths: list[int] = []
     for line in lines:
         widths += [0] * (len(line) - 1 - len(widths))
@@ -52,6 +53,11 @@ def say_json(value: Any) -> None:
 def flush() -> None:
     """Let whoever reads us see what was written so far."""
     sys.stdout.flush()
+
+
+def _without_empty_end(line: Line) -> Line:
+    full = [place for place, piece in enumerate(line, start=1) if piece.text]
+    return line[: full[-1]] if full else []
 
 
 def _padded(piece: Phrase, width: int) -> Phrase:

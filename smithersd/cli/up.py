@@ -1,18 +1,17 @@
 """smithers up: run a workflow, in this terminal."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from smithersd.cli.inputs import read_input
+from smithersd.cli.options import debug_option, store_option
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.options import ServeOptions, ServiceOptions
 from smithersd.engine import StartMode, load_workflow
-from smithersd.errors import InvalidInput, InvalidRequest
+from smithersd.errors import InvalidRequest
 
 _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hosts")
 
@@ -34,8 +33,8 @@ _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_ho
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("-c", "--max-concurrency", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
-@click.option("--store", envvar="SMITHERS_STORE", metavar="URL", help="Where runs are kept [default: .smithers].")
-@click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
+@store_option
+@debug_option
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:
     """Run a workflow until it has ended.
@@ -63,7 +62,7 @@ def _options(flags: dict[str, Any]) -> ServiceOptions:
         run_id=flags["run_id"],
         mode=_mode(flags),
         from_run=flags["from_run"],
-        input=_input_text(flags["given_input"]),
+        input=read_input(flags["given_input"]),
         max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
         exits_on_wait=flags["no_wait"],
@@ -108,28 +107,3 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
 
 def _flag(name: str) -> str:
     return {"from_run": "--from", "allowed_hosts": "--allowed-host"}.get(name, f"--{name.replace('_', '-')}")
-
-
-def _input_text(given: str | None) -> str | None:
-    """Read the input where it lies, and see that it is JSON."""
-    if given is None:
-        return None
-    text, where = _read_input(given)
-    try:
-        json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"{where} is no JSON: {error}.", remedy="Quote it for the shell: --input '{...}'."
-        ) from error
-    return text
-
-
-def _read_input(given: str) -> tuple[str, str]:
-    try:
-        if given == "-":
-            return sys.stdin.read(), "The input on stdin"
-        if given.startswith("@"):
-            return Path(given[1:]).read_text(encoding="utf-8"), f"The input file {given[1:]!r}"
-    except (OSError, UnicodeError) as error:
-        raise InvalidInput(f"The input {given!r} cannot be read: {error}.") from error
-    return given, "The input"

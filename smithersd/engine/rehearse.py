@@ -5,25 +5,28 @@ from typing import Any
 
 from smithersd.core.flow import Flow
 from smithersd.core.fold import RunState
+from smithersd.core.frames import FrameTree, Tree
 from smithersd.elements import Workflow
 from smithersd.engine.prepare import UNSET
 
 
-def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> None:
-    """Check the input and render the workflow as a new run would.
+def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tree:
+    """Check the input and render the workflow as a new run would; return its tree. Nothing runs.
 
     Raises:
         InvalidInput, WorkflowError: what `prepare_run` would raise.
     """
     text = workflow.input_text(None if input is UNSET else input)
+    frames = FrameTree()
     flow = Flow(
         workflow,
         state=RunState(run_id),
         input=workflow.load_input(text),
         max_concurrency=1,
         chance=random.random,
-        frames=None,
+        frames=frames,
         outputs=None,
         reused=None,
     )
     flow.begin(0)
+    return frames.tree()

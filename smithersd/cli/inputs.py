@@ -1,0 +1,35 @@
+"""Reading a workflow's input where the command line says that it lies."""
+
+import sys
+from pathlib import Path
+
+from smithersd.config import BODY_DEPTH_MAX
+from smithersd.core.json_text import parse_json
+from smithersd.errors import InvalidInput
+
+
+def read_input(given: str | None) -> str | None:
+    """Return the JSON text of `--input JSON`, `@file` or `-` (stdin), None where nothing was given.
+
+    Raises:
+        InvalidInput: it cannot be read or is no JSON.
+    """
+    if given is None:
+        return None
+    text, where = _read(given)
+    try:
+        parse_json(text, depth_max=BODY_DEPTH_MAX)
+    except ValueError as error:
+        raise InvalidInput(f"{where} is no JSON: {error}.", remedy="Quote it for the shell: --input '{...}'.") from None
+    return text
+
+
+def _read(given: str) -> tuple[str, str]:
+    try:
+        if given == "-":
+            return sys.stdin.read(), "The input on stdin"
+        if given.startswith("@"):
+            return Path(given[1:]).read_text(encoding="utf-8"), f"The input file {given[1:]!r}"
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(f"The input {given!r} cannot be read: {error}.") from error
+    return given, "The input"
