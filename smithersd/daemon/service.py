@@ -8,8 +8,8 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from smithersd.store import Store, open_store
 
 _log = logging.getLogger(__name__)
 
+_SIGNAL_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SUSPENDED_BY_SIGTERM = "stopped"
 
 
@@ -69,7 +70,7 @@ class _Service:
         signals = StopSignals(
             on_first=self._stop,
             on_second=self._abandon,
-            exit_code=self._exit_code,
+            exit_code=self._forced_exit_code,
             before_exit=self._report.release,
         )
         with signals.installed():
@@ -111,26 +112,20 @@ class _Service:
             return (await choose_run(store, given)).run_id
         return given or self._new_run_id()
 
-    @asynccontextmanager
-    async def _served(self, store: Store, run_id: str) -> AsyncIterator[str | None]:
-        serve = self._options.serve
-        if serve is None:
-            yield None
-            return
-        from smithersd.serve import create_serve_app, serving  # noqa: PLC0415 - a run that is not served needs no server
+    def _served(self, store: Store, run_id: str) -> AbstractAsyncContextManager[str | None]:
+        if self._options.serve is None:
+            return nullcontext()
+        # A run that is not served needs no web server.
+        from smithersd.daemon.serving import served  # noqa: PLC0415
 
-        app = create_serve_app(
-            self._source.workflow,
+        return served(
+            self._options.serve,
+            workflow=self._source.workflow,
             store=store,
             run_id=run_id,
             abort=self._abort,
-            auth_token=serve.auth_token,
-            metrics=serve.has_metrics,
-            insecure=serve.is_insecure,
-            allowed_hosts=serve.allowed_hosts,
+            report=self._report,
         )
-        async with serving(app, serve.host, serve.port) as server:
-            yield server.url
 
     async def _prepared(self, store: Store, run_id: str) -> Engine:
         options = self._options
@@ -190,15 +185,17 @@ class _Service:
         if self._engine is not None:
             self._engine.abandon()
 
+    def _forced_exit_code(self, first: signal.Signals) -> ExitCode:
+        """The code for a process that author code keeps from ending, perhaps without the loop having heard why."""
+        if self._engine is None or not _is_over(self._engine):
+            return _SIGNAL_CODES[first]
+        return self._exit_code()
+
     def _exit_code(self) -> ExitCode:
-        match self._stopped_by:
-            case signal.SIGINT:
-                return ExitCode.INTERRUPTED
-            case signal.SIGTERM:
-                return ExitCode.TERMINATED
-            case _:
-                assert self._engine is not None, "it ended before it had a run, and without an error"
-                return exit_code_of_status(self._engine.state.status)
+        if self._stopped_by is not None:
+            return _SIGNAL_CODES[self._stopped_by]
+        assert self._engine is not None, "it ended before it had a run, and without an error"
+        return exit_code_of_status(self._engine.state.status)
 
 
 def _is_over(engine: Engine) -> bool:

@@ -26,8 +26,8 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """Counts the signals that ask for an end, and tells the loop.
 
-    The first one calls `on_first`. The second calls `on_second`, and the process leaves with `exit_code()` soon after,
-    whether the loop is free or not; `before_exit` is called just before that, in any thread.
+    The first one calls `on_first`. The second calls `on_second`, and the process leaves soon after, whether the loop is
+    free or not: with the `exit_code` that follows from the first signal, once `before_exit` was called in a thread.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class StopSignals:
         *,
         on_first: Callable[[signal.Signals], None],
         on_second: Callable[[], None],
-        exit_code: Callable[[], int],
+        exit_code: Callable[[signal.Signals], int],
         before_exit: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -43,7 +43,8 @@ class StopSignals:
         self._on_second = on_second
         self._exit_code = exit_code
         self._before_exit = before_exit
-        self._count = 0
+        self._first: signal.Signals | None = None
+        self._is_forced = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -56,14 +57,15 @@ class StopSignals:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        self._count += 1
-        if self._count == 1:
-            self._loop.call_soon_threadsafe(self._on_first, signal.Signals(number))
-        elif self._count == 2:  # noqa: PLR2004 - the second
+        if self._first is None:
+            self._first = signal.Signals(number)
+            self._loop.call_soon_threadsafe(self._on_first, self._first)
+        elif not self._is_forced:
+            self._is_forced = True
             self._loop.call_soon_threadsafe(self._on_second)
-            threading.Thread(target=self._end, name="smithersd-forced-end", daemon=True).start()
+            threading.Thread(target=self._end, args=(self._first,), name="smithersd-forced-end", daemon=True).start()
 
-    def _end(self) -> None:
+    def _end(self, first: signal.Signals) -> None:
         threading.Event().wait(FORCED_END_S)
         self._before_exit()
-        os._exit(self._exit_code())
+        os._exit(self._exit_code(first))

@@ -1,0 +1,53 @@
+"""The server beside a run, and a loud word where it can be reached from other machines without a token."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from smithersd.daemon.options import ServeOptions
+from smithersd.daemon.report import Report
+from smithersd.elements import Workflow
+from smithersd.serve import create_serve_app, serving
+from smithersd.serve.auth import is_loopback
+from smithersd.store import Store
+
+
+@asynccontextmanager
+async def served(
+    options: ServeOptions, *, workflow: Workflow[Any], store: Store, run_id: str, abort: asyncio.Event, report: Report
+) -> AsyncIterator[str]:
+    """Serve a run, which need not have begun, while the `with` lasts; give the URL.
+
+    Raises:
+        UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
+    """
+    app = create_serve_app(
+        workflow,
+        store=store,
+        run_id=run_id,
+        abort=abort,
+        auth_token=options.auth_token,
+        metrics=options.has_metrics,
+        insecure=options.is_insecure,
+        allowed_hosts=options.allowed_hosts,
+    )
+    async with serving(app, options.host, options.port) as server:
+        if options.auth_token is None and not is_loopback(options.host):
+            report.warn(_exposure(options))
+        yield server.url
+
+
+def _exposure(options: ServeOptions) -> str:
+    lines = [f"Listening on {options.host} without a token."]
+    if options.is_insecure:
+        lines += [
+            "WHOEVER REACHES THIS ADDRESS MAY WATCH, DECIDE AND CANCEL THE RUN.",
+            "Set a token with --auth-token (or SMITHERS_API_KEY).",
+        ]
+    else:
+        lines += [
+            "Only this machine is answered; all others get 403.",
+            "Set a token with --auth-token (or SMITHERS_API_KEY) to open it, or --insecure to open it to everybody.",
+        ]
+    return "\n".join(f"!! {line}" for line in lines)
