@@ -12,10 +12,11 @@ from typing import Any
 from smithersd.config import STOP_GRACE_S
 from smithersd.core import events
 from smithersd.core.events import JsonValue
-from smithersd.core.fold import NodeKey
+from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.step import Start
 from smithersd.elements import Node, Shell, Task
 from smithersd.elements.schema import Schema
+from smithersd.engine.leftovers import MARK, mark_of
 from smithersd.errors import ErrorInfo, TaskTimeout
 from smithersd.executors import (
     AttemptInfo,
@@ -130,13 +131,14 @@ class LiveAttempt:
         return Stopped()
 
 
-def call_of(start: Start, run_id: str) -> Call:
+def call_of(start: Start, run: RunState) -> Call:
     """Return what an executor is to run."""
-    info = AttemptInfo(run_id, *start.key, start.attempt, start.last_heartbeat)
+    info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
     node = start.node
     if isinstance(node, Shell):
         command, env = start.values
-        return Call(info, ShellCall(command, node.cwd, env), _stdout_encoder(node))
+        marked_env = {**env, MARK: mark_of(run, start.key, start.attempt)}
+        return Call(info, ShellCall(command, node.cwd, marked_env), _stdout_encoder(node))
     assert isinstance(node, Task), f"{node!r} has no attempts"
     return Call(info, FunctionCall(node.function, start.values), node.schema.dump)
 

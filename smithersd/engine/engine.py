@@ -244,7 +244,7 @@ class Engine:
         if attempt.deadline_ms is not None:
             heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
             self._started += 1
-        attempt.run(self._executors, call_of(start, self.run_id))
+        attempt.run(self._executors, call_of(start, self.state))
 
     def _stop(self, key: NodeKey) -> None:
         attempt = self._live.get(key)

@@ -21,6 +21,7 @@ from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
+from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, is_owner_dead, owner_text
 from smithersd.engine.source import WorkflowSource
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, StoreUnavailable, UserError
@@ -161,6 +162,7 @@ class _Start:
         lease = await self._lease(row, force=force)
         try:
             flow = await self._folded_flow(row)
+            await end_leftovers(flow.state)
             flow.resume(
                 self._clock.now_ms(),
                 fence=lease.fence,

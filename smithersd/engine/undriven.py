@@ -11,6 +11,7 @@ from smithersd.core.journal import Journal
 from smithersd.core.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
+from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, is_owner_dead, owner_text
 from smithersd.engine.prepare import read_state
 from smithersd.engine.rows import batch_of, closing_batch
@@ -46,6 +47,7 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
         return  # somebody took it up in this moment, and finds the request in the inbox
     try:
         state = await read_state(store, run_id)
+        await end_leftovers(state)
         is_closed = False
         while not is_closed and not state.status.is_final:
             commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 from smithersd.executors.courier import Courier
+from smithersd.executors.parent_death import dying_with_us
 
 POLL_S = 0.02
 """How often the end of a child is looked for where the kernel has no pidfd."""
@@ -30,11 +31,13 @@ class Child:
         Raises:
             OSError, ValueError, TypeError: it cannot be started.
         """
+        whole_env = {**os.environ, **env}
+        argv = dying_with_us(argv, cwd, whole_env)
         with _signals_at_default():
             self._popen = subprocess.Popen(  # noqa: S603 - the author's own command
                 argv,
                 cwd=cwd,
-                env={**os.environ, **env} if env else None,
+                env=whole_env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -1,0 +1,162 @@
+"""What a killed engine's shell attempts leave behind: real processes that hide as well as they can."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from smithersd.executors.parent_death import dying_with_us
+
+DEADLINE_S = 30
+
+
+WORKFLOW = """
+from smithersd import Shell, workflow
+
+@workflow
+def flow(ctx):
+    return Shell("build", ("sh", "command.sh"))
+"""
+
+
+def write_workflow(folder, command):
+    """One shell node, whose command is a file beside the workflow: each attempt reads it anew."""
+    (folder / "command.sh").write_text(command)
+    (folder / "flow.py").write_text(WORKFLOW)
+
+
+def smithers(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "smithersd", *arguments],
+        cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def up(folder, *arguments):
+    return smithers(folder, "up", "flow.py", "--run-id", "r", *arguments)
+
+
+def ended(process):
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    return output
+
+
+def until(predicate):
+    deadline = time.monotonic() + DEADLINE_S
+    while not predicate():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pids_in(folder):
+    return [int(line) for path in folder.glob("*.pid") for line in path.read_text().split()]
+
+
+@contextmanager
+def killed_amid(folder, *, processes):
+    """An engine that was killed once its command has written down so many processes."""
+    engine = up(folder)
+    try:
+        until(lambda: len(pids_in(folder)) == processes)
+        engine.kill()
+        engine.wait()
+        yield pids_in(folder)
+    finally:
+        engine.kill()
+        engine.communicate()
+        for pid in pids_in(folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_command_dies_with_an_engine_that_is_killed(tmp_path):
+    write_workflow(tmp_path, "echo $$ > me.pid; while :; do sleep 0.05; done")
+
+    with killed_amid(tmp_path, processes=1) as (pid,):
+        until(lambda: not is_alive(pid))
+
+
+HIDING = """
+if [ -e first ]; then
+  for pid in $(cat *.pid); do
+    case $(cut -d ' ' -f 3 /proc/$pid/stat 2>/dev/null) in ''|Z|X) ;; *) echo $pid >> met ;; esac
+  done
+  exit 0
+fi
+touch first
+loop='echo $$ > $0.pid; while :; do sleep 0.05; done'
+setsid sh -c "$loop" session &
+nohup sh -c "$loop" nohup > /dev/null 2>&1 &
+( (sh -c "$loop" twice &) & )
+( trap '' TERM; exec setsid sh -c "$loop" stubborn ) &
+setsid sh -c 'echo $$ > halted.pid; kill -STOP $$; exit' &
+wait
+"""
+
+
+def test_what_a_killed_engines_command_started_is_gone_before_the_next_attempt(tmp_path):
+    write_workflow(tmp_path, HIDING)
+
+    with killed_amid(tmp_path, processes=5) as pids:
+        assert all(is_alive(pid) for pid in pids), "nothing was left behind, so that there is nothing to prove"
+        ended(up(tmp_path, "--resume"))
+
+        assert not (tmp_path / "met").exists(), "the new attempt met " + (tmp_path / "met").read_text()
+        assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_run_of_the_same_name_in_another_folder_keeps_its_processes(tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        write_workflow(folder, HIDING)
+
+    with killed_amid(theirs, processes=5) as their_pids, killed_amid(ours, processes=5):
+        ended(up(ours, "--resume"))
+
+        assert all(is_alive(pid) for pid in their_pids)
+
+
+def test_cancelling_a_run_whose_engine_was_killed_ends_what_it_left_behind(tmp_path):
+    write_workflow(tmp_path, HIDING)
+
+    with killed_amid(tmp_path, processes=5) as pids:
+        ended(smithers(tmp_path, "cancel", "r"))
+
+        assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_command_carries_the_mark_of_its_attempt(tmp_path):
+    write_workflow(tmp_path, "env")
+
+    assert "SMITHERS_ATTEMPT=r/build/0/1/" in ended(up(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [((), ValueError), (("/no/such/program",), FileNotFoundError), (("/etc/passwd",), PermissionError)],
+)
+def test_a_program_that_is_not_there_is_an_error_and_no_exit_code(argv, error):
+    with pytest.raises(error):
+        dying_with_us(argv, None, dict(os.environ))
+
+
+def test_a_program_is_found_from_the_folder_that_it_runs_in(tmp_path):
+    (tmp_path / "tool").symlink_to("/bin/true")
+
+    assert dying_with_us(("./tool",), str(tmp_path), {})[-1] == "./tool"
+    assert Path(dying_with_us(("true",), None, {"PATH": "/bin"})[0]).name == "setpriv"
