@@ -68,6 +68,8 @@ PORT_DEFAULT = 7331
 BODY_BYTES_MAX = 1 * MIB
 BODY_DEPTH_MAX = 100
 BODY_TIMEOUT_S = 30.0
+BODY_LINGER_S = 1.0
+"""How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""
 READY_TIMEOUT_S = 2.0
 """A store that takes longer to say that it is there is not ready."""
 SERVER_STOP_S = 2.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from smithersd.config import SERVER_STOP_S
+from smithersd.config import BODY_LINGER_S, SERVER_STOP_S
 from smithersd.serve.sockets import BACKLOG, ForkShield, limit_send_buffer, listen
 
 _log = logging.getLogger(__name__)
@@ -42,7 +42,13 @@ async def serving(
     sockets = listen(host, port) if sock is None else [sock]
     for listener in sockets:
         limit_send_buffer(listener)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SERVER_STOP_S)
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        lingering_time=BODY_LINGER_S,
+        shutdown_timeout=SERVER_STOP_S,
+    )
     shield = ForkShield(lambda: _descriptors(sockets, runner))
     try:
         await runner.setup()
