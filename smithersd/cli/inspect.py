@@ -19,7 +19,7 @@ from smithersd.engine.reading import Reading, read_run
 from smithersd.store import Store
 from smithersd.store.records import GateRow, InboxKind, InboxRow
 
-_OUTPUT_LENGTH_MAX = 60
+_OUTPUT_LENGTH_MAX = 48
 _INPUT_LENGTH_MAX = 200
 
 
@@ -60,7 +60,7 @@ def _say(reading: Reading, gates: list[GateRow], store: str | None) -> None:
             reading.tree, reading.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(reading)
         )
         say_columns([line.phrases() for line in lines])
-    steps = [*map(_left, reading.inbox), *next_steps(row, gates, store)]
+    steps = [*map(_left, reading.inbox), *next_steps(row, gates, store, verbs=("approve", "deny"))]
     if steps:
         say()
     for step in steps:

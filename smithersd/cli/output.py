@@ -45,6 +45,22 @@ def say_columns(lines: Sequence[Line]) -> None:
         say(*(piece if i == last else _padded(piece, widths[i]) for i, piece in enumerate(line)))
 
 
+def say_table(heads: Sequence[str], rows: Sequence[Line]) -> None:
+    """Write rows under heads; on a terminal that is too narrow all cells but a row's first are folded."""
+    if not sys.stdout.isatty():
+        say_columns([[Phrase(head) for head in heads], *rows])
+        return
+    from rich.table import Table  # noqa: PLC0415 - only a terminal needs it
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*(Text(piece.text, piece.style) for piece in row))
+    _console().print(table)
+
+
 def say_json(value: Any) -> None:
     """Write a value as one JSON document."""
     print(pydantic_core.to_json(value, indent=2, inf_nan_mode="null").decode())

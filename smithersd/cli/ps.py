@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from smithersd.cli.options import debug_option, json_option, on_store, store_option
-from smithersd.cli.output import Line, say, say_columns, say_json
+from smithersd.cli.output import Line, say, say_json, say_table
 from smithersd.cli.standing import error_of, next_steps, process_of, standing
-from smithersd.cli.words import Phrase, date_and_time, duration, node_name
+from smithersd.cli.words import Phrase, duration, node_name, short_time
 from smithersd.core.wire import error_json
 from smithersd.engine import SystemClock, pending_gates
 from smithersd.store import Store
@@ -16,6 +16,7 @@ from smithersd.store.records import GateRow, RunRow
 
 _LIMIT_DEFAULT = 50
 _LIMIT_MAX = 10_000
+_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS FOR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
         say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
         return
     now_ms = SystemClock().now_ms()
-    heads = [Phrase(head, "bold") for head in ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS FOR")]
-    say_columns([heads, *(_line(one, now_ms) for one in listed)])
+    say_table(_HEADS, [_row(one, now_ms) for one in listed])
     for one in listed:
         steps = [] if one.run.status.is_final else next_steps(one.run, one.gates, store)
         if steps:
@@ -76,18 +76,19 @@ def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
             say("  ", step)
 
 
-def _line(one: _Listed, now_ms: int) -> Line:
+def _row(one: _Listed, now_ms: int) -> Line:
     run = one.run
     place = one.url or ("" if one.pid is None else f"pid {one.pid}")
-    waits_for = ", ".join(node_name(gate.node_id, gate.iteration) for gate in one.gates)
+    first = [node_name(gate.node_id, gate.iteration) for gate in one.gates[:1]]
+    more = [f"+{len(one.gates) - 1}"] if len(one.gates) > 1 else []
     return [
         Phrase(run.run_id),
         Phrase(run.workflow_name),
         standing(run),
-        Phrase(date_and_time(run.created_at_ms)),
+        Phrase(short_time(run.created_at_ms, now_ms)),
         Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
         Phrase(place),
-        Phrase(waits_for),
+        Phrase(" ".join([*first, *more])),
     ]
 
 

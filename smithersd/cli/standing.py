@@ -39,18 +39,19 @@ def error_of(run: RunRow) -> ErrorInfo | None:
     return None if run.error is None else ErrorInfo(**json.loads(run.error))
 
 
-def next_steps(run: RunRow, gates: list[GateRow], store: str | None) -> list[str]:
-    """Say what gets the run on: the decisions that it waits for, or the command that takes it up."""
-    return [*_decisions(run, gates, store), *_taking_up(run, store)]
+def next_steps(
+    run: RunRow, gates: list[GateRow], store: str | None, *, verbs: tuple[str, ...] = ("approve",)
+) -> list[str]:
+    """Say what gets the run on: the decisions that it waits for (by these verbs), or the command that takes it up."""
+    return [*_decisions(run, gates, store, verbs), *_taking_up(run, store)]
 
 
-def _decisions(run: RunRow, gates: list[GateRow], store: str | None) -> list[str]:
+def _decisions(run: RunRow, gates: list[GateRow], store: str | None, verbs: tuple[str, ...]) -> list[str]:
     lines = []
     for gate in gates:
         lines.append(f"{node_name(gate.node_id, gate.iteration)} asks: {one_line(gate.title)}")
         lines += [
-            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, store=store)
-            for verb in ("approve", "deny")
+            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, store=store) for verb in verbs
         ]
     return lines
 

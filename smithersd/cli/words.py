@@ -90,6 +90,12 @@ def time_of_day(at_ms: int) -> str:
     return _local(at_ms).strftime("%H:%M:%S")
 
 
+def short_time(at_ms: int, now_ms: int) -> str:
+    """Say a time of today as "14:03:09", of another day as "2026-11-23 14:03"."""
+    at = _local(at_ms)
+    return at.strftime("%H:%M:%S" if at.date() == _local(now_ms).date() else "%Y-%m-%d %H:%M")
+
+
 def date_and_time(at_ms: int) -> str:
     """Say a date and a time in the local zone: "2026-11-24 14:03:09"."""
     return _local(at_ms).strftime("%Y-%m-%d %H:%M:%S")

@@ -15,7 +15,10 @@ from smithersd.errors import SmithersError, UserError, WorkflowError
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSource:
-    """A workflow with the file that it was loaded from (None: it was made in this process) and that file's hash."""
+    """A workflow with where it was loaded from and that file's hash; both None where it was made in this process.
+
+    `path` is absolute, and goes on with ":name" where the workflow was named, so that it loads the same one again.
+    """
 
     workflow: Workflow[Any]
     path: str | None = None
@@ -34,7 +37,8 @@ def load_workflow(spec: str) -> WorkflowSource:
         raise UserError(f"There is no workflow file {str(path)!r}.", remedy="Give the path of a Python file.")
     module = _imported(path.resolve())
     workflow = _chosen(module, name, path)
-    return WorkflowSource(workflow, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+    named = str(path.resolve()) + ("" if name is None else f":{name}")
+    return WorkflowSource(workflow, named, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _split(spec: str) -> tuple[Path, str | None]:
