@@ -87,3 +87,10 @@ NODES_LIMIT_DEFAULT = 1_000
 NODES_LIMIT_MAX = 1_000
 SHOWN_BYTES_MAX = 64 * KIB
 """Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""
+
+# The process
+FORCED_STOP_S = 5.0
+"""How long a process whose run is taken over by force may take to suspend it; then it is killed."""
+STOP_TIMEOUT_S_DEFAULT = 30.0
+STOP_POLL_S = 0.05
+RUNS_LISTED_MAX = 10_000

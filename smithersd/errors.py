@@ -176,6 +176,18 @@ class LeaseLost(SmithersError):
     code = "LEASE_LOST"
 
 
+class StartFailed(SmithersError):
+    """A daemon ended before its run had begun, without saying why."""
+
+    code = "START_FAILED"
+
+
+class NotStopped(SmithersError):
+    """A run's process, or its driver elsewhere, has not ended in time."""
+
+    code = "NOT_STOPPED"
+
+
 class StoreUnavailable(SmithersError):
     """The store refused for a reason that may pass: disk full, I/O error, locked for too long."""
 
@@ -216,3 +228,21 @@ class InterruptedTooOften(TaskError):
     """The process died four times in a row while this node ran."""
 
     code = "INTERRUPTED_TOO_OFTEN"
+
+
+def rebuilt(code: str, message: str, remedy: str | None) -> SmithersError:
+    """Make the error anew that another of our processes has raised; a code of a later version makes the base."""
+    error: SmithersError = SmithersError.__new__(_class_of(code))
+    SmithersError.__init__(error, message, remedy=remedy)
+    return error
+
+
+def _class_of(code: str) -> type[SmithersError]:
+    """The first class of the tree that has a code: a parent comes before children that share its code."""
+    level: list[type[SmithersError]] = [SmithersError]
+    while level:
+        found = next((one for one in level if one.code == code), None)
+        if found is not None:
+            return found
+        level = [child for parent in level for child in parent.__subclasses__()]
+    return SmithersError

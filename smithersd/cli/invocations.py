@@ -15,6 +15,16 @@ def resume(run_id: str, workflow_path: str | None, *, store: str | None = None) 
     return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", store=store)
 
 
+def follow(run_id: str, *, store: str | None = None) -> str:
+    """`smithers events RUN -f`."""
+    return _command("events", run_id, "-f", store=store)
+
+
+def down(run_id: str, *, store: str | None = None) -> str:
+    """`smithers down RUN`."""
+    return _command("down", run_id, store=store)
+
+
 def start_from(run_id: str, workflow_path: str | None, *, store: str | None = None) -> str:
     """`smithers up FILE --from RUN`: a new run that takes over what is done."""
     return _command("up", _near(workflow_path), "--from", run_id, store=store)

@@ -1,31 +1,90 @@
-"""Which report suits where `up` runs."""
+"""Who is told what a service does: the terminal, a log, or both."""
 
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
-from smithersd.daemon.report import Report
+from smithersd.core.events import Recorded
+from smithersd.daemon.options import LogFormat, ServiceOptions
+from smithersd.daemon.report import Begun, Report
 
 _LOGGER = "smithersd"
 
 
+def choose_log(options: ServiceOptions) -> LogReport | None:
+    """Return the log of a process in the foreground: a file that was named, or stderr where only a format was."""
+    if options.log_file is None and options.log_format is None:
+        return None
+    path = None if options.log_file is None else Path(options.log_file)
+    return LogReport(lambda _: path, options.log_format or LogFormat.HUMAN)
+
+
 @contextmanager
-def choose_report() -> Iterator[Report]:
-    """Report to this process's streams while the `with` lasts; what smithersd logs becomes part of it."""
-    report = _live_report() if _is_terminal() else PlainReport()
-    handler = _ReportHandler(report)
+def choose_report(options: ServiceOptions, log: LogReport | None) -> Iterator[Report]:
+    """Report to this process's streams while the `with` lasts, and to the log; a log on stderr says it all."""
+    if log is not None and options.log_file is None:
+        reports: list[Report] = [log]
+    else:
+        reports = [_live_report() if _is_terminal() else PlainReport(), *([] if log is None else [log])]
+    with reporting(reports) as report:
+        yield report
+
+
+@contextmanager
+def reporting(reports: Sequence[Report]) -> Iterator[Report]:
+    """Report to all of these while the `with` lasts; what smithersd logs becomes part of it."""
+    handlers = [_handler_of(report) for report in reports]
     logger = logging.getLogger(_LOGGER)
-    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(min(handler.level for handler in handlers))
+    for handler in handlers:
+        logger.addHandler(handler)
     logger.propagate = False  # the author's own logging need not repeat it
+    report = _Reports(reports)
     try:
         yield report
     finally:
         logger.propagate = True
-        logger.removeHandler(handler)
+        for handler in handlers:
+            logger.removeHandler(handler)
+        logger.setLevel(level)
         report.close()
+
+
+class _Reports:
+    """Several reports as one."""
+
+    def __init__(self, reports: Sequence[Report]) -> None:
+        self._reports = reports
+
+    def warn(self, text: str) -> None:
+        for report in self._reports:
+            report.warn(text)
+
+    def begin(self, begun: Begun) -> None:
+        for report in self._reports:
+            report.begin(begun)
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        for report in self._reports:
+            report.show(recorded)
+
+    def end(self, *, is_still_served: bool) -> None:
+        for report in self._reports:
+            report.end(is_still_served=is_still_served)
+
+    def close(self) -> None:
+        for report in self._reports:
+            report.close()
+
+    def release(self) -> None:
+        for report in self._reports:
+            report.release()
 
 
 def _is_terminal() -> bool:
@@ -38,10 +97,25 @@ def _live_report() -> Report:
     return LiveReport()
 
 
-class _ReportHandler(logging.Handler):
+def _handler_of(report: Report) -> logging.Handler:
+    return _LogHandler(report) if isinstance(report, LogReport) else _TerminalHandler(report)
+
+
+class _TerminalHandler(logging.Handler):
+    """A person at a terminal is told what to look after, and no more."""
+
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
         self._report.warn(self.format(record))
+
+
+class _LogHandler(logging.Handler):
+    def __init__(self, report: LogReport) -> None:
+        super().__init__(logging.INFO)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report.record(record)

@@ -1,15 +1,17 @@
 """smithers up: run a workflow, in this terminal."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
-from smithersd.cli.options import debug_option, store_option
+from smithersd.cli.options import store_option
+from smithersd.cli.output import say, say_json
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
 from smithersd.daemon.folder import find_state_folder
-from smithersd.daemon.options import ServeOptions, ServiceOptions
+from smithersd.daemon.options import LogFormat, ServeOptions, ServiceOptions
 from smithersd.engine import StartMode, load_workflow
 from smithersd.errors import InvalidRequest
 
@@ -33,8 +35,13 @@ _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_ho
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("-c", "--max-concurrency", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
+@click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
+@click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
+@click.option("--log-file", metavar="FILE", help="Write a log [default with -d: that of the run in .smithers].")
+@click.option("--log-format", type=click.Choice([one.value for one in LogFormat]), help="For people or machines.")
+@click.option("--json", "is_json", is_flag=True, help="With -d: say as JSON where the daemon is found.")
 @store_option
-@debug_option
+@click.option("--debug", "is_debugging", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:
     """Run a workflow until it has ended.
@@ -42,19 +49,39 @@ def command(context: click.Context, /, **flags: Any) -> None:
     Ctrl+C cancels the run, SIGTERM suspends it so that --resume goes on; a second one ends at once.
     """
     _check_flags(context, flags)
-    options = _options(flags)
-    # Only from here on: --help and wrong flags need none of it.
-    from smithersd.cli.reports import choose_report  # noqa: PLC0415
+    options = _options(flags, is_debugging=flags["is_debugging"] or bool(context.obj))
+    if flags["detach"]:
+        _run_in_background(options, is_json=flags["is_json"])
+    else:
+        _run_here(options)
+
+
+def _run_here(options: ServiceOptions) -> NoReturn:
+    # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
+    from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
 
     source = load_workflow(options.workflow)
-    with choose_report() as report:
-        code, has_left_tasks = run_in_loop(run_service(options, source, report))
+    log = choose_log(options)
+    with choose_report(options, log) as report:
+        code, has_left_tasks = run_in_loop(run_service(options, source, report, log))
     leave(code, has_left_tasks=has_left_tasks)
 
 
-def _options(flags: dict[str, Any]) -> ServiceOptions:
+def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
+    from smithersd.cli.started import started_lines, started_record  # noqa: PLC0415 - only a daemon needs it
+    from smithersd.daemon.detach import start_daemon  # noqa: PLC0415 - as above
+
+    started = start_daemon(options)
+    if is_json:
+        say_json(started_record(started))
+    else:
+        for line in started_lines(started, store=options.store):
+            say(line)
+
+
+def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
     return ServiceOptions(
         workflow=flags["workflow"],
         state_folder=str(find_state_folder().path),
@@ -67,7 +94,15 @@ def _options(flags: dict[str, Any]) -> ServiceOptions:
         is_forced=flags["force"],
         exits_on_wait=flags["no_wait"],
         serve=_serve_options(flags) if flags["serve"] else None,
+        pid_file=_absolute(flags["pid_file"]),
+        log_file=_absolute(flags["log_file"]),
+        log_format=None if flags["log_format"] is None else LogFormat(flags["log_format"]),
+        is_debugging=is_debugging,
     )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
 
 
 def _serve_options(flags: dict[str, Any]) -> ServeOptions:
@@ -100,6 +135,8 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest("--resume-or-start does not say which run.", remedy="Name it with --run-id.")
     if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
         raise InvalidRequest("--force takes over a run that exists.", remedy="Give it with --resume.")
+    if flags["is_json"] and not flags["detach"]:
+        raise InvalidRequest("--json tells where a daemon is found.", remedy="Add -d.")
     idle = [name for name in _SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if idle and not flags["serve"]:
         raise InvalidRequest(f"{_flag(idle[0])} is for a run that is served.", remedy="Add --serve.")

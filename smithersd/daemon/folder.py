@@ -6,6 +6,7 @@
 It is the nearest one up the tree from the working directory, else a new one there. Folders are for their owner only.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class RunFolder:
             folder.mkdir(mode=0o700, exist_ok=True)
         return self
 
+    def remove_if_empty(self) -> None:
+        """Remove it, unless it holds something."""
+        with suppress(OSError):
+            self.path.rmdir()
+
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
@@ -54,6 +60,13 @@ class StateFolder:
     def run(self, run_id: str) -> RunFolder:
         """Return the folder of one run."""
         return RunFolder(self.path / "runs" / run_id)
+
+    def runs(self) -> dict[str, RunFolder]:
+        """Return the folders of the runs that have one, by run id."""
+        try:
+            return {path.name: RunFolder(path) for path in sorted((self.path / "runs").iterdir())}
+        except FileNotFoundError:
+            return {}
 
     def make(self) -> "StateFolder":
         """Make it, for its owner only."""

@@ -1,11 +1,19 @@
 """What a process that runs a workflow is told: everything that `smithers up` was given, ready to travel as JSON."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pydantic import TypeAdapter
 
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
 from smithersd.engine import StartMode
+
+
+class LogFormat(StrEnum):
+    """Who a log is written for."""
+
+    HUMAN = "human"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,8 @@ class ServiceOptions:
 
     `workflow` is "path.py" or "path.py:name". `run_id` None makes one, or names the only run that can be resumed.
     `from_run` may be a prefix. `input` is JSON text, None where none was given. `store` is a store URL, None for the
-    default one in the state folder, whose path `state_folder` is.
+    default one in the state folder, whose path `state_folder` is. `pid_file` and `log_file` are absolute paths, None
+    for the run's own in the state folder; `log_format` None is "human", where there is a log.
     """
 
     workflow: str
@@ -40,6 +49,10 @@ class ServiceOptions:
     is_forced: bool = False
     exits_on_wait: bool = False
     serve: ServeOptions | None = None
+    pid_file: str | None = None
+    log_file: str | None = None
+    log_format: LogFormat | None = None
+    is_debugging: bool = False
 
     def to_json(self) -> bytes:
         """Write the options, token included, for a pipe between two of our processes."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,11 +16,16 @@ from smithersd.engine.owner import owner_text
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A process that drives or serves a run; `url` is None where it serves none, `owner` tells it from later ones."""
+    """A process that drives or serves a run.
+
+    `url` is None where it serves none, `owner` tells it from later ones, and it holds `pid_file`.
+    """
 
     pid: int
     url: str | None
     owner: str
+    pid_file: str
+    log_file: str | None
 
 
 _log = logging.getLogger(__name__)
@@ -28,9 +34,10 @@ _ADAPTER = TypeAdapter(Presence)
 
 
 @contextmanager
-def announced(folder: RunFolder, url: str | None) -> Iterator[None]:
+def announced(folder: RunFolder, *, url: str | None, pid_file: Path, log_file: Path | None) -> Iterator[None]:
     """Write this process down for as long as the `with` lasts."""
-    presence = Presence(os.getpid(), url, owner_text(current_owner()))
+    log = None if log_file is None else str(log_file)
+    presence = Presence(os.getpid(), url, owner_text(current_owner()), str(pid_file), log)
     try:
         _write(folder, _ADAPTER.dump_json(presence))
     except OSError as error:
@@ -43,11 +50,23 @@ def announced(folder: RunFolder, url: str | None) -> Iterator[None]:
 
 def read_presence(folder: RunFolder) -> Presence | None:
     """Return the process that has the run in hand; None where there is none, or it died without a word."""
+    presence = last_presence(folder)
+    return None if presence is None or is_owner_dead(presence.owner) else presence
+
+
+def last_presence(folder: RunFolder) -> Presence | None:
+    """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
     try:
-        presence = _ADAPTER.validate_json(folder.meta_file.read_bytes())
+        return _ADAPTER.validate_json(folder.meta_file.read_bytes())
     except (OSError, ValidationError):
         return None
-    return None if is_owner_dead(presence.owner) else presence
+
+
+def forget_dead(folder: RunFolder) -> None:
+    """Take away what a process that died has left of itself."""
+    presence = last_presence(folder)
+    if presence is not None and is_owner_dead(presence.owner):
+        _remove(folder, presence)
 
 
 def _write(folder: RunFolder, text: bytes) -> None:
@@ -60,8 +79,7 @@ def _write(folder: RunFolder, text: bytes) -> None:
 
 
 def _remove(folder: RunFolder, ours: Presence) -> None:
-    if read_presence(folder) != ours:
+    if last_presence(folder) != ours:
         return  # another process took the run over and wrote itself down
-    with suppress(OSError):  # a folder that holds more stays
+    with suppress(OSError):
         folder.meta_file.unlink()
-        folder.path.rmdir()

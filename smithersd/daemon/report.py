@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from smithersd.core.events import Recorded
+from smithersd.daemon.folder import RunFolder
 from smithersd.engine import Engine
 
 
@@ -41,3 +43,24 @@ class Report(Protocol):
 
     def release(self) -> None:
         """Leave the terminal as it was; also in the midst of another call, from any thread."""
+
+
+class Log(Protocol):
+    """A file that a service reports to; where it lies may depend on the run's id."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies, once it is settled; None where it is no file."""
+
+    def settle(self, run_id: str, folder: RunFolder) -> None:
+        """The run's id is known and its pidfile is ours; nothing is begun yet.
+
+        Raises:
+            UserError: the file cannot be opened.
+        """
+
+    def reopen(self) -> None:
+        """Go over to a new file, after the old one was moved away."""
+
+    def discard(self) -> None:
+        """No run was begun: leave no file behind that was not there before."""

@@ -8,19 +8,22 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from smithersd.core.events import Recorded
 from smithersd.core.states import RunStatus
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
-from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.options import ServiceOptions
+from smithersd.daemon.pidfile import PidFile
 from smithersd.daemon.presence import announced
-from smithersd.daemon.report import Begun, Report
+from smithersd.daemon.report import Begun, Log, Report
 from smithersd.daemon.signals import StopSignals
+from smithersd.daemon.stopping import end_holder
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -42,23 +45,26 @@ _SIGNAL_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.T
 _SUSPENDED_BY_SIGTERM = "stopped"
 
 
-async def run_service(options: ServiceOptions, source: WorkflowSource, report: Report) -> ExitCode:
+async def run_service(
+    options: ServiceOptions, source: WorkflowSource, report: Report, log: Log | None = None
+) -> ExitCode:
     """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
 
-    SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once.
+    SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log anew.
 
     Raises:
         UserError: what the author or the operator must mend; no run was begun.
         LeaseLost: another driver took the run.
     """
-    return await _Service(options, source, report).run()
+    return await _Service(options, source, report, log).run()
 
 
 class _Service:
-    def __init__(self, options: ServiceOptions, source: WorkflowSource, report: Report) -> None:
+    def __init__(self, options: ServiceOptions, source: WorkflowSource, report: Report, log: Log | None) -> None:
         self._options = options
         self._source = source
         self._report = report
+        self._log = log
         self._folder = StateFolder(Path(options.state_folder))
         self._input: Any = UNSET if options.input is None else json.loads(options.input)
         self._engine: Engine | None = None
@@ -70,6 +76,7 @@ class _Service:
         signals = StopSignals(
             on_first=self._stop,
             on_second=self._abandon,
+            on_hangup=self._hang_up,
             exit_code=self._forced_exit_code,
             before_exit=self._report.release,
         )
@@ -81,15 +88,33 @@ class _Service:
 
     async def _run_in(self, store: Store) -> None:
         run_id = await self._run_id(store)
-        async with self._served(store, run_id) as url:
+        folder = self._folder.run(run_id)
+        async with self._claimed(folder, run_id) as pid_file, self._served(store, run_id) as url:
             engine = await self._prepared(store, run_id)
-            with announced(self._folder.run(run_id), url):
+            log_file = None if self._log is None else self._log.path
+            with announced(folder, url=url, pid_file=pid_file, log_file=log_file):
                 self._take(engine, url)
                 await self._drive(engine)
                 is_still_served = url is not None and not self._is_stopped.is_set()
                 self._report.end(is_still_served=is_still_served)
                 if is_still_served:
                     await self._is_stopped.wait()
+
+    @asynccontextmanager
+    async def _claimed(self, folder: RunFolder, run_id: str) -> AsyncIterator[Path]:
+        """Hold the run's pidfile: no other process of this machine has the run in hand. The log is opened under it."""
+        pid_file = folder.make().pid_file if self._options.pid_file is None else Path(self._options.pid_file)
+        try:
+            if self._options.is_forced:
+                await end_holder(pid_file)
+            with PidFile(pid_file):
+                if self._log is not None:
+                    self._log.settle(run_id, folder)
+                yield pid_file
+        finally:
+            if self._engine is None and self._log is not None:
+                self._log.discard()
+            folder.remove_if_empty()
 
     def _check_unmade_store(self) -> None:
         """Where the store would be made just now, first see that a run can begin."""
@@ -174,6 +199,13 @@ class _Service:
         if engine is not None:
             self._ask_to_end(engine, number)
         self._is_stopped.set()
+
+    def _hang_up(self) -> None:
+        """A log is opened anew; without one it is the terminal that has gone, and the run is to go on later."""
+        if self._log is not None:
+            self._log.reopen()
+        elif sys.stdin.isatty():
+            self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
         if number is signal.SIGINT:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as requests to a running loop.
+"""SIGINT, SIGTERM and SIGHUP as requests to a running loop.
 
 The facts that shape this file:
 
@@ -24,7 +24,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Counts the signals that ask for an end, and tells the loop.
+    """Counts the signals that ask for an end, and tells the loop; SIGHUP only asks for `on_hangup`.
 
     The first one calls `on_first`. The second calls `on_second`, and the process leaves soon after, whether the loop is
     free or not: with the `exit_code` that follows from the first signal, once `before_exit` was called in a thread.
@@ -35,12 +35,14 @@ class StopSignals:
         *,
         on_first: Callable[[signal.Signals], None],
         on_second: Callable[[], None],
+        on_hangup: Callable[[], None],
         exit_code: Callable[[signal.Signals], int],
         before_exit: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_first = on_first
         self._on_second = on_second
+        self._on_hangup = on_hangup
         self._exit_code = exit_code
         self._before_exit = before_exit
         self._first: signal.Signals | None = None
@@ -50,6 +52,8 @@ class StopSignals:
     def installed(self) -> Iterator[None]:
         """Take the signals over for as long as the `with` lasts; in the main thread."""
         before = {number: signal.signal(number, self._handle) for number in _STOPS}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # whoever started us with nohup means it
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
         try:
             yield
         finally:
@@ -64,6 +68,9 @@ class StopSignals:
             self._is_forced = True
             self._loop.call_soon_threadsafe(self._on_second)
             threading.Thread(target=self._end, args=(self._first,), name="smithersd-forced-end", daemon=True).start()
+
+    def _hang_up(self, _number: int, _: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._on_hangup)
 
     def _end(self, first: signal.Signals) -> None:
         threading.Event().wait(FORCED_END_S)

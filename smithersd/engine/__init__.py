@@ -11,7 +11,7 @@ from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_fr
 from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
-from smithersd.engine.undriven import is_driven, request_cancel
+from smithersd.engine.undriven import is_driven, request_cancel, suspend_undriven
 
 __all__ = [
     "UNSET",
@@ -42,5 +42,6 @@ __all__ = [
     "request_cancel",
     "result_of",
     "run_workflow",
+    "suspend_undriven",
     "wait_until_applied",
 ]

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+from smithersd.core import events
 from smithersd.core.endings import Cancel, closing_events
 from smithersd.core.events import Recorded
 from smithersd.core.fold import RunState
 from smithersd.core.gates import answer_event
 from smithersd.core.journal import Journal
 from smithersd.core.reads import Readers
+from smithersd.core.states import Interruption, NodeState, RunStatus
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.leftovers import end_leftovers
@@ -33,6 +35,37 @@ async def request_cancel(store: Store, run_id: str, *, by: str | None = None, cl
     if not row.status.is_final and not is_driven(row):
         await _end_undriven(store, run_id, clock)
     return submitted
+
+
+async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = None) -> None:
+    """See to it that a run that nobody drives is suspended: what was under way is noted as interrupted.
+
+    A run that has ended, or is suspended already, stays as it is. Decisions wait in the inbox for the resumption; a
+    cancel that was accepted ends the run.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunIsDriven: somebody drives it.
+    """
+    clock = clock or SystemClock()
+    row = await store.run(run_id)
+    if row.status.is_final or row.status is RunStatus.SUSPENDED:
+        return
+    if any(one.kind is InboxKind.CANCEL for one in await store.inbox(run_id)):
+        await _end_undriven(store, run_id, clock)
+        return
+    lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
+    try:
+        journal = Journal(await read_state(store, run_id), Readers())
+        journal.now_ms = clock.now_ms()
+        for node in journal.state.nodes.values():
+            if node.state is NodeState.IN_PROGRESS:
+                journal.emit(events.NodeInterrupted(*node.key, node.attempt, Interruption.CRASH))
+        journal.emit(events.RunSuspended("its process had died"))
+        await store.commit(Commit(run_id, lease.fence, batch_of(journal.take(), journal.state)))
+    finally:
+        with suppress(StoreUnavailable):  # then the lease runs out
+            await store.release_lease(run_id, lease.fence)
 
 
 def is_driven(row: RunRow) -> bool:

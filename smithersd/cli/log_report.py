@@ -1,0 +1,163 @@
+"""What a daemon says: a line for each event and each thing that the server or the engine has to tell.
+
+    2026-11-24T14:03:09.120Z INFO    release-20261124-140309-abcd publish asks: Publish it?
+
+or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?, "message", "traceback"?}`.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pydantic_core
+
+from smithersd.cli import words
+from smithersd.cli.tidings import closing_lines, opening_lines
+from smithersd.core import events
+from smithersd.core.events import Event, Recorded
+from smithersd.daemon.folder import RunFolder
+from smithersd.daemon.log_file import LogFile
+from smithersd.daemon.options import LogFormat
+from smithersd.daemon.report import Begun
+from smithersd.engine import SystemClock
+
+_UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
+"""Events without a line: another one says it, or it is of no use to whoever reads a log."""
+_WARNINGS = (events.NodeFailed, events.NodeRetrying, events.NodeInterrupted, events.ApprovalDenied)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of the log; `event` is the event's type."""
+
+    at_ms: int
+    level: int
+    message: str
+    node: str | None = None
+    event: str | None = None
+    traceback: str | None = None
+
+
+class LogReport:
+    """Writes to a log file, which is opened as soon as the run's id tells where it is."""
+
+    def __init__(self, place: Callable[[RunFolder], Path | None], log_format: LogFormat) -> None:
+        """`place` tells the file by the run's folder, None for stderr."""
+        self._place = place
+        self._write = _WRITERS[log_format]
+        self._earlier: int | None = None
+        self._file: LogFile | None = None
+        self._begun: Begun | None = None
+        self._run_id = "-"
+
+    def become_stdio(self, *, earlier: int) -> None:
+        """Once it is open, be this process's stdout and stderr; `earlier` holds what was printed until then."""
+        self._earlier = earlier
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file lies, once it is open."""
+        return None if self._file is None else self._file.path
+
+    def settle(self, run_id: str, folder: RunFolder) -> None:
+        """Open the log.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
+        self._run_id = run_id
+        self._file = LogFile(self._place(folder))
+        if self._earlier is not None:
+            self._file.take_stdio(self._earlier)
+
+    def reopen(self) -> None:
+        """Go over to the file that is now at the log's path."""
+        if self._file is not None:
+            self._file.reopen()
+
+    def discard(self) -> None:
+        """Leave no file behind that was not there before."""
+        if self._file is not None:
+            self._file.discard()
+
+    def record(self, record: logging.LogRecord) -> None:
+        """Write what one of our loggers has to say."""
+        trace = None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
+        self._say(_Line(round(record.created * 1000), record.levelno, record.getMessage(), traceback=trace))
+
+    def warn(self, text: str) -> None:
+        """Write a warning."""
+        self._say_all(text.splitlines(), logging.WARNING)
+
+    def begin(self, begun: Begun) -> None:
+        """Say what runs, and where."""
+        self._begun = begun
+        self._say_all(opening_lines(begun))
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        """Write a line for each event."""
+        for one in recorded:
+            if not isinstance(one.event, _UNTOLD):
+                self._say(*_lines_of(one))
+
+    def end(self, *, is_still_served: bool) -> None:
+        """Say how the run stands."""
+        if self._begun is not None:
+            self._say_all(closing_lines(self._begun, is_still_served=is_still_served))
+
+    def close(self) -> None:
+        """There is nothing left to write; what author code still prints goes on into the log."""
+
+    def release(self) -> None:
+        """There is no terminal."""
+
+    def _say_all(self, texts: Iterable[str], level: int = logging.INFO) -> None:
+        now_ms = SystemClock().now_ms()
+        self._say(*(_Line(now_ms, level, text.strip()) for text in texts))
+
+    def _say(self, *lines: _Line) -> None:
+        if self._file is not None and lines:
+            self._file.write("".join(self._write(self._run_id, line) + "\n" for line in lines))
+
+
+def _lines_of(recorded: Recorded) -> list[_Line]:
+    event = recorded.event
+    node = getattr(event, "node_id", None)
+    level = _level(event)
+    return [
+        _Line(recorded.timestamp_ms, level, phrase.text, node, type(event).__name__)
+        for phrase in words.event_phrases(event)
+    ]
+
+
+def _level(event: Event) -> int:
+    if isinstance(event, events.RunFailed):
+        return logging.ERROR
+    return logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
+
+
+def _human(run_id: str, line: _Line) -> str:
+    text = f"{_time(line.at_ms)} {logging.getLevelName(line.level):<7} {run_id} {line.message}"
+    return text if line.traceback is None else f"{text}\n{line.traceback}"
+
+
+def _json(run_id: str, line: _Line) -> str:
+    values = {
+        "time": _time(line.at_ms),
+        "level": logging.getLevelName(line.level).lower(),
+        "run": run_id,
+        "node": line.node,
+        "event": line.event,
+        "message": line.message,
+        "traceback": line.traceback,
+    }
+    return pydantic_core.to_json({name: value for name, value in values.items() if value is not None}).decode()
+
+
+_WRITERS: dict[LogFormat, Callable[[str, _Line], str]] = {LogFormat.HUMAN: _human, LogFormat.JSON: _json}
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,181 @@
+"""Stopping a run: its process is asked, waited for and, if it must be, killed; then the run's own end is seen to.
+
+A process that died without a word has left its run as it stood: whoever stops it finishes the bookkeeping, by the
+same events as an engine would.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from smithersd.config import FORCED_STOP_S, STOP_POLL_S
+from smithersd.core.states import NodeState, RunStatus
+from smithersd.daemon.folder import RunFolder
+from smithersd.daemon.pidfile import Holder, holder_of, remove_stale
+from smithersd.daemon.presence import forget_dead
+from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
+from smithersd.errors import NotStopped, RunNotActive
+from smithersd.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a run is to be stopped."""
+
+    is_suspension: bool
+    timeout_s: float
+    is_forced: bool
+    """Whether a process that does not end in time is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What was done to one run."""
+
+    run_id: str
+    status: RunStatus | None
+    """How the run stands now; None for one that never began."""
+    was_over: bool
+    """Whether it had ended before."""
+    pid: int | None = None
+    """The process that was ended, if there was one."""
+    is_killed: bool = False
+    was_stale: bool = False
+    """Whether a pidfile lay there that nobody held any more."""
+
+
+async def stop_run(store: Store, run_id: str, folder: RunFolder, pid_file: Path, wish: Wish) -> Stopped:
+    """Stop a run's process, and cancel or suspend the run; return when neither process nor pidfile is left.
+
+    Raises:
+        NotStopped: the process (or another driver of the run) has not ended in time; the message says what it is at.
+        RunIsDriven: the run is to be suspended and a process elsewhere drives it.
+    """
+    before = await store.find_run(run_id)
+    async with _alone(folder, wish.timeout_s):
+        with holder_of(pid_file) as holder:
+            is_killed = holder is not None and await _end(store, run_id, holder, wish)
+            pid = None if holder is None else holder.pid
+        was_stale = remove_stale(pid_file) and pid is None
+        forget_dead(folder)
+        status = await _settle(store, run_id, wish)
+    return Stopped(run_id, status, before is not None and before.status.is_final, pid, is_killed, was_stale)
+
+
+async def end_holder(pid_file: Path) -> None:
+    """End the process that holds a pidfile, if there is one: its run is suspended, or after 5 s it is killed."""
+    with holder_of(pid_file) as holder:
+        if holder is None:
+            return
+        holder.signal(signal.SIGTERM)
+        if not await _has_ended(holder, FORCED_STOP_S):
+            holder.signal(signal.SIGKILL)
+            await _has_ended(holder, FORCED_STOP_S)
+
+
+async def _end(store: Store, run_id: str, holder: Holder, wish: Wish) -> bool:
+    """End a process; return whether it had to be killed."""
+    holder.signal(signal.SIGTERM if wish.is_suspension else signal.SIGINT)
+    if await _has_ended(holder, wish.timeout_s):
+        return False
+    if not wish.is_forced:
+        raise NotStopped(
+            f"Process {holder.pid} of run {run_id!r} has not ended within {wish.timeout_s:g} s: "
+            f"{await _what_it_is_at(store, run_id)}.",
+            remedy="Wait and try again, or kill it with `smithers down --force`.",
+        )
+    holder.signal(signal.SIGKILL)
+    return await _has_ended(holder, FORCED_STOP_S)
+
+
+async def _settle(store: Store, run_id: str, wish: Wish) -> RunStatus | None:
+    """See to the run's own end, its process being gone; return how it stands."""
+    row = await store.find_run(run_id)
+    if row is None:
+        return None
+    if row.status.is_final:
+        return row.status
+    if wish.is_suspension:
+        await suspend_undriven(store, run_id)
+        return (await store.run(run_id)).status
+    with suppress(RunNotActive):  # it ended in this moment
+        await request_cancel(store, run_id)
+    return await _ended_status(store, run_id, wish)
+
+
+async def _ended_status(store: Store, run_id: str, wish: Wish) -> RunStatus:
+    """Wait until a run that somebody elsewhere drives has been cancelled by its driver."""
+    try:
+        async with asyncio.timeout(wish.timeout_s):
+            while not (row := await store.run(run_id)).status.is_final:
+                if not is_driven(row):
+                    await request_cancel(store, run_id)
+                await asyncio.sleep(STOP_POLL_S)
+            return row.status
+    except TimeoutError:
+        raise NotStopped(
+            f"Run {run_id!r} was asked to cancel and has not ended within {wish.timeout_s:g} s: "
+            f"{await _what_it_is_at(store, run_id)}.",
+            remedy="Its driver is another process; `smithers ps` tells which.",
+        ) from None
+
+
+async def _what_it_is_at(store: Store, run_id: str) -> str:
+    if await store.find_run(run_id) is None:
+        return "it has not begun the run"
+    state = await read_state(store, run_id)
+    busy = [node.node_id for node in state.nodes.values() if node.state is NodeState.IN_PROGRESS]
+    if busy:
+        return f"{', '.join(map(repr, busy))} still run{'s' if len(busy) == 1 else ''}"
+    return f"the run is {state.status}, and the process does not answer"
+
+
+async def _has_ended(holder: Holder, timeout_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(holder.fileno(), ended.set)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await ended.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(holder.fileno())
+    return True
+
+
+@asynccontextmanager
+async def _alone(folder: RunFolder, timeout_s: float) -> AsyncIterator[None]:
+    """Let nobody else stop the same run meanwhile: a second signal would end its process the hard way."""
+    try:
+        descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        await _locked(descriptor, timeout_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _locked(descriptor: int, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not _is_locked(descriptor):  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(STOP_POLL_S)
+    except TimeoutError:
+        raise NotStopped("Another `smithers down` is at this run.", remedy="Let that one end.") from None
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
