@@ -8,7 +8,7 @@ import click
 
 from smithersd.cli.failures import exiting
 
-_COMMANDS = ("up", "approve", "deny", "cancel", "ps", "inspect", "events", "graph")
+_COMMANDS = ("up", "down", "approve", "deny", "cancel", "ps", "inspect", "events", "graph")
 """The commands in the order in which --help lists them; each is `command` of the module of its name."""
 
 

@@ -1,0 +1,139 @@
+"""smithers down: end a run's process, and cancel or suspend the run."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.output import say
+from smithersd.cli.standing import next_steps, standing
+from smithersd.cli.words import Phrase
+from smithersd.config import STOP_TIMEOUT_S_DEFAULT
+from smithersd.daemon.exit_codes import ExitCode
+from smithersd.daemon.folder import StateFolder, find_state_folder
+from smithersd.daemon.residents import pid_file_of, resident_runs, run_of_pid_file
+from smithersd.daemon.stopping import Stopped, Wish, stop_run
+from smithersd.engine import choose_run
+from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
+from smithersd.store import Store
+
+
+@click.command(
+    "down",
+    short_help="End a run's process: cancel the run, or suspend it.",
+    epilog=run_epilog("smithers down", "smithers down release-1 --suspend", "smithers down --all"),
+)
+@run_argument
+@click.option("--suspend", "is_suspension", is_flag=True, help="Leave the run resumable instead of cancelling it.")
+@click.option("--all", "is_all", is_flag=True, help="Every run that has a process, or whose process has died.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=STOP_TIMEOUT_S_DEFAULT,
+    show_default=True,
+    help="Seconds to wait for the end.",
+)
+@click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended by then.")
+@click.option("--pid-file", metavar="FILE", help="The process's pidfile, where it is not that of the run.")
+@store_option
+@debug_option
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    *,
+    run: str | None,
+    is_suspension: bool,
+    is_all: bool,
+    timeout_s: float,
+    is_forced: bool,
+    pid_file: str | None,
+    store: str | None,
+) -> None:
+    """End a run's process and wait for it.
+
+    The run is cancelled, or with --suspend left so that --resume goes on. A run that has ended stays as it is, and only
+    its server is stopped. What a process that died has left behind is put in order.
+    """
+    if is_all and (run is not None or pid_file is not None):
+        raise InvalidRequest("--all is every run.", remedy="Leave RUN and --pid-file out beside it.")
+    wish = Wish(is_suspension, timeout_s, is_forced)
+    folder = find_state_folder()
+    named = None if pid_file is None else Path(pid_file).absolute()
+    if is_all:
+        is_done = on_store(store, lambda opened: _stop_all(opened, folder, wish, store))
+        context.exit(ExitCode.FINISHED if is_done else ExitCode.FAILED)
+    on_store(store, lambda opened: _stop_one(opened, folder, run, named, wish, store))
+
+
+async def _stop_one(
+    store: Store, folder: StateFolder, said: str | None, pid_file: Path | None, wish: Wish, url: str | None
+) -> None:
+    run_id = await _chosen(store, folder, said, pid_file)
+    found = pid_file or pid_file_of(folder.run(run_id))
+    await _say(store, await stop_run(store, run_id, folder.run(run_id), found, wish), url)
+
+
+async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
+    """The run that is meant: the named one, that of the pidfile, else the only one that has a process."""
+    if said is not None:
+        return await _named(store, folder, said)
+    if pid_file is not None:
+        run_id = run_of_pid_file(folder, pid_file)
+        if run_id is None:
+            raise RunNotFound(
+                f"No run of {str(folder.path)!r} has the pidfile {str(pid_file)!r}.", remedy="Name the run."
+            )
+        return run_id
+    residents = await resident_runs(store, folder)
+    if len(residents) == 1:
+        return residents[0]
+    return (await choose_run(store, None)).run_id
+
+
+async def _named(store: Store, folder: StateFolder, said: str) -> str:
+    """A process that has claimed a run may not have begun it yet: then only its folder is there."""
+    try:
+        return (await choose_run(store, said)).run_id
+    except RunNotFound:
+        if said in folder.runs():
+            return said
+        raise
+
+
+async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | None) -> bool:
+    """Stop every run that has a process, all at once; return whether each of them has ended."""
+    run_ids = await resident_runs(store, folder)
+    if not run_ids:
+        say("No run has a process here.")
+    stopping = [stop_run(store, one, folder.run(one), pid_file_of(folder.run(one)), wish) for one in run_ids]
+    outcomes = await asyncio.gather(*stopping, return_exceptions=True)
+    for outcome in outcomes:
+        match outcome:
+            case Stopped():
+                await _say(store, outcome, url)
+            case NotStopped() | UserError():
+                say(Phrase(outcome.message, "red"))
+            case _:
+                raise outcome
+    return all(isinstance(outcome, Stopped) for outcome in outcomes)
+
+
+async def _say(store: Store, stopped: Stopped, url: str | None) -> None:
+    run = await store.find_run(stopped.run_id)
+    if run is None:
+        say(f"Run {stopped.run_id} had not begun. ", _process(stopped))
+        return
+    verb = "had ended" if stopped.was_over else "is"
+    say(Phrase(f"Run {run.run_id} {verb} ", "bold"), standing(run), ". ", _process(stopped))
+    if not stopped.was_over:
+        for line in next_steps(run, [], url):
+            say(line)
+
+
+def _process(stopped: Stopped) -> str:
+    if stopped.pid is not None:
+        return f"Process {stopped.pid} " + ("was killed." if stopped.is_killed else "has ended.")
+    return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process here."
