@@ -1,8 +1,14 @@
 """Who may ask: with a token whoever has it, without one only this machine's own tools."""
 
+import asyncio
+
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from smithersd.errors import InvalidRequest
+from smithersd.serve.auth import Guard
+from smithersd.serve.errors import Forbidden, Unauthorized
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story
 
@@ -170,3 +176,44 @@ async def test_insecure_opens_the_host_but_not_to_pages_of_other_sites(connect: 
 def test_an_allowed_host_that_is_none_is_an_error(make_app: MakeApp, host: str) -> None:
     with pytest.raises(InvalidRequest):
         make_app(allowed_hosts=[host])
+
+
+class Transport(asyncio.Transport):
+    """A connection from some address."""
+
+    def __init__(self, peer: object) -> None:
+        super().__init__({"peername": peer})
+
+
+def request_from(peer: object) -> web.Request:
+    return make_mocked_request("GET", "/", headers={"Host": "localhost:7331"}, transport=Transport(peer))
+
+
+@pytest.mark.parametrize(
+    "peer", [("10.0.0.5", 1), ("192.0.2.1", 1), ("2001:db8::1", 1, 0, 0), ("::ffff:10.0.0.5", 1, 0, 0), ("0.0.0.0", 1)]
+)
+def test_other_machines_need_a_token_or_an_insecure_app(peer: object) -> None:
+    guard = Guard(token=None, is_insecure=False, allowed_hosts=["localhost"])
+    with pytest.raises(Forbidden) as refused:
+        guard.check(request_from(peer))
+    assert refused.value.remedy is not None
+    assert "--auth-token" in refused.value.remedy
+    assert "--insecure" in refused.value.remedy
+    Guard(token=None, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
+    with pytest.raises(Unauthorized):
+        Guard(token=TOKEN, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
+
+
+@pytest.mark.parametrize(
+    "peer", [("127.0.0.1", 1), ("127.8.8.8", 1), ("::1", 1, 0, 0), ("::ffff:127.0.0.1", 1, 0, 0), ""]
+)
+def test_this_machine_needs_none(peer: object) -> None:
+    Guard(token=None, is_insecure=False, allowed_hosts=[]).check(request_from(peer))
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {}])
+async def test_probes_are_answered_without_a_token_whoever_asks(connect: Connect, headers: dict[str, str]) -> None:
+    client = await connect()
+    for path in ("/health", "/ready"):
+        for method in ("GET", "HEAD"):
+            assert (await client.request(method, path, headers=headers)).status == 200
