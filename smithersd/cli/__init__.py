@@ -2,11 +2,13 @@
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
 
-from smithersd.cli.failures import exiting
+from smithersd.cli.failures import ReaderLeft, exiting
+from smithersd.daemon.exit_codes import ExitCode
 
 _COMMANDS = ("up", "down", "approve", "deny", "cancel", "ps", "inspect", "events", "graph")
 """The commands in the order in which --help lists them; each is `command` of the module of its name."""
@@ -24,18 +26,32 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"smithersd.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; that its reader has left is ours to handle, click would call it a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="smithersd", prog_name="smithers", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context
 def smithers(context: click.Context, *, debug: bool) -> None:
     """Run a durable workflow as a service, and watch, decide and stop it."""
     context.obj = debug
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(ExitCode.USAGE)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
     given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
     with exiting(is_debugging="--debug" in (sys.argv[1:] if arguments is None else arguments)):
-        sys.exit(smithers.main(**given) or 0)
+        code = smithers.main(**given) or ExitCode.FINISHED
+        sys.stdout.flush()
+        sys.exit(code)

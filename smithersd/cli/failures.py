@@ -1,5 +1,7 @@
 """How a command fails: one line of what happened, one of what to do, and an exit code that is never click's own."""
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,6 +12,10 @@ import click
 
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.errors import SmithersError
+
+
+class ReaderLeft(Exception):
+    """Whoever read our output has left: that is no fault (`smithers events | head`)."""
 
 
 @contextmanager
@@ -24,10 +30,16 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has left: that is no fault (`smithers events | head`).
-        sys.stderr.close()
+    except (ReaderLeft, BrokenPipeError):
+        # What is still buffered goes nowhere, instead of failing once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FINISHED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _say("The output cannot be written: no space is left on the device.", None)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
     except SmithersError as error:
         if is_debugging:
             traceback.print_exc()
