@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from smithersd.core.events import NodeWaitingApproval, Recorded
-from smithersd.core.states import NodeState
 from smithersd.elements import Workflow
 from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, prepare_run, result_of
 from smithersd.errors import UserError
@@ -63,9 +62,6 @@ class _Person:
         self._clock = clock
         self._decisions = decisions
         self._asked: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-        for node in engine.state.nodes.values():
-            if node.state is NodeState.WAITING_APPROVAL:
-                self._asked.put_nowait(node.key)
         engine.observe(self._notice)
 
     async def answer(self) -> None:

@@ -17,6 +17,7 @@ from smithersd.cli import words
 from smithersd.cli.tidings import closing_lines, opening_lines
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
+from smithersd.core.states import NodeState
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.log_file import LogFile
 from smithersd.daemon.options import LogFormat
@@ -95,6 +96,9 @@ class LogReport:
         """Say what runs, and where."""
         self._begun = begun
         self._say_all(opening_lines(begun))
+        for node in begun.engine.state.nodes.values() if begun.engine.is_resumed else ():
+            if node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
+                self._say_all([f"{words.node_name(*node.key)} asked before: {words.one_line(node.gate.title)}"])
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""

@@ -41,14 +41,11 @@ class PlainReport:
         self._print(text.splitlines(), sys.stderr)
 
     def begin(self, begun: Begun) -> None:
-        """Say what runs, where, and how it stands."""
+        """Say what runs and where, and what it asked before this process took it up."""
         self._begun = begun
         self._print(opening_lines(begun), sys.stdout)
-        nodes = begun.engine.state.nodes.values()
-        for node in nodes:
-            if node.state is NodeState.IN_PROGRESS:
-                self._say(node.started_at_ms or 0, [f"{words.node_name(*node.key)} started"])
-            elif node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
+        for node in begun.engine.state.nodes.values() if begun.engine.is_resumed else ():
+            if node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
                 self._say_gate(node.gate.requested_at_ms, node.key, node.gate.title)
 
     def show(self, recorded: Sequence[Recorded]) -> None:

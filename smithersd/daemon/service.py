@@ -170,8 +170,8 @@ class _Service:
 
     def _take(self, engine: Engine, url: str | None) -> None:
         self._engine = engine
-        engine.observe(self._show)
         self._report.begin(Begun(engine, self._options.workflow, self._options.store, url))
+        engine.observe(self._show)
         if self._stopped_by is not None:
             self._ask_to_end(engine, self._stopped_by)
 

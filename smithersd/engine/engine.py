@@ -63,6 +63,8 @@ class Engine:
         self._is_cancelled = False
         self._suspension: str | None = None
         self._observers: list[Observer] = []
+        self._first_events: Sequence[Recorded] = ()
+        self._is_resumed = False
         self._problem: str | None = None
         self._is_abandoned = False
         self._is_created = False
@@ -101,9 +103,19 @@ class Engine:
         """Whether there is nothing to drive: the run had ended when it was taken up."""
         return self._is_ended_before
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run was taken up, not begun."""
+        return self._is_resumed
+
     def observe(self, observer: Observer) -> None:
-        """Show every durable step's events to `observer`, in the event loop's thread."""
+        """Show every durable step's events to `observer`, in the event loop's thread, from the first step on.
+
+        Call it before `drive`.
+        """
         self._observers.append(observer)
+        if self._first_events:
+            observer(self._first_events)
 
     def request_cancel(self) -> None:
         """Cancel the run: attempts are ended, waits closed, then it is over."""
@@ -142,14 +154,14 @@ class Engine:
             LeaseLost: another driver was quicker.
             StoreUnavailable: the store refused.
         """
-        self._is_created = True
+        self._is_created = self._is_resumed = True
         await self._begin(None)
 
     async def _begin(self, new_run: NewRun | None) -> None:
         step = self._flow.take_step()
         await self._store.commit(Commit(self.run_id, self._fence, batch_of(step, self.state), new_run=new_run))
         self._is_created = True
-        self._show(step.events)
+        self._first_events = step.events
         self._act(step)
 
     async def drive(self) -> RunStatus:

@@ -1,0 +1,94 @@
+"""smithers logs: what a run's daemon has written to its log."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option
+from smithersd.config import LOG_POLL_S
+from smithersd.daemon.folder import RunFolder, find_state_folder
+from smithersd.daemon.presence import last_presence, read_presence
+from smithersd.engine import choose_run
+from smithersd.errors import RunNotFound, UserError
+from smithersd.store import Store
+
+_COPY_BYTES = 64 * 1024
+
+
+@click.command("logs", short_help="Print a run's log file.", epilog=run_epilog("smithers logs -f"))
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until the process has ended.")
+@store_option
+@debug_option
+def command(run: str | None, *, follow: bool, store: str | None) -> None:
+    """Print what a run's process has written to its log: what happened, and what the workflow printed.
+
+    A run that was started in a terminal has a log only with --log-file.
+    """
+    folder = find_state_folder().run(_run_id(run, store))
+    path = _log_of(folder)
+    try:
+        _print_log(path, folder, is_followed=follow)
+    except FileNotFoundError:
+        raise UserError(
+            f"Run {folder.path.name!r} has no log here.", remedy="`smithers events` prints what happened in it."
+        ) from None
+
+
+def _run_id(said: str | None, store: str | None) -> str:
+    """The run that is meant; one whose process is about to begin it has only a folder yet."""
+
+    async def chosen(opened: Store) -> str:
+        return (await choose_run(opened, said)).run_id
+
+    try:
+        return on_store(store, chosen)
+    except RunNotFound:
+        if said is not None and said in find_state_folder().runs():
+            return said
+        raise
+
+
+def _log_of(folder: RunFolder) -> Path:
+    """The log that the run's process wrote down, else the one in its folder."""
+    presence = last_presence(folder)
+    return folder.log_file if presence is None or presence.log_file is None else Path(presence.log_file)
+
+
+def _print_log(path: Path, folder: RunFolder, *, is_followed: bool) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            is_last = not is_followed or read_presence(folder) is None
+            _copy_out(descriptor)
+            if is_last:
+                return
+            descriptor = _followed(descriptor, path)
+            time.sleep(LOG_POLL_S)
+    finally:
+        os.close(descriptor)
+
+
+def _copy_out(descriptor: int) -> None:
+    while data := os.read(descriptor, _COPY_BYTES):
+        sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _followed(descriptor: int, path: Path) -> int:
+    """The descriptor to go on with: after a rotation that of the new file, and from its beginning if it was cut."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return descriptor
+    open_one = os.fstat(descriptor)
+    if not os.path.samestat(open_one, now):
+        _copy_out(descriptor)
+        os.close(descriptor)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if os.lseek(descriptor, 0, os.SEEK_CUR) > now.st_size:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
