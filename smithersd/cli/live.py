@@ -42,6 +42,9 @@ class LiveReport:
             self._note(one.event)
         self._region.change()
 
+    def reload(self) -> None:
+        """There is nothing to read anew."""
+
     def end(self, *, is_still_served: bool) -> None:
         """Leave the last drawing on the screen, and say how the run ended."""
         self._region.stop()

@@ -106,6 +106,9 @@ class LogReport:
             if not isinstance(one.event, _UNTOLD):
                 self._say(*_lines_of(one))
 
+    def reload(self) -> None:
+        """There is nothing to read anew."""
+
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run stands."""
         if self._begun is not None:

@@ -56,6 +56,9 @@ class PlainReport:
             elif not isinstance(one.event, _UNTOLD):
                 self._say(one.timestamp_ms, [phrase.text for phrase in words.event_phrases(one.event)])
 
+    def reload(self) -> None:
+        """There is nothing to read anew."""
+
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run ended, and what to do next."""
         if self._begun is not None:

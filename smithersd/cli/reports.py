@@ -10,8 +10,11 @@ from pathlib import Path
 from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
 from smithersd.core.events import Recorded
+from smithersd.daemon.environment import Inherited
+from smithersd.daemon.notify import Notifier
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report
+from smithersd.daemon.supervision import SupervisorReport
 
 _LOGGER = "smithersd"
 
@@ -25,12 +28,16 @@ def choose_log(options: ServiceOptions) -> LogReport | None:
 
 
 @contextmanager
-def choose_report(options: ServiceOptions, log: LogReport | None) -> Iterator[Report]:
-    """Report to this process's streams while the `with` lasts, and to the log; a log on stderr says it all."""
-    if log is not None and options.log_file is None:
-        reports: list[Report] = [log]
-    else:
-        reports = [_live_report() if _is_terminal() else PlainReport(), *([] if log is None else [log])]
+def choose_report(options: ServiceOptions, log: LogReport | None, inherited: Inherited) -> Iterator[Report]:
+    """Report to this process's streams while the `with` lasts, to the log, and to a service manager.
+
+    A log on stderr says it all. The manager comes last: once it is told, the others have been.
+    """
+    reports: list[Report] = [] if log is None else [log]
+    if log is None or options.log_file is not None:
+        reports.insert(0, _live_report() if _is_terminal() else PlainReport())
+    if inherited.notify_address is not None:
+        reports.append(SupervisorReport(Notifier(inherited.notify_address), inherited.watchdog_s))
     with reporting(reports) as report:
         yield report
 
@@ -73,6 +80,10 @@ class _Reports:
     def show(self, recorded: Sequence[Recorded]) -> None:
         for report in self._reports:
             report.show(recorded)
+
+    def reload(self) -> None:
+        for report in self._reports:
+            report.reload()
 
     def end(self, *, is_still_served: bool) -> None:
         for report in self._reports:

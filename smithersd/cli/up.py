@@ -10,6 +10,7 @@ from smithersd.cli.inputs import read_input
 from smithersd.cli.options import store_option
 from smithersd.cli.output import say, say_json
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.options import LogFormat, ServeOptions, ServiceOptions
 from smithersd.engine import StartMode, load_workflow
@@ -48,15 +49,19 @@ def command(context: click.Context, /, **flags: Any) -> None:
 
     Ctrl+C cancels the run, SIGTERM suspends it so that --resume goes on; a second one ends at once.
     """
+    # Before anything else: nothing of it is for the workflow, whose file is imported soon.
+    inherited = take_environment()
     _check_flags(context, flags)
+    if flags["auth_token"] is None:
+        flags["auth_token"] = inherited.auth_token
     options = _options(flags, is_debugging=flags["is_debugging"] or bool(context.obj))
     if flags["detach"]:
         _run_in_background(options, is_json=flags["is_json"])
     else:
-        _run_here(options)
+        _run_here(options, inherited)
 
 
-def _run_here(options: ServiceOptions) -> NoReturn:
+def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
     from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
@@ -64,8 +69,8 @@ def _run_here(options: ServiceOptions) -> NoReturn:
 
     source = load_workflow(options.workflow)
     log = choose_log(options)
-    with choose_report(options, log) as report:
-        code, has_left_tasks = run_in_loop(run_service(options, source, report, log))
+    with choose_report(options, log, inherited) as report:
+        code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
     leave(code, has_left_tasks=has_left_tasks)
 
 

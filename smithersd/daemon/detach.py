@@ -7,8 +7,9 @@
       prints where the run is  <----------- "started", or the first error
 
 A fresh interpreter, so that nothing is forked that has threads or loops. The options travel through a pipe, so that
-neither argv nor the environment shows the token or the store's password. What the daemon prints before its log is
-open goes to a file without a name that the parent holds: it shows it when the start fails, whatever way.
+neither argv nor the environment (which `daemon/environment.py` has cleared) shows the token or the store's password.
+What the daemon prints before its log is open goes to a file without a name that the parent holds: it shows it when the
+start fails, whatever way.
 """
 
 import os
@@ -24,11 +25,10 @@ from daemon import DaemonContext
 from pydantic import TypeAdapter
 
 from smithersd.daemon.options import ServiceOptions
+from smithersd.engine.leftovers import MARK
 from smithersd.errors import StartFailed, rebuilt
 
 _ENTRY = "smithersd.cli.detached"
-_SECRET_VARIABLES = frozenset({"SMITHERS_API_KEY", "SMITHERS_STORE"})
-"""What the options carry, and no task should find in the daemon's environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
             stdout=output,
             stderr=output,
             pass_fds=(output, answer),
-            env={name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES},
+            # A daemon that a command starts is none of that command's leftovers.
+            env={name: value for name, value in os.environ.items() if name != MARK},
         )
     finally:
         os.close(answer)

@@ -35,6 +35,9 @@ class Report(Protocol):
     def show(self, recorded: Sequence[Recorded]) -> None:
         """These events are durable."""
 
+    def reload(self) -> None:
+        """SIGHUP came: the log, if there is one, has been opened anew."""
+
     def end(self, *, is_still_served: bool) -> None:
         """The run is driven no longer; perhaps the process stays to serve it as it is."""
 

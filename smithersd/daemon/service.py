@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -46,25 +47,39 @@ _SUSPENDED_BY_SIGTERM = "stopped"
 
 
 async def run_service(
-    options: ServiceOptions, source: WorkflowSource, report: Report, log: Log | None = None
+    options: ServiceOptions,
+    source: WorkflowSource,
+    report: Report,
+    log: Log | None = None,
+    *,
+    sockets: Sequence[socket.socket] = (),
 ) -> ExitCode:
     """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
 
     SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log anew.
+    It is served on `sockets` where some are given that listen already.
 
     Raises:
         UserError: what the author or the operator must mend; no run was begun.
         LeaseLost: another driver took the run.
     """
-    return await _Service(options, source, report, log).run()
+    return await _Service(options, source, report, log, sockets).run()
 
 
 class _Service:
-    def __init__(self, options: ServiceOptions, source: WorkflowSource, report: Report, log: Log | None) -> None:
+    def __init__(
+        self,
+        options: ServiceOptions,
+        source: WorkflowSource,
+        report: Report,
+        log: Log | None,
+        sockets: Sequence[socket.socket],
+    ) -> None:
         self._options = options
         self._source = source
         self._report = report
         self._log = log
+        self._sockets = sockets
         self._folder = StateFolder(Path(options.state_folder))
         self._input: Any = UNSET if options.input is None else json.loads(options.input)
         self._engine: Engine | None = None
@@ -80,6 +95,8 @@ class _Service:
             exit_code=self._forced_exit_code,
             before_exit=self._report.release,
         )
+        if self._options.run_id is not None:
+            check_run_id(self._options.run_id)
         with signals.installed():
             self._check_unmade_store()
             async with open_store(self._options.store or self._folder.store_path) as store:
@@ -131,8 +148,6 @@ class _Service:
     async def _run_id(self, store: Store) -> str:
         """The run to begin or to take up; a prefix is enough for one that must exist."""
         given = self._options.run_id
-        if given is not None:
-            check_run_id(given)
         if self._options.mode is StartMode.RESUME:
             return (await choose_run(store, given)).run_id
         return given or self._new_run_id()
@@ -145,6 +160,7 @@ class _Service:
 
         return served(
             self._options.serve,
+            sockets=self._sockets,
             workflow=self._source.workflow,
             store=store,
             run_id=run_id,
@@ -204,7 +220,8 @@ class _Service:
         """A log is opened anew; without one it is the terminal that has gone, and the run is to go on later."""
         if self._log is not None:
             self._log.reopen()
-        elif sys.stdin.isatty():
+        self._report.reload()
+        if self._log is None and sys.stdin.isatty():
             self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:

@@ -1,7 +1,8 @@
 """The server beside a run, and a loud word where it can be reached from other machines without a token."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,9 +16,18 @@ from smithersd.store import Store
 
 @asynccontextmanager
 async def served(
-    options: ServeOptions, *, workflow: Workflow[Any], store: Store, run_id: str, abort: asyncio.Event, report: Report
+    options: ServeOptions,
+    *,
+    sockets: Sequence[socket.socket],
+    workflow: Workflow[Any],
+    store: Store,
+    run_id: str,
+    abort: asyncio.Event,
+    report: Report,
 ) -> AsyncIterator[str]:
     """Serve a run, which need not have begun, while the `with` lasts; give the URL.
+
+    Sockets that listen already take the place of host and port.
 
     Raises:
         UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
@@ -32,14 +42,19 @@ async def served(
         insecure=options.is_insecure,
         allowed_hosts=options.allowed_hosts,
     )
-    async with serving(app, options.host, options.port) as server:
-        if options.auth_token is None and not is_loopback(options.host):
-            report.warn(_exposure(options))
+    async with serving(app, options.host, options.port, sockets=sockets) as server:
+        for host in _public_hosts(options.host, sockets) if options.auth_token is None else ():
+            report.warn(_exposure(host, options))
         yield server.url
 
 
-def _exposure(options: ServeOptions) -> str:
-    lines = [f"Listening on {options.host} without a token."]
+def _public_hosts(host: str, sockets: Sequence[socket.socket]) -> list[str]:
+    hosts = [one.getsockname()[0] for one in sockets if one.family != socket.AF_UNIX] if sockets else [host]
+    return [host for host in hosts if not is_loopback(host)]
+
+
+def _exposure(host: str, options: ServeOptions) -> str:
+    lines = [f"Listening on {host} without a token."]
     if options.is_insecure:
         lines += [
             "WHOEVER REACHES THIS ADDRESS MAY WATCH, DECIDE AND CANCEL THE RUN.",

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, host: str, port: int, *, sock: socket.socket | None = None
+    app: web.Application, host: str, port: int, *, sockets: Sequence[socket.socket] = ()
 ) -> AsyncIterator[Server]:
     """Serve an app while the `with` lasts; at its end streams get the last events and are closed.
 
@@ -34,12 +34,12 @@ async def serving(
         app: the application, as a rule one of `create_serve_app`.
         host: a name or address of this machine; "0.0.0.0" and "::" are all of them.
         port: the port, 0 for a free one.
-        sock: a socket that listens already (socket activation); host and port are not used then.
+        sockets: sockets that listen already (socket activation); host and port are not used then.
 
     Raises:
         UserError: the port is taken or may not be used, or the host is none of this machine's.
     """
-    sockets = listen(host, port) if sock is None else [sock]
+    sockets = sockets or listen(host, port)
     for listener in sockets:
         limit_send_buffer(listener)
     runner = web.AppRunner(

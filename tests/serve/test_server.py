@@ -28,7 +28,7 @@ async def test_port_0_takes_a_free_port_and_the_url_reaches_it(make_app: MakeApp
 async def test_a_socket_that_listens_already_is_taken(make_app: MakeApp) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    async with serving(make_app(), "unused", 0, sock=listener) as server, aiohttp.ClientSession() as http:
+    async with serving(make_app(), "unused", 0, sockets=[listener]) as server, aiohttp.ClientSession() as http:
         assert server.port == listener.getsockname()[1]
         async with http.get(f"{server.url}/health") as answer:
             assert answer.status == 200
@@ -40,7 +40,7 @@ async def test_a_unix_socket_is_this_machine(make_app: MakeApp, tmp_path: Path) 
     listener.bind(path)
     listener.listen()
     listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    async with serving(make_app(), "unused", 0, sock=listener) as server:
+    async with serving(make_app(), "unused", 0, sockets=[listener]) as server:
         assert server.url == f"unix:{path}"
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as http:
             assert (await http.get("http://localhost/health")).status == 200

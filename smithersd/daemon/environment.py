@@ -1,0 +1,130 @@
+"""What the process was given for itself alone: its token, and what systemd hands it. Taken once, before author code.
+
+Whatever stays in `os.environ` is inherited by every command of a task, and read by any library. A token is overwritten
+in memory too: /proc/PID/environ goes on showing what a process was started with, its forks' does so as well, and any
+process of the same user may look.
+"""
+
+import ctypes
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from smithersd.errors import UserError
+
+TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - a name
+STORE_VARIABLE = "SMITHERS_STORE"
+
+TOKEN_CREDENTIAL = "auth-token"  # noqa: S105 - a name
+"""The credential that a unit passes with `LoadCredential=auth-token:FILE`."""
+
+_SECRETS = (TOKEN_VARIABLE,)
+_FROM_SYSTEMD = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "CREDENTIALS_DIRECTORY",
+)
+_FIRST_PASSED_DESCRIPTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What was in the environment for us. The token shows in no representation.
+
+    `sockets` listen already (socket activation). The watchdog wants a sign of life every `watchdog_s` seconds, sent to
+    `notify_address`, as all that a service manager is told. None and empty where there is no such thing.
+    """
+
+    auth_token: str | None = field(default=None, repr=False)
+    sockets: tuple[socket.socket, ...] = ()
+    notify_address: str | None = None
+    watchdog_s: float | None = None
+
+
+def take_environment() -> Inherited:
+    """Read what is ours and remove it; the second time there is nothing.
+
+    Raises:
+        UserError: the credential cannot be read, or what was passed is no socket that listens.
+    """
+    given = {name: os.environ.pop(name) for name in _FROM_SYSTEMD if name in os.environ}
+    secrets = {name: _take_secret(name) for name in (*_SECRETS, *_store_with_password())}
+    credential = _credential(given.get("CREDENTIALS_DIRECTORY"))
+    return Inherited(
+        auth_token=secrets[TOKEN_VARIABLE] if credential is None else credential,
+        sockets=_sockets(given),
+        notify_address=given.get("NOTIFY_SOCKET"),
+        watchdog_s=_watchdog_s(given),
+    )
+
+
+def _take_secret(name: str) -> str | None:
+    if name not in os.environ:
+        return None
+    _overwrite(name)
+    return os.environ.pop(name)
+
+
+def _store_with_password() -> tuple[str, ...]:
+    return (STORE_VARIABLE,) if urlsplit(os.environ.get(STORE_VARIABLE, "")).password else ()
+
+
+def _overwrite(name: str) -> None:
+    """Blank a value in the block of memory that /proc/PID/environ shows; `os.environ` has a copy."""
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_void_p
+    address = getenv(os.fsencode(name))
+    if address is not None:
+        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+
+
+def _credential(folder: str | None) -> str | None:
+    if folder is None:
+        return None
+    try:
+        return (Path(folder) / TOKEN_CREDENTIAL).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:  # the unit passes other credentials
+        return None
+    except (OSError, UnicodeError) as error:
+        raise UserError(
+            f"The credential {TOKEN_CREDENTIAL!r} cannot be read: {error}.", remedy="See to the unit's LoadCredential=."
+        ) from error
+
+
+def _watchdog_s(given: dict[str, str]) -> float | None:
+    usec = given.get("WATCHDOG_USEC", "")
+    is_ours = given.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(usec) / 1e6 if usec.isdigit() and is_ours else None
+
+
+def _sockets(given: dict[str, str]) -> tuple[socket.socket, ...]:
+    count = given.get("LISTEN_FDS", "")
+    if not count.isdigit() or given.get("LISTEN_PID") != str(os.getpid()):
+        return ()
+    return tuple(_listener(_FIRST_PASSED_DESCRIPTOR + index) for index in range(int(count)))
+
+
+def _listener(descriptor: int) -> socket.socket:
+    try:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
+        listener = socket.socket(fileno=descriptor)
+        is_listening = bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError as error:
+        raise _no_listener(descriptor) from error
+    if not is_listening or listener.type is not socket.SOCK_STREAM:
+        raise _no_listener(descriptor)
+    listener.setblocking(False)  # noqa: FBT003 - as above
+    return listener
+
+
+def _no_listener(descriptor: int) -> UserError:
+    return UserError(
+        f"Descriptor {descriptor}, which was passed to this process, is no socket that listens for streams.",
+        remedy="Use ListenStream= and Accept=no in the socket unit.",
+    )

@@ -1,0 +1,33 @@
+"""The gates of a run that wait for a person, followed from step to step without looking at every node."""
+
+from collections.abc import Sequence
+
+from smithersd.core.events import ApprovalRequested, Recorded
+from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.states import NodeState
+
+
+class Gates:
+    """What waits for a person at present, in the order of asking."""
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+        self._asked: dict[NodeKey, None] = {node.key: None for node in run.nodes.values() if _waits(node)}
+
+    def follow(self, recorded: Sequence[Recorded]) -> None:
+        """Take in the events of a step."""
+        for one in recorded:
+            if isinstance(one.event, ApprovalRequested):
+                self._asked[one.event.node_id, one.event.iteration] = None
+
+    @property
+    def waiting(self) -> list[NodeRecord]:
+        """The nodes whose gates wait."""
+        nodes = [self._run.nodes[key] for key in self._asked]
+        waiting = [node for node in nodes if _waits(node)]
+        self._asked = {node.key: None for node in waiting}
+        return waiting
+
+
+def _waits(node: NodeRecord) -> bool:
+    return node.state is NodeState.WAITING_APPROVAL
