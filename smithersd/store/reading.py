@@ -1,6 +1,6 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.config import EVENT_PAGE_BYTES_MAX
+from smithersd.config import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX
 from smithersd.core.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
@@ -41,8 +41,8 @@ def run_rows_with_prefix(prefix: str, limit: int) -> Transaction[list[RunRow]]:
 
 
 def event_rows(run_id: str, after_seq: int, limit: int) -> Transaction[list[EventRow]]:
-    """Read events in order; a page also stops after 4 MiB of payload, with one event at least."""
-    rows = yield Page("select_events", (run_id, after_seq, limit), EVENT_PAGE_BYTES_MAX)
+    """Read events in order, at most 5,000; a page also stops after 4 MiB of payload, with one event at least."""
+    rows = yield Page("select_events", (run_id, after_seq, min(limit, EVENTS_PER_PAGE_MAX)), EVENT_PAGE_BYTES_MAX)
     return [EventRow(*row) for row in rows]
 
 

@@ -142,7 +142,7 @@ class Store:
         return await self._database.read(reading.run_rows_with_prefix(prefix, limit))
 
     async def events(self, run_id: str, *, after_seq: int, limit: int = EVENTS_PER_PAGE_MAX) -> list[EventRow]:
-        """Read a page of events in order: at most `limit`, and some 4 MiB; empty only at the log's end."""
+        """Read a page of events in order: at most `limit`, 5,000 and 4 MiB; empty only at the log's end."""
         return await self._database.read(reading.event_rows(run_id, after_seq, limit))
 
     async def outputs(self, run_id: str) -> list[OutputRow]:

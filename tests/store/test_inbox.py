@@ -1,0 +1,230 @@
+"""Decisions and cancels: checked and left in one transaction, once, in a fixed order of refusals."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from smithersd.core.states import RunStatus
+from smithersd.errors import (
+    ApprovalAlreadyDecided,
+    ApprovalAmbiguous,
+    ApprovalNotPending,
+    NodeNotFound,
+    RunNotActive,
+    RunNotFound,
+)
+from smithersd.store import Store
+from smithersd.store.records import Commit, Decision, GateRow, GateStatus, InboxKind
+from tests.store.backends import Backend
+from tests.store.processes import DEADLINE_S, ready_child
+from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step
+
+
+async def begin_with(store: Store, *gates: GateRow) -> None:
+    await store.commit(begin("run-1", pending(1, "gate"), pending(2, "task"), gates=gates))
+
+
+async def finish(store: Store) -> None:
+    seq = (await store.run("run-1")).last_seq + 1
+    await store.commit(Commit("run-1", 1, end(seq), applied=tuple(row.id for row in await store.inbox("run-1"))))
+
+
+async def test_a_decision_is_left_with_all_that_was_said(store: Store) -> None:
+    await begin_with(store, gate(iteration=3))
+    submitted = await store.submit_decision(decision(is_approval=False, note="no\n", decision='{"a": 1}'))
+    (row,) = await store.inbox("run-1")
+    assert (row.id, row.kind, row.node_id, row.iteration) == (submitted.inbox_id, InboxKind.DENY, "gate", 3)
+    assert (row.note, row.decided_by, row.decision, row.created_at_ms) == ("no\n", "ann", '{"a": 1}', NOW_MS)
+    assert submitted.is_leased
+    assert submitted.inbox_id is not None
+    assert await store.is_in_inbox("run-1", submitted.inbox_id)
+    assert not await store.is_in_inbox("run-2", submitted.inbox_id)
+
+
+async def test_a_decision_for_what_is_not_there_is_refused(store: Store) -> None:
+    with pytest.raises(RunNotFound):
+        await store.submit_decision(decision())
+    await begin_with(store)
+    for node_id in ("nope", "gate\0", "GATE"):
+        with pytest.raises(NodeNotFound):
+            await store.submit_decision(decision(node_id))
+    with pytest.raises(ApprovalNotPending):
+        await store.submit_decision(decision("task"))
+
+
+async def test_an_unnamed_gate_among_several_is_ambiguous(store: Store) -> None:
+    await begin_with(store, gate(iteration=0), gate(iteration=1), decided(iteration=2))
+    with pytest.raises(ApprovalAmbiguous) as caught:
+        await store.submit_decision(decision())
+    assert caught.value.details == {"pending": [{"nodeId": "gate", "iteration": i} for i in (0, 1)]}
+    await store.submit_decision(decision(iteration=0))
+    await store.submit_decision(decision())
+    assert [row.iteration for row in await store.inbox("run-1")] == [0, 1]
+
+
+SAME = [
+    (decision(), decision(note="another note", at_ms=NOW_MS + 5)),
+    (decision(by=None), decision(by=None)),
+    (decision(decision='{"a": 1, "b": 2}'), decision(decision='{ "b": 2, "a": 1 }')),
+    (decision(decision=None), decision(decision="null")),
+    (decision(is_approval=False), decision(is_approval=False, iteration=0)),
+]
+OTHERWISE = [
+    (decision(), decision(is_approval=False)),
+    (decision(), decision(by="bob")),
+    (decision(by=None), decision()),
+    (decision(decision="1"), decision(decision="true")),
+    (decision(decision="1"), decision()),
+]
+
+
+async def apply(store: Store) -> None:
+    """Apply the inbox as an engine would."""
+    (row,) = await store.inbox("run-1")
+    status = GateStatus.GRANTED if row.kind is InboxKind.APPROVE else GateStatus.DENIED
+    answered = gate(
+        status=status, note=row.note, decided_by=row.decided_by, decision=row.decision, decided_at_ms=NOW_MS
+    )
+    await store.commit(replace(step("run-1", event(3), gates=(answered,)), applied=(row.id,)))
+
+
+@pytest.mark.parametrize(("first", "again"), SAME)
+async def test_the_same_decision_again_is_accepted_and_changes_nothing(
+    store: Store, first: Decision, again: Decision
+) -> None:
+    await begin_with(store, gate())
+    submitted = await store.submit_decision(first)
+    assert await store.submit_decision(again) == submitted
+    await apply(store)
+    assert (await store.submit_decision(again)).inbox_id is None
+    await finish(store)
+    assert (await store.submit_decision(again)).inbox_id is None
+    assert await store.inbox("run-1") == []
+
+
+@pytest.mark.parametrize(("first", "other"), OTHERWISE)
+async def test_another_decision_hears_who_won(store: Store, first: Decision, other: Decision) -> None:
+    await begin_with(store, gate())
+    await store.submit_decision(replace(first, note="mine"))
+
+    async def refused() -> dict[str, object]:
+        with pytest.raises(ApprovalAlreadyDecided) as caught:
+            await store.submit_decision(other)
+        assert caught.value.details is not None
+        return dict(caught.value.details)
+
+    before = await refused()
+    assert (before["decidedBy"], before["approved"], before["note"]) == (first.decided_by, True, "mine")
+    assert (before["decidedAtMs"], before["nodeId"], before["iteration"]) == (NOW_MS, "gate", 0)
+    await apply(store)
+    assert await refused() == before
+    await finish(store)
+    assert await refused() == before, "that it was decided comes before that the run has ended"
+
+
+async def test_without_an_iteration_and_with_none_pending_the_latest_decided_gate_is_meant(store: Store) -> None:
+    latest = decided(iteration=0, at_ms=NOW_MS + 9, by="zoe")
+    await begin_with(store, latest, decided(iteration=1), gate(iteration=2, status=GateStatus.CANCELLED))
+    assert (await store.submit_decision(decision(by="zoe"))).inbox_id is None
+    with pytest.raises(ApprovalAlreadyDecided, match="by zoe"):
+        await store.submit_decision(decision(by="ann"))
+
+
+async def test_a_gate_that_was_closed_or_never_asked_waits_for_nothing(store: Store) -> None:
+    await begin_with(store, gate(status=GateStatus.CANCELLED))
+    for wanted in (decision(), decision(iteration=0), decision(iteration=1), decision(iteration=2**40)):
+        with pytest.raises(ApprovalNotPending):
+            await store.submit_decision(wanted)
+
+
+async def test_a_run_that_has_ended_takes_no_more(store: Store) -> None:
+    await begin_with(store, gate(status=GateStatus.CANCELLED))
+    await finish(store)
+    with pytest.raises(RunNotActive, match="ended"):
+        await store.submit_decision(decision())
+    with pytest.raises(RunNotActive, match="ended"):
+        await store.submit_cancel("run-1", created_at_ms=NOW_MS)
+    with pytest.raises(NodeNotFound):
+        await store.submit_decision(decision("nope"))
+    assert await store.inbox("run-1") == []
+
+
+async def test_a_cancel_on_its_way_shuts_out_decisions_but_not_earlier_ones(store: Store) -> None:
+    await begin_with(store, gate(), gate("other"))
+    await store.submit_decision(decision())
+    await store.submit_cancel("run-1", created_at_ms=NOW_MS, decided_by="ann")
+    with pytest.raises(RunNotActive, match="cancelled"):
+        await store.submit_decision(decision("other"))
+    await store.submit_decision(decision())
+
+
+async def test_a_second_cancel_is_the_first(store: Store) -> None:
+    await begin_with(store)
+    first = await store.submit_cancel("run-1", created_at_ms=NOW_MS, decided_by="ann")
+    assert await store.submit_cancel("run-1", created_at_ms=NOW_MS + 1, decided_by="bob") == first
+    (row,) = await store.inbox("run-1")
+    assert (row.kind, row.decided_by, row.node_id, row.iteration) == (InboxKind.CANCEL, "ann", None, None)
+    with pytest.raises(RunNotFound):
+        await store.submit_cancel("nope", created_at_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("status", [status for status in RunStatus if not status.is_final])
+async def test_every_live_run_takes_decisions_and_cancels(store: Store, status: RunStatus) -> None:
+    await begin_with(store, gate())
+    await store.commit(step("run-1", event(3), status=status))
+    await store.release_lease("run-1", 1)
+    assert not (await store.submit_decision(decision())).is_leased
+    assert not (await store.submit_cancel("run-1", created_at_ms=NOW_MS)).is_leased
+
+
+async def test_an_inbox_id_is_never_given_twice(store: Store) -> None:
+    await begin_with(store, gate(), gate("other"))
+    first = (await store.submit_decision(decision())).inbox_id
+    await apply(store)
+    second = (await store.submit_decision(decision("other"))).inbox_id
+    assert first is not None
+    assert second is not None
+    assert second > first
+
+
+@pytest.mark.slow
+async def test_of_50_decisions_at_once_from_5_processes_one_is_applied_and_49_hear_who_won(
+    backend: Backend, store: Store
+) -> None:
+    await begin_with(store, gate())
+    verb = ("decide", backend.url, "run-1", "gate")
+    async with (
+        ready_child(*verb, "a", 10) as a, ready_child(*verb, "b", 10) as b, ready_child(*verb, "c", 10) as c,
+        ready_child(*verb, "d", 10) as d, ready_child(*verb, "e", 10) as e,
+    ):  # fmt: skip
+        children = [a, b, c, d, e]
+        for child in children:
+            child.go()
+        answers = [answer for child in children for answer in await child.line()]
+    (row,) = await store.inbox("run-1")
+    assert Counter(answer["code"] for answer in answers) == {None: 1, "APPROVAL_ALREADY_DECIDED": 49}
+    assert {answer["winner"] for answer in answers} == {row.decided_by}
+
+
+@pytest.mark.slow
+async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_applied(
+    backend: Backend, store: Store
+) -> None:
+    count = 500
+    names = [f"gate-{i}" for i in range(count)]
+    nodes = [pending(seq, name) for seq, name in enumerate(names, 1)]
+    await store.commit(begin("run-1", *nodes, gates=tuple(gate(name) for name in names)))
+    seq, granted = count, set()
+    async with ready_child("decide_all", backend.url, "run-1", count) as child, asyncio.timeout(DEADLINE_S):
+        child.go()
+        while len(granted) < count:
+            inbox = await store.inbox("run-1")
+            seq += 1
+            granted |= {row.node_id for row in inbox}
+            gates = tuple(decided(str(row.node_id)) for row in inbox)
+            await store.commit(replace(step("run-1", event(seq), gates=gates), applied=tuple(row.id for row in inbox)))
+        assert await child.line() == "done"
+    assert {row.status for row in await store.gates("run-1")} == {GateStatus.GRANTED}
+    assert (await store.run("run-1")).last_seq == seq

@@ -1,0 +1,32 @@
+"""Outputs: one for each node and iteration, whatever JSON they are."""
+
+import json
+
+import pytest
+
+from smithersd.config import OUTPUT_BYTES_MAX
+from smithersd.store import Store
+from tests.store.rows import NOW_MS, begin, event, output, step
+
+
+async def test_outputs_come_back_as_they_were(store: Store) -> None:
+    await store.commit(begin())
+    rows = (output("b", '{"a": "\\u0000"}'), output("a", "null", at_ms=NOW_MS + 1), output("a", "2", iteration=1))
+    await store.commit(step("run-1", event(1), outputs=rows))
+    assert await store.outputs("run-1") == [rows[2], rows[0], rows[1]]
+    assert await store.output("run-1", "b", 0) == '{"a": "\\u0000"}'
+    assert await store.output("run-1", "a", 1) == "2"
+
+
+@pytest.mark.parametrize("key", [("run-1", "a", 1), ("run-1", "a\0", 0), ("run-2", "a", 0), ("run-1", "a", 2**40)])
+async def test_an_output_that_is_not_there_is_none(store: Store, key: tuple[str, str, int]) -> None:
+    await store.commit(begin())
+    await store.commit(step("run-1", event(1), outputs=(output("a"),)))
+    assert await store.output(*key) is None
+
+
+async def test_an_output_of_10_mib_is_kept_whole(store: Store) -> None:
+    text = json.dumps("x" * (OUTPUT_BYTES_MAX - 2))
+    await store.commit(begin())
+    await store.commit(step("run-1", event(1), outputs=(output("a", text),)))
+    assert await store.output("run-1", "a", 0) == text
