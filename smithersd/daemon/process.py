@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import NoReturn
 
-from smithersd.daemon.exit_codes import ExitCode
+from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
+from smithersd.errors import SmithersError, UserError
 
 EXIT_GRACE_S = 1.0
 """How long the interpreter may take to shut down: author code may have left threads that it would wait for."""
@@ -18,25 +20,43 @@ _IDLE_THREADS_END_S = 0.1
 def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
     """Run a service in a new event loop; return its exit code and whether tasks are left behind in the loop.
 
+    An error that ends a run that was begun ends the process soon, whatever author code is still running.
     Not by `asyncio.run`, which would wait at its end for every task and thread that author code has left.
     """
     loop = _new_loop()
-    asyncio.set_event_loop(loop)
-    code = loop.run_until_complete(service)
+    try:
+        code = loop.run_until_complete(service)
+    except UserError:  # no run was begun, so nothing is left behind
+        loop.close()
+        raise
+    except SmithersError as error:
+        _leave_soon(exit_code_of_error(error))
+        raise
+    _ignore_further_stops()
     return code, bool(asyncio.all_tasks(loop))
 
 
 def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
     """End the process with its code, whatever author code is still running."""
-    flush()
+    _flush()
     if has_left_tasks or _has_left_threads():
         os._exit(code)
-    threading.Thread(target=_leave_late, args=(code,), name="smithersd-exit", daemon=True).start()
+    _leave_soon(code)
     sys.exit(code)
 
 
-def flush() -> None:
-    """Write out what was printed."""
+def _ignore_further_stops() -> None:
+    """Who asked for an end may ask again: it is coming, and its exit code stands."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave_soon(code: int) -> None:
+    """See to it that the process ends with this code even if something keeps the interpreter from shutting down."""
+    threading.Thread(target=_leave_late, args=(code,), name="smithersd-exit", daemon=True).start()
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # its reader has left, it is closed, or there is none
             stream.flush()
@@ -63,4 +83,5 @@ def _has_left_threads() -> bool:
 
 def _leave_late(code: int) -> None:
     threading.Event().wait(EXIT_GRACE_S)
+    _flush()
     os._exit(code)

@@ -120,10 +120,11 @@ class _Service:
     @asynccontextmanager
     async def _claimed(self, folder: RunFolder, run_id: str) -> AsyncIterator[Path]:
         """Hold the run's pidfile: no other process of this machine has the run in hand. The log is opened under it."""
-        pid_file = folder.make().pid_file if self._options.pid_file is None else Path(self._options.pid_file)
+        pid_file = folder.pid_file if self._options.pid_file is None else Path(self._options.pid_file)
+        if self._options.is_forced:
+            await end_holder(pid_file)
+        folder.make()  # only now: the holder may have taken it away at its end
         try:
-            if self._options.is_forced:
-                await end_holder(pid_file)
             with PidFile(pid_file):
                 if self._log is not None:
                     self._log.settle(run_id, folder)

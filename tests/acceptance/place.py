@@ -1,0 +1,167 @@
+"""A folder with workflow files, real `smithers` processes in it, and what they leave behind."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smithersd.core.events import Recorded, decode
+from smithersd.core.fold import RunState, fold
+from smithersd.store import Store, open_store
+
+T = TypeVar("T")
+
+DEADLINE_S = 40.0
+SMITHERS = (sys.executable, "-m", "smithersd")
+PRELUDE = """
+import asyncio, os, signal, sys, time
+from pathlib import Path
+from smithersd import *
+from smithersd import task_context
+"""
+
+
+def until(condition: Callable[[], T], what: str = "a condition") -> T:
+    """Wait until something is true, and return it."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline_s, f"waited in vain for {what}"
+        time.sleep(0.01)
+    return found
+
+
+class Process:
+    """A running `smithers`, with all that it writes in a file."""
+
+    def __init__(self, arguments: tuple[str, ...], folder: Path, output: Path, env: dict[str, str]) -> None:
+        self._output = output
+        with output.open("w") as file:
+            self.popen = subprocess.Popen(
+                (*SMITHERS, *arguments),
+                cwd=folder,
+                env={**_clean_environment(), **env},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self._output.read_text()
+
+    def until_text(self, pattern: str) -> re.Match[str]:
+        """Wait until the process has written something."""
+
+        def found() -> re.Match[str] | None:
+            match = re.search(pattern, self.text)
+            assert match or self.popen.poll() is None, f"it ended without {pattern!r}:\n{self.text}"
+            return match
+
+        return until(found, f"{pattern!r} in\n{self.text}")
+
+    @property
+    def url(self) -> str:
+        return self.until_text(r"Serving at (\S+)")[1]
+
+    @property
+    def run_id(self) -> str:
+        return self.until_text(r"Run (\S+) of")[1]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        return self.popen.wait(DEADLINE_S)
+
+    def end(self) -> None:
+        """At the end of a test: nothing stays."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def request(self, path: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, Any]:
+        """Ask the run's server; a body makes it a POST."""
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+
+class Place:
+    """A working directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[Process] = []
+
+    def write(self, text: str, name: str = "flow.py") -> None:
+        """Write a workflow file; it need not import the usual things."""
+        (self.folder / name).write_text(PRELUDE + textwrap.dedent(text))
+
+    def start(self, *arguments: str, **env: str) -> Process:
+        output = self.folder / f"output-{len(self.processes)}"
+        process = Process(arguments, self.folder, output, env)
+        self.processes.append(process)
+        return process
+
+    def up(self, *arguments: str, **env: str) -> Process:
+        """Start `smithers up flow.py ...`."""
+        return self.start("up", "flow.py", *arguments, **env)
+
+    def run(self, *arguments: str, **env: str) -> tuple[int, str]:
+        """Run a command to its end; return its exit code and what it wrote."""
+        process = self.start(*arguments, **env)
+        return process.wait(), process.text
+
+    def state(self, run_id: str) -> RunState:
+        """Fold a run's log."""
+        return fold(run_id, self.log(run_id))
+
+    def log(self, run_id: str) -> list[Recorded]:
+        """Read a run's log."""
+        return asyncio.run(self._log(run_id))
+
+    def types(self, run_id: str) -> list[str]:
+        """The types of a run's events."""
+        return [type(one.event).__name__ for one in self.log(run_id)]
+
+    async def _log(self, run_id: str) -> list[Recorded]:
+        recorded: list[Recorded] = []
+        async with open_store(self.folder / ".smithers" / "smithers.db") as store:
+            while rows := await self._page(store, run_id, recorded):
+                recorded += rows
+        assert [one.seq for one in recorded] == list(range(len(recorded))), "the log has gaps"
+        return recorded
+
+    async def _page(self, store: Store, run_id: str, known: list[Recorded]) -> list[Recorded]:
+        rows = await store.events(run_id, after_seq=len(known) - 1)
+        return [Recorded(row.seq, row.timestamp_ms, decode(row.payload)) for row in rows]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a file that tasks write to."""
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.end()
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("SMITHERS_")}

@@ -1,0 +1,203 @@
+"""How `up` ends: exit codes, last words, and nothing left behind."""
+
+import subprocess
+
+from tests.acceptance.place import DEADLINE_S, SMITHERS, Place
+
+HELLO = """
+@workflow
+def hello(ctx: Context[str]):
+    return Task("greet", "Hello, {}!".format, ctx.input)
+"""
+
+
+def test_a_finished_run_exits_with_0_and_leaves_only_the_store(place: Place) -> None:
+    place.write(HELLO)
+    code, text = place.run("up", "flow.py", "--input", '"you"', "--run-id", "r")
+    assert (code, place.state("r").status) == (0, "finished")
+    assert "Run finished" in text
+    assert not list((place.folder / ".smithers" / "runs").iterdir())
+    assert (place.folder / ".smithers").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(place: Place) -> None:
+    place.write("""
+        def shout(): raise ValueError("too loud")
+
+        @workflow
+        def failing(ctx):
+            return Task("shout", shout)
+        """)
+    code, text = place.run("up", "flow.py:failing", "--run-id", "r")
+    assert code == 1
+    assert "too loud" in text
+    assert "  smithers up flow.py:failing --from r\n" in text
+    assert "Traceback" not in text
+
+
+def test_a_cancelled_run_exits_with_2(place: Place) -> None:
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Approval("gate", title="Go?")
+        """)
+    up = place.up("--run-id", "r")
+    up.until_text("smithers approve r --node gate")
+    assert place.run("cancel", "r")[0] == 0
+    assert up.wait() == 2
+    assert "  smithers up flow.py --from r\n" in up.text
+
+
+def test_no_wait_suspends_a_run_that_only_waits_and_exits_with_3(place: Place) -> None:
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("last", int))
+        """)
+    code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait")
+    assert (code, place.state("r").status) == (3, "suspended")
+    assert "  smithers up flow.py --run-id r --resume\n" in text
+    place.run("approve", "r")
+    assert place.run("up", "flow.py", "--run-id", "r", "--resume", "--no-wait")[0] == 0
+
+
+def test_a_decision_of_another_process_lets_the_run_go_on(place: Place) -> None:
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Sequence(Approval("gate", title="Go?"), Task("last", int))
+        """)
+    up = place.up("--run-id", "r")
+    command = up.until_text(r"smithers (approve .*)\n")[1]
+    assert place.run(*command.split())[0] == 0
+    assert up.wait() == 0
+
+
+def test_a_run_that_has_ended_is_never_run_again(place: Place) -> None:
+    place.write("""
+        def once():
+            with open("effects", "a") as file: file.write("x\\n")
+
+        @workflow
+        def single(ctx):
+            return Task("once", once)
+        """)
+    assert place.run("up", "flow.py", "--run-id", "r")[0] == 0
+    for way in ("--resume", "--resume-or-start"):
+        assert place.run("up", "flow.py", "--run-id", "r", way)[0] == 0
+    code, text = place.run("up", "flow.py", "--run-id", "r")
+    assert code == 4
+    assert "--resume" in text
+    assert place.lines("effects") == ["x"]
+
+
+def test_the_end_of_a_run_is_served_until_a_signal_which_then_exits_with_the_runs_own_code(place: Place) -> None:
+    place.write("""
+        def shout(): raise ValueError("too loud")
+
+        @workflow
+        def failing(ctx):
+            return Task("shout", shout)
+        """)
+    up = place.up("--run-id", "r", "--serve", "--port", "0")
+    up.until_text("Served as it is")
+    assert up.request("/")[1]["status"] == "failed"
+    up.popen.terminate()
+    assert up.wait() == 1
+    again = place.up("--run-id", "r", "--resume", "--serve", "--port", "0")
+    again.until_text("Served as it is")
+    assert again.request("/")[1]["status"] == "failed"
+    again.popen.terminate()
+    assert again.wait() == 1
+
+
+def test_only_force_takes_a_run_from_a_process_that_lives(place: Place) -> None:
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Approval("gate", title="Go?")
+        """)
+    first = place.up("--run-id", "r")
+    first.until_text("smithers approve")
+    assert place.run("up", "flow.py", "--run-id", "r", "--resume")[0] == 4
+    second = place.up("--run-id", "r", "--resume", "--force")
+    second.until_text("smithers approve")
+    assert first.wait() == 143
+    place.run("approve", "r")
+    assert second.wait() == 0
+
+
+def test_a_workflow_that_cannot_be_rendered_or_imported_leaves_nothing_behind(place: Place) -> None:
+    place.write("""
+        @workflow
+        def twice(ctx):
+            return Sequence(Task("same", int), Task("same", int))
+        """)
+    code, text = place.run("up", "flow.py", "--serve", "--port", "0")
+    assert code == 4
+    assert "same" in text
+    place.write("raise RuntimeError('not today')", "broken.py")
+    code, text = place.run("up", "broken.py")
+    assert code == 4
+    assert "not today" in text
+    assert not (place.folder / ".smithers").exists()
+    assert "Traceback" in place.run("up", "broken.py", "--debug")[1]
+
+
+def test_what_author_code_left_running_does_not_hold_up_the_end(place: Place) -> None:
+    place.write("""
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+
+        async def careless():
+            threading.Thread(target=time.sleep, args=(300,)).start()
+            ThreadPoolExecutor().submit(time.sleep, 300)
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, 300)
+            asyncio.get_running_loop().create_task(asyncio.sleep(300))
+
+        @workflow
+        def leaving(ctx):
+            return Task("careless", careless)
+        """)
+    assert place.run("up", "flow.py")[0] == 0
+
+
+def test_what_tasks_print_is_told_with_their_node_and_in_the_log(place: Place) -> None:
+    place.write("""
+        import logging
+
+        def speak():
+            print("to stdout")
+            print("to stderr", file=sys.stderr)
+            logging.getLogger("mine").warning("to the log")
+
+        @workflow
+        def speaking(ctx):
+            return Task("speak", speak)
+        """)
+    code, text = place.run("up", "flow.py", "--run-id", "r")
+    assert code == 0
+    for said in ("to stdout", "to stderr", "to the log"):
+        assert text.count(said) == 1
+        assert f"speak | {said}\n" in text
+    assert "NodeOutput" in place.types("r")
+
+
+def test_a_reader_who_leaves_does_not_stop_the_run(place: Place) -> None:
+    place.write("""
+        async def chatter():
+            for number in range(50):
+                print("line", number, "x" * 5_000)
+                await asyncio.sleep(0.005)
+
+        @workflow
+        def talking(ctx):
+            return Task("chatter", chatter)
+        """)
+    command = (*SMITHERS, "up", "flow.py", "--run-id", "r")
+    with subprocess.Popen(command, cwd=place.folder, stdout=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        up.stdout.readline()
+        up.stdout.close()
+        assert up.wait(DEADLINE_S) == 0
+    assert place.state("r").status == "finished"

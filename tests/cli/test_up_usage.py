@@ -1,0 +1,76 @@
+"""What `up` refuses, before it makes anything."""
+
+from pathlib import Path
+
+import pytest
+
+from smithersd.cli import main
+
+FLOW = """
+from smithersd import Context, Task, workflow
+
+@workflow
+def hello(ctx: Context[str]):
+    return Task("greet", "Hello, {}!".format, ctx.input)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SMITHERS_API_KEY", "SMITHERS_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flow.py").write_text(FLOW)
+    return tmp_path
+
+
+def up(*flags: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["up", "flow.py", *(() if "--input" in flags else ("--input", '"you"')), *flags])
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--resume",), "There is no"),
+        (("--from", "nope"), "There is no"),
+        (("--run-id", "a/b"), "cannot be a run id"),
+        (("--resume", "--from", "x"), "contradict"),
+        (("--resume-or-start",), "--run-id"),
+        (("--force",), "--resume"),
+        (("--port", "0"), "--serve"),
+        (("--serve", "--auth-token", ""), "token is empty"),
+        (("--serve", "--port", "65536"), "--port"),
+        (("--input", "{"), "no JSON"),
+        (("--input", "@nope"), "cannot be read"),
+        (("--input", "7"), "input of workflow"),
+        (("--max-concurrency", "0"), "--max-concurrency"),
+        (("--nonsense",), "--nonsense"),
+    ],
+)
+def test_a_usage_error_exits_with_4_says_what_is_wrong_and_makes_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], told: str
+) -> None:
+    assert up(*flags) == 4
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "Traceback" not in said.err
+    assert not said.out
+    assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == ["flow.py"]
+
+
+def test_an_empty_token_in_the_environment_is_refused_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SMITHERS_API_KEY", "")
+    assert up("--serve") == 4
+    assert "token is empty" in capsys.readouterr().err
+
+
+def test_a_host_that_is_none_begins_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert up("--serve", "--host", "no.such.host.invalid", "--run-id", "r") == 4
+    assert "There is no host" in capsys.readouterr().err
+    assert up("--resume", "--run-id", "r") == 4
+    assert "There is no run" in capsys.readouterr().err
