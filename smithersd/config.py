@@ -51,8 +51,9 @@ FEED_PAGE_ROWS = 1_000
 """Stored events that a follower who is behind reads at once; followers at the same place share them."""
 FEED_PAGES_BYTES_MAX = 8 * MIB
 """Bytes of such pages that one feed remembers for all its followers together."""
-FEED_FANOUT_S = 0.000_025
-"""What waking one follower costs: the tail rests this long for each of them, so that it leaves half of the loop."""
+FEED_REST_S = 0.000_1
+"""How long the tail rests after it woke a follower: some four times what that costs, so that the rest of the loop has
+most of the time, however many follow."""
 STREAMS_MAX = 1_000
 STREAM_WRITE_BYTES_MAX = 64 * KIB
 STREAM_WRITE_TIMEOUT_S = 30.0

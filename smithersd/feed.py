@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from smithersd.config import (
-    FEED_FANOUT_S,
     FEED_PAGE_ROWS,
     FEED_PAGES_BYTES_MAX,
     FEED_POLL_S,
+    FEED_REST_S,
     FEED_RING_BYTES_MAX,
     STREAM_WRITE_BYTES_MAX,
 )
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _Read = TypeVar("_Read")
 
-_PAUSE_LEAST_S = 0.001
+_REST_LEAST_S = 0.001
 """A shorter rest than this costs more than it gives."""
 
 
@@ -148,6 +148,12 @@ class Follower:
         self._page_after = after_seq
         self.cursor = after_seq
         """The seq of the last event that was taken (or of where it started)."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to take than was taken, so that `take` need not wait for news."""
+        ring = self._tail.ring
+        return ring is not None and self.cursor < ring.last_seq
 
     async def take(self, *, bytes_max: int = STREAM_WRITE_BYTES_MAX) -> Sequence[Encoded]:
         """Wait for the next events and take at least one of them, and at most about `bytes_max` in all.
@@ -344,11 +350,11 @@ class _Tail:
                 await self._woken.wait()
 
     async def _publish_and_rest(self) -> None:
-        """Wake all followers, then leave them and everybody else in the loop the time that this takes."""
+        """Wake all followers, then leave the loop to others: what comes meanwhile goes out in one piece."""
         self._publish()
-        pause_s = self.followers * FEED_FANOUT_S
-        if pause_s >= _PAUSE_LEAST_S:
-            await asyncio.sleep(pause_s)
+        rest_s = self.followers * FEED_REST_S
+        if rest_s >= _REST_LEAST_S:
+            await asyncio.sleep(rest_s)
 
     def _publish(self) -> None:
         news, self._news = self._news, asyncio.Event()

@@ -72,14 +72,14 @@ class EventStream:
             self._cut()
 
     async def _send_all(self, follower: Follower, wanted: Wanted | None) -> None:
-        while True:
-            events = await self._next(follower)
-            if not events:
-                return
+        while events := await self._next(follower):
             await self._send(events if wanted is None else [event for event in events if wanted(event)])
 
     async def _next(self, follower: Follower) -> Sequence[Encoded]:
         """Take what comes next, and ping while nothing comes."""
+        if follower.is_behind:
+            # A client that follows a long log without pause must not keep the others from theirs.
+            await asyncio.sleep(0)
         while True:
             try:
                 async with asyncio.timeout_at(self._written_at_s + self._ping_s):
@@ -93,11 +93,14 @@ class EventStream:
             data = _PING
         for start in range(0, len(data), STREAM_WRITE_BYTES_MAX):
             await self._write(data[start : start + STREAM_WRITE_BYTES_MAX])
-        # A client that follows a long log without pause must not keep the others from theirs.
-        await asyncio.sleep(0)
 
     async def _write(self, data: bytes) -> None:
-        await self._within_time(self.response.write(data))
+        writing = self.response.write(data)
+        if self._is_idle() and len(data) <= STREAM_WRITE_BYTES_MAX // 2:
+            # It need not wait for the client, so it needs no timer: most writes are small, and there are many.
+            await writing
+        else:
+            await self._within_time(writing)
         self._written_at_s = asyncio.get_running_loop().time()
 
     async def _within_time(self, writing: Coroutine[Any, Any, None]) -> None:
@@ -107,6 +110,11 @@ class EventStream:
         except TimeoutError:
             self._cut()
             raise
+
+    def _is_idle(self) -> bool:
+        """Whether the client has taken all that was written."""
+        transport = self._request.transport
+        return transport is not None and transport.get_write_buffer_size() == 0
 
     def _is_overdue(self) -> bool:
         return asyncio.get_running_loop().time() >= self._written_at_s + self._ping_s
