@@ -1,0 +1,62 @@
+"""Workflows that the tests of the command line run."""
+
+import sys
+import time
+from typing import Any
+
+from pydantic import BaseModel
+
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Task, workflow
+
+sys.stdout.write("a workflow file may print\n")
+
+
+class Order(BaseModel):
+    version: str = "1.0"
+
+
+def _made(order: Order) -> dict[str, str]:
+    return {"wheel": f"demo-{order.version}.whl", "notes": "long " * 100}
+
+
+@workflow
+def quick(ctx: Context[Order]) -> Any:
+    return Sequence(Task("make", _made, ctx.input), Task("say", str.upper, "done"))
+
+
+@workflow
+def gate(ctx: Context[Order]) -> Any:
+    made = Task("make", _made, ctx.input)
+    ask = Approval("publish", title="Publish it?", show=made)
+    return Sequence(made, ask, Task("release", lambda decision: decision.decision, ask))
+
+
+@workflow
+def gates(ctx: Context[None]) -> Any:
+    return Parallel(Approval("left"), Approval("right", title="Take the right one?", on_deny="skip"), id="both")
+
+
+@workflow
+def slow(ctx: Context[None]) -> Any:
+    return Task("sleep", time.sleep, 300)
+
+
+@workflow
+def failing(ctx: Context[None]) -> Any:
+    return Task("divide", lambda: 1 / 0, retries=1, retry_delay=0.01)
+
+
+@workflow
+def counting(ctx: Context[None]) -> Any:
+    return Sequence(Approval("start"), *(Task(f"step-{i}", str, i) for i in range(50)))
+
+
+@workflow
+def shapes(ctx: Context[None]) -> Any:
+    first = Task("first", str.upper, "a", retries=3, timeout="1h30m", label="The first")
+    return Sequence(
+        first,
+        Parallel(Task("second", str.lower, first, continue_on_fail=True), max_concurrency=2),
+        Branch(lambda c: True, then=Task("yes", str, 1), otherwise=Task("no", str, 0)),
+        lambda c: Task("later", str.upper, c.output(first)),
+    )

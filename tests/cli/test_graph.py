@@ -1,0 +1,69 @@
+"""graph."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import FLOWS, Said
+
+Smithers = Callable[..., Said]
+
+
+def test_people_get_the_tree_with_what_comes_after_what(smithers: Smithers, place: Path) -> None:
+    said = smithers("graph", f"{FLOWS}:shapes")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "shapes",
+        "  sequence",
+        '    first            task  "The first", retries 3, timeout 1h30m',
+        "    parallel (at most 2 at once)",
+        "      second         task  after first, may fail",
+        "    branch",
+        "      then: yes      task",
+        "      otherwise: no  task",
+        "    lazy                   rendered when the flow reaches it",
+    ]
+    assert list(place.iterdir()) == []
+
+
+def test_json_has_the_tree_of_a_frame_and_nothing_that_the_file_prints(smithers: Smithers) -> None:
+    said = smithers("graph", f"{FLOWS}:gate", "--json")
+    assert said.err == "a workflow file may print\n"
+    told = said.document
+    assert (told["workflowName"], told["workflowPath"]) == ("gate", f"{FLOWS}:gate")
+    assert [child["id"] for child in told["tree"]["children"]] == ["make", "publish", "release"]
+    assert told["tree"]["children"][1]["dependsOn"] == ["make"]
+
+
+@pytest.mark.parametrize("given", ['{"version": "7"}', "@order.json"])
+def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> None:
+    (place / "order.json").write_text('{"version": "7"}')
+    assert smithers("graph", f"{FLOWS}:gate", "--input", given).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nope.py",), "There is no workflow file 'nope.py'."),
+        ((str(FLOWS),), "flows.py has 7 workflows."),
+        ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
+        ((f"{FLOWS}:gate", "--input", '{"version": 7}'), "does not fit Order: version"),
+        ((f"{FLOWS}:gate", "--input", "{"), "The input is no JSON"),
+        ((f"{FLOWS}:gate", "--input", "@nope.json"), "cannot be read"),
+        (("broken.py",), "broken.py could not be imported: ZeroDivisionError"),
+        (("twice.py",), "'same'"),
+        ((), "Missing argument"),
+    ],
+)
+def test_what_cannot_be_shown_is_an_error(
+    smithers: Smithers, place: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (place / "broken.py").write_text("1 / 0\n")
+    (place / "twice.py").write_text(
+        "from smithersd import Parallel, Task, workflow\n\n\n@workflow\ndef twice(ctx):\n"
+        "    return Parallel(Task('same', str), Task('same', str))\n"
+    )
+    said = smithers("graph", *arguments)
+    assert (said.code, said.out) == (4, "")
+    assert message in said.err

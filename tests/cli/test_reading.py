@@ -1,0 +1,192 @@
+"""ps and inspect."""
+
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from smithersd.core.states import RunStatus
+from smithersd.engine import StartMode
+from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
+
+Smithers = Callable[..., Said]
+
+
+def test_ps_lists_live_runs_the_newest_first(smithers: Smithers) -> None:
+    run_flow("gates", "live-1")
+    run_flow("quick", "ended-1")
+    run_flow("gate", "live-2")
+    said = smithers("ps")
+    assert (said.code, said.err) == (0, "")
+    rows = said.out.split("\n\n")[0].splitlines()
+    assert rows[0].split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS", "FOR"]
+    assert [row.split()[:3] for row in rows[1:]] == [["live-2", "gate", "suspended"], ["live-1", "gates", "suspended"]]
+    assert [row.split()[5:] for row in rows[1:]] == [["publish"], ["left", "+1"]]
+
+
+def test_ps_tells_what_gets_each_run_on(smithers: Smithers) -> None:
+    run_flow("gate", "live-1")
+    out = smithers("ps").out
+    assert "  publish asks: Publish it?\n    smithers approve live-1 --node publish\n" in out
+    assert f"smithers up {FLOWS}:gate --run-id live-1 --resume\n" in out
+
+
+def test_ps_all_lists_runs_that_have_ended_too(smithers: Smithers) -> None:
+    run_flow("quick", "ended-1")
+    assert smithers("ps").out == "No run is live; `smithers ps --all` lists those that have ended.\n"
+    assert smithers("ps", "--json").document == []
+    assert [run["runId"] for run in smithers("ps", "--all", "--json").document] == ["ended-1"]
+
+
+def test_ps_limit_is_kept_and_said(smithers: Smithers) -> None:
+    for i in range(3):
+        run_flow("quick", f"ended-{i}")
+    said = smithers("ps", "--all", "--limit", "2")
+    assert "ended-2" in said.out
+    assert "ended-0" not in said.out
+    assert said.out.endswith("These are the newest 2; --limit shows more.\n")
+    assert "--limit" not in smithers("ps", "--all", "--limit", "3").out
+    assert smithers("ps", "--limit", "0").code == 4
+
+
+def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
+    run_flow("gate", "live-1")
+    run_flow("failing", "failed-1")
+    failed, live = smithers("ps", "--all", "--json").document
+    assert set(live) == {
+        "runId",
+        "workflowName",
+        "status",
+        "startedAtMs",
+        "finishedAtMs",
+        "error",
+        "workflowPath",
+        "fromRunId",
+        "url",
+        "pid",
+        "waitsFor",
+    }
+    assert (live["status"], live["finishedAtMs"], live["pid"]) == ("suspended", None, None)
+    assert live["workflowPath"] == f"{FLOWS}:gate"
+    [waits_for] = live["waitsFor"]
+    assert (waits_for["nodeId"], waits_for["iteration"], waits_for["title"]) == ("publish", 0, "Publish it?")
+    assert (failed["status"], failed["waitsFor"]) == ("failed", [])
+    assert failed["error"]["name"] == "ZeroDivisionError"
+
+
+def test_a_served_run_is_listed_with_its_address(smithers: Smithers) -> None:
+    with driving("gate", "live-1", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
+        [run] = smithers("ps", "--json").document
+        assert run["pid"] == process.pid
+        with urllib.request.urlopen(f"{run['url']}/health", timeout=10) as answer:
+            assert answer.status == 200
+        assert run["url"] in smithers("ps").out
+        assert run["url"] in smithers("inspect").out
+
+
+def test_a_driven_run_is_listed_with_its_process(smithers: Smithers) -> None:
+    with driving("slow", "live-1", RunStatus.RUNNING) as process:
+        [run] = smithers("ps", "--json").document
+        assert (run["status"], run["url"], run["pid"]) == ("running", None, process.pid)
+        assert f"pid {process.pid}" in smithers("ps").out
+
+
+def test_a_run_whose_process_died_is_called_interrupted(smithers: Smithers) -> None:
+    with driving("slow", "dead-1", RunStatus.RUNNING) as process:
+        kill(process)
+    for said in (smithers("ps"), smithers("inspect")):
+        assert "interrupted" in said.out
+        assert "running" not in said.out
+        assert "in-progress" not in said.out
+        assert f"smithers up {FLOWS}:slow --run-id dead-1 --resume" in said.out
+    [run] = smithers("ps", "--json").document
+    assert (run["status"], run["url"], run["pid"]) == ("interrupted", None, None)
+    assert smithers("inspect", "--json").document["status"] == "interrupted"
+
+
+def test_inspect_shows_the_run_its_tree_and_what_gets_it_on(smithers: Smithers) -> None:
+    run_flow("gate", "live-1", input={"version": "2.0"})
+    out = smithers("inspect").out
+    head, tree, steps = out.split("\n\n")
+    assert head.splitlines()[0] == "live-1 suspended"
+    assert f"workflow  gate ({FLOWS}:gate)" in head
+    assert 'input     {"version":"2.0"}' in head
+    lines = tree.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["┬", "sequence"],
+        ["✓", "make", "finished"],
+        ["?", "publish", "waiting-approval"],
+        ["·", "release", "pending"],
+    ]
+    assert '-> {"wheel":"demo-2.0.whl"' in lines[1]
+    assert all(len(line) < 120 for line in lines)
+    assert steps.splitlines()[:3] == [
+        "publish asks: Publish it?",
+        "  smithers approve live-1 --node publish",
+        "  smithers deny live-1 --node publish",
+    ]
+
+
+def test_inspect_shows_why_a_run_failed(smithers: Smithers) -> None:
+    run_flow("failing", "failed-1")
+    out = smithers("inspect", "failed-1").out
+    assert "error     ZeroDivisionError: task 'divide' failed: division by zero" in out
+    assert "attempt 2, ZeroDivisionError: division by zero" in out
+    assert f"smithers up {FLOWS}:failing --from failed-1" in out
+
+
+def test_inspect_json_is_whole_and_has_the_shapes_of_the_wire(smithers: Smithers) -> None:
+    run_flow("gate", "live-1")
+    told = smithers("inspect", "--json").document
+    assert told["summary"] == {"finished": 1, "waiting-approval": 1, "pending": 1}
+    assert [(node["nodeId"], node["state"]) for node in told["nodes"]] == [
+        ("make", "finished"),
+        ("publish", "waiting-approval"),
+        ("release", "pending"),
+    ]
+    made = told["nodes"][0]
+    assert made["output"] == {"wheel": "demo-1.0.whl", "notes": "long " * 100}
+    assert [attempt["state"] for attempt in made["attempts"]] == ["finished"]
+    assert set(made) == {
+        "nodeId",
+        "iteration",
+        "kind",
+        "label",
+        "state",
+        "attempt",
+        "startedAtMs",
+        "finishedAtMs",
+        "error",
+        "attempts",
+        "output",
+    }
+    [gate] = told["approvals"]
+    assert (gate["nodeId"], gate["shown"], gate["shownTruncated"]) == ("publish", made["output"], False)
+    assert told["tree"]["kind"] == "sequence"
+    assert told["input"] == {}
+
+
+def test_inspect_shows_a_tree_in_tree_order_with_the_subtrees_that_were_reached(smithers: Smithers) -> None:
+    run_flow("shapes", "shapes-1")
+    told = smithers("inspect", "shapes-1")
+    names = [line.split()[1] for line in told.out.split("\n\n")[1].splitlines()]
+    assert names == ["sequence", "first", "parallel", "second", "branch", "yes", "no", "lazy", "later"]
+    assert "parallel (at most 2 at once)" in told.out
+
+
+def test_a_run_that_took_over_another_says_so(smithers: Smithers) -> None:
+    assert run_flow("gate", "live-1") is RunStatus.SUSPENDED
+    assert smithers("cancel", "live-1").code == 0
+    with driving("gate", "live-2", RunStatus.WAITING_APPROVAL, "--from", "live-1"):
+        out = smithers("inspect", "live-2").out
+    assert "took over  what was done of live-1" in out
+    assert "taken over from live-1" in out
+
+
+@pytest.mark.parametrize("command", ["ps", "inspect", "events", "graph"])
+def test_reading_changes_nothing(smithers: Smithers, command: str) -> None:
+    run_flow("gate", "live-1")
+    before = smithers("events", "--json").out
+    smithers(command, *([f"{FLOWS}:gate"] if command == "graph" else []))
+    assert smithers("events", "--json").out == before
+    assert run_flow("gate", "live-1", mode=StartMode.RESUME) is RunStatus.SUSPENDED
