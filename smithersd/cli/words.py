@@ -60,7 +60,7 @@ INTERRUPTED = "interrupted"
 INTERRUPTED_STYLE = "bold red"
 
 
-_STREAM_STYLES = MappingProxyType({"stderr": "red"})
+_STREAM_STYLES = MappingProxyType({"stderr": "yellow"})
 
 
 @dataclass(frozen=True, slots=True)
