@@ -1,12 +1,17 @@
 """The examples do what they say: real artifacts, and only what was approved is published."""
 
 import importlib.util
+import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 from smithersd.testing import run_to_end
@@ -98,3 +103,38 @@ async def test_hello_greets_whom_it_is_given() -> None:
     hello = load("hello").hello
     assert (await run_to_end(hello)).outputs["greet"] == "Hello, world!"
     assert (await run_to_end(hello, "Ada")).outputs["greet"] == "Hello, Ada!"
+
+
+def test_the_command_serves_the_release_and_publishes_it_once_approved(order: dict[str, Any], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "smithersd", "up", str(EXAMPLES / "release.py"), "--serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--input", json.dumps(order)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        said = read_until(process, "smithers approve")
+        url = next(word for word in said.split() if word.startswith("http://"))
+        (gate,) = httpx.get(f"{url}/approvals").json()
+        assert [one["version"] for one in gate["shown"]["artifacts"]] == ["1.2.0", "1.2.0"]
+        assert httpx.post(f"{url}/approve/publish", json={"decidedBy": "alice"}).status_code == 200
+        read_until(process, "Run finished")
+        assert httpx.get(url).json()["status"] == "finished"
+        assert len(list((tmp_path / "published").iterdir())) == 2
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"{text!r} never came: {said}")
