@@ -6,6 +6,7 @@
 It is the nearest one up the tree from the working directory, else a new one there. Folders are for their owner only.
 """
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,19 @@ class StateFolder:
 
 
 def find_state_folder(start: Path | None = None) -> StateFolder:
-    """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to make there."""
+    """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to make there.
+
+    Folders of other users are passed over: what somebody put into /tmp is no place for a run's secrets.
+    """
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
-        if (folder / NAME).is_dir():
+        if _is_ours(folder / NAME):
             return StateFolder(folder / NAME)
     return StateFolder(here / NAME)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and folder.stat().st_uid == os.getuid()
+    except OSError:
+        return False

@@ -105,10 +105,12 @@ class Process:
 
 
 class Place:
-    """A working directory."""
+    """A working directory with a state folder of its own, since a folder above it might have one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.state_folder = folder / ".smithers"
+        self.state_folder.mkdir(mode=0o700)
         self.processes: list[Process] = []
 
     def write(self, text: str, name: str = "flow.py") -> None:
@@ -144,7 +146,7 @@ class Place:
 
     async def _log(self, run_id: str) -> list[Recorded]:
         recorded: list[Recorded] = []
-        async with open_store(self.folder / ".smithers" / "smithers.db") as store:
+        async with open_store(self.state_folder / "smithers.db") as store:
             while rows := await self._page(store, run_id, recorded):
                 recorded += rows
         assert [one.seq for one in recorded] == list(range(len(recorded))), "the log has gaps"

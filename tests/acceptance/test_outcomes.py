@@ -16,8 +16,8 @@ def test_a_finished_run_exits_with_0_and_leaves_only_the_store(place: Place) -> 
     code, text = place.run("up", "flow.py", "--input", '"you"', "--run-id", "r")
     assert (code, place.state("r").status) == (0, "finished")
     assert "Run finished" in text
-    assert not list((place.folder / ".smithers" / "runs").iterdir())
-    assert (place.folder / ".smithers").stat().st_mode & 0o777 == 0o700
+    assert not list((place.state_folder / "runs").iterdir())
+    assert (place.state_folder / "smithers.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(place: Place) -> None:
@@ -140,7 +140,7 @@ def test_a_workflow_that_cannot_be_rendered_or_imported_leaves_nothing_behind(pl
     code, text = place.run("up", "broken.py")
     assert code == 4
     assert "not today" in text
-    assert not (place.folder / ".smithers").exists()
+    assert not list(place.state_folder.iterdir())
     assert "Traceback" in place.run("up", "broken.py", "--debug")[1]
 
 

@@ -1,0 +1,60 @@
+"""Many people decide the same thing at once, from many processes."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+from tests.acceptance.place import DEADLINE_S, Place
+
+PROCESSES = 8
+PEOPLE = 50
+
+APPROVE = """
+import json, sys, threading, urllib.error, urllib.request
+
+url, *people = sys.argv[1:]
+start = threading.Barrier(len(people))
+answers = []
+
+def approve(who):
+    request = urllib.request.Request(url + "/approve/gate", json.dumps({"decidedBy": who}).encode())
+    start.wait()
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answers.append([answer.status, who, None])
+    except urllib.error.HTTPError as error:
+        answers.append([error.code, who, json.loads(error.read())["error"]])
+
+threads = [threading.Thread(target=approve, args=(who,)) for who in people]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(json.dumps(answers))
+"""
+
+
+def test_of_fifty_approvals_at_once_one_is_applied_and_the_others_hear_whose(place: Place) -> None:
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Sequence(Approval("gate", title="Go?"), Task("last", int))
+        """)
+    up = place.up("--run-id", "r", "--serve", "--port", "0")
+    up.until_text("smithers approve")
+    people = [f"person-{number}" for number in range(PEOPLE)]
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPROVE, up.url, *people[number::PROCESSES]], stdout=subprocess.PIPE, text=True
+        )
+        for number in range(PROCESSES)
+    ]
+    answers = [answer for process in crowd for answer in json.loads(process.communicate(timeout=DEADLINE_S)[0])]
+    assert Counter(status for status, _, _ in answers) == {200: 1, 409: PEOPLE - 1}
+    winner = next(who for status, who, _ in answers if status == 200)
+    up.until_text("Run finished")
+    gate = place.state("r").nodes["gate", 0].gate
+    assert gate is not None
+    assert gate.decided_by == winner
+    assert place.types("r").count("ApprovalGranted") == 1
+    for status, _, error in answers:
+        assert status == 200 or (error["code"], error["details"]["decidedBy"]) == ("APPROVAL_ALREADY_DECIDED", winner)
