@@ -32,11 +32,11 @@ from smithersd import task_context
 """
 
 
-def until(condition: Callable[[], T], what: str = "a condition") -> T:
+def until(condition: Callable[[], T], what: str | Callable[[], str] = "a condition") -> T:
     """Wait until something is true, and return it."""
     deadline_s = time.monotonic() + DEADLINE_S
     while not (found := condition()):
-        assert time.monotonic() < deadline_s, f"waited in vain for {what}"
+        assert time.monotonic() < deadline_s, f"waited in vain for {what if isinstance(what, str) else what()}"
         time.sleep(0.01)
     return found
 
@@ -68,7 +68,7 @@ class Process:
             assert match or self.popen.poll() is None, f"it ended without {pattern!r}:\n{self.text}"
             return match
 
-        return until(found, f"{pattern!r} in\n{self.text}")
+        return until(found, lambda: f"{pattern!r} in\n{self.text}")
 
     @property
     def url(self) -> str:
