@@ -1,0 +1,26 @@
+"""A store in a folder of its own, and a second connection to it as another process would have."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from smithersd import Store, open_store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "smithers.db") as store:
+        yield store
+
+
+@pytest.fixture
+async def other_store(store: Store) -> AsyncIterator[Store]:
+    """The same file, opened anew: what another process holds."""
+    async with open_store(store.url) as other:
+        yield other
+
+
+@pytest.fixture(autouse=True)
+def _every_run(every_run_is_what_its_log_says: None) -> None:
+    """The tables of every run that these tests make say what its log says."""

@@ -1,0 +1,115 @@
+"""Small things that tests of runs share: reading a log, waiting for what it will say, answering gates."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from smithersd import Store, Workflow
+from smithersd.core.events import Recorded, decode
+from smithersd.core.fold import NodeRecord, RunState
+from smithersd.core.states import RunStatus
+from smithersd.engine import Engine, StartMode, prepare_run, read_state
+from smithersd.store.records import Decision, Submitted
+from tests.engine.clocks import StillClock
+from tests.engine.mortal import Died, MortalStore, bury
+
+RUN_ID = "r"
+DEADLINE_S = 30.0
+
+
+async def log(store: Store, run_id: str = RUN_ID) -> list[Recorded]:
+    """Everything that has happened."""
+    return [Recorded(r.seq, r.timestamp_ms, decode(r.payload)) for r in await store.events(run_id, after_seq=-1)]
+
+
+async def story(store: Store, run_id: str = RUN_ID) -> list[str]:
+    """The log in short: "NodeStarted a", frames and new nodes left out."""
+    told = [(type(one.event).__name__, getattr(one.event, "node_id", "")) for one in await log(store, run_id)]
+    return [f"{name} {node_id}".strip() for name, node_id in told if name not in {"FrameCommitted", "NodePending"}]
+
+
+async def events_of(store: Store, event_class: type, run_id: str = RUN_ID) -> list[Any]:
+    """All events of one class."""
+    return [one.event for one in await log(store, run_id) if isinstance(one.event, event_class)]
+
+
+async def node(store: Store, node_id: str, run_id: str = RUN_ID) -> NodeRecord:
+    """A node as the log tells it."""
+    return (await read_state(store, run_id)).nodes[node_id, 0]
+
+
+async def until(predicate: Callable[[], bool]) -> None:
+    """Wait for something in this process."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not predicate():  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.002)
+
+
+async def until_state(store: Store, predicate: Callable[[RunState], bool], run_id: str = RUN_ID) -> RunState:
+    """Wait until the durable log says something."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not predicate(state := await read_state(store, run_id)):  # noqa: ASYNC110 - any process may write it
+            await asyncio.sleep(0.002)
+    return state
+
+
+async def decide(store: Store, node_id: str, *, is_approval: bool = True, by: str | None = None) -> Submitted:
+    """A person answers."""
+    return await store.submit_decision(
+        Decision(
+            run_id=RUN_ID,
+            node_id=node_id,
+            is_approval=is_approval,
+            iteration=None,
+            note=None,
+            decided_by=by,
+            decision=None,
+            created_at_ms=1,
+        )
+    )
+
+
+@asynccontextmanager
+async def driven(workflow: Workflow[Any], store: Store, **options: Any) -> Any:
+    """A run under way; it is suspended when the block is left before its end."""
+    engine = await prepare_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    driving = asyncio.create_task(engine.drive())
+    try:
+        yield engine, driving
+    finally:
+        engine.request_suspend("test")
+        await asyncio.wait([driving])
+
+
+async def run(workflow: Workflow[Any], store: Store, **options: Any) -> RunState:
+    """Start a run, or take it up, and drive it to its end."""
+    engine = await prepare_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    async with asyncio.timeout(DEADLINE_S):
+        await engine.drive()
+    return engine.state
+
+
+async def crash_when(
+    workflow: Workflow[Any], store: Store, condition: Callable[[Engine], bool], **options: Any
+) -> None:
+    """Drive a run in a process that dies as soon as the condition holds."""
+    life = MortalStore(store)
+    engine = await prepare_run(workflow, store=life, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    driving = asyncio.create_task(_dies(engine.drive()))
+    await until(lambda: condition(engine) or driving.done())
+    life.is_dead = True
+    engine.request_cancel()  # anything that makes it write
+    await driving
+    bury(store, RUN_ID)
+
+
+async def _dies(driving: Awaitable[RunStatus]) -> None:
+    try:
+        await driving
+    except Died:
+        return
+    raise AssertionError("the process was to die")
+
+
+__all__ = ["RUN_ID", "StillClock", "crash_when", "decide", "driven", "events_of", "log", "node", "run", "story"]
