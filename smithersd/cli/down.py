@@ -12,9 +12,8 @@ from smithersd.cli.words import Phrase
 from smithersd.config import STOP_TIMEOUT_S_DEFAULT
 from smithersd.daemon.exit_codes import ExitCode
 from smithersd.daemon.folder import StateFolder, find_state_folder
-from smithersd.daemon.residents import pid_file_of, resident_runs, run_of_pid_file
+from smithersd.daemon.residents import choose_resident, pid_file_of, resident_runs, run_of_pid_file
 from smithersd.daemon.stopping import Stopped, Wish, stop_run
-from smithersd.engine import choose_run
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
 from smithersd.store import Store
 
@@ -78,29 +77,12 @@ async def _stop_one(
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
     """The run that is meant: the named one, that of the pidfile, else the only one that has a process."""
-    if said is not None:
-        return await _named(store, folder, said)
-    if pid_file is not None:
-        run_id = run_of_pid_file(folder, pid_file)
-        if run_id is None:
-            raise RunNotFound(
-                f"No run of {str(folder.path)!r} has the pidfile {str(pid_file)!r}.", remedy="Name the run."
-            )
-        return run_id
-    residents = await resident_runs(store, folder)
-    if len(residents) == 1:
-        return residents[0]
-    return (await choose_run(store, None)).run_id
-
-
-async def _named(store: Store, folder: StateFolder, said: str) -> str:
-    """A process that has claimed a run may not have begun it yet: then only its folder is there."""
-    try:
-        return (await choose_run(store, said)).run_id
-    except RunNotFound:
-        if said in folder.runs():
-            return said
-        raise
+    if said is not None or pid_file is None:
+        return await choose_resident(store, folder, said)
+    run_id = run_of_pid_file(folder, pid_file)
+    if run_id is None:
+        raise RunNotFound(f"No run of {str(folder.path)!r} has the pidfile {str(pid_file)!r}.", remedy="Name the run.")
+    return run_id
 
 
 async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | None) -> bool:

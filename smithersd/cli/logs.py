@@ -11,9 +11,8 @@ from smithersd.cli.options import debug_option, on_store, run_argument, run_epil
 from smithersd.config import LOG_POLL_S
 from smithersd.daemon.folder import RunFolder, find_state_folder
 from smithersd.daemon.presence import last_presence, read_presence
-from smithersd.engine import choose_run
-from smithersd.errors import RunNotFound, UserError
-from smithersd.store import Store
+from smithersd.daemon.residents import choose_resident
+from smithersd.errors import UserError
 
 _COPY_BYTES = 64 * 1024
 
@@ -28,7 +27,8 @@ def command(run: str | None, *, follow: bool, store: str | None) -> None:
 
     A run that was started in a terminal has a log only with --log-file.
     """
-    folder = find_state_folder().run(_run_id(run, store))
+    state_folder = find_state_folder()
+    folder = state_folder.run(on_store(store, lambda opened: choose_resident(opened, state_folder, run)))
     path = _log_of(folder)
     try:
         _print_log(path, folder, is_followed=follow)
@@ -36,20 +36,6 @@ def command(run: str | None, *, follow: bool, store: str | None) -> None:
         raise UserError(
             f"Run {folder.path.name!r} has no log here.", remedy="`smithers events` prints what happened in it."
         ) from None
-
-
-def _run_id(said: str | None, store: str | None) -> str:
-    """The run that is meant; one whose process is about to begin it has only a folder yet."""
-
-    async def chosen(opened: Store) -> str:
-        return (await choose_run(opened, said)).run_id
-
-    try:
-        return on_store(store, chosen)
-    except RunNotFound:
-        if said is not None and said in find_state_folder().runs():
-            return said
-        raise
 
 
 def _log_of(folder: RunFolder) -> Path:
@@ -84,11 +70,12 @@ def _followed(descriptor: int, path: Path) -> int:
         now = path.stat()
     except FileNotFoundError:
         return descriptor
-    open_one = os.fstat(descriptor)
-    if not os.path.samestat(open_one, now):
-        _copy_out(descriptor)
-        os.close(descriptor)
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    if os.lseek(descriptor, 0, os.SEEK_CUR) > now.st_size:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+    if os.path.samestat(os.fstat(descriptor), now):
+        if os.lseek(descriptor, 0, os.SEEK_CUR) > now.st_size:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+    if now.st_size == 0:
+        return descriptor  # the process writes to the old one until it is told
+    _copy_out(descriptor)
+    os.close(descriptor)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

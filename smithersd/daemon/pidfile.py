@@ -30,7 +30,10 @@ _LOOK_POLL_S = 0.001
 
 
 class PidFile:
-    """This process's claim to a pidfile, from `acquire` to `release`. Also a context manager."""
+    """This process's claim to a pidfile, from `acquire` to `release`.
+
+    A `with` releases it at its end, and acquires it at its beginning where that has not been done.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,12 +48,13 @@ class PidFile:
         """
         try:
             self._descriptor = _locked(self.path)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
+            self.release()
             raise UserError(
-                f"The pidfile {str(self.path)!r} cannot be written: {error.strerror}.",
+                f"The pidfile {str(self.path)!r} cannot be written and locked: {error.strerror}.",
                 remedy="Choose another --pid-file.",
             ) from error
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         _held.add(self._descriptor)
 
     def release(self) -> None:
@@ -65,7 +69,8 @@ class PidFile:
         self._descriptor = None
 
     def __enter__(self) -> Self:
-        self.acquire()
+        if self._descriptor is None:
+            self.acquire()
         return self
 
     def __exit__(
@@ -82,9 +87,10 @@ class Holder:
         self._pidfd = pidfd
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; one that has ended meanwhile is left alone."""
+        """Send a signal; one that has ended meanwhile is left alone, and one that is halted goes on to receive it."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the process has ended."""
@@ -94,11 +100,11 @@ class Holder:
 @contextmanager
 def holder_of(path: Path) -> Iterator[Holder | None]:
     """Open the process that holds a pidfile, None where nobody does (no file, or a stale one)."""
-    pid = _held_pid(path)
+    pid = held_pid(path)
     pidfd = None if pid is None else _opened(pid)
     try:
         # Still the same, so the process that we opened in between is the one that holds it.
-        if pid is None or pidfd is None or _held_pid(path) != pid:
+        if pid is None or pidfd is None or held_pid(path) != pid:
             yield None
         else:
             yield Holder(pid, pidfd)
@@ -107,19 +113,42 @@ def holder_of(path: Path) -> Iterator[Holder | None]:
             os.close(pidfd)
 
 
+def held_pid(path: Path) -> int | None:
+    """Return the pid in a pidfile that somebody holds, None where nobody does.
+
+    It is a number of the holder's pid namespace, which need not be ours.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Shared, so that two who look do not take each other for the daemon.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written_pid(descriptor)
+    except OSError:  # no locks on this file system: nobody can hold it
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def remove_stale(path: Path) -> bool:
-    """Remove a pidfile that nobody holds; return whether there was one."""
+    """Remove a pidfile that nobody holds; return whether there was one.
+
+    Raises:
+        DaemonRuns: somebody holds it.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_soon(descriptor, path)
         if _is_at(descriptor, path):
-            path.unlink()
+            _unlink(descriptor, path)
             return True
-    except BlockingIOError:
-        pass
     finally:
         os.close(descriptor)
     return False
@@ -127,38 +156,43 @@ def remove_stale(path: Path) -> bool:
 
 def _locked(path: Path) -> int:
     """Open and lock an empty file at the path."""
-    deadline_s = time.monotonic() + _LOOK_S
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_soon(descriptor, path)
             if _is_at(descriptor, path):
                 if os.fstat(descriptor).st_size == 0:
                     return descriptor
-                path.unlink()
+                _unlink(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock_soon(descriptor: int, path: Path) -> None:
+    """Lock a pidfile, waiting for those who only look.
+
+    Raises:
+        DaemonRuns: its process holds it.
+    """
+    deadline_s = time.monotonic() + _LOOK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline_s:
-                pid = _written_pid(descriptor)
-                os.close(descriptor)
-                raise _already_runs(path, pid) from None
+                raise _already_runs(path, _written_pid(descriptor)) from None
             time.sleep(_LOOK_POLL_S)
-        os.close(descriptor)
+        else:
+            return
 
 
-def _held_pid(path: Path) -> int | None:
-    """The pid in a pidfile that is locked, None where it is not."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        # Shared, so that two who look do not take each other for the daemon.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _written_pid(descriptor)
-    finally:
-        os.close(descriptor)
-    return None
+def _unlink(descriptor: int, path: Path) -> None:
+    """Remove a stale pidfile, and nothing that was named as one by mistake."""
+    if os.fstat(descriptor).st_size > _PID_BYTES_MAX:
+        raise UserError(f"{str(path)!r} is no pidfile.", remedy="Name another with --pid-file.")
+    path.unlink()
 
 
 def _written_pid(descriptor: int) -> int | None:
@@ -182,9 +216,7 @@ def _opened(pid: int) -> int | None:
 
 def _already_runs(path: Path, pid: int | None) -> DaemonRuns:
     who = "Another process" if pid is None else f"Process {pid}"
-    return DaemonRuns(
-        f"{who} holds the pidfile {str(path)!r}.", remedy="Stop it with `smithers down`, or give another --run-id."
-    )
+    return DaemonRuns(f"{who} holds the pidfile {str(path)!r}.", remedy="Name another with --pid-file.")
 
 
 _held: set[int] = set()

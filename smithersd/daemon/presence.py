@@ -1,31 +1,40 @@
-"""meta.json: which process has a run in hand and where it is reached, for commands on this machine. Never a token."""
+"""meta.json: which process has a run in hand and where it is reached, for commands on this machine. Never a token.
+
+It is written as soon as the process holds the run's pidfile, and removed before that is let go. So a number in a
+locked pidfile is believed only where this file says the same, and says that the process is one of this machine: a
+lock is also seen from another container, where the same number is somebody else.
+"""
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from smithersd.daemon.folder import RunFolder
-from smithersd.engine import current_owner, is_owner_dead
+from smithersd.daemon.pidfile import held_pid
+from smithersd.engine import current_owner, is_owner_dead, owner_from
 from smithersd.engine.owner import owner_text
+from smithersd.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
     """A process that drives or serves a run.
 
-    `url` is None where it serves none, `owner` tells it from later ones, and it holds `pid_file`.
+    `owner` tells it from later ones, and it holds `pid_file`. `url` is None where it serves none or does not yet,
+    `log_file` where it has none.
     """
 
     pid: int
-    url: str | None
     owner: str
     pid_file: str
-    log_file: str | None
+    started_at_ms: int
+    url: str | None = None
+    log_file: str | None = None
 
 
 _log = logging.getLogger(__name__)
@@ -33,25 +42,47 @@ _log = logging.getLogger(__name__)
 _ADAPTER = TypeAdapter(Presence)
 
 
+class Announcement:
+    """What this process has written down of itself."""
+
+    def __init__(self, folder: RunFolder, presence: Presence) -> None:
+        self._folder = folder
+        self.presence = presence
+
+    def tell(self, *, url: str | None, log_file: Path | None) -> None:
+        """Add where the run is served and where its log lies."""
+        self.presence = replace(self.presence, url=url, log_file=None if log_file is None else str(log_file))
+        try:
+            _write(self._folder, self.presence)
+        except OSError as error:
+            _log.warning("Commands on this machine are not told where the run is served: %s", error)
+
+
 @contextmanager
-def announced(folder: RunFolder, *, url: str | None, pid_file: Path, log_file: Path | None) -> Iterator[None]:
-    """Write this process down for as long as the `with` lasts."""
-    log = None if log_file is None else str(log_file)
-    presence = Presence(os.getpid(), url, owner_text(current_owner()), str(pid_file), log)
+def announced(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[Announcement]:
+    """Write this process, which holds the pidfile, down for as long as the `with` lasts.
+
+    Raises:
+        UserError: the run's folder cannot be written.
+    """
+    presence = Presence(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
     try:
-        _write(folder, _ADAPTER.dump_json(presence))
+        _write(folder, presence)
     except OSError as error:
-        _log.warning("Commands on this machine will not find this process: %s", error)
+        raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
+    announcement = Announcement(folder, presence)
     try:
-        yield
+        yield announcement
     finally:
-        _remove(folder, presence)
+        _remove(folder, announcement.presence)
 
 
 def read_presence(folder: RunFolder) -> Presence | None:
     """Return the process that has the run in hand; None where there is none, or it died without a word."""
     presence = last_presence(folder)
-    return None if presence is None or is_owner_dead(presence.owner) else presence
+    if presence is None or is_owner_dead(presence.owner):
+        return None
+    return presence if held_pid(Path(presence.pid_file)) == presence.pid else None
 
 
 def last_presence(folder: RunFolder) -> Presence | None:
@@ -62,6 +93,15 @@ def last_presence(folder: RunFolder) -> Presence | None:
         return None
 
 
+def is_run_process(folder: RunFolder, pid: int) -> bool:
+    """Whether a live process of this machine, in our pid namespace, has written itself down as the run's."""
+    presence = last_presence(folder)
+    if presence is None or presence.pid != pid:
+        return False
+    owner = owner_from(presence.owner)
+    return owner.is_local and owner.is_alive
+
+
 def forget_dead(folder: RunFolder) -> None:
     """Take away what a process that died has left of itself."""
     presence = last_presence(folder)
@@ -69,13 +109,17 @@ def forget_dead(folder: RunFolder) -> None:
         _remove(folder, presence)
 
 
-def _write(folder: RunFolder, text: bytes) -> None:
+def _write(folder: RunFolder, presence: Presence) -> None:
     """Put the whole file there at once: nobody reads half of it."""
-    folder.make()
     draft = folder.meta_file.with_suffix(f".{os.getpid()}")
-    draft.touch(0o600)
-    draft.write_bytes(text)
-    draft.replace(folder.meta_file)
+    try:
+        draft.touch(0o600)
+        draft.write_bytes(_ADAPTER.dump_json(presence))
+        draft.replace(folder.meta_file)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
 
 
 def _remove(folder: RunFolder, ours: Presence) -> None:

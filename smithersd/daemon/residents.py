@@ -6,7 +6,8 @@ from smithersd.config import RUNS_LISTED_MAX
 from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.presence import last_presence
-from smithersd.engine import is_driven
+from smithersd.engine import choose_run, is_driven
+from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.store import Store
 
 
@@ -25,6 +26,33 @@ async def resident_runs(store: Store, folder: StateFolder) -> list[str]:
     """Return the runs that have a process here, or whose process died and has left them, or its pidfile, behind."""
     with_pid_file = [run_id for run_id, run in folder.runs().items() if pid_file_of(run).exists()]
     return sorted({*with_pid_file, *await _abandoned(store)})
+
+
+async def choose_resident(store: Store, folder: StateFolder, said: str | None) -> str:
+    """Return the run of this id, or the only one whose id begins so; with nothing said the only one that has a process.
+
+    Where none has a process, the only live run is meant.
+
+    Raises:
+        RunNotFound: there is none.
+        InvalidRequest: there are several.
+    """
+    if said is not None:
+        return await _named(store, folder, said)
+    residents = await resident_runs(store, folder)
+    if len(residents) > 1:
+        raise InvalidRequest(f"{len(residents)} runs have a process here.", remedy=f"Name one: {', '.join(residents)}.")
+    return residents[0] if residents else (await choose_run(store, None)).run_id
+
+
+async def _named(store: Store, folder: StateFolder, said: str) -> str:
+    """A process that has claimed a run may not have begun it yet: then only its folder is there."""
+    try:
+        return (await choose_run(store, said)).run_id
+    except RunNotFound:
+        if said in folder.runs():
+            return said
+        raise
 
 
 async def _abandoned(store: Store) -> list[str]:

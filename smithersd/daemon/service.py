@@ -17,14 +17,13 @@ from typing import Any
 
 from smithersd.core.events import Recorded
 from smithersd.core.states import RunStatus
+from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
-from smithersd.daemon.folder import RunFolder, StateFolder
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.options import ServiceOptions
-from smithersd.daemon.pidfile import PidFile
-from smithersd.daemon.presence import announced
+from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report
 from smithersd.daemon.signals import StopSignals
-from smithersd.daemon.stopping import end_holder
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -105,34 +104,29 @@ class _Service:
 
     async def _run_in(self, store: Store) -> None:
         run_id = await self._run_id(store)
-        folder = self._folder.run(run_id)
-        async with self._claimed(folder, run_id) as pid_file, self._served(store, run_id) as url:
+        async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
             engine = await self._prepared(store, run_id)
-            log_file = None if self._log is None else self._log.path
-            with announced(folder, url=url, pid_file=pid_file, log_file=log_file):
-                self._take(engine, url)
-                await self._drive(engine)
-                is_still_served = url is not None and not self._is_stopped.is_set()
-                self._report.end(is_still_served=is_still_served)
-                if is_still_served:
-                    await self._is_stopped.wait()
+            announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
+            self._take(engine, url)
+            await self._drive(engine)
+            is_still_served = url is not None and not self._is_stopped.is_set()
+            self._report.end(is_still_served=is_still_served)
+            if is_still_served:
+                await self._is_stopped.wait()
 
     @asynccontextmanager
-    async def _claimed(self, folder: RunFolder, run_id: str) -> AsyncIterator[Path]:
-        """Hold the run's pidfile: no other process of this machine has the run in hand. The log is opened under it."""
-        pid_file = folder.pid_file if self._options.pid_file is None else Path(self._options.pid_file)
-        if self._options.is_forced:
-            await end_holder(pid_file)
-        folder.make()  # only now: the holder may have taken it away at its end
-        try:
-            with PidFile(pid_file):
+    async def _claimed(self, run_id: str) -> AsyncIterator[Announcement]:
+        """Have the run in hand, and its log open."""
+        options = self._options
+        pid_file = None if options.pid_file is None else Path(options.pid_file)
+        async with claimed(self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced) as announcement:
+            try:
                 if self._log is not None:
-                    self._log.settle(run_id, folder)
-                yield pid_file
-        finally:
-            if self._engine is None and self._log is not None:
-                self._log.discard()
-            folder.remove_if_empty()
+                    self._log.settle(run_id, self._folder.run(run_id))
+                yield announcement
+            finally:
+                if self._engine is None and self._log is not None:
+                    self._log.discard()
 
     def _check_unmade_store(self) -> None:
         """Where the store would be made just now, first see that a run can begin."""

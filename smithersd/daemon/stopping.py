@@ -17,9 +17,9 @@ from smithersd.config import FORCED_STOP_S, STOP_POLL_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.pidfile import Holder, holder_of, remove_stale
-from smithersd.daemon.presence import forget_dead
+from smithersd.daemon.presence import forget_dead, is_run_process
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
-from smithersd.errors import NotStopped, RunNotActive
+from smithersd.errors import DaemonRuns, NotStopped, RunNotActive
 from smithersd.store import Store
 
 
@@ -54,28 +54,50 @@ async def stop_run(store: Store, run_id: str, folder: RunFolder, pid_file: Path,
 
     Raises:
         NotStopped: the process (or another driver of the run) has not ended in time; the message says what it is at.
+            Or the pidfile is held by a process that is not known as the run's.
         RunIsDriven: the run is to be suspended and a process elsewhere drives it.
     """
     before = await store.find_run(run_id)
     async with _alone(folder, wish.timeout_s):
         with holder_of(pid_file) as holder:
-            is_killed = holder is not None and await _end(store, run_id, holder, wish)
             pid = None if holder is None else holder.pid
-        was_stale = remove_stale(pid_file) and pid is None
-        forget_dead(folder)
+            is_killed = holder is not None and await _end(store, run_id, _checked(holder, run_id, folder), wish)
+        was_stale = _clear_away(pid_file, folder) and pid is None
         status = await _settle(store, run_id, wish)
     return Stopped(run_id, status, before is not None and before.status.is_final, pid, is_killed, was_stale)
 
 
-async def end_holder(pid_file: Path) -> None:
-    """End the process that holds a pidfile, if there is one: its run is suspended, or after 5 s it is killed."""
+async def end_process(folder: RunFolder, pid_file: Path) -> None:
+    """End the process of a run, if it has one here: the run is suspended, or after 5 s the process is killed."""
     with holder_of(pid_file) as holder:
-        if holder is None:
+        if holder is None or not is_run_process(folder, holder.pid):
             return
         holder.signal(signal.SIGTERM)
         if not await _has_ended(holder, FORCED_STOP_S):
             holder.signal(signal.SIGKILL)
             await _has_ended(holder, FORCED_STOP_S)
+
+
+def _checked(holder: Holder, run_id: str, folder: RunFolder) -> Holder:
+    """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces."""
+    if not is_run_process(folder, holder.pid):
+        raise NotStopped(
+            f"The process that holds the pidfile of run {run_id!r} is not known as its own on this machine.",
+            remedy="Stop it where it runs (another container or host), or try again if it is just starting.",
+        )
+    return holder
+
+
+def _clear_away(pid_file: Path, folder: RunFolder) -> bool:
+    """Remove what a process that died has left; return whether there was a pidfile."""
+    try:
+        was_stale = remove_stale(pid_file)
+    except DaemonRuns as error:
+        raise NotStopped(
+            f"Somebody holds the pidfile still, or by now: {error.message}", remedy="Stop it where it runs."
+        ) from None
+    forget_dead(folder)
+    return was_stale
 
 
 async def _end(store: Store, run_id: str, holder: Holder, wish: Wish) -> bool:
@@ -178,4 +200,6 @@ def _is_locked(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # no locks on this file system
+        return True
     return True

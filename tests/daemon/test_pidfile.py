@@ -30,12 +30,15 @@ print("held", flush=True)
 
 LOOKS = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from smithersd.daemon.pidfile import holder_of, remove_stale
+from smithersd.errors import DaemonRuns
 while True:
     with holder_of(Path(sys.argv[1])):
         pass
-    remove_stale(Path(sys.argv[1]))
+    with suppress(DaemonRuns):
+        remove_stale(Path(sys.argv[1]))
 """
 
 
@@ -115,8 +118,19 @@ def test_a_killed_holder_is_recognised_and_replaced(tmp_path):
 def test_a_held_file_is_not_cleared_away(tmp_path):
     path = tmp_path / "pid"
     with PidFile(path):
-        assert not remove_stale(path)
+        with pytest.raises(DaemonRuns, match=f"Process {os.getpid()} holds"):
+            remove_stale(path)
         assert path.exists()
+
+
+def test_a_file_that_is_no_pidfile_is_not_replaced(tmp_path):
+    path = tmp_path / "flow.py"
+    path.write_text("print('the only copy of somebody's work')\n")
+    with pytest.raises(UserError, match="is no pidfile"):
+        PidFile(path).acquire()
+    with pytest.raises(UserError, match="is no pidfile"):
+        remove_stale(path)
+    assert path.exists()
 
 
 def test_a_holder_is_signalled_and_its_end_is_seen(tmp_path):
@@ -165,5 +179,5 @@ def test_lookers_never_make_a_start_fail(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
-    with pytest.raises(UserError, match="cannot be written: No such file"):
+    with pytest.raises(UserError, match="cannot be written and locked: No such file"):
         PidFile(tmp_path / "missing" / "pid").acquire()

@@ -1,0 +1,54 @@
+"""Claiming a run for this process: from then on no other process that shares the state folder has it in hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.pidfile import PidFile
+from smithersd.daemon.presence import Announcement, announced
+from smithersd.daemon.residents import run_of_pid_file
+from smithersd.daemon.stopping import end_process
+from smithersd.engine import SystemClock
+from smithersd.errors import DaemonRuns
+
+
+@asynccontextmanager
+async def claimed(
+    state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool
+) -> AsyncIterator[Announcement]:
+    """Hold a run's pidfile, and write this process down, while the `with` lasts.
+
+    `pid_file` None is the one in the run's folder. With `is_forced` a process that has the run in hand is ended first:
+    it suspends the run, or is killed.
+
+    Raises:
+        DaemonRuns: another process holds the pidfile.
+        UserError: it cannot be written.
+    """
+    folder = state_folder.run(run_id)
+    path = pid_file or folder.pid_file
+    if is_forced:
+        await end_process(folder, path)
+    folder.make()  # only now: the process before us may have taken it away at its end
+    try:
+        with _held(state_folder, path), announced(folder, pid_file=path, now_ms=SystemClock().now_ms()) as announcement:
+            yield announcement
+    finally:
+        folder.remove_if_empty()
+
+
+def _held(state_folder: StateFolder, path: Path) -> PidFile:
+    """Acquire a pidfile; the error says which run's process has it."""
+    pid_file = PidFile(path)
+    try:
+        pid_file.acquire()
+    except DaemonRuns as error:
+        holder = run_of_pid_file(state_folder, path)
+        if holder is None:
+            raise
+        raise DaemonRuns(
+            f"Run {holder!r} has a process already. {error.message}",
+            remedy=f"Stop it with `smithers down {holder}`, or start another run beside it.",
+        ) from None
+    return pid_file
