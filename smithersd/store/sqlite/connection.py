@@ -28,7 +28,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a connection for reading and for preparing; durable in WAL mode, so that a commit survives a power cut."""
     connection = sqlite3.connect(path, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _insist(connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S)  # it does not wait by itself
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
@@ -48,7 +48,7 @@ def read(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def write(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
     """Run a transaction that writes: all of it is durable when this returns, or nothing when it raises."""
     try:
-        _begin(connection)
+        _insist(connection, "BEGIN IMMEDIATE", timeout_s=WRITE_LOCK_TIMEOUT_S)
         try:
             value = _run(connection, transaction)
             connection.execute("COMMIT")
@@ -67,15 +67,15 @@ def data_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """Take the write lock, asking again at once rather than by SQLite's own back-off.
+def _insist(connection: sqlite3.Connection, statement: str, *, timeout_s: float) -> None:
+    """Run a statement that needs the write lock, asking again at once rather than by SQLite's own back-off.
 
     That back-off sleeps longer and longer, and starves beside a process that commits at full speed.
     """
-    deadline_s = time.monotonic() + WRITE_LOCK_TIMEOUT_S
+    deadline_s = time.monotonic() + timeout_s
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE not in _BUSY or time.monotonic() > deadline_s:
                 raise
