@@ -1,28 +1,23 @@
 """One truth: the log's fold, what the routes say and what the tables hold are the same."""
 
 import json
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from yarl import URL
 
 from smithersd.core.states import NodeState
-from smithersd.engine import read_state
 from smithersd.store import Store
+from tests.invariants import check_run
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
 
 
 async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *, prefix: str = "") -> None:
     """Compare them all; the run stands still meanwhile."""
-    state = await read_state(store, run_id)
-    row = await store.run(run_id)
-    assert (row.last_seq, row.status, row.finished_at_ms) == (state.last_seq, state.status, state.finished_at_ms)
+    state = await check_run(store, run_id)
     assert await _json(client, f"{prefix}/") == {
         "runId": run_id,
-        "workflowName": row.workflow_name,
+        "workflowName": state.workflow_name,
         "status": state.status,
         "startedAtMs": state.started_at_ms,
         "finishedAtMs": state.finished_at_ms,
@@ -46,14 +41,6 @@ async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *
         assert told["output"] == output
     frames = await _json(client, f"{prefix}/frames?limit=1")
     assert [frame["frameNo"] for frame in frames] == ([state.frame_no] if state.frame_no else [])
-    _check_tables(store, run_id, said)
-
-
-def _check_tables(store: Store, run_id: str, said: dict[tuple[str, int], Any]) -> None:
-    path = Path(store.url.removeprefix("sqlite:///"))
-    with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT node_id, iteration, state FROM nodes WHERE run_id = ?", (run_id,))
-        assert {(row[0], row[1]): row[2] for row in rows} == {key: told[1] for key, told in said.items()}
 
 
 async def _json(client: Client, url: str | URL) -> Any:
