@@ -38,10 +38,10 @@ def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, boo
 
 def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
     """End the process with its code, whatever author code is still running."""
-    _flush()
-    if has_left_tasks or _has_left_threads():
+    watchdog = _leave_soon(code)
+    _flush()  # on a stopped terminal this may take for ever
+    if has_left_tasks or _has_left_threads(besides=watchdog):
         os._exit(code)
-    _leave_soon(code)
     sys.exit(code)
 
 
@@ -51,9 +51,11 @@ def _ignore_further_stops() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave_soon(code: int) -> None:
+def _leave_soon(code: int) -> threading.Thread:
     """See to it that the process ends with this code even if something keeps the interpreter from shutting down."""
-    threading.Thread(target=_leave_late, args=(code,), name="smithersd-exit", daemon=True).start()
+    watchdog = threading.Thread(target=_leave_late, args=(code,), name="smithersd-exit", daemon=True)
+    watchdog.start()
+    return watchdog
 
 
 def _flush() -> None:
@@ -70,18 +72,17 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _has_left_threads() -> bool:
+def _has_left_threads(*, besides: threading.Thread) -> bool:
     """Whether a daemon thread still runs, after idle ones had a moment to end.
 
     The interpreter does not wait for these, but it takes itself down beneath them, and native code in one may crash.
     """
-    for thread in threading.enumerate():
-        if thread.daemon:
-            thread.join(_IDLE_THREADS_END_S)
-    return any(thread.daemon for thread in threading.enumerate())
+    daemons = [thread for thread in threading.enumerate() if thread.daemon and thread is not besides]
+    for thread in daemons:
+        thread.join(_IDLE_THREADS_END_S)
+    return any(thread.is_alive() for thread in daemons)
 
 
 def _leave_late(code: int) -> None:
     threading.Event().wait(EXIT_GRACE_S)
-    _flush()
     os._exit(code)
