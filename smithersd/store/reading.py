@@ -90,7 +90,7 @@ def is_in_inbox(run_id: str, inbox_id: int) -> Transaction[bool]:
 
 
 def ping() -> Transaction[int]:
-    """Ask the database for its time: it answers when it works."""
+    """Ask the database for its time, and whether it has runs: it answers when it can read them."""
     rows = yield Statement("ping")
     now_ms: int = rows[0][0]
     return now_ms

@@ -188,3 +188,16 @@ async def _prepared(store: Store) -> AsyncIterator[None]:
 @pytest.mark.usefixtures("_prepared")
 async def test_a_run_that_is_prepared_but_not_driven_yet_is_shown(client: Client, store: Store) -> None:
     await check_agreement(client, store)
+
+
+async def test_cancel_reaches_an_engine_that_shares_the_abort_event(
+    client: Client, store: Store, abort: asyncio.Event
+) -> None:
+    running = asyncio.create_task(run_workflow(endless, store=store, run_id="run-1", abort=abort))
+    await until(reaches(client, "running"))
+    assert (await client.post("/cancel")).status == 200
+    assert await status(client) == "cancelled"
+    assert (await running).status is RunStatus.CANCELLED
+    types = [row.type for row in await store.events("run-1", after_seq=-1)]
+    assert types.count("RunCancelled") == 1
+    assert await store.inbox("run-1") == []

@@ -58,6 +58,16 @@ async def test_a_store_that_refuses_is_said_without_its_secrets(
     assert "table" not in error["message"]
 
 
+async def test_a_store_that_refuses_is_not_ready(client: Client, story: Story, tmp_path: Path) -> None:
+    await story.begin()
+    break_store(tmp_path / "runs.db")
+    response = await client.get("/ready")
+    assert (response.status, (await response.json())["error"]["code"]) == (503, "NOT_READY")
+    assert (await client.get("/health")).status == 200
+    mend_store(tmp_path / "runs.db")
+    assert (await client.get("/ready")).status == 200
+
+
 async def test_a_store_that_is_away_for_a_while_is_found_again(client: Client, story: Story, tmp_path: Path) -> None:
     await story.begin()
     break_store(tmp_path / "runs.db")

@@ -125,4 +125,4 @@ SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requ
 FROM approvals WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration
 
 -- name: ping
-SELECT {now_ms}
+SELECT {now_ms}, EXISTS (SELECT 1 FROM runs)
