@@ -7,15 +7,14 @@ who waits with me.
 
 import asyncio
 from bisect import insort
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from smithersd.config import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
+from smithersd.config import EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
 from smithersd.core.events import ApprovalRequested, NodePending, Recorded, decode
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.errors import NodeNotFound, RunNotFound
 from smithersd.store import Store
-from smithersd.store.records import EventRow
 
 Observe = Callable[[RunState, Recorded], None]
 """Told of each event, once and in order, after the state took it in."""
@@ -75,16 +74,21 @@ class RunView:
         return self._iterations.get(node_id, [])
 
     async def _catch_up(self) -> None:
-        is_complete = False
-        while not is_complete:
-            after_seq = self._state.last_seq
-            rows = await self._store.events(self._state.run_id, after_seq=after_seq, limit=EVENTS_PER_PAGE_MAX)
-            for index, row in enumerate(rows, start=1):
-                self._apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
-                if index % FOLD_SLICE_EVENTS == 0:
-                    await asyncio.sleep(0)
-            # Not "until a page is empty": beside an engine at full speed that might never be.
-            is_complete = not _is_cut(rows)
+        if not await self._take_page():
+            return
+        # As far as the log goes now, not until a page is empty: beside an engine at full speed that might never be.
+        last_seq = (await self._store.run(self._state.run_id)).last_seq
+        while self._state.last_seq < last_seq and await self._take_page():
+            pass
+
+    async def _take_page(self) -> bool:
+        """Fold the next page of the log; False where there is none."""
+        rows = await self._store.events(self._state.run_id, after_seq=self._state.last_seq, limit=EVENTS_PER_PAGE_MAX)
+        for index, row in enumerate(rows, start=1):
+            self._apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
+            if index % FOLD_SLICE_EVENTS == 0:
+                await asyncio.sleep(0)
+        return bool(rows)
 
     def _apply(self, recorded: Recorded) -> None:
         self._state.apply(recorded)
@@ -98,8 +102,3 @@ class RunView:
             case _:
                 pass
         self._observe(self._state, recorded)
-
-
-def _is_cut(rows: Sequence[EventRow]) -> bool:
-    """Whether the log may go on after this page; a page ends by its rows or, well before the limit, by its bytes."""
-    return len(rows) >= EVENTS_PER_PAGE_MAX or sum(len(row.payload) for row in rows) >= EVENT_PAGE_BYTES_MAX // 4

@@ -58,3 +58,8 @@ async def test_folds_a_log_of_many_pages_like_its_writer(store: Store, story: St
     async with view_of(store).reading() as run:
         assert isinstance(run, RunState)
         assert run == story.state
+
+
+async def test_an_event_that_fills_a_page_of_its_own_is_not_missed(store: Store, story: Story) -> None:
+    await story.begin(pending("a"), pending("b", label="x" * 5_000_000), pending("c"))
+    assert await last_seq(view_of(store)) == story.state.last_seq
