@@ -27,6 +27,7 @@ def flow(ctx):
 
 def write_workflow(folder, command):
     """One shell node, whose command is a file beside the workflow: each attempt reads it anew."""
+    (folder / ".smithers").mkdir()  # so that none is looked for further up
     (folder / "command.sh").write_text(command)
     (folder / "flow.py").write_text(WORKFLOW)
 
