@@ -1,7 +1,11 @@
 """The commands that get a run on, as a person would paste them."""
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
+
+_NAME = "smithers"
 
 
 def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, store: str | None = None) -> str:
@@ -32,12 +36,19 @@ def start_from(run_id: str, workflow_path: str | None, *, store: str | None = No
 
 def _command(*words: str, store: str | None) -> str:
     named = ("--store", store) if store is not None else ()
-    return "smithers " + shlex.join((*words, *named))
+    return shlex.join((_program(), *words, *named))
 
 
-def _near(workflow_path: str | None) -> str:
-    """The file as it is named from here; a run that was begun from Python has none."""
-    if workflow_path is None:
+def _program() -> str:
+    """This program as the shell finds it: by name, or where it was started by its path and that is the only way, so."""
+    started_as = Path(sys.argv[0])
+    if started_as.name != _NAME or shutil.which(_NAME) is not None:
+        return _NAME
+    return _near(str(started_as.absolute()))
+
+
+def _near(path: str | None) -> str:
+    """A file as it is named from here; a run that was begun from Python has none."""
+    if path is None:
         return "WORKFLOW.py"
-    path = Path(workflow_path)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

@@ -1,6 +1,7 @@
 """How a run stands, as whoever looks at it from outside must see it, and what gets it on."""
 
 import json
+from typing import assert_never
 
 from smithersd.cli import invocations
 from smithersd.cli.words import INTERRUPTED, INTERRUPTED_STYLE, STATUS_STYLES, Phrase, error_phrase, node_name, one_line
@@ -57,17 +58,32 @@ def _decisions(run: RunRow, gates: list[GateRow], store: str | None, verbs: tupl
 
 
 def _taking_up(run: RunRow, store: str | None) -> list[str]:
-    resume = "  " + invocations.resume(run.run_id, run.workflow_path, store=store)
     if is_interrupted(run):
-        return ["Nobody drives the run: its process has ended without a word. It goes on with:", resume]
-    match run.status:
-        case RunStatus.SUSPENDED:
-            return ["The run is suspended. It goes on with:", resume]
-        case RunStatus.FAILED | RunStatus.CANCELLED:
-            command = invocations.start_from(run.run_id, run.workflow_path, store=store)
-            return ["A new run can take over what is done:", "  " + command]
-        case _:
+        resume = invocations.resume(run.run_id, run.workflow_path, store=store)
+        return ["Nobody drives the run: its process has ended without a word. It goes on with:", f"  {resume}"]
+    if run.status is RunStatus.SUSPENDED or run.status.is_final:
+        return steps_without_driver(run.status, run.run_id, run.workflow_path, store)
+    return []
+
+
+def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, store: str | None) -> list[str]:
+    """Say which command goes on with a run that is driven no longer, or with what it has done."""
+    match status:
+        case RunStatus.FINISHED | RunStatus.CONTINUED:
             return []
+        case RunStatus.FAILED | RunStatus.CANCELLED:
+            command = invocations.start_from(run_id, workflow_path, store=store)
+            return ["A new run can take over what is done:", f"  {command}"]
+        case (
+            RunStatus.SUSPENDED
+            | RunStatus.RUNNING
+            | RunStatus.WAITING_APPROVAL
+            | RunStatus.WAITING_TIMER
+            | RunStatus.WAITING_EVENT
+        ):
+            return ["It goes on with:", f"  {invocations.resume(run_id, workflow_path, store=store)}"]
+        case _:
+            assert_never(status)
 
 
 def failure_line(run: RunRow) -> str | None:

@@ -1,10 +1,8 @@
 """What `up` says of a whole run: where it is reached at the start, how it ended, and the command to type next."""
 
-from typing import assert_never
-
 from smithersd.cli import invocations, words
+from smithersd.cli.standing import steps_without_driver
 from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.states import RunStatus
 from smithersd.daemon.report import Begun
 
 
@@ -17,12 +15,12 @@ def opening_lines(begun: Begun) -> list[str]:
     return lines
 
 
-def closing_lines(begun: Begun, *, is_still_served: bool) -> list[str]:
-    """Say how the run stands when it is driven no longer."""
+def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[str]:
+    """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
     state = begun.engine.state
-    lines = [_ending(state), *_next_command(begun)]
+    lines = [_ending(state), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.store)]
     if is_still_served:
-        lines.append(f"Served as it is at {begun.url} until Ctrl+C.")
+        lines.append(f"Served as it is at {begun.url} until {ended_by}.")
     return lines
 
 
@@ -42,23 +40,3 @@ def _took(state: RunState) -> str:
     if state.started_at_ms is None or state.finished_at_ms is None:
         return ""
     return f" after {words.duration(state.finished_at_ms - state.started_at_ms)}"
-
-
-def _next_command(begun: Begun) -> list[str]:
-    state, store = begun.engine.state, begun.store
-    match state.status:
-        case RunStatus.FINISHED | RunStatus.CONTINUED:
-            return []
-        case RunStatus.FAILED | RunStatus.CANCELLED:
-            command = invocations.start_from(state.run_id, begun.workflow, store=store)
-            return ["A new run can take over what is done:", f"  {command}"]
-        case (
-            RunStatus.SUSPENDED
-            | RunStatus.RUNNING
-            | RunStatus.WAITING_APPROVAL
-            | RunStatus.WAITING_TIMER
-            | RunStatus.WAITING_EVENT
-        ):
-            return ["It goes on with:", f"  {invocations.resume(state.run_id, begun.workflow, store=store)}"]
-        case _:
-            assert_never(state.status)

@@ -17,11 +17,12 @@ import pytest
 
 from smithersd.cli import main
 from smithersd.core.states import RunStatus
+from smithersd.daemon.folder import find_state_folder
 from smithersd.engine import UNSET, StartMode, drive_to_end, load_workflow, prepare_run
 from smithersd.store import Store, open_store
 
 FLOWS = Path(__file__).with_name("flows.py")
-DEADLINE_S = 60.0
+DEADLINE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("SMITHERS_STORE", raising=False)
     monkeypatch.setenv("LOGNAME", "ada")
     monkeypatch.setenv("PYTHONPATH", str(FLOWS.parents[2]))
+    assert find_state_folder().path == tmp_path / ".smithers", "a state folder above would be taken for ours"
     return tmp_path
 
 
