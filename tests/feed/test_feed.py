@@ -289,3 +289,16 @@ async def _check_followers(chance: random.Random, log: ListLog, feed: Feed, comi
 
     results, _ = await asyncio.gather(asyncio.gather(*map(follow, starts)), write())
     assert results == [list(range(start + 1, len(log.rows))) for start in starts]
+
+
+async def test_tells_who_need_not_wait() -> None:
+    log = ListLog()
+    log.append(3)
+    async with feed_of(log).follow(-1) as follower:
+        await follower.take(bytes_max=1)
+        assert follower.is_behind
+        await follower.take()
+        assert not follower.is_behind
+        log.append()
+        await follower.take()
+        assert (follower.cursor, follower.is_behind) == (3, False)

@@ -140,3 +140,13 @@ async def test_an_app_can_be_mounted_twice_in_a_nest(make_app: MakeApp, story: S
     client = await aiohttp_client(outer)
     assert (await client.get("/v1/run/")).status == 200
     assert (await client.get(path_of("/v1/run/nodes", "a/b"))).status == 200
+
+
+async def test_its_streams_end_with_the_host(host: Client, story: Story) -> None:
+    await story.begin(pending("a"))
+    async with host.get("/runs/one/events") as stream:
+        reading = asyncio.create_task(read_messages(stream))
+        await story.tell(pending("b"))
+        await host.server.close()
+        messages = await reading
+    assert [message.seq for message in messages] == [0, 1, 2]
