@@ -4,29 +4,29 @@ An author writes a workflow file with what this module exports; `smithers up wor
 `run_workflow` drives a run, `create_serve_app` serves one, `open_store` opens what remembers.
 """
 
-from typing import TYPE_CHECKING
-
-from smithersd.elements import (
-    Approval,
-    Branch,
-    Context,
-    Decision,
-    Element,
-    NodeState,
-    Parallel,
-    Sequence,
-    Shell,
-    Task,
-    Workflow,
-    workflow,
-)
-from smithersd.engine import RunResult, run_workflow
-from smithersd.errors import OutputNotReady, SmithersError
-from smithersd.executors import task_context
-from smithersd.store import Store, open_store
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from smithersd.elements import (
+        Approval,
+        Branch,
+        Context,
+        Decision,
+        Element,
+        NodeState,
+        Parallel,
+        Sequence,
+        Shell,
+        Task,
+        Workflow,
+        workflow,
+    )
+    from smithersd.engine import RunResult, run_workflow
+    from smithersd.errors import OutputNotReady, SmithersError
+    from smithersd.executors import task_context
     from smithersd.serve import create_serve_app
+    from smithersd.store import Store, open_store
 
 __version__ = "0.1.0"
 
@@ -53,11 +53,21 @@ __all__ = [
     "workflow",
 ]
 
+_HOMES = {
+    "smithersd.engine": ("RunResult", "run_workflow"),
+    "smithersd.errors": ("OutputNotReady", "SmithersError"),
+    "smithersd.executors": ("task_context",),
+    "smithersd.serve": ("create_serve_app",),
+    "smithersd.store": ("Store", "open_store"),
+}
+"""Where a name is at home; all others are elements."""
 
-def __getattr__(name: str) -> object:
-    """Import the serve app only when it is asked for: a workflow file needs no web server."""
-    if name == "create_serve_app":
-        from smithersd.serve import create_serve_app  # noqa: PLC0415 - see above
 
-        return create_serve_app
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: a workflow file needs no web server, `smithers --help` no engine."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), "smithersd.elements")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

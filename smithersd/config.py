@@ -90,6 +90,8 @@ SHOWN_BYTES_MAX = 64 * KIB
 """Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""
 
 # The process
+ATTEMPT_MARK_VARIABLE = "SMITHERS_ATTEMPT"
+"""The environment variable by which a process of a shell attempt is known."""
 FORCED_STOP_S = 5.0
 """How long a process whose run is taken over by force may take to suspend it; then it is killed."""
 STOP_TIMEOUT_S_DEFAULT = 30.0

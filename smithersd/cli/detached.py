@@ -7,22 +7,26 @@ options come through stdin.
 """
 
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-from smithersd.cli.log_report import LogReport
+from smithersd.cli.log_report import Line, LogReport
 from smithersd.cli.reports import reporting
-from smithersd.daemon.detach import Refused, StartAnswer, Started, become_daemon
+from smithersd.daemon.become import become_daemon
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.log_file import forgive_stdio
+from smithersd.daemon.log_file import LogFile, forgive_stdio
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.process import leave, run_in_loop
 from smithersd.daemon.report import Begun
+from smithersd.daemon.residents import pid_file_of
 from smithersd.daemon.service import run_service
+from smithersd.daemon.start_answer import Refused, StartAnswer, Started
 from smithersd.engine import load_workflow
-from smithersd.errors import SmithersError
+from smithersd.errors import SmithersError, StartFailed
 
 
 def main() -> None:
@@ -43,8 +47,7 @@ def main() -> None:
 
 
 def _run(options: ServiceOptions, answer: StartAnswer, output: int) -> tuple[ExitCode, bool]:
-    log = _StartingLog(options, answer)
-    log.become_stdio(earlier=output)
+    log = _DaemonLog(options, answer, output)
     source = load_workflow(options.workflow)
     with reporting([log]) as report:
         try:
@@ -54,20 +57,61 @@ def _run(options: ServiceOptions, answer: StartAnswer, output: int) -> tuple[Exi
             raise
 
 
-class _StartingLog(LogReport):
-    """The daemon's log, which also tells whoever started it that the run has begun."""
+class _DaemonLog(LogReport):
+    """The daemon's log, which becomes its stdout and stderr, and tells whoever started it that the run has begun.
 
-    def __init__(self, options: ServiceOptions, answer: StartAnswer) -> None:
+    Until then nothing is written to it: the starter is told what keeps the run from beginning.
+    """
+
+    def __init__(self, options: ServiceOptions, answer: StartAnswer, earlier: int) -> None:
+        """`earlier` holds what is printed until the run has begun."""
         super().__init__(self._log_file, options.log_format or LogFormat.HUMAN)
         self._options = options
         self._answer = answer
+        self._earlier = earlier
+        self._held: list[Line] | None = []
+        self._warnings: list[str] = []
+
+    def settle(self, run_id: str, folder: RunFolder) -> None:
+        """Open the log, unless there is no reason to begin any more.
+
+        Raises:
+            UserError: it cannot be opened.
+            StartFailed: whoever started the daemon has left.
+        """
+        if not self._answer.is_awaited:
+            raise StartFailed("Whoever started the daemon left before the run had begun.")
+        super().settle(run_id, folder)
+
+    def warn(self, text: str) -> None:
+        """Write a warning, which the starter shows too if it comes before the run begins."""
+        if self._held is not None:
+            self._warnings.append(text)
+        super().warn(text)
+
+    def say(self, lines: Sequence[Line]) -> None:
+        """Write lines, or keep them until the run has begun."""
+        if self._held is None:
+            super().say(lines)
+        else:
+            self._held += lines
 
     def begin(self, begun: Begun) -> None:
-        """Say it in the log, and to the starter."""
+        """Say it in the log, and to the starter. If that has left in this moment, the run is suspended."""
+        self._take_stdio()
         super().begin(begun)
         run_id = begun.engine.run_id
-        pid_file = self._options.pid_file or str(StateFolder(Path(self._options.state_folder)).run(run_id).pid_file)
-        self._answer.send(Started(run_id, begun.url, os.getpid(), str(self.path), pid_file))
+        pid_file = pid_file_of(StateFolder(Path(self._options.state_folder)).run(run_id))
+        started = Started(run_id, begun.url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings))
+        if not self._answer.send(started):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _take_stdio(self) -> None:
+        assert isinstance(self._file, LogFile), "the log is settled before the run begins"
+        self._file.take_stdio(self._earlier)
+        os.close(self._earlier)
+        held, self._held = self._held, None
+        super().say(held or [])
 
     def _log_file(self, folder: RunFolder) -> Path:
         named = self._options.log_file

@@ -6,6 +6,7 @@ or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?,
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pydantic_core
 
-from smithersd.cli import words
+from smithersd.cli import invocations, words
+from smithersd.cli.printer import Printer
 from smithersd.cli.tidings import closing_lines, opening_lines
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
@@ -30,8 +32,8 @@ _WARNINGS = (events.NodeFailed, events.NodeRetrying, events.NodeInterrupted, eve
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of the log; `event` is the event's type."""
+class Line:
+    """One line of the log; `event` is the event's type, `level` one of `logging`."""
 
     at_ms: int
     level: int
@@ -42,20 +44,17 @@ class _Line:
 
 
 class LogReport:
-    """Writes to a log file, which is opened as soon as the run's id tells where it is."""
+    """Writes to a log file, which is opened as soon as the run's id tells where it is, or to stderr."""
 
     def __init__(self, place: Callable[[RunFolder], Path | None], log_format: LogFormat) -> None:
         """`place` tells the file by the run's folder, None for stderr."""
         self._place = place
         self._write = _WRITERS[log_format]
-        self._earlier: int | None = None
         self._file: LogFile | None = None
+        self._printer: Printer | None = None
         self._begun: Begun | None = None
         self._run_id = "-"
-
-    def become_stdio(self, *, earlier: int) -> None:
-        """Once it is open, be this process's stdout and stderr; `earlier` holds what was printed until then."""
-        self._earlier = earlier
+        self._lost_lines = 0
 
     @property
     def path(self) -> Path | None:
@@ -69,9 +68,11 @@ class LogReport:
             UserError: it cannot be opened.
         """
         self._run_id = run_id
-        self._file = LogFile(self._place(folder))
-        if self._earlier is not None:
-            self._file.take_stdio(self._earlier)
+        path = self._place(folder)
+        if path is None:
+            self._printer = Printer()
+        else:
+            self._file = LogFile(path)
 
     def reopen(self) -> None:
         """Go over to the file that is now at the log's path."""
@@ -86,7 +87,7 @@ class LogReport:
     def record(self, record: logging.LogRecord) -> None:
         """Write what one of our loggers has to say."""
         trace = None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
-        self._say(_Line(round(record.created * 1000), record.levelno, record.getMessage(), traceback=trace))
+        self.say([Line(round(record.created * 1000), record.levelno, record.getMessage(), traceback=trace)])
 
     def warn(self, text: str) -> None:
         """Write a warning."""
@@ -104,7 +105,7 @@ class LogReport:
         """Write a line for each event."""
         for one in recorded:
             if not isinstance(one.event, _UNTOLD):
-                self._say(*_lines_of(one))
+                self.say(_lines_of(one))
 
     def reload(self) -> None:
         """There is nothing to read anew."""
@@ -112,29 +113,45 @@ class LogReport:
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run stands."""
         if self._begun is not None:
-            self._say_all(closing_lines(self._begun, is_still_served=is_still_served))
+            run_id, store = self._begun.engine.run_id, self._begun.store
+            ended_by = invocations.down(run_id, store=store)
+            self._say_all(closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by))
 
     def close(self) -> None:
-        """There is nothing left to write; what author code still prints goes on into the log."""
+        """Write what is left; what author code still prints goes on into the log."""
+        if self._printer is not None:
+            self._printer.close()
 
     def release(self) -> None:
         """There is no terminal."""
 
+    def say(self, lines: Sequence[Line]) -> None:
+        """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""
+        if self._printer is not None:
+            self._printer.write(self._text(lines), sys.stderr)
+        elif self._file is not None and lines:
+            lost = [_loss(self._lost_lines)] if self._lost_lines else []
+            is_written = self._file.write(self._text([*lost, *lines]))
+            self._lost_lines = 0 if is_written else self._lost_lines + len(lines)
+
+    def _text(self, lines: Iterable[Line]) -> str:
+        return "".join(self._write(self._run_id, line) + "\n" for line in lines)
+
     def _say_all(self, texts: Iterable[str], level: int = logging.INFO) -> None:
         now_ms = SystemClock().now_ms()
-        self._say(*(_Line(now_ms, level, text.strip()) for text in texts))
-
-    def _say(self, *lines: _Line) -> None:
-        if self._file is not None and lines:
-            self._file.write("".join(self._write(self._run_id, line) + "\n" for line in lines))
+        self.say([Line(now_ms, level, text.strip()) for text in texts])
 
 
-def _lines_of(recorded: Recorded) -> list[_Line]:
+def _loss(count: int) -> Line:
+    return Line(SystemClock().now_ms(), logging.WARNING, f"{count} lines could not be written here.")
+
+
+def _lines_of(recorded: Recorded) -> list[Line]:
     event = recorded.event
     node = getattr(event, "node_id", None)
     level = _level(event)
     return [
-        _Line(recorded.timestamp_ms, level, phrase.text, node, type(event).__name__)
+        Line(recorded.timestamp_ms, level, phrase.text, node, type(event).__name__)
         for phrase in words.event_phrases(event)
     ]
 
@@ -145,12 +162,12 @@ def _level(event: Event) -> int:
     return logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
 
 
-def _human(run_id: str, line: _Line) -> str:
+def _human(run_id: str, line: Line) -> str:
     text = f"{_time(line.at_ms)} {logging.getLevelName(line.level):<7} {run_id} {line.message}"
     return text if line.traceback is None else f"{text}\n{line.traceback}"
 
 
-def _json(run_id: str, line: _Line) -> str:
+def _json(run_id: str, line: Line) -> str:
     values = {
         "time": _time(line.at_ms),
         "level": logging.getLevelName(line.level).lower(),
@@ -163,7 +180,7 @@ def _json(run_id: str, line: _Line) -> str:
     return pydantic_core.to_json({name: value for name, value in values.items() if value is not None}).decode()
 
 
-_WRITERS: dict[LogFormat, Callable[[str, _Line], str]] = {LogFormat.HUMAN: _human, LogFormat.JSON: _json}
+_WRITERS: dict[LogFormat, Callable[[str, Line], str]] = {LogFormat.HUMAN: _human, LogFormat.JSON: _json}
 
 
 def _time(at_ms: int) -> str:

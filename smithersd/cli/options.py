@@ -4,13 +4,15 @@ import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from smithersd.daemon.folder import find_state_folder
 from smithersd.errors import InvalidRequest
-from smithersd.store import Store, open_store
+
+if TYPE_CHECKING:
+    from smithersd.store import Store
 
 T = TypeVar("T")
 
@@ -38,12 +40,13 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def on_store(url: str | None, work: Callable[[Store], Awaitable[T]]) -> T:
+def on_store(url: str | None, work: Callable[["Store"], Awaitable[T]]) -> T:
     """Do a command's work on a store that exists: the one of this URL, else the default one.
 
     Raises:
         StoreInvalid: there is none; none is made.
     """
+    from smithersd.store import open_store  # noqa: PLC0415 - `up -d` shares these options and opens no store
 
     async def opened() -> T:
         async with open_store(url or find_state_folder().store_path, must_exist=True) as store:

@@ -1,11 +1,25 @@
 """What `smithers up -d` says when the daemon runs: where everything is, and what to type next."""
 
+import sys
+from typing import Any
+
 from smithersd.cli import invocations
-from smithersd.daemon.detach import Started
+from smithersd.cli.output import say, say_json
+from smithersd.daemon.start_answer import Started
 
 
-def started_lines(started: Started, *, store: str | None) -> list[str]:
-    """Say it to a person."""
+def say_started(started: Started, *, store: str | None, is_json: bool) -> None:
+    """Say it to a person, or as JSON to a script; warnings go to stderr in either case."""
+    for warning in started.warnings:
+        print(warning, file=sys.stderr)
+    if is_json:
+        say_json(_record(started))
+    else:
+        for line in _lines(started, store):
+            say(line)
+
+
+def _lines(started: Started, store: str | None) -> list[str]:
     url = [f"  url       {started.url}"] if started.url is not None else []
     return [
         f"Run {started.run_id} goes on in the background.",
@@ -19,8 +33,7 @@ def started_lines(started: Started, *, store: str | None) -> list[str]:
     ]
 
 
-def started_record(started: Started) -> dict[str, object]:
-    """Say it to a script."""
+def _record(started: Started) -> dict[str, Any]:
     return {
         "runId": started.run_id,
         "url": started.url,

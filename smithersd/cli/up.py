@@ -8,12 +8,11 @@ from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import store_option
-from smithersd.cli.output import say, say_json
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.options import LogFormat, ServeOptions, ServiceOptions
-from smithersd.engine import StartMode, load_workflow
 from smithersd.errors import InvalidRequest
 
 _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hosts")
@@ -66,6 +65,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
+    from smithersd.engine import load_workflow  # noqa: PLC0415
 
     source = load_workflow(options.workflow)
     log = choose_log(options)
@@ -75,15 +75,10 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
 
 
 def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
-    from smithersd.cli.started import started_lines, started_record  # noqa: PLC0415 - only a daemon needs it
+    from smithersd.cli.started import say_started  # noqa: PLC0415 - only a daemon needs it
     from smithersd.daemon.detach import start_daemon  # noqa: PLC0415 - as above
 
-    started = start_daemon(options)
-    if is_json:
-        say_json(started_record(started))
-    else:
-        for line in started_lines(started, store=options.store):
-            say(line)
+    say_started(start_daemon(options), store=options.store, is_json=is_json)
 
 
 def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
@@ -111,12 +106,10 @@ def _absolute(path: str | None) -> str | None:
 
 
 def _serve_options(flags: dict[str, Any]) -> ServeOptions:
-    from smithersd.serve.auth import token_of  # noqa: PLC0415 - brings the web server, which not every run needs
-
     return ServeOptions(
         host=flags["host"],
         port=flags["port"],
-        auth_token=token_of(flags["auth_token"]),
+        auth_token=flags["auth_token"],
         has_metrics=flags["metrics"],
         is_insecure=flags["insecure"],
         allowed_hosts=flags["allowed_hosts"],

@@ -1,7 +1,7 @@
 """The log file of a process: written line by line, re-opened for rotation, and never a reason to stop.
 
 Its descriptor keeps its number for life: re-opening puts another file behind it, so writers in other threads need no
-lock, and neither do child processes that have it as their stdout.
+lock, and neither does what this process prints. A child process that has it as its stdout stays with the old file.
 """
 
 import io
@@ -19,17 +19,18 @@ _COPY_BYTES = 64 * 1024
 class LogFile:
     """An open log file, for its owner only."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open it, or make it; None is stderr, whatever that is.
+    def __init__(self, path: Path) -> None:
+        """Open it, or make it.
 
         Raises:
             UserError: it cannot be opened.
         """
         self.path = path
         self._has_stdio = False
-        self._is_new = path is not None and not path.exists()
+        self._is_new = not path.exists()
+        self._is_torn = False
         try:
-            self._descriptor = os.dup(_STDERR) if path is None else _opened(path)
+            self._descriptor = _opened(path)
         except OSError as error:
             raise UserError(
                 f"The log file {str(path)!r} cannot be opened: {error.strerror}.", remedy="Choose another --log-file."
@@ -41,15 +42,23 @@ class LogFile:
         self._has_stdio = True
         self._put_behind_stdio()
 
-    def write(self, text: str) -> None:
-        """Append text that ends a line. A disk that is full loses it and nothing else."""
-        with suppress(OSError):
-            os.write(self._descriptor, text.encode(errors="backslashreplace"))
+    def write(self, text: str) -> bool:
+        """Append text that ends a line; return whether it could be written. What could not is lost, and nothing else.
+
+        A line of which only a part could be written is ended before the next one.
+        """
+        data = text.encode(errors="backslashreplace")
+        if self._is_torn:
+            data = b"\n" + data
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError:
+            return False
+        self._is_torn = written < len(data)
+        return not self._is_torn
 
     def reopen(self) -> None:
         """Go over to the file that is now at the path; where that cannot be, stay with the one that is open."""
-        if self.path is None:
-            return
         with suppress(OSError):
             descriptor = _opened(self.path)
             os.dup2(descriptor, self._descriptor, inheritable=False)
@@ -58,7 +67,7 @@ class LogFile:
 
     def discard(self) -> None:
         """Remove it, unless it was there before."""
-        if self._is_new and self.path is not None:
+        if self._is_new:
             self.path.unlink(missing_ok=True)
 
     def _put_behind_stdio(self) -> None:
@@ -99,7 +108,8 @@ def _forgiving(descriptor: int) -> io.TextIOWrapper:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Open it to append; never to wait: a pipe whose reader rests loses lines, and holds up no run."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
 
 
 def _copy(source: int, target: int) -> None:

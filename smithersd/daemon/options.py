@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import TypeAdapter
 
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
-from smithersd.engine import StartMode
+from smithersd.core.start_mode import StartMode
 
 
 class LogFormat(StrEnum):

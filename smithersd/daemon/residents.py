@@ -10,6 +10,9 @@ from smithersd.engine import choose_run, is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.store import Store
 
+_OFFERED_MAX = 10
+"""Runs that an error lists."""
+
 
 def pid_file_of(folder: RunFolder) -> Path:
     """Return the pidfile of a run: the one that its process wrote down, else the one in its folder."""
@@ -41,7 +44,8 @@ async def choose_resident(store: Store, folder: StateFolder, said: str | None) -
         return await _named(store, folder, said)
     residents = await resident_runs(store, folder)
     if len(residents) > 1:
-        raise InvalidRequest(f"{len(residents)} runs have a process here.", remedy=f"Name one: {', '.join(residents)}.")
+        offered = "\n".join(f"  {run_id}" for run_id in residents[:_OFFERED_MAX])
+        raise InvalidRequest(f"{len(residents)} runs have a process here.", remedy=f"Name one:\n{offered}")
     return residents[0] if residents else (await choose_run(store, None)).run_id
 
 

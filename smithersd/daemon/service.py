@@ -96,6 +96,7 @@ class _Service:
         )
         if self._options.run_id is not None:
             check_run_id(self._options.run_id)
+        self._check_serving()
         with signals.installed():
             self._check_unmade_store()
             async with open_store(self._options.store or self._folder.store_path) as store:
@@ -128,6 +129,13 @@ class _Service:
                 if self._engine is None and self._log is not None:
                     self._log.discard()
 
+    def _check_serving(self) -> None:
+        if self._options.serve is not None:
+            # A run that is not served needs no web server.
+            from smithersd.daemon.serving import check_serving  # noqa: PLC0415
+
+            check_serving(self._options.serve)
+
     def _check_unmade_store(self) -> None:
         """Where the store would be made just now, first see that a run can begin."""
         options = self._options
@@ -150,8 +158,7 @@ class _Service:
     def _served(self, store: Store, run_id: str) -> AbstractAsyncContextManager[str | None]:
         if self._options.serve is None:
             return nullcontext()
-        # A run that is not served needs no web server.
-        from smithersd.daemon.serving import served  # noqa: PLC0415
+        from smithersd.daemon.serving import served  # noqa: PLC0415 - as above
 
         return served(
             self._options.serve,

@@ -10,8 +10,17 @@ from smithersd.daemon.options import ServeOptions
 from smithersd.daemon.report import Report
 from smithersd.elements import Workflow
 from smithersd.serve import create_serve_app, serving
-from smithersd.serve.auth import is_loopback
+from smithersd.serve.auth import is_loopback, token_of
 from smithersd.store import Store
+
+
+def check_serving(options: ServeOptions) -> None:
+    """Refuse what can be told to be wrong before anything is made.
+
+    Raises:
+        InvalidRequest: the token is empty or cannot be sent.
+    """
+    token_of(options.auth_token)
 
 
 @asynccontextmanager

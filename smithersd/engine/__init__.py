@@ -1,5 +1,6 @@
 """Drives one run: the loop between the pure flow, the store and the executors."""
 
+from smithersd.core.start_mode import StartMode
 from smithersd.engine.applied import wait_until_applied
 from smithersd.engine.choose import choose_gate, choose_run, pending_gates
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
@@ -8,7 +9,7 @@ from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
 from smithersd.engine.log import StoredLog
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
-from smithersd.engine.prepare import UNSET, StartMode, check_run_id, prepare_run, read_state
+from smithersd.engine.prepare import UNSET, check_run_id, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.undriven import is_driven, request_cancel, suspend_undriven

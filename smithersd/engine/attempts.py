@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from smithersd.config import STOP_GRACE_S
+from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
 from smithersd.core import events
 from smithersd.core.events import JsonValue
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.step import Start
 from smithersd.elements import Node, Shell, Task
 from smithersd.elements.schema import Schema
-from smithersd.engine.leftovers import MARK, mark_of
+from smithersd.engine.leftovers import mark_of
 from smithersd.errors import ErrorInfo, TaskTimeout
 from smithersd.executors import (
     AttemptInfo,
@@ -137,7 +137,7 @@ def call_of(start: Start, run: RunState) -> Call:
     node = start.node
     if isinstance(node, Shell):
         command, env = start.values
-        marked_env = {**env, MARK: mark_of(run, start.key, start.attempt)}
+        marked_env = {**env, ATTEMPT_MARK_VARIABLE: mark_of(run, start.key, start.attempt)}
         return Call(info, ShellCall(command, node.cwd, marked_env), _stdout_encoder(node))
     assert isinstance(node, Task), f"{node!r} has no attempts"
     return Call(info, FunctionCall(node.function, start.values), node.schema.dump)

@@ -19,15 +19,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from smithersd.config import STOP_GRACE_S
+from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.states import AttemptState
 from smithersd.elements import NodeKind
 
 _log = logging.getLogger(__name__)
-
-MARK = "SMITHERS_ATTEMPT"
-"""The environment variable of the mark."""
 
 _KILL_WAIT_S = 2.0
 """How long it is waited for what got SIGKILL; only a process that hangs in the kernel takes longer."""
@@ -46,7 +43,7 @@ async def end_leftovers(run: RunState) -> None:
 
     Looks at the machine's processes only where there are such attempts.
     """
-    entries = frozenset(f"{MARK}={mark}".encode() for mark in _marks_of_running_shells(run))
+    entries = frozenset(f"{ATTEMPT_MARK_VARIABLE}={mark}".encode() for mark in _marks_of_running_shells(run))
     if not entries:
         return
     ended, left = await asyncio.to_thread(_end_all, entries)

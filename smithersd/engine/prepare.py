@@ -7,7 +7,6 @@ import asyncio
 import json
 import random
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any, Final
 
 from smithersd.config import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
@@ -16,6 +15,7 @@ from smithersd.core.flow import Flow, Reused
 from smithersd.core.fold import RunState
 from smithersd.core.frames import FrameTree
 from smithersd.core.reads import Outputs
+from smithersd.core.start_mode import StartMode
 from smithersd.core.states import Interruption
 from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
@@ -27,14 +27,6 @@ from smithersd.engine.source import WorkflowSource
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, StoreUnavailable, UserError
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
-
-
-class StartMode(StrEnum):
-    """Whether a run may, must or must not exist."""
-
-    NEW = "new"
-    RESUME = "resume"
-    EITHER = "either"
 
 
 class Unset:

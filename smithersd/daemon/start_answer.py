@@ -1,0 +1,73 @@
+"""What a daemon tells whoever started it: one line through a pipe, as soon as its run has begun or cannot begin."""
+
+import os
+import select
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A daemon whose run has begun and whose server, if it has one, answers. The warnings are for the operator."""
+
+    run_id: str
+    url: str | None
+    pid: int
+    log_file: str
+    pid_file: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a daemon did not start: one of our errors."""
+
+    code: str
+    message: str
+    remedy: str | None
+
+
+_ADAPTER: TypeAdapter[Started | Refused] = TypeAdapter(Started | Refused)
+
+
+def read_answer(line: bytes) -> Started | Refused:
+    """Read what a daemon has sent."""
+    return _ADAPTER.validate_json(line)
+
+
+class StartAnswer:
+    """The daemon's end of the pipe that its starter waits at; one answer goes through it."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
+        self._descriptor: int | None = descriptor
+        os.register_at_fork(after_in_child=self._close)  # a worker of author code must not keep the starter waiting
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the starter still waits for the answer; it may have been interrupted or killed."""
+        if self._descriptor is None:
+            return False
+        poll = select.poll()
+        poll.register(self._descriptor, 0)
+        return not any(events & select.POLLERR for _, events in poll.poll(0))
+
+    def send(self, answer: Started | Refused) -> bool:
+        """Tell the starter; return whether it can have heard. Only the first answer counts."""
+        if self._descriptor is None:
+            return False
+        try:
+            os.write(self._descriptor, _ADAPTER.dump_json(answer) + b"\n")
+        except OSError:
+            return False
+        finally:
+            self._close()
+        return True
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = None
