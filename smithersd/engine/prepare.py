@@ -263,9 +263,11 @@ class _Start:
 
 
 async def read_state(store: Store, run_id: str) -> RunState:
-    """Fold a run's whole log."""
+    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end."""
+    run = await store.find_run(run_id)
+    last_seq = -1 if run is None else run.last_seq
     state = RunState(run_id)
-    while rows := await store.events(run_id, after_seq=state.last_seq):
-        for row in rows:
+    while state.last_seq < last_seq:
+        for row in await store.events(run_id, after_seq=state.last_seq):
             state.apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
     return state
