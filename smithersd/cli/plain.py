@@ -79,5 +79,5 @@ class PlainReport:
     def _say(self, at_ms: int, texts: Iterable[str]) -> None:
         self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], sys.stdout)
 
-    def _print(self, lines: Iterable[str], stream: TextIO) -> None:
+    def _print(self, lines: Iterable[str], stream: TextIO | None) -> None:
         self._printer.write("".join(f"{line}\n" for line in lines), stream)

@@ -27,8 +27,10 @@ class Printer:
         """Whether there is text that was not read yet."""
         return self._unread > 0
 
-    def write(self, text: str, stream: TextIO) -> None:
-        """Write text; it returns at once."""
+    def write(self, text: str, stream: TextIO | None) -> None:
+        """Write text; it returns at once. A process may have been started without this stream."""
+        if stream is None:
+            return
         with self._lock:
             if self._unread + len(text) > UNREAD_MAX:
                 self._left_out += text.count("\n")

@@ -43,6 +43,7 @@ class Region:
 
     def __init__(self) -> None:
         self._terminal, self._stderr = sys.stdout, sys.stderr
+        self._is_stderr_here = sys.stderr is not None and sys.stderr.isatty()
         self._printer = Printer()
         self._console = Console(
             file=cast("TextIO", Paper(self._printer, self._terminal)), force_terminal=True, highlight=False
@@ -55,7 +56,7 @@ class Region:
         self._due_s = self._drawn_at_s = self._rest_s = 0.0
         sys.stdout = self._stdout_stand_in = LineStream(self._terminal, self._show_line)
         sys.stderr = self._stderr_stand_in = (
-            LineStream(self._stderr, self._show_line) if self._stderr.isatty() else self._stderr
+            LineStream(self._stderr, self._show_line) if self._is_stderr_here else self._stderr
         )
 
     def print(self, lines: Sequence[Text]) -> None:
@@ -67,7 +68,7 @@ class Region:
 
     def print_errors(self, lines: Sequence[Text]) -> None:
         """Show lines above the region, or write them to stderr where that is no terminal; in any thread."""
-        if self._stderr.isatty():
+        if self._is_stderr_here:
             self.print(lines)
         else:
             self._printer.write("".join(f"{line.plain}\n" for line in lines), self._stderr)
@@ -143,10 +144,12 @@ class Region:
         self._timer = None
         if self._live is None:
             return
+        if self._printer.is_behind:  # what is not read yet would be out of date
+            self._draw_in(REDRAW_S)
+            return
         began_s = time.monotonic()
-        if not self._printer.is_behind:
-            self._print_above()
-            self._live.refresh()
+        self._print_above()
+        self._live.refresh()
         self._drawn_at_s = time.monotonic()
         self._rest_s = _REST_FACTOR * (self._drawn_at_s - began_s)
         self._draw_in(max(TICK_S, self._rest_s))

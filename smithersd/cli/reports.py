@@ -38,14 +38,17 @@ def choose_report(options: ServiceOptions, log: LogReport | None, inherited: Inh
         reports.insert(0, _live_report() if _is_terminal() else PlainReport())
     if inherited.notify_address is not None:
         reports.append(SupervisorReport(Notifier(inherited.notify_address), inherited.watchdog_s))
-    with reporting(reports) as report:
+    with reporting(reports, is_debugging=options.is_debugging) as report:
         yield report
 
 
 @contextmanager
-def reporting(reports: Sequence[Report]) -> Iterator[Report]:
-    """Report to all of these while the `with` lasts; what smithersd logs becomes part of it."""
-    handlers = [_handler_of(report) for report in reports]
+def reporting(reports: Sequence[Report], *, is_debugging: bool = False) -> Iterator[Report]:
+    """Report to all of these while the `with` lasts; what smithersd logs becomes part of it.
+
+    A terminal shows the tracebacks of tasks only with `is_debugging`; a log always has them.
+    """
+    handlers = [_handler_of(report, is_debugging=is_debugging) for report in reports]
     logger = logging.getLogger(_LOGGER)
     level = logger.level
     logger.setLevel(min(handler.level for handler in handlers))
@@ -99,7 +102,7 @@ class _Reports:
 
 
 def _is_terminal() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _live_report() -> Report:
@@ -108,15 +111,17 @@ def _live_report() -> Report:
     return LiveReport()
 
 
-def _handler_of(report: Report) -> logging.Handler:
-    return _LogHandler(report) if isinstance(report, LogReport) else _TerminalHandler(report)
+def _handler_of(report: Report, *, is_debugging: bool) -> logging.Handler:
+    if isinstance(report, LogReport):
+        return _LogHandler(report)
+    return _TerminalHandler(report, logging.INFO if is_debugging else logging.WARNING)
 
 
 class _TerminalHandler(logging.Handler):
     """A person at a terminal is told what to look after, and no more."""
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, report: Report, level: int) -> None:
+        super().__init__(level)
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:

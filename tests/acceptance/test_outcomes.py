@@ -1,6 +1,9 @@
 """How `up` ends: exit codes, last words, and nothing left behind."""
 
+import shlex
 import subprocess
+
+import pytest
 
 from tests.acceptance.place import DEADLINE_S, SMITHERS, Place
 
@@ -33,6 +36,7 @@ def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(p
     assert "too loud" in text
     assert "  smithers up flow.py:failing --from r\n" in text
     assert "Traceback" not in text
+    assert 'raise ValueError("too loud")' in place.run("up", "flow.py:failing", "--debug")[1]
 
 
 def test_a_cancelled_run_exits_with_2(place: Place) -> None:
@@ -181,6 +185,22 @@ def test_what_tasks_print_is_told_with_their_node_and_in_the_log(place: Place) -
         assert text.count(said) == 1
         assert f"speak | {said}\n" in text
     assert "NodeOutput" in place.types("r")
+
+
+@pytest.mark.parametrize("way", ["-", "@input.json"])
+def test_the_input_may_come_from_stdin_or_from_a_file(place: Place, way: str) -> None:
+    place.write(HELLO)
+    (place.folder / "input.json").write_text('"you"')
+    command = (*SMITHERS, "up", "flow.py", "--run-id", "r", "--input", way)
+    subprocess.run(command, cwd=place.folder, input=b'"you"', check=True, capture_output=True, timeout=DEADLINE_S)
+    assert place.state("r").status == "finished"
+
+
+def test_closed_streams_are_no_reason_to_fail(place: Place) -> None:
+    place.write(HELLO)
+    command = f"{shlex.join(SMITHERS)} up flow.py --run-id r --input '\"you\"' >&- 2>&-"
+    assert subprocess.run(command, cwd=place.folder, shell=True, check=False, timeout=DEADLINE_S).returncode == 0
+    assert place.state("r").status == "finished"
 
 
 def test_a_reader_who_leaves_does_not_stop_the_run(place: Place) -> None:
