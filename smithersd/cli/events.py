@@ -15,8 +15,8 @@ from smithersd.cli.standing import is_interrupted
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.events import EVENT_TYPES, decode
 from smithersd.core.states import RunStatus
-from smithersd.engine import StoredLog, choose_run
-from smithersd.errors import InvalidRequest
+from smithersd.engine import StoredLog, choose_run, read_state
+from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
 from smithersd.store import Store
 from smithersd.store.records import RunRow
@@ -77,11 +77,24 @@ def _types(text: str) -> frozenset[str]:
 
 async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
     run = await choose_run(store, said)
+    if wanted.node_id is not None:
+        await _check_node(store, run.run_id, wanted.node_id)
     while after_seq < run.last_seq:
         for row in await store.events(run.run_id, after_seq=after_seq):
             after_seq = row.seq
             if wanted.lets_pass(row):
                 show(row.seq, row.payload)
+
+
+async def _check_node(store: Store, run_id: str, node_id: str) -> None:
+    state = await read_state(store, run_id)
+    known = {node_id for node_id, _ in state.nodes} | {branch_id for branch_id, _ in state.branches}
+    if node_id not in known:
+        near = get_close_matches(node_id, known)
+        raise NodeNotFound(
+            f"Run {run_id!r} has no node {node_id!r}.",
+            remedy=f"Did you mean {', '.join(near)}?" if near else f"`smithers inspect {run_id}` lists its nodes.",
+        )
 
 
 async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:

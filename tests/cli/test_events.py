@@ -66,6 +66,15 @@ def test_an_unknown_type_is_an_error_that_lists_near_ones(smithers: Smithers) ->
     assert "The types are ApprovalDenied" in smithers("events", "run-1", "--types", "xyz").err
 
 
+def test_an_unknown_node_is_an_error_that_lists_near_ones(smithers: Smithers) -> None:
+    run_flow("quick", "run-1")
+    said = smithers("events", "run-1", "--node", "maek")
+    assert (said.code, said.out) == (4, "")
+    assert "Run 'run-1' has no node 'maek'." in said.err
+    assert "Did you mean make?" in said.err
+    assert "`smithers inspect run-1` lists its nodes." in smithers("events", "run-1", "--node", "zzz").err
+
+
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 40])
 def test_after_must_be_a_seq(smithers: Smithers, after: str) -> None:
     run_flow("quick", "run-1")
