@@ -27,9 +27,9 @@ COMMANDS = {name: smithers.get_command(CONTEXT, name) for name in smithers.list_
 def flags_of(name: str) -> set[str]:
     command = COMMANDS[name]
     assert command is not None
-    options = [
-        parameter for parameter in command.params if isinstance(parameter, click.Option) and not parameter.hidden
-    ]
+    parts = command.commands.values() if isinstance(command, click.Group) else (command,)
+    parameters = [parameter for part in parts for parameter in part.params]
+    options = [one for one in parameters if isinstance(one, click.Option) and not one.hidden]
     return {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
 
 
