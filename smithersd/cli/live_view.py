@@ -1,8 +1,9 @@
 """What the live region of a terminal shows of a run: its nodes, how far it is, and what waits with its command."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -30,8 +31,11 @@ _NAME_SHARE = 0.45
 
 def live_view(begun: Begun, screen: Screen, *, now_ms: int, notes: Mapping[NodeKey, str]) -> RenderableType:
     """Draw a run so that it fits the screen with a line to spare."""
-    foot = [*_waits(begun, screen), *_status(begun, now_ms)]
-    rows = max(1, screen.height - 1 - sum(_rows(line, screen.width) for line in foot))
+    said = [*_waits(begun, screen), *_status(begun, now_ms)]
+    foot = [part for line in said for part in _folded(line, screen.width)]
+    rows = screen.height - 1 - len(foot)
+    if rows <= 0:
+        return Group(*foot[1 - screen.height :])
     return Group(*_nodes(begun, rows, screen.width, now_ms, notes), *foot)
 
 
@@ -77,11 +81,9 @@ def _waits(begun: Begun, screen: Screen) -> list[Text]:
         return []
     gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
-    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow", overflow="fold") for key in gates[:shown]]
+    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in gates[:shown]]
     if len(gates) > shown:
-        lines.append(
-            Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow", overflow="fold")
-        )
+        lines.append(Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow"))
     return lines
 
 
@@ -92,11 +94,12 @@ def _status(begun: Begun, now_ms: int) -> Iterator[Text]:
         return
     took_ms = now_ms - (state.started_at_ms or now_ms)
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
-    line = Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
-    yield line
+    yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
     if begun.engine.problem is not None:
         yield Text(f"It waits for its store: {begun.engine.problem}", "bold red")
 
 
-def _rows(line: Text, width: int) -> int:
-    return max(1, -(-cell_len(line.plain) // width))
+def _folded(line: Text, width: int) -> Iterable[Text]:
+    """Cut a line where the terminal ends, not between words: a command stays one that can be pasted."""
+    lengths = [len(part) for part in chop_cells(line.plain, width)]
+    return line.divide(list(accumulate(lengths))[:-1])
