@@ -19,7 +19,7 @@ from smithersd.engine.reading import Reading, read_run
 from smithersd.store import Store
 from smithersd.store.records import GateRow, InboxKind, InboxRow
 
-_OUTPUT_LENGTH_MAX = 48
+_OUTPUT_LENGTH_MAX = 32
 _INPUT_LENGTH_MAX = 200
 
 
@@ -69,14 +69,14 @@ def _say(reading: Reading, gates: list[GateRow], store: str | None) -> None:
 
 def _facts(reading: Reading, now_ms: int) -> Iterator[Line]:
     row = reading.row
-    url, pid = process_of(row)
+    process = process_of(row)
     took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
     facts = {
         "workflow": row.workflow_name + (f" ({row.workflow_path})" if row.workflow_path else ""),
         "started": f"{date_and_time(row.created_at_ms)}, {'took' if row.status.is_final else 'for'} {took}",
         "took over": None if row.from_run_id is None else f"what was done of {row.from_run_id}",
-        "served at": url,
-        "process": None if pid is None else str(pid),
+        "served at": process.url,
+        "process": None if process.pid is None else str(process.pid),
         "input": None if row.input == "null" else one_line(row.input, length_max=_INPUT_LENGTH_MAX),
         "error": failure_line(row),
     }
@@ -105,15 +105,15 @@ def _left(row: InboxRow) -> str:
 
 def _json(reading: Reading) -> dict[str, Any]:
     row, state = reading.row, reading.state
-    url, pid = process_of(row)
+    process = process_of(row)
     return {
         **run_json(state),
         "status": standing(row).text,
         "error": error_json(state.error),
         "workflowPath": row.workflow_path,
         "fromRunId": row.from_run_id,
-        "url": url,
-        "pid": pid,
+        "url": process.url,
+        "pid": process.pid,
         "input": pydantic_core.from_json(row.input),
         "tree": reading.tree,
         "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],

@@ -7,16 +7,18 @@ import click
 
 from smithersd.cli.options import debug_option, json_option, on_store, store_option
 from smithersd.cli.output import Line, say, say_json, say_table
-from smithersd.cli.standing import error_of, next_steps, process_of, standing
+from smithersd.cli.standing import RunProcess, error_of, next_steps, process_of, standing
 from smithersd.cli.words import Phrase, duration, node_name, short_time
 from smithersd.core.wire import error_json
+from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.presence import read_presence
 from smithersd.engine import SystemClock, pending_gates
 from smithersd.store import Store
 from smithersd.store.records import GateRow, RunRow
 
 _LIMIT_DEFAULT = 50
 _LIMIT_MAX = 10_000
-_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS FOR")
+_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP", "URL", "WAITS FOR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,26 @@ class _Listed:
 
     run: RunRow
     gates: list[GateRow]
-    url: str | None
-    pid: int | None
+    process: RunProcess
 
 
 @click.command("ps", short_help="List runs.")
 @click.option("-a", "--all", "is_all", is_flag=True, help="Also runs that have ended.")
 @click.option(
-    "--limit", type=click.IntRange(1, _LIMIT_MAX), default=_LIMIT_DEFAULT, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(1, _LIMIT_MAX),
+    metavar="N",
+    default=_LIMIT_DEFAULT,
+    help=f"At most so many [default: {_LIMIT_DEFAULT}].",
 )
 @json_option
 @store_option
 @debug_option
 def command(*, is_all: bool, limit: int, is_json: bool, store: str | None) -> None:
-    """List runs that have not ended, the newest first, and what gets each of them on.
+    """List runs that have not ended or still have a process, the newest first, and what gets each of them on.
 
-    A run whose process has died is "interrupted": --resume goes on with it.
+    PID, UP (for how long) and URL are those of the run's process on this machine. A run whose process has died is
+    "interrupted": --resume goes on with it.
     """
     listed, is_cut = on_store(store, lambda opened: _read(opened, is_all=is_all, limit=limit))
     if is_json:
@@ -53,12 +59,22 @@ def command(*, is_all: bool, limit: int, is_json: bool, store: str | None) -> No
 
 async def _read(store: Store, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
     runs = await store.runs(limit=limit + 1, is_live=None if is_all else True)
+    if not is_all:
+        runs = sorted([*runs, *await _still_served(store)], key=lambda run: run.created_at_ms, reverse=True)
     return [await _listed(store, run) for run in runs[:limit]], len(runs) > limit
+
+
+async def _still_served(store: Store) -> list[RunRow]:
+    """Runs that have ended but whose process still stands."""
+    folders = find_state_folder().runs()
+    served = [run_id for run_id, folder in folders.items() if read_presence(folder) is not None]
+    rows = [await store.find_run(run_id) for run_id in served]
+    return [row for row in rows if row is not None and row.status.is_final]
 
 
 async def _listed(store: Store, run: RunRow) -> _Listed:
     gates = [] if run.status.is_final else await pending_gates(store, run.run_id)
-    return _Listed(run, gates, *process_of(run))
+    return _Listed(run, gates, process_of(run))
 
 
 def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
@@ -78,7 +94,8 @@ def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
 
 def _row(one: _Listed, now_ms: int) -> Line:
     run = one.run
-    place = one.url or ("" if one.pid is None else f"pid {one.pid}")
+    process = one.process
+    up_ms = None if process.started_at_ms is None else now_ms - process.started_at_ms
     first = [node_name(gate.node_id, gate.iteration) for gate in one.gates[:1]]
     more = [f"+{len(one.gates) - 1}"] if len(one.gates) > 1 else []
     return [
@@ -87,7 +104,9 @@ def _row(one: _Listed, now_ms: int) -> Line:
         standing(run),
         Phrase(short_time(run.created_at_ms, now_ms)),
         Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
-        Phrase(place),
+        Phrase("" if process.pid is None else str(process.pid)),
+        Phrase("" if up_ms is None else duration(up_ms)),
+        Phrase(process.url or ""),
         Phrase(" ".join([*first, *more])),
     ]
 
@@ -103,8 +122,9 @@ def _json(one: _Listed) -> dict[str, Any]:
         "error": error_json(error_of(run)),
         "workflowPath": run.workflow_path,
         "fromRunId": run.from_run_id,
-        "url": one.url,
-        "pid": one.pid,
+        "url": one.process.url,
+        "pid": one.process.pid,
+        "processStartedAtMs": one.process.started_at_ms,
         "waitsFor": [
             {
                 "nodeId": gate.node_id,

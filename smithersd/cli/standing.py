@@ -1,6 +1,7 @@
 """How a run stands, as whoever looks at it from outside must see it, and what gets it on."""
 
 import json
+from dataclasses import dataclass
 from typing import assert_never
 
 from smithersd.cli import invocations
@@ -25,14 +26,23 @@ def standing(run: RunRow) -> Phrase:
     return Phrase(run.status.value, STATUS_STYLES[run.status])
 
 
-def process_of(run: RunRow) -> tuple[str | None, int | None]:
-    """Return url and pid of the process on this machine that serves or drives the run, None where there is none."""
+@dataclass(frozen=True, slots=True)
+class RunProcess:
+    """A process on this machine; all is None where there is none, and what is not known of one."""
+
+    pid: int | None = None
+    url: str | None = None
+    started_at_ms: int | None = None
+
+
+def process_of(run: RunRow) -> RunProcess:
+    """Return the process that serves or drives the run."""
     presence = read_presence(find_state_folder().run(run.run_id))
     if presence is not None:
-        return presence.url, presence.pid
+        return RunProcess(presence.pid, presence.url, presence.started_at_ms)
     if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
-        return None, owner.pid
-    return None, None
+        return RunProcess(owner.pid)
+    return RunProcess()
 
 
 def error_of(run: RunRow) -> ErrorInfo | None:

@@ -9,7 +9,6 @@ import json
 import logging
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +23,7 @@ from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report
 from smithersd.daemon.signals import StopSignals
+from smithersd.daemon.terminal import has_terminal
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -84,6 +84,7 @@ class _Service:
         self._engine: Engine | None = None
         self._stopped_by: signal.Signals | None = None
         self._is_stopped = asyncio.Event()
+        self._began_on_terminal = has_terminal()
         self._abort = asyncio.Event()
 
     async def run(self) -> ExitCode:
@@ -219,11 +220,11 @@ class _Service:
         self._is_stopped.set()
 
     def _hang_up(self) -> None:
-        """A log is opened anew; without one it is the terminal that has gone, and the run is to go on later."""
+        """Open the log anew; but if it is the terminal that has gone, or nothing is to be opened, suspend the run."""
         if self._log is not None:
             self._log.reopen()
         self._report.reload()
-        if self._log is None and sys.stdin.isatty():
+        if self._began_on_terminal and (self._log is None or not has_terminal()):
             self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:

@@ -57,6 +57,7 @@ async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = N
     lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
     try:
         journal = Journal(await read_state(store, run_id), Readers())
+        await end_leftovers(journal.state)  # a resumption looks only after attempts that are under way
         journal.now_ms = clock.now_ms()
         for node in journal.state.nodes.values():
             if node.state is NodeState.IN_PROGRESS:

@@ -1,5 +1,6 @@
 """ps and inspect."""
 
+import re
 import urllib.request
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ def test_ps_lists_live_runs_the_newest_first(smithers: Smithers) -> None:
     said = smithers("ps")
     assert (said.code, said.err) == (0, "")
     rows = said.out.split("\n\n")[0].splitlines()
-    assert rows[0].split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "AT", "WAITS", "FOR"]
+    assert rows[0].split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP", "URL", "WAITS", "FOR"]
     assert [row.split()[:3] for row in rows[1:]] == [["live-2", "gate", "suspended"], ["live-1", "gates", "suspended"]]
     assert [row.split()[5:] for row in rows[1:]] == [["publish"], ["left", "+1"]]
 
@@ -64,6 +65,7 @@ def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
         "fromRunId",
         "url",
         "pid",
+        "processStartedAtMs",
         "waitsFor",
     }
     assert (live["status"], live["finishedAtMs"], live["pid"]) == ("suspended", None, None)
@@ -88,7 +90,23 @@ def test_a_driven_run_is_listed_with_its_process(smithers: Smithers) -> None:
     with driving("slow", "live-1", RunStatus.RUNNING) as process:
         [run] = smithers("ps", "--json").document
         assert (run["status"], run["url"], run["pid"]) == ("running", None, process.pid)
-        assert f"pid {process.pid}" in smithers("ps").out
+        assert f" {process.pid} " in smithers("ps").out
+
+
+def test_ps_says_how_long_a_process_is_up(smithers: Smithers) -> None:
+    with driving("gate", "live-1", RunStatus.WAITING_APPROVAL):
+        [run] = smithers("ps", "--json").document
+        assert run["startedAtMs"] - 30_000 < run["processStartedAtMs"] <= run["startedAtMs"]
+        heads, row = smithers("ps").out.split("\n\n")[0].splitlines()
+        assert re.match(r"\d+(ms|\.\ds)", row[heads.index(" UP ") + 1 :])
+
+
+def test_ps_lists_a_run_that_has_ended_while_its_process_stands(smithers: Smithers) -> None:
+    with driving("quick", "ended-1", RunStatus.FINISHED, "--serve", "--port", "0") as process:
+        [run] = smithers("ps", "--json").document
+        assert (run["status"], run["pid"]) == ("finished", process.pid)
+        kill(process)
+    assert smithers("ps", "--json").document == []
 
 
 def test_a_run_whose_process_died_is_called_interrupted(smithers: Smithers) -> None:
