@@ -87,8 +87,8 @@ def _check_log(log: Sequence[Recorded], tables: Tables) -> None:
     _check_nodes(log)
 
 
-def _check_nodes(log: Sequence[Recorded]) -> None:
-    """A finished node never starts again; a node runs one attempt at a time, numbered from 1; a gate asks, then waits."""
+def _check_nodes(log: Sequence[Recorded]) -> None:  # noqa: C901 - one arm an event
+    """A finished node never starts again; it runs one attempt at a time, numbered from 1; a gate asks, then waits."""
     running: dict[NodeKey, int] = {}
     attempts: dict[NodeKey, int] = {}
     ended: set[NodeKey] = set()

@@ -49,7 +49,7 @@ class StillAlarm:
         self._clock = clock
         self._ring = ring
 
-    def set(self, at_ms: int | None, *, may_jump: bool) -> None:
+    def set(self, at_ms: int | None, *, may_jump: bool) -> None:  # noqa: ARG002 - the protocol
         """Ring at `at_ms`; time never jumps by itself."""
         self.at_ms = at_ms
         self.ring_if_due(self._clock.now_ms())

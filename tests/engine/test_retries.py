@@ -1,6 +1,5 @@
 """A failed attempt is tried again when its time has come, also by another process."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -97,30 +96,6 @@ async def test_a_retry_keeps_its_due_time_through_a_crash(store: Store) -> None:
         assert await driving is RunStatus.FINISHED
     assert calls == [1, 2]
     assert (await node(store, "a")).attempt == 2
-
-
-async def test_an_attempt_that_fails_while_the_run_is_being_suspended_keeps_its_retries(store: Store) -> None:
-    """The suspension is decided and not yet durable when the attempt fails by its own fault."""
-    started: list[Callable[[], None]] = []
-    calls: list[str] = []
-
-    async def work() -> str:
-        calls.append("a")
-        if len(calls) == 1:
-            started[0]()
-            raise ValueError("once")
-        return "done"
-
-    @workflow(name="late")
-    def flow(_: Any) -> Any:
-        return Task("a", work, retries=1, retry_delay=0)
-
-    async with driven(flow, store) as (engine, driving):
-        started.append(lambda: engine.request_suspend("test"))
-        assert await driving is RunStatus.SUSPENDED
-    state = await run(flow, store)
-    assert state.status is RunStatus.FINISHED
-    assert len(calls) == 2
 
 
 async def test_a_shell_is_retried_like_a_task(store: Store, tmp_path: Any) -> None:

@@ -48,7 +48,7 @@ async def come_to_end(world: World) -> None:
     raise AssertionError("the run does not come to an end")
 
 
-async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:
+async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901 - one arm a stimulus
     """Let drawn things happen until the run has ended."""
     crashes_left = CRASHES_MAX
     for _ in range(STIMULI_MAX):

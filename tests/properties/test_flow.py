@@ -177,7 +177,7 @@ def run_undisturbed(spec: Spec) -> World:
     raise AssertionError("the run does not come to an end")
 
 
-def disturb(world: World, draw: Any, *, may_end: bool) -> None:
+def disturb(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, PLR0912 - one arm a stimulus
     """Run to the end by drawn stimuli, with crashes and suspensions in between."""
     crashes_left = 6
     crashed: dict[str, int] = {}

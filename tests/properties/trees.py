@@ -168,10 +168,12 @@ def work(*arguments: Any) -> Any:
     return list(arguments)
 
 
-def workflow_of(spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work) -> Workflow[Any]:
+def workflow_of(  # noqa: C901 - one arm a spec
+    spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work
+) -> Workflow[Any]:
     """The workflow that a spec stands for."""
 
-    def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:
+    def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:  # noqa: C901, PLR0911 - one arm a spec
         match one:
             case TaskSpec():
                 if one.vanishes_with is not None and ctx.latest(one.vanishes_with) is not None:

@@ -1,0 +1,218 @@
+"""What a resumption finds: nothing is done twice that was finished, and what kills its process is given up."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithersd import Context, Sequence, Store, Task, Workflow, workflow
+from smithersd.core import events
+from smithersd.core.states import NodeState, RunStatus
+from smithersd.engine import StartMode, load_workflow, prepare_run, read_state
+from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
+from tests.engine.runs import crash_when, decide, driven, events_of, log, node, run, until_state
+
+
+async def test_a_task_that_kills_its_process_is_given_up_after_the_fourth_time(store: Store) -> None:
+    calls: list[str] = []
+
+    async def kills() -> None:
+        calls.append("a")
+        await asyncio.Event().wait()
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Task("a", kills, retries=5)
+
+    for count in range(1, 5):
+        await crash_when(flow, store, lambda _, count=count: len(calls) == count)  # type: ignore[misc]
+    state = await run(flow, store)
+    assert len(calls) == 4
+    assert state.status is RunStatus.FAILED
+    assert state.error is not None
+    assert state.error.code == "INTERRUPTED_TOO_OFTEN"
+    assert "4 times in a row" in state.error.message
+
+
+async def test_suspensions_do_not_count_as_crashes(store: Store) -> None:
+    calls: list[str] = []
+
+    async def works() -> None:
+        calls.append("a")
+        if len(calls) < 6:
+            await asyncio.Event().wait()
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Task("a", works)
+
+    for count in (1, 2, 3):
+        await crash_when(flow, store, lambda _, count=count: len(calls) == count)  # type: ignore[misc]
+    for _ in range(2):
+        async with driven(flow, store):
+            await until_state(store, lambda state: state.nodes["a", 0].state is NodeState.IN_PROGRESS)
+    assert (await run(flow, store)).status is RunStatus.FINISHED
+    assert (await node(store, "a")).crashes_in_row == 3
+
+
+class Size(BaseModel):
+    size: int
+
+
+class Measure(BaseModel):
+    width: int
+
+
+def measured(returns: type[BaseModel], *, name: str = "measured") -> Workflow[Any]:
+    """A workflow whose first output is of a type that an edit may change."""
+
+    async def measure() -> Any:
+        return returns.model_validate(dict.fromkeys(returns.model_fields, 7))
+
+    async def use(measure: Any) -> str:
+        await asyncio.sleep(0)
+        return repr(measure)
+
+    @workflow(name=name)
+    def flow(_: Any) -> Any:
+        first = Task("measure", measure, output=returns)
+        return Sequence(first, Task("pause", asyncio.sleep, 0, needs_approval=True), Task("use", use, first))
+
+    return flow
+
+
+async def test_an_output_that_no_longer_fits_fails_the_run_and_names_its_node(store: Store) -> None:
+    async with driven(measured(Size), store, exits_on_wait=True) as (_, driving):
+        await driving
+    await decide(store, "pause")
+    state = await run(measured(Measure), store)
+    assert state.status is RunStatus.FAILED
+    assert state.error is not None
+    assert state.error.code == "INVALID_OUTPUT"
+    assert "'measure'" in state.error.message
+    assert "Measure" in state.error.message
+
+
+async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_run_too(store: Store) -> None:
+    def reading(returns: type[BaseModel]) -> Workflow[Any]:
+        async def measure() -> Any:
+            return returns.model_validate(dict.fromkeys(returns.model_fields, 7))
+
+        @workflow(name="reading")
+        def flow(ctx: Context[Any]) -> Any:
+            first = Task("measure", measure, output=returns)
+            ctx.latest(first)
+            return Sequence(first, Task("pause", asyncio.sleep, 0, needs_approval=True))
+
+        return flow
+
+    async with driven(reading(Size), store, exits_on_wait=True) as (_, driving):
+        await driving
+    state = await run(reading(Measure), store)
+    assert state.status is RunStatus.FAILED
+    assert state.error is not None
+    assert "'measure'" in state.error.message
+
+
+async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:
+    async with driven(measured(Size), store, exits_on_wait=True) as (_, driving):
+        await driving
+    before = await log(store)
+    with pytest.raises(UserError, match="belongs to workflow 'measured', not to 'another'"):
+        await prepare_run(measured(Size, name="another"), store=store, run_id="r", mode=StartMode.RESUME)
+    assert await log(store) == before
+
+
+async def test_a_resumption_with_an_edited_file_says_so(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "edited_flow.py"
+    source = "from smithersd import Approval, workflow\n@workflow\ndef flow(ctx):\n    return Approval('gate')\n"
+    for text in (source, source, source + "# edited\n"):
+        file.write_text(text)
+        engine = await prepare_run(
+            load_workflow(str(file)), store=store, run_id="r", mode=StartMode.EITHER, exits_on_wait=True
+        )
+        await engine.drive()
+    assert [one.workflow_changed for one in await events_of(store, events.RunResumed)] == [False, True]
+
+
+async def test_a_first_rendering_that_fails_writes_nothing(store: Store) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        raise KeyError("typo")
+
+    with pytest.raises(
+        WorkflowError, match=r"workflow function 'flow' raised KeyError: 'typo' \(test_crashes.py:\d+\)"
+    ):
+        await prepare_run(flow, store=store, run_id="r")
+    assert await store.find_run("r") is None
+
+
+async def test_a_resumption_whose_rendering_fails_writes_nothing_and_leaves_the_run_resumable(store: Store) -> None:
+    is_broken = False
+
+    @workflow
+    def flow(_: Any) -> Any:
+        if is_broken:
+            raise KeyError("typo")
+        return Task("pause", asyncio.sleep, 0, needs_approval=True)
+
+    async with driven(flow, store, exits_on_wait=True) as (_, driving):
+        await driving
+    before = await log(store)
+    is_broken = True
+    with pytest.raises(WorkflowError):
+        await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+    assert await log(store) == before
+    assert (await store.run("r")).owner is None
+
+
+async def test_modes_say_whether_a_run_may_or_must_exist(store: Store) -> None:
+    with pytest.raises(RunNotFound):
+        await prepare_run(measured(Size), store=store, run_id="r", mode=StartMode.RESUME)
+    await run(measured(Size), store, exits_on_wait=True)
+    with pytest.raises(RunExists) as raised:
+        await prepare_run(measured(Size), store=store, run_id="r")
+    assert "--resume" in (raised.value.remedy or "")
+
+
+async def test_an_input_beside_a_resumption_must_be_the_same(store: Store) -> None:
+    @workflow
+    def flow(ctx: Context[dict[str, int]]) -> Any:
+        return Task("pause", asyncio.sleep, 0, needs_approval=True)
+
+    await run(flow, store, input={"a": 1}, exits_on_wait=True)
+    await run(flow, store, input={"a": 1}, exits_on_wait=True)
+    with pytest.raises(InvalidInput, match="differs"):
+        await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME, input={"a": 2})
+
+
+async def test_an_input_of_more_than_a_mebibyte_is_refused(store: Store) -> None:
+    @workflow
+    def flow(ctx: Context[str]) -> Any:
+        return Task("a", len, ctx.input)
+
+    assert (await run(flow, store, input="x" * (1024 * 1024 - 2))).status is RunStatus.FINISHED
+    with pytest.raises(InvalidInput, match="1024 KiB"):
+        await prepare_run(flow, store=store, run_id="other", input="x" * 1024 * 1024)
+    assert await store.find_run("other") is None
+
+
+async def test_an_ended_run_is_not_driven_again(store: Store) -> None:
+    calls: list[str] = []
+
+    async def works() -> None:
+        calls.append("a")
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Task("a", works)
+
+    await run(flow, store)
+    before = await read_state(store, "r")
+    engine = await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+    assert engine.is_ended_before
+    assert await engine.drive() is RunStatus.FINISHED
+    assert await read_state(store, "r") == before
+    assert calls == ["a"]
