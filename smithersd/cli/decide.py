@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from smithersd.cli import invocations
 from smithersd.cli.options import (
     checked_text,
     debug_option,
@@ -21,6 +20,7 @@ from smithersd.cli.standing import next_steps, standing
 from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
 from smithersd.config import BODY_DEPTH_MAX
 from smithersd.core.json_text import json_text, parse_json
+from smithersd.daemon import invocations
 from smithersd.engine import SystemClock, choose_gate, choose_run, is_driven, pending_gates, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.store import Store

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pydantic_core
 
-from smithersd.cli import invocations, words
+from smithersd.cli import words
 from smithersd.cli.printer import Printer
 from smithersd.cli.tidings import closing_lines, opening_lines
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.states import NodeState
+from smithersd.daemon import invocations
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.log_file import LogFile
 from smithersd.daemon.options import LogFormat

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import assert_never
 
-from smithersd.cli import invocations
 from smithersd.cli.words import INTERRUPTED, INTERRUPTED_STYLE, STATUS_STYLES, Phrase, error_phrase, node_name, one_line
 from smithersd.core.states import RunStatus
+from smithersd.daemon import invocations
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.presence import read_presence
 from smithersd.engine import is_driven, owner_from

@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from smithersd.cli import invocations
 from smithersd.cli.output import say, say_json
+from smithersd.daemon import invocations
 from smithersd.daemon.start_answer import Started
 
 

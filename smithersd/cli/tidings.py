@@ -1,8 +1,9 @@
 """What `up` says of a whole run: where it is reached at the start, how it ended, and the command to type next."""
 
-from smithersd.cli import invocations, words
+from smithersd.cli import words
 from smithersd.cli.standing import steps_without_driver
 from smithersd.core.fold import NodeKey, RunState
+from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun
 
 
