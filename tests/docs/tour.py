@@ -35,6 +35,7 @@ def masked(text: str) -> str:
 
 def play(folder: Path) -> dict[str, str]:
     """Follow the tour in a folder of its own; return what its commands and requests answer, by name."""
+    (folder / ".smithers").mkdir(mode=0o700)  # else one that somebody left further up would be found
     (folder / "bugfix.py").write_text(blocks("python")[0])
     return {**_crash_and_resume(folder), **_fail_and_mend(folder), **_serve_to_others(folder)}
 

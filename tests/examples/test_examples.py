@@ -106,6 +106,7 @@ async def test_hello_greets_whom_it_is_given() -> None:
 
 
 def test_the_command_serves_the_release_and_publishes_it_once_approved(order: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / ".smithers").mkdir(mode=0o700)  # else one that somebody left further up would be found
     command = [sys.executable, "-m", "smithersd", "up", str(EXAMPLES / "release.py"), "--serve", "--port", "0"]
     process = subprocess.Popen(
         [*command, "--input", json.dumps(order)],
