@@ -14,8 +14,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
+from smithersd.config import STOP_GRACE_S
 from smithersd.core.events import Recorded
-from smithersd.core.states import RunStatus
+from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
@@ -228,6 +229,11 @@ class _Service:
             self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
+        if not _is_over(engine) and engine.state.count(NodeState.IN_PROGRESS):
+            doing = "Cancelling" if number is signal.SIGINT else "Suspending"
+            self._report.warn(
+                f"{doing} the run: its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once."
+            )
         if number is signal.SIGINT:
             engine.request_cancel()
         else:

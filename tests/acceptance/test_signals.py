@@ -71,6 +71,7 @@ def test_sigint_cancels_and_sigterm_suspends(place: Place, begin, task: str, num
 def test_a_task_that_does_not_end_is_left_behind_after_the_grace(place: Place, begin, task: str) -> None:
     up = begin(task)
     up.signal(TERM)
+    up.until_text("Suspending the run.* A second signal ends at once")
     assert up.wait() == 143
     assert place.types("r")[-2:] == ["NodeInterrupted", "RunSuspended"]
 
