@@ -89,8 +89,6 @@ class EventStream:
 
     async def _send(self, events: Sequence[Encoded]) -> None:
         data = b"".join(event.data for event in events)
-        if not data and self._is_overdue():
-            data = _PING
         for start in range(0, len(data), STREAM_WRITE_BYTES_MAX):
             await self._write(data[start : start + STREAM_WRITE_BYTES_MAX])
 
@@ -115,9 +113,6 @@ class EventStream:
         """Whether the client has taken all that was written."""
         transport = self._request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
-
-    def _is_overdue(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._written_at_s + self._ping_s
 
     def _cut(self) -> None:
         if self._request.transport is not None:

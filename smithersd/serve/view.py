@@ -6,7 +6,7 @@ who waits with me.
 """
 
 import asyncio
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -95,8 +95,9 @@ class RunView:
         match recorded.event:
             case NodePending(node_id, iteration):
                 known = self._iterations.setdefault(node_id, [])
-                if iteration not in known[-1:]:
-                    insort(known, iteration)
+                place = bisect_left(known, iteration)
+                if known[place : place + 1] != [iteration]:
+                    known.insert(place, iteration)
             case ApprovalRequested(node_id, iteration):
                 self._gates[node_id, iteration] = None
             case _:

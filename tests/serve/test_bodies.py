@@ -99,6 +99,7 @@ async def test_the_limit_holds_for_bodies_of_unknown_length(client: Client, stor
 
     answer = await client.post("/approve/gate", data=parts())
     assert (answer.status, (await answer.json())["error"]["details"]) == (413, {"maxBytes": BODY_BYTES_MAX})
+    assert answer.headers["Connection"] == "close"
     assert await story.store.inbox("run-1") == []
 
 

@@ -139,6 +139,13 @@ async def test_one_node_tells_its_iterations_attempts_and_outputs(client: Client
     assert only == second
 
 
+async def test_a_node_that_appears_again_is_listed_once(client: Client, story: Story) -> None:
+    await story.begin(pending("a"), pending("a", iteration=2), pending("a", iteration=1))
+    await story.tell(pending("a"), pending("a", iteration=2))
+    told = (await (await client.get("/nodes/a")).json())["iterations"]
+    assert [one["iteration"] for one in told] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("path", ["/nodes/nope", "/nodes/a?iteration=1", "/nodes/A"])
 async def test_what_is_not_there_is_not_found(client: Client, story: Story, path: str) -> None:
     await story.begin(pending("a"))
