@@ -107,7 +107,7 @@ def _local(at_ms: int) -> datetime:
 
 def one_line(text: str, *, length_max: int | None = None, is_indented: bool = False) -> str:
     """Make text that others wrote fit for a line of a terminal: no control characters, no more than so many."""
-    stripped = text.rstrip() if is_indented else text.strip()
+    stripped = text.rstrip() if is_indented else " ".join(text.split())
     line = "".join(char if char.isprintable() else _visible(char) for char in stripped)
     if length_max is not None and len(line) > length_max:
         return line[: length_max - 1] + "…"

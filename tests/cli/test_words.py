@@ -84,6 +84,7 @@ def test_durations_are_short(duration_ms: int, words: str) -> None:
 
 def test_text_of_others_becomes_one_printable_line() -> None:
     assert one_line(" a\tb\u2028c\x00 ") == "a b c\\x00"
+    assert one_line("no:\n    503\n") == "no: 503"
     assert one_line("x" * 100, length_max=10) == "x" * 9 + "…"
     assert progress(None, None, None) == ""
     assert node_name("fix", 3) == "fix#3"
