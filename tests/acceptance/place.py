@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 DEADLINE_S = 40.0
 SMITHERS = (sys.executable, "-m", "smithersd")
+MARK = "TEST_PLACE"
+"""The environment variable by which all that is started in a place is known."""
 PRELUDE = """
 import asyncio, os, signal, sys, time
 from pathlib import Path
@@ -41,6 +44,17 @@ def until(condition: Callable[[], T], what: str | Callable[[], str] = "a conditi
     return found
 
 
+def request(url: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, Any]:
+    """Ask a server; a body makes it a POST."""
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
 class Process:
     """A running `smithers`, with all that it writes in a file."""
 
@@ -50,7 +64,7 @@ class Process:
             self.popen = subprocess.Popen(
                 (*SMITHERS, *arguments),
                 cwd=folder,
-                env={**_clean_environment(), **env},
+                env={**clean_environment(), MARK: str(folder), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -95,13 +109,7 @@ class Process:
 
     def request(self, path: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, Any]:
         """Ask the run's server; a body makes it a POST."""
-        data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(self.url + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+        return request(self.url + path, body, method=method, **headers)
 
 
 class Place:
@@ -161,12 +169,22 @@ class Place:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
+    def processes_left(self) -> list[int]:
+        """The processes that were started from here, daemons and commands of tasks included, and still live."""
+        entry = f"{MARK}={self.folder}".encode()
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return [pid for pid in pids if entry in environment_of(pid)]
+
     def end(self) -> None:
         for process in self.processes:
             process.end()
+        while left := self.processes_left():
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("SMITHERS_")}
 
 
@@ -176,3 +194,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def environment_of(pid: int) -> list[bytes]:
+    """What /proc shows of a process's environment; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
