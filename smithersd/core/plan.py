@@ -132,7 +132,7 @@ class Plan:
     def _register(self, place: Place) -> None:
         if place.id in self.places:
             raise WorkflowError(
-                f"Two elements have the id {place.id!r}: a {self.places[place.id].kind} and a {place.kind}.",
+                f"Two elements have the id {place.id!r}: {self.places[place.id].kind} and {place.kind}.",
                 remedy="Give each its own id; in a loop over items, put the item into it.",
             )
         if len(self.places) >= NODES_MAX:

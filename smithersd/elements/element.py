@@ -64,7 +64,7 @@ class Node(Element[T_co]):
     ) -> None:
         super().__init__(id)
         if label is not None and not isinstance(label, str):
-            raise WorkflowError(f"The label of {self.kind} {id!r} is a {type(label).__name__}, not a text.")
+            raise WorkflowError(f"The label of {self.kind} {id!r} is {label!r}.", remedy="Give a text.")
         check_condition(skip_if, "skip_if", self)
         self.label = label
         self.skip_if = skip_if
@@ -85,12 +85,12 @@ def check_id(id: object, kind: str) -> None:
     problem = _id_problem(id)
     if problem is not None:
         remedy = f"Give the {kind} an id of 1 to {NODE_ID_LENGTH_MAX} printable characters, such as {kind + '-1'!r}."
-        raise WorkflowError(f"A {kind} has the id {_shortened(id)}, which {problem}.", remedy=remedy)
+        raise WorkflowError(f"The {kind} id {_shortened(id)} {problem}.", remedy=remedy)
 
 
 def _id_problem(id: object) -> str | None:  # noqa: PLR0911 - one line a rule
     if not isinstance(id, str):
-        return f"is a {type(id).__name__}, not a text"
+        return f"is of type {type(id).__name__}, not a text"
     if not id:
         return "is empty"
     if len(id) > NODE_ID_LENGTH_MAX:

@@ -1,6 +1,5 @@
 """Task: one call of an author's function, durable once it has returned."""
 
-import functools
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -11,6 +10,7 @@ from smithersd.elements.element import Node, Reference
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.schema import Schema, schema_for
+from smithersd.elements.signature import check_signature, unwrapped
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -61,7 +61,7 @@ class Task(Node[T_co]):
         self.function = function
         self.arguments = arguments
         self.has_elements = check_arguments(arguments, name)
-        _check_signature(function, arguments, name)
+        check_signature(function, arguments, name)
 
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before: the elements among the arguments, and depends_on."""
@@ -75,24 +75,15 @@ def _check_function(function: object, node: str) -> None:
             f"{node} got {function!r}, which cannot be called.",
             remedy="Pass the function itself and its arguments after it: Task(id, function, *arguments).",
         )
-    inner = _unwrapped(function)
+    inner = unwrapped(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         raise WorkflowError(f"{node} got a generator function, which has no single result.", remedy="Return a list.")
-
-
-def _unwrapped(function: Any) -> Any:
-    """The function behind partials, or the __call__ of a callable object."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function) or inspect.isclass(function):
-        return function
-    return type(function).__call__
 
 
 def _schema(function: Callable[..., Any], options: TaskOptions, node: str) -> Schema:
     if "output" in options:
         return schema_for(options["output"], node)
-    return schema_for(_return_type(_unwrapped(function), node), node)
+    return schema_for(_return_type(unwrapped(function), node), node)
 
 
 def _return_type(function: Any, node: str) -> Any:
@@ -115,34 +106,3 @@ def _resolved(function: Any, annotation: str, node: str) -> Any:
             f"The return annotation {annotation!r} of {node} cannot be resolved: {error}.",
             remedy="Import the type at the top of the module, or say the type with output=.",
         ) from error
-
-
-def _check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], node: str) -> None:
-    signature = _signature(function)
-    if signature is None:
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        name = getattr(_unwrapped(function), "__name__", "the function")
-        raise WorkflowError(
-            f"The arguments of {node} do not fit {name}{signature}: {error}.",
-            remedy="Pass the function's positional arguments after it; bind keywords with functools.partial.",
-        ) from None
-
-
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return _cached_signature(function)
-    except TypeError:  # an unhashable callable
-        return _read_signature(function)
-
-
-def _read_signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function)
-    except (ValueError, TypeError):  # some builtins tell nothing
-        return None
-
-
-_cached_signature = functools.lru_cache(maxsize=1024)(_read_signature)

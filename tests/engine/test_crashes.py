@@ -27,7 +27,7 @@ async def test_a_task_that_kills_its_process_is_given_up_after_the_fourth_time(s
         return Task("a", kills, retries=5)
 
     for count in range(1, 5):
-        await crash_when(flow, store, lambda _, count=count: len(calls) == count)  # type: ignore[misc]
+        await crash_when(flow, store, lambda _, count=count: len(calls) == count)
     state = await run(flow, store)
     assert len(calls) == 4
     assert state.status is RunStatus.FAILED
@@ -49,7 +49,7 @@ async def test_suspensions_do_not_count_as_crashes(store: Store) -> None:
         return Task("a", works)
 
     for count in (1, 2, 3):
-        await crash_when(flow, store, lambda _, count=count: len(calls) == count)  # type: ignore[misc]
+        await crash_when(flow, store, lambda _, count=count: len(calls) == count)
     for _ in range(2):
         async with driven(flow, store):
             await until_state(store, lambda state: state.nodes["a", 0].state is NodeState.IN_PROGRESS)

@@ -23,7 +23,7 @@ async def free_the_disk(store: Store) -> None:
 
 
 async def _set_page_limit(store: Store, pages: int) -> None:
-    writer: Any = store._database._writer  # type: ignore[attr-defined]
+    writer: Any = store._database._writer
 
     def transaction() -> Transaction[None]:
         yield Statement("ping")

@@ -147,8 +147,7 @@ async def test_a_dropped_node_that_appears_again_stays_cancelled(store: Store) -
             await until_state(
                 store,
                 lambda state, key=(node_id, 0): (
-                    key in state.nodes  # type: ignore[misc]
-                    and state.nodes[key].state is NodeState.WAITING_APPROVAL
+                    key in state.nodes and state.nodes[key].state is NodeState.WAITING_APPROVAL
                 ),
             )
             await decide(store, node_id)

@@ -51,7 +51,7 @@ async def test_an_interruption_uses_up_no_retry(store: Store) -> None:
 
     for _ in range(5):
         async with driven(flow, store) as (engine, driving):
-            await until(lambda engine=engine: bool(engine._live))  # type: ignore[misc]
+            await until(lambda engine=engine: bool(engine._live))
             engine.request_suspend("again")
             assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.PENDING

@@ -1,0 +1,144 @@
+"""Whether a task's arguments fit its function: their number and names, and their types as far as these can be told.
+
+Types are judged for what is certain only: a value or an output whose class has nothing to do with the parameter's
+annotation. What an annotation leaves open (a protocol, a type variable, a name that cannot be resolved) fits.
+"""
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from smithersd.elements.element import Node
+from smithersd.errors import WorkflowError
+
+_PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}
+"""What may stand for a number of another class, as type checkers allow it."""
+
+
+def check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], node: str) -> None:
+    """Refuse arguments that the function cannot take; `node` ("task 'fix'") names the task in errors.
+
+    Raises:
+        WorkflowError: too many, too few, or one of another type than its parameter's annotation.
+    """
+    signature = _signature(function)
+    if signature is None:
+        return
+    try:
+        bound = signature.bind(*arguments)
+    except TypeError as error:
+        raise WorkflowError(
+            f"The arguments of {node} do not fit {_name(function)}{signature}: {error}.",
+            remedy="Pass the function's positional arguments after it; bind keywords with functools.partial.",
+        ) from None
+    for name, value in _one_by_one(signature, bound):
+        annotation = _annotations(function).get(name, Any)
+        if not _fits(value, annotation):
+            raise WorkflowError(
+                f"Argument {name!r} of {node} is {_described(value)}, "
+                f"but {_name(function)} takes {_shown(annotation)}.",
+                remedy="Pass what the function takes, or correct its annotation.",
+            )
+
+
+def unwrapped(function: Any) -> Any:
+    """The function behind partials, or the __call__ of a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return function
+    return type(function).__call__
+
+
+def _one_by_one(signature: inspect.Signature, bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+    for name, value in bound.arguments.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from ((name, one) for one in value)
+        else:
+            yield name, value
+
+
+def _fits(value: object, annotation: Any) -> bool:
+    wanted = _classes(annotation)
+    if wanted is None:
+        return True
+    if isinstance(value, Node):
+        given = _classes(value.schema.type)
+        return given is None or any(_are_related(one, other) for one in given for other in wanted)
+    return any(_is_instance(value, one) for one in wanted)
+
+
+def _classes(annotation: Any) -> list[type] | None:
+    """The classes that an annotation admits, None where that is more than a list of classes."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _classes(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        parts = [_classes(one) for one in typing.get_args(annotation)]
+        return None if None in parts else [one for part in parts if part is not None for one in part]
+    if annotation is None:
+        return [type(None)]
+    admitted = origin or annotation
+    is_plain = isinstance(admitted, type) and admitted is not Any and not getattr(admitted, "_is_protocol", False)
+    return [admitted] if is_plain and not typing.is_typeddict(admitted) else None
+
+
+def _is_instance(value: object, wanted: type) -> bool:
+    try:
+        return isinstance(value, (wanted, *_PROMOTED.get(wanted, ())))
+    except TypeError:  # a class that does not answer that
+        return True
+
+
+def _are_related(given: type, wanted: type) -> bool:
+    try:
+        return issubclass(given, (wanted, *_PROMOTED.get(wanted, ()))) or issubclass(wanted, given)
+    except TypeError:
+        return True
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Node):
+        return f"the output of {value.kind} {value.id!r}, {_shown(value.schema.type)}"
+    return f"of type {type(value).__name__}"
+
+
+def _shown(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(unwrapped(function), "__name__", "the function")
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return _cached_signature(function)
+    except TypeError:  # an unhashable callable
+        return _read_signature(function)
+
+
+def _read_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (ValueError, TypeError):  # some builtins tell nothing
+        return None
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    target = unwrapped(function)
+    return _cached_annotations(target.__init__ if inspect.isclass(target) else target)
+
+
+def _read_annotations(function: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # noqa: BLE001 - a name that only type checkers know says nothing here
+        return {}
+
+
+_cached_signature = functools.lru_cache(maxsize=1024)(_read_signature)
+_cached_annotations = functools.lru_cache(maxsize=1024)(_read_annotations)
