@@ -19,12 +19,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
-    files = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "smithersd").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+def files_under(folder: str, *, packed_as: str) -> set[str]:
+    found = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {f"{packed_as}/{path.relative_to(ROOT / folder)}" for path in found}
+
+
+def test_the_wheel_holds_the_package_and_the_units_and_nothing_else(wheel: Path) -> None:
+    files = files_under("smithersd", packed_as="smithersd") | files_under("systemd", packed_as="smithersd/units")
     assert {"smithersd/py.typed", "smithersd/store/sql/statements.sql"} <= files
     assert any(name.endswith(".sql") and "/migrations/" in name for name in files)
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
