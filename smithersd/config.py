@@ -94,6 +94,8 @@ ATTEMPT_MARK_VARIABLE = "SMITHERS_ATTEMPT"
 """The environment variable by which a process of a shell attempt is known."""
 FORCED_STOP_S = 5.0
 """How long a process whose run is taken over by force may take to suspend it; then it is killed."""
+ON_WAIT_TIMEOUT_S = 30.0
+"""How long the command of --on-wait may take; then it is killed."""
 STOP_TIMEOUT_S_DEFAULT = 30.0
 STOP_POLL_S = 0.05
 RUNS_LISTED_MAX = 10_000

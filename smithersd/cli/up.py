@@ -34,6 +34,7 @@ _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_ho
 @click.option("--from", "from_run", metavar="RUN", help="Start a new run that takes over what this ended one has done.")
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("-c", "--max-concurrency", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
+@click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
 @click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
@@ -93,6 +94,7 @@ def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
         max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
         exits_on_wait=flags["no_wait"],
+        on_wait=flags["on_wait"],
         serve=_serve_options(flags) if flags["serve"] else None,
         pid_file=_absolute(flags["pid_file"]),
         log_file=_absolute(flags["log_file"]),

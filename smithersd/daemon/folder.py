@@ -35,6 +35,11 @@ class RunFolder:
         """How the run's process is reached (url), for commands on this machine."""
         return self.path / "meta.json"
 
+    @property
+    def told_file(self) -> Path:
+        """Of which waits the command of --on-wait has told."""
+        return self.path / "told"
+
     def make(self) -> "RunFolder":
         """Make it and the state folder around it, for their owner only."""
         for folder in (self.path.parent.parent, self.path.parent, self.path):

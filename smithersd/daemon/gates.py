@@ -14,11 +14,11 @@ class Gates:
         self._run = run
         self._asked: dict[NodeKey, None] = {node.key: None for node in run.nodes.values() if _waits(node)}
 
-    def follow(self, recorded: Sequence[Recorded]) -> None:
-        """Take in the events of a step."""
-        for one in recorded:
-            if isinstance(one.event, ApprovalRequested):
-                self._asked[one.event.node_id, one.event.iteration] = None
+    def follow(self, recorded: Sequence[Recorded]) -> bool:
+        """Take in the events of a step; return whether a gate began to wait."""
+        asked = [one.event for one in recorded if isinstance(one.event, ApprovalRequested)]
+        self._asked.update({(event.node_id, event.iteration): None for event in asked})
+        return bool(asked)
 
     @property
     def waiting(self) -> list[NodeRecord]:

@@ -34,8 +34,9 @@ class ServiceOptions:
 
     `workflow` is "path.py" or "path.py:name". `run_id` None makes one, or names the only run that can be resumed.
     `from_run` may be a prefix. `input` is JSON text, None where none was given. `store` is a store URL, None for the
-    default one in the state folder, whose path `state_folder` is. `pid_file` and `log_file` are absolute paths, None
-    for the run's own in the state folder; `log_format` None is "human", where there is a log.
+    default one in the state folder, whose path `state_folder` is. `on_wait` is a command of the shell. `pid_file` and
+    `log_file` are absolute paths, None for the run's own in the state folder; `log_format` None is "human", where there
+    is a log.
     """
 
     workflow: str
@@ -48,6 +49,7 @@ class ServiceOptions:
     max_concurrency: int | None = None
     is_forced: bool = False
     exits_on_wait: bool = False
+    on_wait: str | None = None
     serve: ServeOptions | None = None
     pid_file: str | None = None
     log_file: str | None = None

@@ -18,7 +18,7 @@ class Begun:
     workflow: str
     """The workflow as it was named: "path.py" or "path.py:name"."""
     store: str | None
-    """The store's URL where it is not the default one."""
+    """The store's URL where it is not the default one, without a password."""
     url: str | None
     """Where the run is served, None where it is not."""
 

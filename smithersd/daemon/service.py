@@ -20,11 +20,13 @@ from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.on_wait import telling
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.terminal import has_terminal
+from smithersd.daemon.told import ToldFile
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -110,12 +112,14 @@ class _Service:
         async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
             engine = await self._prepared(store, run_id)
             announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
-            self._take(engine, url)
-            await self._drive(engine)
-            is_still_served = url is not None and not self._is_stopped.is_set()
-            self._report.end(is_still_served=is_still_served)
-            if is_still_served:
-                await self._is_stopped.wait()
+            begun = Begun(engine, self._options.workflow, None if self._options.store is None else store.url, url)
+            self._take(begun)
+            async with self._telling(begun, store):
+                await self._drive(engine)
+                is_still_served = url is not None and not self._is_stopped.is_set()
+                self._report.end(is_still_served=is_still_served)
+                if is_still_served:
+                    await self._is_stopped.wait()
 
     @asynccontextmanager
     async def _claimed(self, run_id: str) -> AsyncIterator[Announcement]:
@@ -188,9 +192,9 @@ class _Service:
             exits_on_wait=options.exits_on_wait,
         )
 
-    def _take(self, engine: Engine, url: str | None) -> None:
-        self._engine = engine
-        self._report.begin(Begun(engine, self._options.workflow, self._options.store, url))
+    def _take(self, begun: Begun) -> None:
+        self._engine = engine = begun.engine
+        self._report.begin(begun)
         engine.observe(self._show)
         if self._stopped_by is not None:
             self._ask_to_end(engine, self._stopped_by)
@@ -201,6 +205,13 @@ class _Service:
             self._report.show(recorded)
         except Exception:  # noqa: BLE001 - whatever it is, the run matters more
             _log.exception("What happened could not be shown.")
+
+    def _telling(self, begun: Begun, store: Store) -> AbstractAsyncContextManager[None]:
+        command = self._options.on_wait
+        if command is None:
+            return nullcontext()
+        told = ToldFile(self._folder.run(begun.engine.run_id).told_file)
+        return telling(command, begun, store=store, told=told, is_stopped=self._is_stopped)
 
     async def _drive(self, engine: Engine) -> None:
         try:

@@ -42,9 +42,7 @@ async def test_one_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 
 async def test_one_that_is_interrupted_is_killed_with_all_that_it_started(tmp_path):
     running = asyncio.create_task(run_command(f"sleep 1000 & echo $! > {tmp_path / 'pid'}; wait", b""))
-    async with asyncio.timeout(30):
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            await asyncio.sleep(0.01)
+    await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     running.cancel()
 
     with pytest.raises(asyncio.CancelledError):
@@ -53,6 +51,10 @@ async def test_one_that_is_interrupted_is_killed_with_all_that_it_started(tmp_pa
 
 
 async def gone(pid):
+    await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+async def until(predicate):
     async with asyncio.timeout(30):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - no event
+        while not predicate():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)

@@ -1,0 +1,66 @@
+"""An operator's command: given something on stdin, bounded in time, killed with all that it started."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import Process
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from smithersd.config import ON_WAIT_TIMEOUT_S
+from smithersd.executors.parent_death import dying_with_us
+
+_TAIL_BYTES = 1_000
+"""How much of what it printed a failure repeats."""
+
+
+class CommandFailed(Exception):
+    """A command has not done its work, in words."""
+
+
+async def run_command(command: str, given: bytes) -> None:
+    """Run a command of the shell with `given` on its stdin.
+
+    Whatever it prints is kept for the case that it fails. Files stand for pipes: nobody has to feed or to drain them.
+
+    Raises:
+        CommandFailed: it ended with another code than 0, or took longer than 30 s and was killed.
+    """
+    with TemporaryFile() as stdin, TemporaryFile() as output:
+        stdin.write(given)
+        stdin.seek(0)
+        argv = dying_with_us(("/bin/sh", "-c", command), None, os.environ)
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=stdin, stdout=output, stderr=output, start_new_session=True
+        )
+        code = await _ended(process)
+        if code != 0:
+            raise CommandFailed(f"the command {_end_in_words(code)}{_tail(output)}")
+
+
+async def _ended(process: Process) -> int | None:
+    """Wait for the end; None when it had to be made."""
+    try:
+        async with asyncio.timeout(ON_WAIT_TIMEOUT_S):
+            return await process.wait()
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+def _end_in_words(code: int | None) -> str:
+    if code is None:
+        return f"took longer than {ON_WAIT_TIMEOUT_S:g} s and was killed"
+    return f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
+
+
+def _tail(output: BinaryIO) -> str:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - _TAIL_BYTES))
+    said = output.read().decode(errors="replace").strip()
+    return f": {said}" if said else ""

@@ -1,0 +1,143 @@
+"""--on-wait: somebody is told that the run waits, once for each wait, whatever happens to process and command."""
+
+import json
+import signal
+
+import pytest
+
+from tests.acceptance.place import Place, until
+
+ONE_GATE = """
+    @workflow
+    def flow(ctx):
+        patch = Task("fix", lambda: {"lines": 3})
+        return Sequence(patch, Approval("deploy", title="Ship it?", show=patch))
+    """
+TWO_GATES = """
+    @workflow
+    def flow(ctx):
+        return Parallel(
+            Sequence(Approval("first", title="First?"), Task("done", lambda: None)),
+            Sequence(Shell("slow", "while [ ! -e go ]; do sleep 0.02; done"), Approval("second", title="Second?")),
+        )
+    """
+TELL = "cat >> told"
+TELL_AND_FAIL = "cat > /dev/null; echo x >> tries; echo no such channel >&2; exit 7"
+
+
+def told(place: Place) -> list:
+    return [json.loads(line) for line in place.lines("told")]
+
+
+def is_told(place: Place, count: int = 1) -> bool:
+    """Whether so many messages have come, and were written down as told."""
+    files = list(place.state_folder.glob("runs/*/told"))
+    return len(told(place)) == count and bool(files)
+
+
+def new_in(message: dict) -> list:
+    return [one["nodeId"] for one in message["approvals"] if one["new"]]
+
+
+def test_the_command_is_given_all_that_is_needed_to_decide(place):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", "--serve", "--port", "0", "--on-wait", TELL)
+    until(lambda: is_told(place))
+
+    (message,) = told(place)
+    _, approvals = process.request("/approvals")
+    (approval,) = message.pop("approvals")
+    commands = {"approveCommand": "smithers approve r --node deploy", "denyCommand": "smithers deny r --node deploy"}
+    assert approval == {**approvals[0], "new": True, **commands}
+    assert approval["shown"] == {"lines": 3}
+    assert message == {"runId": "r", "workflowName": "flow", "url": process.url, "folder": str(place.folder)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_wait_that_was_told_is_not_told_again_after_a_restart(place, number):
+    place.write(TWO_GATES)
+    first = place.up("--run-id", "r", "--on-wait", TELL)
+    until(lambda: is_told(place))
+    first.signal(number)
+    first.wait()
+
+    second = place.up("--run-id", "r", "--resume", "--on-wait", TELL)
+    second.until_text("slow")
+    (place.folder / "go").touch()
+    until(lambda: is_told(place, 2))
+
+    assert [new_in(message) for message in told(place)] == [["first"], ["second"]]
+    assert [one["nodeId"] for one in told(place)[1]["approvals"]] == ["first", "second"]
+
+
+@pytest.mark.slow
+def test_a_command_that_fails_is_a_log_line_and_the_next_start_tries_again(place):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", "--on-wait", TELL_AND_FAIL)
+    process.until_text("--on-wait: the command ended with exit code 7: no such channel")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 143
+    place.up("--run-id", "r", "--resume", "--on-wait", TELL)
+    until(lambda: is_told(place))
+
+    assert place.run("approve", "r")[0] == 0
+    until(lambda: str(place.state("r").status) == "finished")
+    assert len(place.lines("tries")) == 1
+
+
+@pytest.mark.slow
+def test_a_command_that_hangs_holds_up_neither_the_run_nor_its_end(place):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", "--on-wait", "echo $$ > begun; sleep 1000 & wait")
+    until(lambda: place.lines("begun"))
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 143
+    assert place.processes_left() == []
+    assert "RunSuspended" in place.types("r")
+
+
+@pytest.mark.slow
+def test_a_run_that_does_not_wait_tells_before_it_exits(place):
+    place.write(ONE_GATE)
+    code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait", "--on-wait", f"sleep 0.3; {TELL}")
+
+    assert code == 3, text
+    assert [new_in(message) for message in told(place)] == [["deploy"]]
+
+
+@pytest.mark.slow
+def test_what_was_told_is_forgotten_with_the_run(place):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", "--on-wait", TELL)
+    until(lambda: is_told(place))
+    place.run("approve", "r")
+
+    assert process.wait() == 0
+    assert list(place.state_folder.glob("runs/*/told")) == []
+
+
+@pytest.mark.slow
+def test_the_command_gets_no_secret(place):
+    place.write(ONE_GATE)
+    command = f"env > env; cat /proc/$PPID/environ >> env; {TELL}"
+    secrets = {"SMITHERS_API_KEY": "sesame", "NOTIFY_SOCKET": "/nowhere"}
+    place.up("--run-id", "r", "--serve", "--port", "0", "--on-wait", command, **secrets)
+    until(lambda: is_told(place))
+
+    found = (place.folder / "env").read_text()
+    assert "PATH=" in found
+    assert "sesame" not in found
+    assert "NOTIFY_SOCKET=" not in "\n".join(place.lines("env")[:-1])
+
+
+@pytest.mark.slow
+def test_a_daemon_tells_too(place):
+    place.write(ONE_GATE)
+    code, text = place.run("up", "flow.py", "-d", "--run-id", "r", "--on-wait", TELL)
+    assert code == 0, text
+    until(lambda: is_told(place))
+
+    assert place.run("down", "r")[0] == 0
+    assert len(told(place)) == 1
