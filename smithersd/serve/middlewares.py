@@ -33,16 +33,14 @@ def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResou
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         now_s = asyncio.get_running_loop().time
         started_at_s = now_s()
-        status = _CLIENT_LEFT
-        is_stream = False
+        status, is_whole = _CLIENT_LEFT, False
         try:
             response = await handler(request)
-            status = response.status
-            is_stream = not isinstance(response, web.Response)
+            status, is_whole = response.status, isinstance(response, web.Response)
             return response
         finally:
             duration_s = now_s() - started_at_s
-            traffic.count(request.method, route_of(request), status, None if is_stream else duration_s)
+            traffic.count(request.method, route_of(request), status, duration_s if is_whole else None)
             _access_log.debug("%s %s %d %.1f ms", request.method, request.rel_url.raw_path, status, duration_s * 1000)
 
     @web.middleware

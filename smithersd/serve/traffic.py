@@ -27,7 +27,7 @@ class Traffic:
             self._durations[method, route] = Histogram(REQUEST_BOUNDS_S)
 
     def count(self, method: str, route: str, status: int, duration_s: float | None) -> None:
-        """Take in an answered request; None for a stream, whose length says nothing about its answer."""
+        """Take in a request; its duration is None for a stream, and where the client left before it was answered."""
         if method not in _METHODS:
             method = "other"
         self._requests[method, route, status] += 1

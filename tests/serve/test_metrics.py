@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,10 +13,12 @@ from smithersd.core import events as e
 from smithersd.core.events import Event
 from smithersd.core.states import Interruption, NodeState
 from smithersd.errors import ErrorInfo
+from smithersd.serve import serving
 from smithersd.serve.tally import COUNTERS, DURATIONS
 from tests.serve.broken import break_store
-from tests.serve.conftest import Client, Connect
+from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story, pending
+from tests.serve.waiting import until
 
 FAULT = ErrorInfo("TASK_FAILED", "ValueError", "x")
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -160,6 +163,21 @@ async def test_refused_requests_count_too(connect: Connect) -> None:
     found = await samples(client, **{"x-smithers-key": "token"})
     refused = {"method": "GET", "route": "/", "status_code": "401", "status_class": "4xx"}
     assert value(found, "smithers_http_requests_total", **refused) == 1
+
+
+async def test_how_long_a_stream_was_open_is_no_duration_of_an_answer(make_app: MakeApp, story: Story) -> None:
+    await story.begin()
+    async with serving(make_app(), "127.0.0.1", 0) as server, ClientSession(server.url) as http:
+        async with http.get("/events") as stream:
+            assert await stream.content.readline()
+            stream.close()
+
+        async def left() -> str:
+            text = await (await http.get("/metrics")).text()
+            return text if 'route="/events",status_class="4xx",status_code="499"' in text else ""
+
+        text = await until(left)
+    assert 'smithers_http_request_duration_seconds_count{method="GET",route="/events"} 0.0' in text
 
 
 async def test_names_follow_prometheus_conventions_and_are_there_once(client: Client) -> None:
