@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 from benchmarks import growth, latency, process, replay, throughput
-from benchmarks.figures import Figure, machine, table
+from benchmarks.figures import Figure, is_busy, machine, table
 
 TOPICS: dict[str, Callable[..., AsyncIterator[Figure]]] = {
     "throughput": throughput.measure,
@@ -28,6 +28,8 @@ def main() -> int:
         print(f"measuring {name} ...", file=sys.stderr)
         figures += asyncio.run(_gathered(TOPICS[name](is_quick=arguments.quick)))
     print(machine(), "", table(figures), sep="\n")
+    if is_busy():
+        print("\nThe machine is busy with other things: on a quiet one these figures are better.")
     return int(not arguments.quick and any(figure.is_missed for figure in figures))
 
 

@@ -81,5 +81,10 @@ def machine() -> str:
     )
 
 
+def is_busy() -> bool:
+    """Whether more ran in the last minute than a benchmark of ours: it keeps one core busy, and half of another."""
+    return os.getloadavg()[0] > 1.5  # noqa: PLR2004 - said above
+
+
 def _lines(path: str) -> list[str]:
     return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
