@@ -4,6 +4,7 @@
     +-- UserError                  what the author or operator can mend (exit code 4)
     |   +-- WorkflowError          WORKFLOW_ERROR: the workflow function, its tree or its arguments
     |   |   +-- OutputNotReady     OUTPUT_NOT_READY
+    |   |   +-- UnknownDependency  WORKFLOW_ERROR: a node depends on what is not in the tree
     |   +-- InvalidInput           INVALID_INPUT
     |   +-- InvalidRequest         INVALID_REQUEST
     |   +-- RunExists              RUN_EXISTS
@@ -90,6 +91,10 @@ class OutputNotReady(WorkflowError):
     def __init__(self, node_id: str, message: str | None = None, *, remedy: str | None = None) -> None:
         super().__init__(message or f"The output of {node_id!r} is not ready.", remedy=remedy)
         self.node_id = node_id
+
+
+class UnknownDependency(WorkflowError):
+    """A node depends on something that is not in the tree."""
 
 
 class InvalidInput(UserError):

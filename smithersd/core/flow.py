@@ -39,7 +39,14 @@ from smithersd.core.states import Cancellation, Interruption, NodeState, RunStat
 from smithersd.core.step import Start, Step
 from smithersd.core.values import start_values
 from smithersd.elements import Approval, Branch, Node, NodeKind, Shell, Task, Workflow
-from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady, WorkflowError
+from smithersd.errors import (
+    ErrorInfo,
+    InterruptedTooOften,
+    InvalidOutput,
+    OutputNotReady,
+    UnknownDependency,
+    WorkflowError,
+)
 
 Reused = Mapping[NodeKey, tuple[NodeKind, str]]
 """Outputs of an earlier run to take over: by node, its kind and the output's JSON text."""
@@ -307,6 +314,9 @@ class Flow:
                 self._enter_node(place, place.element)
         except OutputNotReady as error:
             self._await_output(place, error)
+        except UnknownDependency:
+            if not self._tree.plan.postpone(place):
+                raise
 
     def _decide_branch(self, place: Place, branch: Branch) -> None:
         value = self.state.branches.get((place.id, 0))

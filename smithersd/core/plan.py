@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from smithersd.config import NODES_MAX
 from smithersd.core.places import Place, Progress
 from smithersd.elements import Element, Node
-from smithersd.errors import WorkflowError
+from smithersd.errors import UnknownDependency, WorkflowError
 
 _STUCK_SHOWN_MAX = 5
 
@@ -24,6 +24,7 @@ class Plan:
         self._by_element: dict[int, Place] = {}
         self._dependents: dict[str, list[Place]] = {}
         self._due: deque[Place] = deque()
+        self._postponed: set[str] = set()
         self._mount(root)
         self.reach(root)
 
@@ -44,15 +45,26 @@ class Plan:
         """Make a place due again."""
         self._due.append(place)
 
+    def postpone(self, lazy: Place) -> bool:
+        """Make a lazy place due again after all that is due now; return whether that can help.
+
+        It helps as long as other subtrees come in between: a node of theirs may be what this one depends on.
+        """
+        self._postponed.add(lazy.id)
+        self._due.append(lazy)
+        return any(place.id not in self._postponed for place in self._due)
+
     def fill(self, lazy: Place, inner: Place) -> None:
         """Put a rendered subtree into its lazy place and let the flow reach it.
 
         Raises:
-            WorkflowError: an id that is taken, or a dependency that is unknown.
+            UnknownDependency: a dependency that is not in the tree (yet); nothing was changed.
+            WorkflowError: an id that is taken.
         """
+        self._mount(inner)
+        self._postponed.clear()
         lazy.children = [inner]
         lazy.open = 1
-        self._mount(inner)
         self.reach(inner)
 
     def choose(self, branch: Place, value: bool) -> list[Place]:  # noqa: FBT001 - the branch's answer
@@ -125,9 +137,14 @@ class Plan:
         places = list(top.walk())
         for place in places:
             self._register(place)
-        for place in places:
-            if isinstance(place.element, Node):
-                self._depend(place, place.element)
+        try:
+            targets = [(place, self._targets(place.element)) for place in places if isinstance(place.element, Node)]
+        except UnknownDependency:
+            for place in places:
+                del self.places[place.id]
+            raise
+        for place, after in targets:
+            self._depend(place, after)
 
     def _register(self, place: Place) -> None:
         if place.id in self.places:
@@ -140,12 +157,14 @@ class Plan:
         self.places[place.id] = place
         self._by_element[id(place.element)] = place
 
-    def _depend(self, place: Place, node: Node[object]) -> None:
-        after = {target.id: target for target in (self._target(node, one) for one in node.references())}
-        for target in after.values():
+    def _depend(self, place: Place, after: list[Place]) -> None:
+        for target in after:
             if target.progress is not Progress.ENDED:
                 place.missing += 1
                 self._dependents.setdefault(target.id, []).append(place)
+
+    def _targets(self, node: Node[object]) -> list[Place]:
+        return list({target.id: target for target in (self._target(node, one) for one in node.references())}.values())
 
     def _target(self, node: Node[object], reference: object) -> Place:
         if isinstance(reference, Element) and not isinstance(reference, Node):
@@ -159,10 +178,9 @@ class Plan:
         return target
 
 
-def _unknown(node: Node[object], reference: object) -> WorkflowError:
-    name = repr(reference) if isinstance(reference, Element) else f"{reference!r}"
-    return WorkflowError(
-        f"{node.kind} {node.id!r} depends on {name}, which is not in the tree.",
+def _unknown(node: Node[object], reference: object) -> UnknownDependency:
+    return UnknownDependency(
+        f"{node.kind} {node.id!r} depends on {reference!r}, which is not in the tree.",
         remedy="Put that element into the tree too, or correct the id. "
         "What a lazy subtree will bring can be read with ctx.output inside another lazy subtree.",
     )

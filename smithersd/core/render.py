@@ -72,6 +72,17 @@ class Renderer:
         child: Child = self._call(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
         return child
 
+    def glance(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
+        """Render a lazy subtree without remembering anything of it.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        reads = TrackedReads(self._state, self._outputs, schema_of)
+        child: Child = self._call(function, reads, f"lazy subtree at {scope}")
+        return child
+
     def forget(self, scope: str) -> None:
         """Drop what a scope returned, so that it is rendered anew."""
         self._rendered.pop(scope, None)

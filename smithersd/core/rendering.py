@@ -1,6 +1,6 @@
 """The rendered tree of a run: its plan, its frames, and which nodes are part of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from smithersd.core import events
@@ -15,7 +15,7 @@ from smithersd.core.step import FrameChange
 from smithersd.elements import Child, Node
 from smithersd.elements.element import Condition
 from smithersd.elements.schema import Schema
-from smithersd.errors import WorkflowError
+from smithersd.errors import InvalidOutput, WorkflowError
 
 
 class RenderedTree:
@@ -26,6 +26,7 @@ class RenderedTree:
         self._journal = journal
         self._frames = frames
         self._plan: Plan | None = None
+        self._schemas: dict[str, Schema] = {}
 
     @property
     def plan(self) -> Plan:
@@ -44,12 +45,35 @@ class RenderedTree:
         return bool(self._renderer.readers.dirty)
 
     def learn(self) -> None:
-        """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed."""
+        """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed.
+
+        Subtrees may read one another's outputs: those that cannot be rendered yet are tried again after the others.
+        """
+        unknown: list[tuple[str, Place | None, Callable[[], Child]]] = [
+            (ROOT_SCOPE, None, lambda: self._renderer.learn(self._schema_of))
+        ]
+        is_learning = True
+        while is_learning:
+            is_learning = False
+            for one in list(unknown):
+                inner = self._learned(*one)
+                if inner is not None:
+                    unknown.remove(one)
+                    unknown.extend((lazy.id, lazy, self._glance_at(lazy)) for lazy in inner if lazy.kind == LAZY)
+                    is_learning = True
+
+    def _glance_at(self, lazy: Place) -> Callable[[], Child]:
+        return lambda: self._renderer.glance(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
+
+    def _learned(self, scope: str, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
+        """Note the schemas of a scope; None when it cannot be rendered: the rendering that counts tells why."""
         try:
-            place, _ = compile_scope(self._renderer.learn(self._schema_of), ROOT_SCOPE, None)
-            self._plan = Plan(place)
-        except WorkflowError:
-            pass  # the rendering that counts comes next and tells what is wrong
+            top, _ = compile_scope(render(), scope, lazy)
+        except (WorkflowError, InvalidOutput):
+            return None
+        places = list(top.walk())
+        self._schemas.update({place.id: place.node.schema for place in places if place.node is not None})
+        return places
 
     def render(self) -> None:
         """Render the workflow function, at first or because what it or a subtree has read has changed.
@@ -126,13 +150,12 @@ class RenderedTree:
         return scopes
 
     def _schema_of(self, node_id: str) -> Schema | None:
-        place = None if self._plan is None else self._plan.places.get(node_id)
-        node: Node[Any] | None = None if place is None else place.node
-        return None if node is None else node.schema
+        return self._schemas.get(node_id)
 
     def _mount(self, top: Place) -> None:
         for place in self._live(top):
             if place.node is not None:
+                self._schemas[place.id] = place.node.schema
                 self._mount_node(place.node)
 
     def _live(self, top: Place) -> Iterator[Place]:

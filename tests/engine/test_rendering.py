@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from pydantic import BaseModel
+
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core import events
 from smithersd.core.states import NodeState, RunStatus
@@ -108,6 +110,62 @@ async def test_a_condition_that_raises_fails_the_run(store: Store) -> None:
     assert state.error is not None
     assert state.error.code == "WORKFLOW_ERROR"
     assert "skip_if of task 'a'" in state.error.message
+
+
+class Found(BaseModel):
+    count: int
+
+
+async def find() -> Found:
+    return Found(count=2)
+
+
+async def test_what_was_read_by_id_has_its_type_after_a_resumption_too(store: Store) -> None:
+    """Also where the node stands in a lazy subtree, which is rendered after the one that reads."""
+
+    @workflow
+    def flow(ctx: Context[Any]) -> Any:
+        found = ctx.latest("found")
+        more = [] if found is None else [Task(f"n{i}", seven) for i in range(found.count)]
+        return Parallel(
+            lambda inner: Task("reads", seven, skip_if=inner.output("found").count > 100),
+            Sequence(lambda _: Task("found", find), *more, Approval("gate")),
+        )
+
+    async with driven(flow, store):
+        await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
+    async with driven(flow, store) as (_, driving):
+        await decide(store, "gate")
+        assert await driving is RunStatus.FINISHED
+
+
+async def test_subtrees_that_depend_on_one_another_are_rendered_in_any_order(store: Store) -> None:
+    """At first the one that is depended on comes first; after a resumption it stands behind."""
+
+    @workflow
+    def flow(_: Any) -> Any:
+        def depends(ctx: Context[Any]) -> Any:
+            ctx.output("inner")
+            return Task("depends", seven, depends_on="inner")
+
+        return Parallel(depends, lambda _: Task("inner", seven), Approval("gate"))
+
+    async with driven(flow, store):
+        await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
+    async with driven(flow, store) as (_, driving):
+        await decide(store, "gate")
+        assert await driving is RunStatus.FINISHED
+
+
+async def test_a_subtree_that_depends_on_what_never_comes_fails_the_run(store: Store) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        return Parallel(lambda _: Task("a", seven, depends_on="nowhere"), Task("b", seven))
+
+    state = await run(flow, store)
+    assert state.error is not None
+    assert state.error.code == "WORKFLOW_ERROR"
+    assert "task 'a' depends on 'nowhere', which is not in the tree" in state.error.message
 
 
 async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store) -> None:
