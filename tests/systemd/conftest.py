@@ -18,7 +18,8 @@ def what_is_missing() -> str | None:
     if os.getuid() != 0:
         return "a systemd manager for tests needs root"
     if not SYSTEMD.exists() and os.environ.get("CI") == "true":
-        subprocess.check_call(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "systemd"])
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", "systemd"]):
+            subprocess.check_call(["apt-get", "--quiet", *command])
     if not SYSTEMD.exists():
         return f"there is no {SYSTEMD}: install the package systemd"
     return next((f"there is no {one}" for one in ("nsenter", "setpriv", "unshare") if not shutil.which(one)), None)
