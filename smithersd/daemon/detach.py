@@ -50,12 +50,15 @@ def start_daemon(options: ServiceOptions) -> Started:
 
 
 def _answer_of(options: ServiceOptions, output: int) -> Started | Refused | None:
-    """Start the daemon and wait for its one line; None when it ended without a word."""
+    """Start the daemon and wait for its one line, or for its end; None when it ended without a word."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as answers:
         _spawn(options, output, writing)
         line = answers.readline()
-    return read_answer(line) if line else None
+        answer = read_answer(line) if line else None
+        if not isinstance(answer, Started):
+            answers.read()
+    return answer
 
 
 def _spawn(options: ServiceOptions, output: int, answer: int) -> None:

@@ -55,14 +55,17 @@ class StartAnswer:
         return not any(events & select.POLLERR for _, events in poll.poll(0))
 
     def send(self, answer: Started | Refused) -> bool:
-        """Tell the starter; return whether it can have heard. Only the first answer counts."""
+        """Tell the starter; return whether it can have heard. Only the first answer counts.
+
+        After a refusal the pipe stays open until this process has ended, for which the starter waits.
+        """
         if self._descriptor is None:
             return False
         try:
             os.write(self._descriptor, _ADAPTER.dump_json(answer) + b"\n")
         except OSError:
             return False
-        finally:
+        if isinstance(answer, Started):
             self._close()
         return True
 

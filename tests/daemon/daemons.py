@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from smithersd.cli import main
-from tests.acceptance.place import MARK, Place, clean_environment, request, until
+from tests.acceptance.place import MARK, SMITHERS, Place, clean_environment, request, until
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class Daemon:
 class DaemonPlace(Place):
     """A working directory for daemons."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._unread: list[int] = []
+
     def call(self, *arguments: str, **env: str) -> Said:
         """Run a command in this process."""
         out, err = _stream(), _stream()
@@ -84,6 +89,20 @@ class DaemonPlace(Place):
     def serve(self, *arguments: str, **env: str) -> Daemon:
         """Start a daemon that serves its run on a free port."""
         return self.detach("--serve", "--port", "0", *arguments, **env)
+
+    def start_unread(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command whose stderr is a pipe that nobody reads."""
+        reading, writing = os.pipe()
+        env = {**clean_environment(), MARK: str(self.folder)}
+        popen = subprocess.Popen((*SMITHERS, *arguments), cwd=self.folder, env=env, stderr=writing)
+        os.close(writing)
+        self._unread.append(reading)
+        return popen
+
+    def end(self) -> None:
+        for reading in self._unread:
+            os.close(reading)
+        super().end()
 
     def status(self, run_id: str) -> str:
         return self.state(run_id).status.value
