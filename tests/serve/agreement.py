@@ -1,10 +1,12 @@
 """One truth: the log's fold, what the routes say and what the tables hold are the same."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from yarl import URL
 
+from smithersd.core.frames import FrameTree
 from smithersd.core.states import NodeState
 from smithersd.store import Store
 from tests.invariants import check_run
@@ -39,8 +41,26 @@ async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *
         url = path_of(f"{prefix}/nodes", node_id)
         (told,) = (await _json(client, url.with_query(iteration=iteration)))["iterations"]
         assert told["output"] == output
-    frames = await _json(client, f"{prefix}/frames?limit=1")
-    assert [frame["frameNo"] for frame in frames] == ([state.frame_no] if state.frame_no else [])
+    frames = await _json(client, f"{prefix}/frames?limit=1000&afterFrameNo=0")
+    assert frames == [frame async for frame in _whole_frames(store, run_id)]
+    assert frames[::-1] == await _json(client, f"{prefix}/frames?limit=1000")
+    known = [node["nodeId"] for node in listed]
+    in_tree = [node_id for node_id in (frames[-1]["nodeIds"] if frames else []) if node_id in known]
+    assert list(dict.fromkeys(known))[: len(in_tree)] == in_tree, "nodes do not stand in tree order"
+
+
+async def _whole_frames(store: Store, run_id: str) -> AsyncIterator[dict[str, Any]]:
+    tree = FrameTree()
+    for row in await store.frames(run_id):
+        tree.apply(row.scopes)
+        yield {
+            "runId": run_id,
+            "frameNo": row.frame_no,
+            "createdAtMs": row.created_at_ms,
+            "hash": tree.hash,
+            "tree": tree.tree(),
+            "nodeIds": tree.node_ids(),
+        }
 
 
 async def _json(client: Client, url: str | URL) -> Any:
