@@ -10,12 +10,10 @@ accepted is overtaken.
 """
 
 from collections.abc import Callable, Mapping
-from heapq import heappop, heappush
 from typing import Any
 
 from smithersd.config import CRASHES_IN_A_ROW_MAX
 from smithersd.core import events
-from smithersd.core.awaiting import Awaiting, never_ready
 from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
@@ -26,11 +24,13 @@ from smithersd.core.gates import (
     decision_output,
     denial,
     gate_request,
+    is_gate,
     leads_to_output,
     leads_to_skip,
 )
 from smithersd.core.journal import Journal
-from smithersd.core.places import LAZY, Order, Place, Progress
+from smithersd.core.nodes import Nodes
+from smithersd.core.places import LAZY, Place
 from smithersd.core.reads import Outputs
 from smithersd.core.render import Renderer
 from smithersd.core.rendering import RenderedTree
@@ -38,10 +38,9 @@ from smithersd.core.slots import Slots
 from smithersd.core.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.step import Start, Step
 from smithersd.core.values import start_values
-from smithersd.elements import Approval, Branch, Node, NodeKind, Shell, Task, Workflow
+from smithersd.elements import Branch, Node, NodeKind, Workflow
 from smithersd.errors import (
     ErrorInfo,
-    InterruptedTooOften,
     InvalidOutput,
     OutputNotReady,
     UnknownDependency,
@@ -70,16 +69,12 @@ class Flow:
         self._workflow = workflow
         self._outputs = outputs or Outputs()
         self._reused = reused or {}
-        self._chance = chance
         self._renderer = Renderer(workflow, state, self._outputs, input)
         self._journal = Journal(state, self._renderer.readers)
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
         self._slots = Slots(max_concurrency)
-        self._backing_off: list[tuple[int, Order, Place]] = []
-        self._awaiting = Awaiting()
-        self._unmounted: set[NodeKey] = set()
+        self._nodes = Nodes(self._journal, self._tree, self._slots, self._outputs, self._renderer.readers, chance)
         self._is_replanned = False
-        self._ending: Ending | None = None
 
     # What others may look at
 
@@ -111,12 +106,12 @@ class Flow:
     @property
     def ending(self) -> Ending | None:
         """Why the run is about to end, None while it is not."""
-        return self._ending
+        return self._nodes.ending
 
     @property
     def next_due_ms(self) -> int | None:
         """When the next retry is due, None when nothing backs off."""
-        return self._backing_off[0][0] if self._backing_off else None
+        return self._nodes.next_due_ms
 
     def take_step(self) -> Step:
         """Hand over what was decided since the last time."""
@@ -158,14 +153,14 @@ class Flow:
             self._tree.render()
             self._replan()
         except InvalidOutput as error:
-            self._end(Fail(ErrorInfo.of(error)))
+            self._nodes.end_run(Fail(ErrorInfo.of(error)))
         self.advance(now_ms)
 
     def succeeded(self, key: NodeKey, attempt: int, output: str, now_ms: int) -> None:
         """An attempt ended with an output."""
         node = self._attempt_ended(key, attempt, now_ms)
         if node is not None:
-            self._finish(node, output, attempt=attempt)
+            self._nodes.finish(node, output, attempt=attempt)
 
     def failed(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
         """An attempt failed: it is tried again, absorbed, or it fails the run."""
@@ -173,17 +168,16 @@ class Flow:
         if node is None:
             return
         self._journal.emit(events.NodeFailed(*key, error, attempt))
-        place = self._tree.plan.places.get(key[0])
-        is_going_on = self._ending is None or isinstance(self._ending, Suspend)
-        if place is None or not is_going_on or not self._is_retried(node, place):
-            self._node_failed(node)
+        is_going_on = self._nodes.ending is None or isinstance(self._nodes.ending, Suspend)
+        if not (is_going_on and self._nodes.is_retried(node)):
+            self._nodes.fail(node)
 
     def stopped(self, key: NodeKey, attempt: int, now_ms: int) -> None:
         """An attempt that was told to stop has done so, or was left behind."""
         node = self._attempt_ended(key, attempt, now_ms)
         if node is None:
             return
-        match self._ending:
+        match self._nodes.ending:
             case Suspend():
                 self._journal.emit(events.NodeInterrupted(*key, attempt, Interruption.SUSPENDED))
             case Fail():
@@ -207,40 +201,39 @@ class Flow:
         self._journal.emit(answer_event(answer))
         self._journal.step.gates[node.key] = None
         if leads_to_output(node, answer):
-            self._finish(node, decision_output(answer))
+            self._nodes.finish(node, decision_output(answer))
         elif leads_to_skip(node, answer):
-            self._journal.emit(events.NodeSkipped(*node.key))
-            self._node_ended(node)
+            self._nodes.skip(node)
         elif answer.is_granted:
-            place = self._place_of(node)
+            place = self._nodes.place_of(node)
             if place is not None:
                 self._slots.offer(place)
         else:
             self._journal.emit(events.NodeFailed(*node.key, denial(node, answer)))
-            self._node_failed(node)
+            self._nodes.fail(node)
 
     def cancel(self, now_ms: int) -> None:
         """Somebody cancels the run: it wins over every other ending."""
         self._journal.now_ms = now_ms
-        self._end(Cancel())
+        self._nodes.end_run(Cancel())
 
     def suspend(self, now_ms: int, reason: str) -> None:
         """The driver is about to stop: a run that does not end anyhow is left resumable."""
         self._journal.now_ms = now_ms
-        if self._ending is None and not self._tree.plan.is_ended:
-            self._end(Suspend(reason))
+        if self._nodes.ending is None and not self._tree.plan.is_ended:
+            self._nodes.end_run(Suspend(reason))
 
     def advance(self, now_ms: int) -> None:
         """Decide everything that follows from what was taken in."""
         self._journal.now_ms = now_ms
-        self._wake_due(now_ms)
+        self._nodes.wake_due(now_ms)
         is_settled = False
         while not is_settled:
-            while self._ending is None and self._advance_once():
+            while self._nodes.ending is None and self._advance_once():
                 pass
             self._settle_status()
             self._start_ready()
-            is_settled = self._ending is not None or not self._tree.is_stale  # what starts may be read, too
+            is_settled = self._nodes.ending is not None or not self._tree.is_stale  # what starts may be read, too
 
     # Closing
 
@@ -254,15 +247,17 @@ class Flow:
         """Take in what `closing` returned, now that it is durable."""
         for recorded in closing:
             self._journal.apply(recorded)
-        while self._unmounted:
-            node_id, _ = self._unmounted.pop()
-            self._retry_awaiting(node_id)
+        while self._nodes.unmounted:
+            node_id, _ = self._nodes.unmounted.pop()
+            self._nodes.wake_readers(node_id)
 
     def _closing_events(self) -> list[Event]:
-        if self._ending is not None and self._slots.running:
+        if self._nodes.ending is not None and self._slots.running:
             return []
-        dropped = [cancellation_of(self.state.nodes[key], Cancellation.UNMOUNTED) for key in sorted(self._unmounted)]
-        ending = self._ending
+        dropped = [
+            cancellation_of(self.state.nodes[key], Cancellation.UNMOUNTED) for key in sorted(self._nodes.unmounted)
+        ]
+        ending = self._nodes.ending
         if ending is None and self._tree.plan.is_ended and not self._slots.running:
             ending = Finish()
         if ending is None:
@@ -286,22 +281,20 @@ class Flow:
                 return True
             self._find_unmounted()
         except (WorkflowError, InvalidOutput) as error:
-            self._end(Fail(ErrorInfo.of(error)))
+            self._nodes.end_run(Fail(ErrorInfo.of(error)))
         return False
 
     def _replan(self) -> None:
         """After a new rendering: nothing waits in the old plan any more, and nodes may have been dropped."""
-        self._slots.replan()
-        self._backing_off.clear()
-        self._awaiting.clear()
+        self._nodes.replan()
         self._is_replanned = True
 
     def _find_unmounted(self) -> None:
         if not self._is_replanned:
             return
         self._is_replanned = False
-        dropped = self._tree.unmounted() - self._unmounted
-        self._unmounted |= dropped
+        dropped = self._tree.unmounted() - self._nodes.unmounted
+        self._nodes.unmounted |= dropped
         self._journal.step.stops.extend(key for key in self._slots.running if key in dropped)
 
     def _enter(self, place: Place) -> None:
@@ -313,7 +306,7 @@ class Flow:
             elif isinstance(place.element, Node):
                 self._enter_node(place, place.element)
         except OutputNotReady as error:
-            self._await_output(place, error)
+            self._nodes.await_output(place, error)
         except UnknownDependency:
             if not self._tree.plan.postpone(place):
                 raise
@@ -324,15 +317,15 @@ class Flow:
             value = self._tree.judge(branch.when, f"condition of branch {place.id!r}")
             self._journal.emit(events.BranchDecided(place.id, 0, value))
         for dropped in self._tree.choose(place, value):
-            self._retry_awaiting(dropped.id)
+            self._nodes.wake_readers(dropped.id)
 
     def _enter_node(self, place: Place, element: Node[Any]) -> None:
         node = self.state.nodes[place.id, 0]
         if node.state is NodeState.FAILED:
-            self._node_failed(node)
-        elif node.state.is_final or node.key in self._unmounted:
+            self._nodes.fail(node)
+        elif node.state.is_final or node.key in self._nodes.unmounted:
             self._tree.plan.end(place)
-            self._retry_awaiting(place.id)
+            self._nodes.wake_readers(place.id)
         elif node.state is NodeState.PENDING:
             self._enter_pending(place, element, node)
         elif node.state is NodeState.IN_PROGRESS:
@@ -340,17 +333,16 @@ class Flow:
 
     def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
         if node.retry_at_ms is not None:
-            heappush(self._backing_off, (node.retry_at_ms, place.order, place))
+            self._nodes.back_off(place, node.retry_at_ms)
         elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
-            self._give_up(node)
+            self._nodes.give_up(node)
         elif node.attempts or (node.gate is not None and node.gate.is_granted):
             self._slots.offer(place)
         elif (output := self._reusable(element)) is not None:
-            self._finish(node, output, reused_from=self.state.from_run_id)
+            self._nodes.finish(node, output, reused_from=self.state.from_run_id)
         elif self._tree.judge(element.skip_if, f"skip_if of {element.kind} {place.id!r}"):
-            self._journal.emit(events.NodeSkipped(*node.key))
-            self._node_ended(node)
-        elif _is_gate(element):
+            self._nodes.skip(node)
+        elif is_gate(element):
             self._journal.emit(gate_request(element))
             self._journal.emit(events.NodeWaitingApproval(*node.key))
             self._journal.step.gates[node.key] = None
@@ -369,28 +361,7 @@ class Flow:
             return None
         return output
 
-    def _give_up(self, node: NodeRecord) -> None:
-        error = InterruptedTooOften(
-            f"The process died {node.crashes_in_row} times in a row while {node.kind} {node.node_id!r} ran."
-        )
-        self._journal.emit(events.NodeFailed(*node.key, ErrorInfo.of(error)))
-        self._node_failed(node)
-
-    def _await_output(self, place: Place, error: OutputNotReady) -> None:
-        """Park a place until the output that it reads is there; fail the run when it can never be."""
-        awaited = self.state.nodes.get((error.node_id, 0))
-        target = self._tree.plan.places.get(error.node_id)
-        has_ended = awaited is not None and awaited.state.is_final
-        if has_ended or (target is not None and target.progress is Progress.ENDED):
-            self._end(Fail(ErrorInfo.of(never_ready(place, error, awaited))))
-        else:
-            self._awaiting.park(place, error)
-
-    def _retry_awaiting(self, node_id: str) -> None:
-        for place in self._awaiting.take(node_id):
-            self._tree.plan.put_back(place)
-
-    # Nodes
+    # Starting and stopping
 
     def _attempt_ended(self, key: NodeKey, attempt: int, now_ms: int) -> NodeRecord | None:
         """Free an attempt's slot; return its node, or None when the tree has dropped it."""
@@ -398,106 +369,36 @@ class Flow:
         self._slots.release(key)
         node = self.state.nodes[key]
         is_current = node.state is NodeState.IN_PROGRESS and node.attempt == attempt
-        return node if is_current and key not in self._unmounted else None
-
-    def _finish(
-        self, node: NodeRecord, output: str, *, attempt: int | None = None, reused_from: str | None = None
-    ) -> None:
-        self._outputs.put(node.key, output)
-        self._journal.step.outputs.append((node.key, output, self._journal.now_ms))
-        self._journal.emit(events.NodeFinished(*node.key, attempt, reused_from))
-        self._renderer.readers.output_changed(node.node_id)
-        self._node_ended(node)
-
-    def _is_retried(self, node: NodeRecord, place: Place) -> bool:
-        element = place.element
-        assert isinstance(element, (Task, Shell))
-        policy = element.attempts.retry
-        if node.failures > policy.retries:
-            return False
-        delay_s = policy.delay_before_s(node.failures, self._chance())
-        due_ms = self._journal.now_ms + round(delay_s * 1000)
-        self._journal.emit(events.NodeRetrying(*node.key, node.attempt + 1, due_ms))
-        heappush(self._backing_off, (due_ms, place.order, place))
-        return True
-
-    def _node_failed(self, node: NodeRecord) -> None:
-        """A node has failed for good: the flow goes on if it may, else the run fails."""
-        place = self._place_of(node)
-        if place is None or _absorbs(place.element):
-            self._node_ended(node)
-        elif self._ending is None:
-            assert node.error is not None
-            what = f"{node.kind} {node.node_id!r} failed: {node.error.message}"
-            self._end(Fail(ErrorInfo(node.error.code, node.error.name, what)))
-
-    def _node_ended(self, node: NodeRecord) -> None:
-        place = self._place_of(node)
-        if place is not None and place.progress is Progress.REACHED:
-            self._tree.plan.end(place)
-        self._retry_awaiting(node.node_id)
-        self._unmounted.discard(node.key)
-
-    def _place_of(self, node: NodeRecord) -> Place | None:
-        """Where the node stands in the tree, None where the tree has dropped it."""
-        place = self._tree.plan.places.get(node.node_id)
-        return None if place is None or place.is_dropped or node.key in self._unmounted else place
-
-    # Starting and stopping
-
-    def _wake_due(self, now_ms: int) -> None:
-        while self._backing_off and self._backing_off[0][0] <= now_ms:
-            _, _, place = heappop(self._backing_off)
-            self._slots.offer(place)
+        return node if is_current and key not in self._nodes.unmounted else None
 
     def _start_ready(self) -> None:
-        while self._ending is None and (place := next(self._slots.admit(), None)) is not None:
+        while self._nodes.ending is None and (place := next(self._slots.admit(), None)) is not None:
             element = place.element
             assert isinstance(element, Node)
             node = self.state.nodes[place.id, 0]
             try:
-                values = start_values(element, self._output_of)
+                values = start_values(element, self._nodes.output_of)
             except InvalidOutput as error:
                 self._slots.release(node.key)
-                self._end(Fail(ErrorInfo.of(error)))
+                self._nodes.end_run(Fail(ErrorInfo.of(error)))
                 return
             attempt = node.attempt + 1
             heartbeat = node.last_heartbeat
             self._journal.emit(events.NodeStarted(*node.key, attempt))
             self._journal.step.starts.append(Start(element, node.key, attempt, values, heartbeat))
 
-    def _output_of(self, node: Node[Any]) -> Any:
-        key = (node.id, 0)
-        return None if self._outputs.text(key) is None else self._outputs.read(key, node.schema)
-
-    def _end(self, ending: Ending) -> None:
-        """Begin to end the run: nothing new starts, what runs is told to stop. A cancel wins over the rest."""
-        if self._ending is None:
-            self._journal.step.stops.extend(self._slots.running)
-            self._ending = ending
-        elif isinstance(ending, Cancel):
-            self._ending = ending
-
     def _settle_status(self) -> None:
-        if self._ending is not None or self._tree.plan.is_ended:
+        if self._nodes.ending is not None or self._tree.plan.is_ended:
             return
-        if self._slots.is_busy or self._backing_off:
+        if self._slots.is_busy or self._nodes.next_due_ms is not None:
             status = RunStatus.RUNNING
         elif self.state.count(NodeState.WAITING_APPROVAL) > self._unmounted_waits():
             status = RunStatus.WAITING_APPROVAL
         else:
-            self._end(Fail(ErrorInfo.of(self._awaiting.stalled(self._tree.plan))))
+            self._nodes.fail_stalled()
             return
         if status is not self.state.status:
             self._journal.emit(events.RunStatusChanged(status))
 
     def _unmounted_waits(self) -> int:
-        return sum(self.state.nodes[key].state.is_waiting for key in self._unmounted)
-
-
-def _is_gate(element: Node[Any]) -> bool:
-    return isinstance(element, Approval) or (isinstance(element, (Task, Shell)) and element.attempts.needs_approval)
-
-
-def _absorbs(element: object) -> bool:
-    return isinstance(element, (Task, Shell)) and element.attempts.continues_on_fail
+        return sum(self.state.nodes[key].state.is_waiting for key in self._nodes.unmounted)

@@ -8,7 +8,7 @@ import pydantic_core
 from smithersd.core import events
 from smithersd.core.events import Event, JsonValue
 from smithersd.core.fold import NodeKey, NodeRecord
-from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny
+from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
 from smithersd.errors import ApprovalDenied, ErrorInfo
 
 
@@ -22,6 +22,11 @@ class Answer:
     decided_by: str | None
     decision: JsonValue
     decided_at_ms: int
+
+
+def is_gate(node: Node[Any]) -> bool:
+    """Whether a node asks a person before it goes on."""
+    return isinstance(node, Approval) or (isinstance(node, (Task, Shell)) and node.attempts.needs_approval)
 
 
 def gate_request(node: Node[Any]) -> events.ApprovalRequested:

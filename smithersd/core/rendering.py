@@ -39,6 +39,10 @@ class RenderedTree:
         """The tree as of the latest frame."""
         return self._frames.tree()
 
+    def place(self, node_id: str) -> Place | None:
+        """Where an id stands in the plan, None where it does not, or where nothing could be rendered."""
+        return None if self._plan is None else self._plan.places.get(node_id)
+
     @property
     def is_stale(self) -> bool:
         """Whether something that a rendering has read has changed since."""

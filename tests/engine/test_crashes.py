@@ -110,10 +110,14 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
 
     async with driven(reading(Size), store, exits_on_wait=True) as (_, driving):
         await driving
+    await decide(store, "pause", by="ann")
     state = await run(reading(Measure), store)
     assert state.status is RunStatus.FAILED
     assert state.error is not None
     assert "'measure'" in state.error.message
+    gate = state.nodes["pause", 0].gate
+    assert gate is not None
+    assert gate.decided_by == "ann", "what was accepted before stands in the log"
 
 
 async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:
