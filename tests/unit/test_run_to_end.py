@@ -1,0 +1,66 @@
+"""`smithersd.testing.run_to_end`: an author's workflow, run to its end without waiting."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from smithersd import Approval, Context, Sequence, Task, workflow
+from smithersd.errors import InvalidInput, UserError
+from smithersd.testing import run_to_end
+
+
+async def done() -> str:
+    return "done"
+
+
+@workflow
+def gated(_: Any) -> Any:
+    return Sequence(Approval("one"), Approval("two", on_deny="continue"), Task("a", done))
+
+
+async def test_it_answers_gates_as_it_was_told() -> None:
+    result = await run_to_end(gated, decisions={"one": True, "two": False})
+    assert result.status == "finished"
+    assert [result.outputs[one]["approved"] for one in ("one", "two")] == [True, False]
+    assert result.outputs["a"] == "done"
+
+
+async def test_a_denial_that_fails_the_run_is_its_result() -> None:
+    result = await run_to_end(gated, decisions=False)
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error.code == "APPROVAL_DENIED"
+
+
+async def test_a_gate_that_nobody_thought_of_is_an_error() -> None:
+    with pytest.raises(UserError, match="'two' asks"):
+        await run_to_end(gated, decisions={"one": True})
+
+
+async def test_time_is_jumped_over() -> None:
+    calls: list[int] = []
+
+    async def fails_twice() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise ValueError("not yet")
+        return len(calls)
+
+    @workflow
+    def patient(_: Any) -> Any:
+        return Task("a", fails_twice, retries=2, retry_delay="2h", max_delay="4h", backoff="exponential")
+
+    async with asyncio.timeout(20):
+        result = await run_to_end(patient)
+    assert result.outputs == {"a": 3}
+
+
+async def test_an_input_that_does_not_fit_is_raised_as_it_is() -> None:
+    @workflow
+    def typed(ctx: Context[int]) -> Any:
+        return Task("a", abs, ctx.input)
+
+    assert (await run_to_end(typed, -3)).outputs == {"a": 3}
+    with pytest.raises(InvalidInput):
+        await run_to_end(typed, "three")
