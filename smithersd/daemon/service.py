@@ -20,6 +20,7 @@ from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.guard import guarded
 from smithersd.daemon.on_wait import telling
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
@@ -115,8 +116,9 @@ class _Service:
             begun = Begun(engine, self._options.workflow, None if self._options.store is None else store.url, url)
             self._take(begun)
             async with self._telling(begun, store):
-                await self._drive(engine)
-                is_still_served = url is not None and not self._is_stopped.is_set()
+                with guarded(engine):
+                    await self._drive(engine)
+                is_still_served = url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
                 self._report.end(is_still_served=is_still_served)
                 if is_still_served:
                     await self._is_stopped.wait()

@@ -52,13 +52,14 @@ def test_a_cancelled_run_exits_with_2(place: Place) -> None:
     assert "  smithers up flow.py --from r\n" in up.text
 
 
-def test_no_wait_suspends_a_run_that_only_waits_and_exits_with_3(place: Place) -> None:
+@pytest.mark.parametrize("serve", [(), ("--serve", "--port", "0")])
+def test_no_wait_suspends_a_run_that_only_waits_and_exits_with_3(place: Place, serve: tuple[str, ...]) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
             return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("last", int))
         """)
-    code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait")
+    code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait", *serve)
     assert (code, place.state("r").status) == (3, "suspended")
     assert "  smithers up flow.py --run-id r --resume\n" in text
     place.run("approve", "r")
