@@ -50,9 +50,10 @@ def _print_log(path: Path, folder: RunFolder, *, is_followed: bool) -> None:
         while True:
             is_last = not is_followed or read_presence(folder) is None
             _copy_out(descriptor)
-            if is_last:
-                return
             descriptor = _followed(descriptor, path)
+            if is_last:
+                _copy_out(descriptor)
+                return
             time.sleep(LOG_POLL_S)
     finally:
         os.close(descriptor)

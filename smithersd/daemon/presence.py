@@ -94,12 +94,9 @@ def last_presence(folder: RunFolder) -> Presence | None:
 
 
 def is_run_process(folder: RunFolder, pid: int) -> bool:
-    """Whether a live process of this machine, in our pid namespace, has written itself down as the run's."""
+    """Whether the holder of the run's pidfile, which has this number, is known as its process on this machine."""
     presence = last_presence(folder)
-    if presence is None or presence.pid != pid:
-        return False
-    owner = owner_from(presence.owner)
-    return owner.is_local and owner.is_alive
+    return presence is not None and presence.pid == pid and owner_from(presence.owner).is_local
 
 
 def forget_dead(folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from smithersd.cli import main
+from smithersd.daemon.pidfile import held_pid
 from tests.acceptance.place import MARK, SMITHERS, Place, clean_environment, request, until
 
 
@@ -54,6 +55,7 @@ class Daemon:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         self.until_ended()
+        until(lambda: held_pid(self.pid_file) is None, "the end of its last thread")
 
     def request(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         assert self.url is not None
