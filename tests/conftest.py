@@ -1,4 +1,4 @@
-"""What can be asked of every test: whatever runs it has made, their tables say what their logs say."""
+"""What holds for every test: whatever runs it has made, their tables say what their logs say."""
 
 from contextlib import suppress
 
@@ -9,9 +9,12 @@ from smithersd.errors import StoreUnavailable
 from tests.invariants import check_store
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def every_run_is_what_its_log_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check all runs of each store that a test closes in its own process; a folder's conftest makes it autouse."""
+    """Check all runs of each store that a test closes in its own process.
+
+    Folders whose rows no engine wrote put another fixture of this name in its place.
+    """
     close = Store.close
 
     async def check_and_close(store: Store) -> None:

@@ -19,8 +19,3 @@ async def other_store(store: Store) -> AsyncIterator[Store]:
     """The same file, opened anew: what another process holds."""
     async with open_store(store.url) as other:
         yield other
-
-
-@pytest.fixture(autouse=True)
-def _every_run(every_run_is_what_its_log_says: None) -> None:
-    """The tables of every run that these tests make say what its log says."""
