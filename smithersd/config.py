@@ -33,9 +33,12 @@ SHELL_STDOUT_BYTES_MAX = OUTPUT_BYTES_MAX
 
 # The lease and the store
 LEASE_S = 15.0
-LEASE_RENEWAL_S = 5.0
+"""How long a run stays its driver's without a sign of life from it; `open_store` and `up --lease` take another time."""
+LEASE_RENEWALS = 3
+"""Renewals that fit into a lease: every 5 s of 15."""
 STORE_RETRY_FIRST_S = 0.1
-STORE_RETRY_MAX_S = 5.0
+STORE_RETRY_MAX_S = 1.0
+"""Also how late a driver that was cut off finds out that the run was taken from it."""
 WRITE_LOCK_RETRY_S = 0.0002
 WRITE_LOCK_TIMEOUT_S = 10.0
 DATA_VERSION_POLL_S = 0.05

@@ -13,7 +13,7 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from smithersd.config import LEASE_RENEWAL_S, STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
+from smithersd.config import LEASE_RENEWALS, STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
 from smithersd.core.events import Recorded
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState
@@ -25,7 +25,7 @@ from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.rows import batch_of, closing_batch
-from smithersd.errors import StoreUnavailable
+from smithersd.errors import LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
@@ -172,16 +172,19 @@ class Engine:
         """
         unsubscribe = self._store.subscribe(self.run_id, Topic.INBOX, self._on_inbox)
         register_driver(self._store.url, self.run_id, self)
-        renewal = asyncio.get_running_loop().call_later(LEASE_RENEWAL_S, self._on_lease_due)
+        renewal = self._renewal()
         self._wake.set()
         try:
             while not self._flow.is_over:
                 await self._wake.wait()
                 self._wake.clear()
                 if self._lease_is_due:
-                    renewal = asyncio.get_running_loop().call_later(LEASE_RENEWAL_S, self._on_lease_due)
+                    renewal = self._renewal()
                 await self._turn()
             return self.state.status
+        except LeaseLost:
+            _log.error("%s: another driver has taken the run; what ran here is interrupted", self.run_id)
+            raise
         finally:
             renewal.cancel()
             unsubscribe()
@@ -290,6 +293,9 @@ class Engine:
         due = [at_ms for at_ms in (self._next_deadline_ms(), self._flow.next_due_ms) if at_ms is not None]
         self._alarm.set(min(due, default=None), may_jump=not self._live)
 
+    def _renewal(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._store.lease_s / LEASE_RENEWALS, self._on_lease_due)
+
     def _on_lease_due(self) -> None:
         self._lease_is_due = self._inbox_is_new = True
         self._wake.set()
@@ -305,7 +311,7 @@ class Engine:
             return
         self._inbox_is_new = False
         try:
-            self._apply(await self._store.inbox(self.run_id))
+            self._apply(await self._store.driver_inbox(self.run_id, self._fence))
         except StoreUnavailable:  # read again at the next turn; the next write tells of the fault
             self._inbox_is_new = True
 

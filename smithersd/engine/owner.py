@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from smithersd.core.states import Interruption
+
 _END_TIMEOUT_S = 5.0
 _END_POLL_S = 0.01
 
@@ -67,6 +69,16 @@ def is_owner_dead(text: str) -> bool:
     return owner.is_local and not owner.is_alive
 
 
+def interruption_by(former_owner: str | None) -> Interruption:
+    """Why the attempts of a run's former driver ended, None being one who gave the lease back.
+
+    Only a driver that is known dead has crashed; from one that may live on the run was taken.
+    """
+    if former_owner is None:
+        return Interruption.SUSPENDED
+    return Interruption.CRASH if is_owner_dead(former_owner) else Interruption.LEASE_LOST
+
+
 def end_owner(text: str) -> bool:
     """End a local owner's process: ask, then kill after 5 s. Return whether there was one to end.
 
@@ -91,6 +103,7 @@ def end_owner(text: str) -> bool:
 def _end(owner: Owner, pidfd: int) -> None:
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # one that is halted could not end
         deadline = time.monotonic() + _END_TIMEOUT_S
         while owner.is_alive and time.monotonic() < deadline:
             time.sleep(_END_POLL_S)

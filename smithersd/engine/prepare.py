@@ -16,17 +16,16 @@ from smithersd.core.fold import RunState
 from smithersd.core.frames import FrameTree
 from smithersd.core.reads import Outputs
 from smithersd.core.start_mode import StartMode
-from smithersd.core.states import Interruption
 from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
 from smithersd.engine.leftovers import end_leftovers
-from smithersd.engine.owner import current_owner, end_owner, is_owner_dead, owner_text
+from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_text
 from smithersd.engine.source import WorkflowSource
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, StoreUnavailable, UserError
 from smithersd.store import Store
-from smithersd.store.records import Lease, NewRun, RunRow
+from smithersd.store.records import NewRun, RunRow
 
 
 class Unset:
@@ -149,23 +148,33 @@ class _Start:
         self._check_same_workflow(row)
         text = self._same_input(row, "--resume")
         if row.status.is_final:
-            return self._engine(self._flow(await read_state(self._store, self._run_id), text), row.fence)
-        is_forced = force and row.is_leased and row.owner is not None and not is_owner_dead(row.owner)
-        lease = await self._lease(row, force=force)
+            return await self._ended(row, text)
+        lease = await self._store.take_lease(
+            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
+        )
+        if lease.run.status.is_final:  # it ended in this moment
+            await self._store.release_lease(self._run_id, lease.fence)
+            return await self._ended(lease.run, text)
         try:
+            interruption = interruption_by(lease.former_owner)
+            if force and lease.former_owner is not None:
+                await asyncio.to_thread(end_owner, lease.former_owner)
             flow = await self._folded_flow(row)
             await end_leftovers(flow.state)
             flow.resume(
                 self._clock.now_ms(),
                 fence=lease.fence,
                 is_workflow_changed=self._is_changed(row),
-                interruption=Interruption.LEASE_LOST if is_forced else Interruption.CRASH,
+                interruption=interruption,
             )
             return await self._taken_up(self._engine(flow, lease.fence))
         except BaseException:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
                 await self._store.release_lease(self._run_id, lease.fence)
             raise
+
+    async def _ended(self, row: RunRow, input_text: str) -> Engine:
+        return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), row.fence)
 
     async def _taken_up(self, engine: Engine) -> Engine:
         try:
@@ -217,14 +226,6 @@ class _Start:
         for one in await self._store.outputs(self._run_id):
             outputs.put((one.node_id, one.iteration), one.output)
         return self._flow(state, row.input, frames=frames, outputs=outputs, reused=reused)
-
-    async def _lease(self, row: RunRow, *, force: bool) -> Lease:
-        lease = await self._store.take_lease(
-            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
-        )
-        if force and row.owner is not None:
-            await asyncio.to_thread(end_owner, row.owner)
-        return lease
 
     async def _earlier(self, from_run_id: str) -> RunRow:
         row = await self._store.run(from_run_id)

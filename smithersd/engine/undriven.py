@@ -10,11 +10,11 @@ from smithersd.core.fold import RunState
 from smithersd.core.gates import answer_event
 from smithersd.core.journal import Journal
 from smithersd.core.reads import Readers
-from smithersd.core.states import Interruption, NodeState, RunStatus
+from smithersd.core.states import NodeState, RunStatus
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.leftovers import end_leftovers
-from smithersd.engine.owner import current_owner, is_owner_dead, owner_text
+from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_text
 from smithersd.engine.prepare import read_state
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
@@ -56,13 +56,16 @@ async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = N
         return
     lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
     try:
+        if lease.run.status.is_final:  # it ended in this moment
+            return
         journal = Journal(await read_state(store, run_id), Readers())
         await end_leftovers(journal.state)  # a resumption looks only after attempts that are under way
         journal.now_ms = clock.now_ms()
+        interruption = interruption_by(lease.former_owner)
         for node in journal.state.nodes.values():
             if node.state is NodeState.IN_PROGRESS:
-                journal.emit(events.NodeInterrupted(*node.key, node.attempt, Interruption.CRASH))
-        journal.emit(events.RunSuspended("its process had died"))
+                journal.emit(events.NodeInterrupted(*node.key, node.attempt, interruption))
+        journal.emit(events.RunSuspended("its driver had gone"))
         await store.commit(Commit(run_id, lease.fence, batch_of(journal.take(), journal.state)))
     finally:
         with suppress(StoreUnavailable):  # then the lease runs out

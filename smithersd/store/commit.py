@@ -1,24 +1,23 @@
 """The driver's transaction: one step, under its fence, and an end only if the inbox is empty."""
 
-from smithersd.config import LEASE_S
 from smithersd.errors import LeaseLost, RunExists
 from smithersd.store.reading import inbox_rows
 from smithersd.store.records import Batch, Commit, Committed, GateRow, InboxRow, NewRun
 from smithersd.store.statements import Many, Statement, Transaction
 
-LEASE_MS = round(LEASE_S * 1000)
 
+def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
+    """Write a step, and give the lease its full time again.
 
-def commit_step(commit: Commit) -> Transaction[Committed]:
-    """Write a step. The same one again changes nothing and has the same answer, in case the first answer was lost.
+    The same step again changes nothing and has the same answer, in case the first answer was lost.
 
     Raises:
         RunExists: a new run's id is taken.
         LeaseLost: the fence was raised; nothing is written.
     """
     if commit.new_run is not None:
-        yield from _insert_run(commit.run_id, commit.fence, commit.new_run)
-    last_seq = yield from _write(commit, commit.batch)
+        yield from _insert_run(commit.run_id, commit.fence, commit.new_run, lease_ms)
+    last_seq = yield from _write(commit, commit.batch, lease_ms)
     if commit.applied:
         yield Many("delete_inbox", [(inbox_id,) for inbox_id in commit.applied])
     if commit.closing is None:
@@ -29,19 +28,19 @@ def commit_step(commit: Commit) -> Transaction[Committed]:
     unseen = tuple(row for row in inbox if row.id not in commit.closing_applied)
     if unseen:
         return Committed(is_closed=False, inbox=unseen)
-    yield from _close(commit, commit.closing, inbox)
+    yield from _close(commit, commit.closing, inbox, lease_ms)
     return Committed(is_closed=True)
 
 
-def _close(commit: Commit, closing: Batch, inbox: list[InboxRow]) -> Transaction[None]:
+def _close(commit: Commit, closing: Batch, inbox: list[InboxRow], lease_ms: int) -> Transaction[None]:
     if inbox:
         yield Many("delete_inbox", [(row.id,) for row in inbox])
-    yield from _write(commit, closing)
+    yield from _write(commit, closing, lease_ms)
     if commit.is_release:
         yield Statement("release_lease", (commit.run_id, commit.fence))
 
 
-def _insert_run(run_id: str, fence: int, new: NewRun) -> Transaction[None]:
+def _insert_run(run_id: str, fence: int, new: NewRun, lease_ms: int) -> Transaction[None]:
     rows = yield Statement(
         "insert_run",
         (
@@ -54,7 +53,7 @@ def _insert_run(run_id: str, fence: int, new: NewRun) -> Transaction[None]:
             new.created_at_ms,
             fence,
             new.owner,
-            LEASE_MS,
+            lease_ms,
         ),
     )
     if not rows:
@@ -64,10 +63,10 @@ def _insert_run(run_id: str, fence: int, new: NewRun) -> Transaction[None]:
     yield Statement("insert_input", (run_id, new.input))
 
 
-def _write(commit: Commit, batch: Batch) -> Transaction[int]:
+def _write(commit: Commit, batch: Batch, lease_ms: int) -> Transaction[int]:
     """Write a batch, unless it stands already; return the seq of the run's last event."""
     run_id = commit.run_id
-    rows = yield Statement("advance_run", (run_id, commit.fence, *_advance(batch), LEASE_MS))
+    rows = yield Statement("advance_run", (run_id, commit.fence, *_advance(batch), lease_ms))
     if not rows:
         return (yield from _written_before(commit, batch))
     yield from _insert_rows(run_id, batch)

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 
 from smithersd.errors import LeaseLost, RunIsDriven
-from smithersd.store.commit import LEASE_MS
-from smithersd.store.reading import no_such_run, run_row
-from smithersd.store.records import Lease
+from smithersd.store.reading import inbox_rows, no_such_run, run_row
+from smithersd.store.records import InboxRow, Lease
 from smithersd.store.statements import Statement, Transaction
 
 
-def take_lease(run_id: str, owner: str, is_dead: Callable[[str], bool], *, force: bool) -> Transaction[Lease]:
+def take_lease(
+    run_id: str, owner: str, is_dead: Callable[[str], bool], *, force: bool, lease_ms: int
+) -> Transaction[Lease]:
     """Raise the fence and put the owner's name on the run.
 
     Raises:
@@ -23,20 +24,31 @@ def take_lease(run_id: str, owner: str, is_dead: Callable[[str], bool], *, force
     holder, has_time_left = rows[0]
     if holder is not None and has_time_left and not force and not is_dead(holder):
         raise _is_driven(run_id, holder)
-    fence = (yield Statement("take_lease", (run_id, owner, LEASE_MS)))[0][0]
+    fence = (yield Statement("take_lease", (run_id, owner, lease_ms)))[0][0]
     run = yield from run_row(run_id)
-    return Lease(run, fence, is_taken_over=holder is not None)
+    return Lease(run, fence, former_owner=holder)
 
 
-def renew_lease(run_id: str, fence: int) -> Transaction[None]:
+def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:
     """Give the lease its full time again.
 
     Raises:
         LeaseLost: the fence was raised.
     """
-    rows = yield Statement("renew_lease", (run_id, fence, LEASE_MS))
+    rows = yield Statement("renew_lease", (run_id, fence, lease_ms))
     if not rows:
-        raise LeaseLost(f"Run {run_id!r} was taken over by another driver.", remedy="Let that one go on.")
+        raise _is_lost(run_id)
+
+
+def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
+    """Read what the driver is to apply, and whether it is the driver still: whatever woke it, it finds out here.
+
+    Raises:
+        LeaseLost: the fence was raised.
+    """
+    if not (yield Statement("is_fence", (run_id, fence))):
+        raise _is_lost(run_id)
+    return (yield from inbox_rows(run_id))
 
 
 def release_lease(run_id: str, fence: int) -> Transaction[None]:
@@ -48,5 +60,12 @@ def _is_driven(run_id: str, holder: str) -> RunIsDriven:
     owner = json.loads(holder)
     return RunIsDriven(
         f"Run {run_id!r} is driven by process {owner.get('pid')} on {owner.get('host')}.",
-        remedy="Stop that one first, or take the run from it with --force.",
+        remedy="Stop that one first, wait for its end with --standby, or take the run from it with --force.",
+    )
+
+
+def _is_lost(run_id: str) -> LeaseLost:
+    return LeaseLost(
+        f"Run {run_id!r} was taken over by another driver.",
+        remedy="Let that one go on; nothing was written here since.",
     )

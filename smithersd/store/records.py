@@ -3,7 +3,7 @@
 Times are integer milliseconds since the epoch, ids are ours, JSON is text: nothing here interprets it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from smithersd.core.states import RunStatus
@@ -221,5 +221,5 @@ class Lease:
 
     run: RunRow
     fence: int
-    is_taken_over: bool = field(default=False)
-    """Whether another owner's name was still on it (it crashed, ran out or was forced)."""
+    former_owner: str | None = None
+    """Whose name was still on it: one who crashed, let it run out or was forced; None where it had been given back."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from smithersd.config import EVENTS_PER_PAGE_MAX
+from smithersd.config import EVENTS_PER_PAGE_MAX, LEASE_S
 from smithersd.errors import StoreInvalid
 from smithersd.store import inbox, lease, reading
 from smithersd.store.commit import commit_step
@@ -34,7 +34,10 @@ class Store:
     or the answer was lost on its way; either way the same call again is right, and writes nothing twice.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, lease_s: float = LEASE_S) -> None:
+        """`lease_s` is how long a lease lasts that is taken or renewed through this store."""
+        self.lease_s = lease_s
+        self._lease_ms = round(lease_s * 1000)
         self._database = database
         self._subscriptions = Subscriptions(database.watch)
 
@@ -56,7 +59,7 @@ class Store:
             LeaseLost: the fence was raised; nothing was written.
             RunExists: a new run's id is taken; nothing was written.
         """
-        committed = await self._database.write(commit_step(commit))
+        committed = await self._database.write(commit_step(commit, self._lease_ms))
         self._subscriptions.wake(commit.run_id, Topic.EVENTS)
         return committed
 
@@ -71,7 +74,8 @@ class Store:
             RunNotFound: there is no such run.
             RunIsDriven: somebody else's lease has time left, and `force` is off.
         """
-        return await self._database.write(lease.take_lease(run_id, owner, is_dead, force=force))
+        taking = lease.take_lease(run_id, owner, is_dead, force=force, lease_ms=self._lease_ms)
+        return await self._database.write(taking)
 
     async def renew_lease(self, run_id: str, fence: int) -> None:
         """Give the lease its full time again; every commit does so too.
@@ -79,7 +83,15 @@ class Store:
         Raises:
             LeaseLost: the fence was raised.
         """
-        await self._database.write(lease.renew_lease(run_id, fence))
+        await self._database.write(lease.renew_lease(run_id, fence, self._lease_ms))
+
+    async def driver_inbox(self, run_id: str, fence: int) -> list[InboxRow]:
+        """Read what waits to be applied, oldest first.
+
+        Raises:
+            LeaseLost: the fence was raised.
+        """
+        return await self._database.read(lease.driver_inbox(run_id, fence))
 
     async def release_lease(self, run_id: str, fence: int) -> None:
         """Give the lease back; one that was lost is not touched."""
@@ -181,10 +193,11 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str | Path, *, must_exist: bool = False) -> AsyncIterator[Store]:
+async def open_store(url: str | Path, *, must_exist: bool = False, lease_s: float = LEASE_S) -> AsyncIterator[Store]:
     """Open a store by URL (`sqlite:///runs.db`, `sqlite:////var/lib/runs.db`) or by the path of a SQLite file.
 
-    It is made, unless it `must_exist`, and brought up to date if need be.
+    It is made, unless it `must_exist`, and brought up to date if need be. A run that is driven through it may be taken
+    over `lease_s` seconds after its driver was heard of last.
 
     Example:
         async with open_store("sqlite:///runs.db") as store:
@@ -199,7 +212,7 @@ async def open_store(url: str | Path, *, must_exist: bool = False) -> AsyncItera
         raise StoreInvalid(
             f"There is no store at {str(path)!r}.", remedy="The first `smithers up` makes one; --store names another."
         )
-    store = Store(await open_sqlite(path))
+    store = Store(await open_sqlite(path), lease_s=lease_s)
     try:
         yield store
     finally:

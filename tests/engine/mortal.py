@@ -52,9 +52,9 @@ class MortalStore(Store):
         self._check_alive()
         await super().release_lease(run_id, fence)
 
-    async def inbox(self, run_id: str) -> Any:
+    async def driver_inbox(self, run_id: str, fence: int) -> Any:
         self._check_alive()
-        return await self._counted(super().inbox(run_id))
+        return await self._counted(super().driver_inbox(run_id, fence))
 
     async def _counted(self, call: Awaitable[T]) -> T:
         self.calls_under_way += 1

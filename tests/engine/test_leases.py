@@ -1,17 +1,19 @@
 """One driver at a time: who has lost the lease writes nothing any more, and what it ran is ended."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from smithersd import Sequence, Store, Task, workflow
+from smithersd.config import LEASE_RENEWALS
 from smithersd.core import events
 from smithersd.core.states import Interruption, RunStatus
-from smithersd.engine import StartMode, prepare_run, read_state
+from smithersd.engine import Engine, StartMode, prepare_run, read_state
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from tests.engine.mortal import MortalStore
-from tests.engine.runs import crash_when, driven, events_of, node, run, until, until_state
+from tests.engine.runs import DEADLINE_S, crash_when, driven, events_of, node, run, story, until, until_state
 
 
 async def test_a_run_that_is_driven_is_not_taken_without_force(store: Store, other_store: Store) -> None:
@@ -59,23 +61,122 @@ async def test_a_driver_that_lost_the_lease_ends_its_attempts_and_writes_nothing
     assert (await node(store, "a")).crashes_in_row == 0, "a lost lease is no crash"
 
 
-async def test_an_idle_driver_notices_the_loss_when_it_renews(
-    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+@workflow
+def hangs(_: Any) -> Any:
+    return Task("a", asyncio.Event().wait)
+
+
+async def driving_in(store: Store) -> "asyncio.Task[RunStatus]":
+    """A driver whose task never ends and which has nothing to write."""
+    engine = await prepare_run(hangs, store=store, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until_state(store, lambda state: state.nodes["a", 0].attempt == 1)
+    return driving
+
+
+async def cancelled(engine: Engine) -> None:
+    engine.request_cancel()
+    await engine.drive()
+
+
+async def test_an_idle_driver_hears_of_the_loss_at_once(store: Store, other_store: Store) -> None:
+    driving = await driving_in(store)
+    taken_at_s = time.monotonic()
+    other = await prepare_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
+    with pytest.raises(LeaseLost):
+        await driving
+    assert time.monotonic() - taken_at_s < store.lease_s / LEASE_RENEWALS, "only the next renewal told it"
+    await cancelled(other)
+
+
+async def test_a_driver_that_hears_nothing_notices_the_loss_when_it_renews(store: Store, other_store: Store) -> None:
+    class DeafStore(Store):
+        def subscribe(self, *_: Any) -> Any:
+            return lambda: None
+
+    driving = await driving_in(DeafStore(store._database, lease_s=0.3))
+    other = await prepare_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
+    with pytest.raises(LeaseLost):
+        await driving
+    await cancelled(other)
+
+
+async def test_attempts_of_a_driver_that_was_not_heard_of_for_too_long_did_not_crash(
+    store: Store, other_store: Store
 ) -> None:
-    monkeypatch.setattr("smithersd.engine.engine.LEASE_RENEWAL_S", 0.05)
+    paused = asyncio.Event()
+
+    class PausedStore(Store):
+        """That of a process which is stopped: it renews nothing."""
+
+        async def renew_lease(self, *_: Any) -> None:
+            await paused.wait()
+
+    driving = await driving_in(PausedStore(store._database, lease_s=0.1))
+    async with asyncio.timeout(DEADLINE_S):
+        while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
+            await asyncio.sleep(0.02)
+    other = await prepare_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME)
+    (interrupted,) = await events_of(other_store, events.NodeInterrupted)
+    assert interrupted.reason is Interruption.LEASE_LOST
+    assert (await node(other_store, "a")).crashes_in_row == 0
+    paused.set()
+    with pytest.raises(LeaseLost):
+        await driving
+    await cancelled(other)
+
+
+async def test_a_lease_that_was_given_back_interrupts_and_is_no_crash(store: Store) -> None:
+    """What a driver leaves that was told to stop while the store refused its last step."""
+
+    class RefusingStore(MortalStore):
+        is_refusing = False
+
+        async def commit(self, commit: Any) -> Any:
+            if self.is_refusing:
+                raise StoreUnavailable("it refuses")
+            return await super().commit(commit)
+
+    refusing = RefusingStore(store)
+    engine = await prepare_run(hangs, store=refusing, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until_state(store, lambda state: state.nodes["a", 0].attempt == 1)
+    refusing.is_refusing = True
+    engine.request_suspend("test")
+    with pytest.raises(StoreUnavailable):
+        await driving
+    assert (await store.run("r")).owner is None
+    other = await prepare_run(hangs, store=store, run_id="r", mode=StartMode.RESUME)
+    (interrupted,) = await events_of(store, events.NodeInterrupted)
+    assert interrupted.reason is Interruption.SUSPENDED
+    await cancelled(other)
+
+
+async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Store, other_store: Store) -> None:
+    calls: list[str] = []
+
+    async def works() -> None:
+        calls.append("a")
+        if len(calls) == 1:
+            await asyncio.Event().wait()
 
     @workflow
     def flow(_: Any) -> Any:
-        return Task("a", asyncio.Event().wait)
+        return Task("a", works)
 
-    engine = await prepare_run(flow, store=store, run_id="r")
-    driving = asyncio.create_task(engine.drive())
-    await until_state(store, lambda state: state.nodes["a", 0].attempt == 1)
-    other = await prepare_run(flow, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
-    with pytest.raises(LeaseLost):
-        await driving
-    other.request_cancel()
-    await other.drive()
+    class SlowStore(Store):
+        """Its caller has read the run's row when the run's driver ends it."""
+
+        async def take_lease(self, *arguments: Any, **options: Any) -> Any:
+            await run(flow, store)
+            return await super().take_lease(*arguments, **options)
+
+    async with driven(flow, store):
+        await until(lambda: bool(calls))
+    late = await prepare_run(flow, store=SlowStore(other_store._database), run_id="r", mode=StartMode.RESUME)
+    assert late.is_ended_before
+    assert await late.drive() is RunStatus.FINISHED
+    assert (await story(store))[-1] == "RunFinished"
 
 
 async def test_the_run_of_a_dead_process_is_taken_up_at_once(store: Store) -> None:

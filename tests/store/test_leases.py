@@ -6,7 +6,7 @@ import pytest
 
 from smithersd.config import LEASE_S
 from smithersd.errors import LeaseLost, RunIsDriven, RunNotFound
-from smithersd.store import Store
+from smithersd.store import Store, open_store
 from smithersd.store.records import Commit
 from tests.store.backends import Backend
 from tests.store.rows import OTHER, OWNER, begin, end, event, step
@@ -58,7 +58,7 @@ async def test_a_lease_that_ran_out_goes_to_who_asks(backend: Backend, store: St
     await let_time_pass(backend, 2_000)
     assert not (await store.run("run-1")).is_leased
     lease = await store.take_lease("run-1", OTHER, is_dead=alive)
-    assert (lease.fence, lease.is_taken_over, lease.run.owner, lease.run.fence) == (2, True, OTHER, 2)
+    assert (lease.fence, lease.former_owner, lease.run.owner, lease.run.fence) == (2, OWNER, OTHER, 2)
     assert LEASE_MS - 5_000 < await lease_left_ms(store) <= LEASE_MS
 
 
@@ -70,7 +70,7 @@ async def test_the_lease_of_a_dead_owner_is_taken_at_once(store: Store) -> None:
 async def test_force_takes_the_lease_of_a_live_owner(store: Store) -> None:
     await store.commit(begin())
     lease = await store.take_lease("run-1", OTHER, is_dead=alive, force=True)
-    assert (lease.fence, lease.is_taken_over) == (2, True)
+    assert (lease.fence, lease.former_owner) == (2, OWNER)
 
 
 async def test_a_lease_that_was_given_back_is_free(store: Store) -> None:
@@ -78,7 +78,7 @@ async def test_a_lease_that_was_given_back_is_free(store: Store) -> None:
     await store.release_lease("run-1", 1)
     assert (await store.run("run-1")).owner is None
     lease = await store.take_lease("run-1", OTHER, is_dead=alive)
-    assert (lease.fence, lease.is_taken_over) == (2, False)
+    assert (lease.fence, lease.former_owner) == (2, None)
 
 
 async def test_the_last_seq_is_read_with_the_fence(store: Store) -> None:
@@ -138,3 +138,25 @@ async def test_of_many_who_ask_at_once_one_gets_the_lease(store: Store) -> None:
     answers = await asyncio.gather(*asking, return_exceptions=True)
     assert sum(isinstance(answer, RunIsDriven) for answer in answers) == 9
     assert (await store.run("run-1")).fence == 2
+
+
+async def test_the_driver_finds_out_with_its_inbox_that_it_is_none_any_more(store: Store) -> None:
+    await store.commit(begin())
+    await store.submit_cancel("run-1", created_at_ms=1)
+    assert [row.kind for row in await store.driver_inbox("run-1", 1)] == ["cancel"]
+    await store.take_lease("run-1", OTHER, is_dead=alive, force=True)
+    with pytest.raises(LeaseLost, match="'run-1'"):
+        await store.driver_inbox("run-1", 1)
+    assert len(await store.driver_inbox("run-1", 2)) == 1
+
+
+async def test_a_lease_lasts_as_long_as_the_store_that_takes_or_renews_it_says(backend: Backend, store: Store) -> None:
+    async with open_store(backend.url, lease_s=60) as longer:
+        await longer.commit(begin())
+        assert 55_000 < await lease_left_ms(store) <= 60_000
+        await longer.renew_lease("run-1", 1)
+        assert 55_000 < await lease_left_ms(store) <= 60_000
+        await longer.take_lease("run-1", OTHER, is_dead=dead)
+        assert 55_000 < await lease_left_ms(store) <= 60_000
+    await store.renew_lease("run-1", 2)
+    assert await lease_left_ms(store) <= LEASE_MS

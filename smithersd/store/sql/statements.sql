@@ -93,6 +93,9 @@ RETURNING fence
 UPDATE runs SET lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
 RETURNING run_id
 
+-- name: is_fence
+SELECT 1 FROM runs WHERE run_id = ?1 AND fence = ?2
+
 -- name: release_lease
 UPDATE runs SET owner = NULL, lease_expires_at_ms = NULL WHERE run_id = ?1 AND fence = ?2
 
