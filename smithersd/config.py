@@ -34,8 +34,11 @@ SHELL_STDOUT_BYTES_MAX = OUTPUT_BYTES_MAX
 # The lease and the store
 LEASE_S = 15.0
 """How long a run stays its driver's without a sign of life from it; `open_store` and `up --lease` take another time."""
+LEASE_S_MIN = 0.1
 LEASE_RENEWALS = 3
 """Renewals that fit into a lease: every 5 s of 15."""
+STANDBY_POLL_S = 0.5
+"""How often a process that stands by looks whether the run needs it."""
 STORE_RETRY_FIRST_S = 0.1
 STORE_RETRY_MAX_S = 1.0
 """Also how late a driver that was cut off finds out that the run was taken from it."""

@@ -21,8 +21,7 @@ from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.log_file import LogFile, forgive_stdio
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.process import leave, run_in_loop
-from smithersd.daemon.report import Begun
-from smithersd.daemon.residents import pid_file_of
+from smithersd.daemon.report import Begun, StandingBy
 from smithersd.daemon.service import run_service
 from smithersd.daemon.start_answer import Refused, StartAnswer, Started
 from smithersd.engine import load_workflow
@@ -71,6 +70,7 @@ class _DaemonLog(LogReport):
         self._earlier = earlier
         self._held: list[Line] | None = []
         self._warnings: list[str] = []
+        self._is_answered = False
 
     def settle(self, run_id: str, folder: RunFolder) -> None:
         """Open the log, unless there is no reason to begin any more.
@@ -96,17 +96,30 @@ class _DaemonLog(LogReport):
         else:
             self._held += lines
 
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say it in the log, and at first to the starter. If that has left in this moment, the daemon ends."""
+        self._take_stdio()
+        super().stand_by(waiting)
+        self._send_answer(waiting.run_id, waiting.url)
+
     def begin(self, begun: Begun) -> None:
         """Say it in the log, and to the starter. If that has left in this moment, the run is suspended."""
         self._take_stdio()
         super().begin(begun)
-        run_id = begun.engine.run_id
-        pid_file = pid_file_of(StateFolder(Path(self._options.state_folder)).run(run_id))
-        started = Started(run_id, begun.url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings))
+        self._send_answer(begun.engine.run_id, begun.url)
+
+    def _send_answer(self, run_id: str, url: str | None) -> None:
+        if self._is_answered:
+            return
+        self._is_answered = True
+        pid_file = self._options.pid_file or StateFolder(Path(self._options.state_folder)).run(run_id).pid_file
+        started = Started(run_id, url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings))
         if not self._answer.send(started):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _take_stdio(self) -> None:
+        if self._held is None:
+            return
         assert isinstance(self._file, LogFile), "the log is settled before the run begins"
         self._file.take_stdio(self._earlier)
         os.close(self._earlier)

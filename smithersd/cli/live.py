@@ -8,11 +8,11 @@ from rich.text import Text
 from smithersd.cli import words
 from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Region, Screen
-from smithersd.cli.tidings import closing_lines, opening_lines
+from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
 from smithersd.core import events
 from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeKey
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
 
 
@@ -28,6 +28,10 @@ class LiveReport:
     def warn(self, text: str) -> None:
         """Show it in red."""
         self._region.print_errors([Text(line, "bold red") for line in text.splitlines()])
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say what is waited for."""
+        self._region.print([Text(line) for line in standby_lines(waiting)])
 
     def begin(self, begun: Begun) -> None:
         """Say what runs, and begin to draw."""

@@ -16,7 +16,7 @@ import pydantic_core
 
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
-from smithersd.cli.tidings import closing_lines, opening_lines
+from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.states import NodeState
@@ -24,7 +24,7 @@ from smithersd.daemon import invocations
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.log_file import LogFile
 from smithersd.daemon.options import LogFormat
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
 
 _UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
@@ -93,6 +93,10 @@ class LogReport:
     def warn(self, text: str) -> None:
         """Write a warning."""
         self._say_all(text.splitlines(), logging.WARNING)
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say what is waited for."""
+        self._say_all(standby_lines(waiting))
 
     def begin(self, begun: Begun) -> None:
         """Say what runs, and where."""

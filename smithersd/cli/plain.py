@@ -6,11 +6,11 @@ from typing import TextIO
 
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
-from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines
+from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines
 from smithersd.core import events
 from smithersd.core.events import Recorded
 from smithersd.core.states import NodeState
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import Begun, StandingBy
 
 _UNTOLD = (
     events.RunStarted,
@@ -39,6 +39,10 @@ class PlainReport:
     def warn(self, text: str) -> None:
         """Print to stderr."""
         self._print(text.splitlines(), sys.stderr)
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say what is waited for."""
+        self._print(standby_lines(waiting), sys.stdout)
 
     def begin(self, begun: Begun) -> None:
         """Say what runs and where, and what it asked before this process took it up."""

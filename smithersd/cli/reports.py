@@ -13,7 +13,7 @@ from smithersd.core.events import Recorded
 from smithersd.daemon.environment import Inherited
 from smithersd.daemon.notify import Notifier
 from smithersd.daemon.options import LogFormat, ServiceOptions
-from smithersd.daemon.report import Begun, Report
+from smithersd.daemon.report import Begun, Report, StandingBy
 from smithersd.daemon.supervision import SupervisorReport
 
 _LOGGER = "smithersd"
@@ -75,6 +75,10 @@ class _Reports:
     def warn(self, text: str) -> None:
         for report in self._reports:
             report.warn(text)
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        for report in self._reports:
+            report.stand_by(waiting)
 
     def begin(self, begun: Begun) -> None:
         for report in self._reports:

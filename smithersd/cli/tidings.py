@@ -4,7 +4,7 @@ from smithersd.cli import words
 from smithersd.cli.standing import steps_without_driver
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.daemon import invocations
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import Begun, StandingBy
 
 
 def opening_lines(begun: Begun) -> list[str]:
@@ -14,6 +14,15 @@ def opening_lines(begun: Begun) -> list[str]:
     if begun.url is not None:
         lines.append(f"Serving at {begun.url}")
     return lines
+
+
+def standby_lines(waiting: StandingBy) -> list[str]:
+    """Say what this process waits for, and where the run is served meanwhile."""
+    if waiting.driver is None:
+        lines = [f"Run {waiting.run_id} was suspended. This process stands by until somebody has resumed it."]
+    else:
+        lines = [f"Run {waiting.run_id} is driven by {waiting.driver}. This process stands by."]
+    return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
 def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[str]:

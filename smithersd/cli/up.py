@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import store_option
-from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.config import HOST_DEFAULT, LEASE_S, LEASE_S_MIN, PORT_DEFAULT
 from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.folder import find_state_folder
@@ -33,6 +33,8 @@ _SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_ho
 @click.option("--resume-or-start", is_flag=True, help="Go on with the run of --run-id, or start it.")
 @click.option("--from", "from_run", metavar="RUN", help="Start a new run that takes over what this ended one has done.")
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
+@click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
+@click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
 @click.option("-c", "--max-concurrency", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
 @click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
@@ -93,6 +95,8 @@ def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
         input=read_input(flags["given_input"]),
         max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
+        is_standby=flags["standby"],
+        lease_s=flags["lease_s"],
         exits_on_wait=flags["no_wait"],
         on_wait=flags["on_wait"],
         serve=_serve_options(flags) if flags["serve"] else None,
@@ -121,7 +125,7 @@ def _serve_options(flags: dict[str, Any]) -> ServeOptions:
 def _mode(flags: dict[str, Any]) -> StartMode:
     if flags["resume"]:
         return StartMode.RESUME
-    return StartMode.EITHER if flags["resume_or_start"] else StartMode.NEW
+    return StartMode.EITHER if flags["resume_or_start"] or flags["standby"] else StartMode.NEW
 
 
 def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
@@ -135,6 +139,11 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest("--resume-or-start does not say which run.", remedy="Name it with --run-id.")
     if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
         raise InvalidRequest("--force takes over a run that exists.", remedy="Give it with --resume.")
+    if flags["standby"] and flags["run_id"] is None:
+        raise InvalidRequest("--standby does not say for which run.", remedy="Name it with --run-id.")
+    excluded = next((name for name in ("from_run", "force") if flags["standby"] and flags[name]), None)
+    if excluded is not None:
+        raise InvalidRequest(f"--standby and {_flag(excluded)} contradict each other.", remedy="Give one of them.")
     if flags["is_json"] and not flags["detach"]:
         raise InvalidRequest("--json tells where a daemon is found.", remedy="Add -d.")
     idle = [name for name in _SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]

@@ -15,12 +15,12 @@ from smithersd.errors import DaemonRuns
 
 @asynccontextmanager
 async def claimed(
-    state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool
+    state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool, is_standby: bool
 ) -> AsyncIterator[Announcement]:
     """Hold a run's pidfile, and write this process down, while the `with` lasts.
 
     `pid_file` None is the one in the run's folder. With `is_forced` a process that has the run in hand is ended first:
-    it suspends the run, or is killed.
+    it suspends the run, or is killed. `is_standby` only words the error.
 
     Raises:
         DaemonRuns: another process holds the pidfile.
@@ -32,13 +32,16 @@ async def claimed(
         await end_process(folder, path)
     folder.make()  # only now: the process before us may have taken it away at its end
     try:
-        with _held(state_folder, path), announced(folder, pid_file=path, now_ms=SystemClock().now_ms()) as announcement:
+        with (
+            _held(state_folder, path, is_standby=is_standby),
+            announced(folder, pid_file=path, now_ms=SystemClock().now_ms()) as announcement,
+        ):
             yield announcement
     finally:
         folder.remove_if_empty()
 
 
-def _held(state_folder: StateFolder, path: Path) -> PidFile:
+def _held(state_folder: StateFolder, path: Path, *, is_standby: bool) -> PidFile:
     """Acquire a pidfile; the error says which run's process has it."""
     pid_file = PidFile(path)
     try:
@@ -47,8 +50,11 @@ def _held(state_folder: StateFolder, path: Path) -> PidFile:
         holder = run_of_pid_file(state_folder, path)
         if holder is None:
             raise
+        ways = (
+            f"Stop it with `smithers down {holder}`, take the run from it with --force, or start another run beside it."
+        )
         raise DaemonRuns(
             f"Run {holder!r} has a process already. {error.message}",
-            remedy=f"Stop it with `smithers down {holder}`, or start another run beside it.",
+            remedy="Give the one that is to stand by beside it a --pid-file of its own." if is_standby else ways,
         ) from None
     return pid_file

@@ -36,6 +36,11 @@ class RunFolder:
         return self.path / "meta.json"
 
     @property
+    def standby_file(self) -> Path:
+        """The same of a process that stands by beside another one of this state folder."""
+        return self.path / "standby.json"
+
+    @property
     def told_file(self) -> Path:
         """Of which waits the command of --on-wait has told."""
         return self.path / "told"

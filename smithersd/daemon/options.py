@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.config import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 from smithersd.core.start_mode import StartMode
 
 
@@ -48,6 +48,10 @@ class ServiceOptions:
     input: str | None = None
     max_concurrency: int | None = None
     is_forced: bool = False
+    is_standby: bool = False
+    """Whether it waits while another process drives the run, and takes it up when that one is gone."""
+    lease_s: float = LEASE_S
+    """How long the run stays this process's without a sign of life."""
     exits_on_wait: bool = False
     on_wait: str | None = None
     serve: ServeOptions | None = None

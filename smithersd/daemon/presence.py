@@ -1,8 +1,11 @@
 """meta.json: which process has a run in hand and where it is reached, for commands on this machine. Never a token.
 
-It is written as soon as the process holds the run's pidfile, and removed before that is let go. So a number in a
+It is written as soon as the process holds its pidfile, and removed before that is let go. So a number in a
 locked pidfile is believed only where this file says the same, and says that the process is one of this machine: a
 lock is also seen from another container, where the same number is somebody else.
+
+A process that stands by beside one that has the run in hand, with a pidfile of its own, is in standby.json until the
+run is its own.
 """
 
 import logging
@@ -45,15 +48,30 @@ _ADAPTER = TypeAdapter(Presence)
 class Announcement:
     """What this process has written down of itself."""
 
-    def __init__(self, folder: RunFolder, presence: Presence) -> None:
+    def __init__(self, folder: RunFolder, place: Path, presence: Presence) -> None:
         self._folder = folder
-        self.presence = presence
+        self._place = place
+        self._presence = presence
 
     def tell(self, *, url: str | None, log_file: Path | None) -> None:
         """Add where the run is served and where its log lies."""
-        self.presence = replace(self.presence, url=url, log_file=None if log_file is None else str(log_file))
+        self._presence = replace(self._presence, url=url, log_file=None if log_file is None else str(log_file))
+        self._write()
+
+    def take_run(self) -> None:
+        """The run is this process's: whoever had it in hand before is written over."""
+        before, self._place = self._place, self._folder.meta_file
+        if before != self._place:
+            self._write()
+            _remove(before, self._presence)
+
+    def withdraw(self) -> None:
+        """Take it away, unless another process has taken the run over and written itself down."""
+        _remove(self._place, self._presence)
+
+    def _write(self) -> None:
         try:
-            _write(self._folder, self.presence)
+            _write(self._place, self._presence)
         except OSError as error:
             _log.warning("Commands on this machine are not told where the run is served: %s", error)
 
@@ -65,16 +83,17 @@ def announced(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[Ann
     Raises:
         UserError: the run's folder cannot be written.
     """
+    place = folder.meta_file if read_presence(folder) is None else folder.standby_file
     presence = Presence(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
     try:
-        _write(folder, presence)
+        _write(place, presence)
     except OSError as error:
         raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
-    announcement = Announcement(folder, presence)
+    announcement = Announcement(folder, place, presence)
     try:
         yield announcement
     finally:
-        _remove(folder, announcement.presence)
+        announcement.withdraw()
 
 
 def read_presence(folder: RunFolder) -> Presence | None:
@@ -87,40 +106,49 @@ def read_presence(folder: RunFolder) -> Presence | None:
 
 def last_presence(folder: RunFolder) -> Presence | None:
     """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
+    return _read(folder.meta_file)
+
+
+def is_run_process(folder: RunFolder, pid: int) -> bool:
+    """Whether the holder of a pidfile of the run, which has this number, is known as its process on this machine."""
+    return any(one.pid == pid and owner_from(one.owner).is_local for one in presences(folder))
+
+
+def presences(folder: RunFolder) -> list[Presence]:
+    """Return the processes that wrote themselves down: the one that has the run in hand, and one that stands by."""
+    found = [_read(file) for file in (folder.meta_file, folder.standby_file)]
+    return [presence for presence in found if presence is not None]
+
+
+def forget_dead(folder: RunFolder) -> None:
+    """Take away what processes that died have left of themselves."""
+    for file in (folder.meta_file, folder.standby_file):
+        presence = _read(file)
+        if presence is not None and is_owner_dead(presence.owner):
+            _remove(file, presence)
+
+
+def _read(file: Path) -> Presence | None:
     try:
-        return _ADAPTER.validate_json(folder.meta_file.read_bytes())
+        return _ADAPTER.validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def is_run_process(folder: RunFolder, pid: int) -> bool:
-    """Whether the holder of the run's pidfile, which has this number, is known as its process on this machine."""
-    presence = last_presence(folder)
-    return presence is not None and presence.pid == pid and owner_from(presence.owner).is_local
-
-
-def forget_dead(folder: RunFolder) -> None:
-    """Take away what a process that died has left of itself."""
-    presence = last_presence(folder)
-    if presence is not None and is_owner_dead(presence.owner):
-        _remove(folder, presence)
-
-
-def _write(folder: RunFolder, presence: Presence) -> None:
+def _write(file: Path, presence: Presence) -> None:
     """Put the whole file there at once: nobody reads half of it."""
-    draft = folder.meta_file.with_suffix(f".{os.getpid()}")
+    draft = file.with_suffix(f".{os.getpid()}")
     try:
         draft.touch(0o600)
         draft.write_bytes(_ADAPTER.dump_json(presence))
-        draft.replace(folder.meta_file)
+        draft.replace(file)
     except OSError:
         with suppress(OSError):
             draft.unlink()
         raise
 
 
-def _remove(folder: RunFolder, ours: Presence) -> None:
-    if last_presence(folder) != ours:
-        return  # another process took the run over and wrote itself down
-    with suppress(OSError):
-        folder.meta_file.unlink()
+def _remove(file: Path, ours: Presence) -> None:
+    if _read(file) == ours:
+        with suppress(OSError):
+            file.unlink()

@@ -23,11 +23,27 @@ class Begun:
     """Where the run is served, None where it is not."""
 
 
+@dataclass(frozen=True, slots=True)
+class StandingBy:
+    """A run that another process has in hand, or that was suspended, while this one waits to take it up."""
+
+    run_id: str
+    workflow: str
+    """The workflow as it was named."""
+    driver: str | None
+    """Who drives the run ("process 42 on host"); None while it is suspended."""
+    url: str | None
+    """Where the run is served from here meanwhile, None where it is not."""
+
+
 class Report(Protocol):
     """Is told in the loop's thread, and raises nothing: a reader who left does not stop a run."""
 
     def warn(self, text: str) -> None:
         """Something that the operator should see; may have several lines, and come from any thread."""
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """This process waits for its turn; told again when that which it waits for has changed."""
 
     def begin(self, begun: Begun) -> None:
         """The run's first step is durable."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from smithersd.config import RUNS_LISTED_MAX
 from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.presence import last_presence
+from smithersd.daemon.presence import last_presence, presences
 from smithersd.engine import choose_run, is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.store import Store
@@ -22,7 +22,11 @@ def pid_file_of(folder: RunFolder) -> Path:
 
 def run_of_pid_file(folder: StateFolder, pid_file: Path) -> str | None:
     """Return the run whose process holds, or held, a pidfile; None where no run says so."""
-    return next((run_id for run_id, run in folder.runs().items() if pid_file_of(run) == pid_file), None)
+    return next((run_id for run_id, run in folder.runs().items() if pid_file in _pid_files(run)), None)
+
+
+def _pid_files(folder: RunFolder) -> list[Path]:
+    return [pid_file_of(folder), *(Path(presence.pid_file) for presence in presences(folder))]
 
 
 async def resident_runs(store: Store, folder: StateFolder) -> list[str]:

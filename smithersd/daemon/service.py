@@ -24,7 +24,7 @@ from smithersd.daemon.guard import guarded
 from smithersd.daemon.on_wait import telling
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
-from smithersd.daemon.report import Begun, Log, Report
+from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.terminal import has_terminal
 from smithersd.daemon.told import ToldFile
@@ -36,12 +36,16 @@ from smithersd.engine import (
     WorkflowSource,
     check_run_id,
     choose_run,
+    driver_name,
+    fitting_input,
     new_run_id,
     prepare_run,
+    stand_by,
 )
 from smithersd.engine.rehearse import rehearse
 from smithersd.errors import RunNotFound, StoreUnavailable
 from smithersd.store import Store, open_store
+from smithersd.store.records import RunRow
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +92,7 @@ class _Service:
         self._engine: Engine | None = None
         self._stopped_by: signal.Signals | None = None
         self._is_stopped = asyncio.Event()
+        self._has_stood_by = False
         self._began_on_terminal = has_terminal()
         self._abort = asyncio.Event()
 
@@ -104,15 +109,19 @@ class _Service:
         self._check_serving()
         with signals.installed():
             self._check_unmade_store()
-            async with open_store(self._options.store or self._folder.store_path) as store:
+            url = self._options.store or self._folder.store_path
+            async with open_store(url, lease_s=self._options.lease_s) as store:
                 await self._run_in(store)
         return self._exit_code()
 
     async def _run_in(self, store: Store) -> None:
         run_id = await self._run_id(store)
         async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
-            engine = await self._prepared(store, run_id)
             announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
+            engine = await self._prepared(store, run_id, url)
+            if engine is None:
+                return
+            announcement.take_run()
             begun = Begun(engine, self._options.workflow, None if self._options.store is None else store.url, url)
             self._take(begun)
             async with self._telling(begun, store):
@@ -128,13 +137,15 @@ class _Service:
         """Have the run in hand, and its log open."""
         options = self._options
         pid_file = None if options.pid_file is None else Path(options.pid_file)
-        async with claimed(self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced) as announcement:
+        async with claimed(
+            self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced, is_standby=options.is_standby
+        ) as announcement:
             try:
                 if self._log is not None:
                     self._log.settle(run_id, self._folder.run(run_id))
                 yield announcement
             finally:
-                if self._engine is None and self._log is not None:
+                if self._engine is None and not self._has_stood_by and self._log is not None:
                     self._log.discard()
 
     def _check_serving(self) -> None:
@@ -178,7 +189,24 @@ class _Service:
             report=self._report,
         )
 
-    async def _prepared(self, store: Store, run_id: str) -> Engine:
+    async def _prepared(self, store: Store, run_id: str, url: str | None) -> Engine | None:
+        """Begin the run or take it up, a standby when its turn comes; None where it was stopped before that."""
+        if not self._options.is_standby:
+            return await self._prepared_now(store, run_id)
+        return await stand_by(
+            store,
+            run_id,
+            lambda: self._prepared_now(store, run_id),
+            on_wait=lambda row: self._stand_by(row, url),
+            is_stopped=self._is_stopped,
+        )
+
+    def _stand_by(self, row: RunRow, url: str | None) -> None:
+        fitting_input(self._source.workflow, row, self._input)  # rather now than when it is needed
+        self._has_stood_by = True
+        self._report.stand_by(StandingBy(row.run_id, self._options.workflow, driver_name(row), url))
+
+    async def _prepared_now(self, store: Store, run_id: str) -> Engine:
         options = self._options
         earlier = None if options.from_run is None else await choose_run(store, options.from_run)
         return await prepare_run(

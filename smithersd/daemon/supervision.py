@@ -17,7 +17,7 @@ from smithersd.core.fold import RunState
 from smithersd.core.states import RunStatus
 from smithersd.daemon.gates import Gates
 from smithersd.daemon.notify import Notifier
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import Begun, StandingBy
 
 _GATES_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
@@ -45,6 +45,7 @@ class SupervisorReport:
         self._run: RunState | None = None
         self._gates: Gates | None = None
         self._status: str | None = None
+        self._is_ready = False
         self._is_stopping = False
         if watchdog_s is not None:
             faulthandler.enable(file=sys.__stderr__ or sys.stderr)
@@ -52,20 +53,24 @@ class SupervisorReport:
     def warn(self, text: str) -> None:
         """It is not for warnings."""
 
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Tell that the service is ready to take the run up, and who has it."""
+        self._tell_ready()
+        by = "the run is suspended" if waiting.driver is None else f"{waiting.driver} drives the run"
+        self._tell_status(f"standing by, {by}")
+
     def begin(self, begun: Begun) -> None:
-        """Tell that the service is ready, and begin to feed the watchdog."""
+        """Tell that the service is ready, and how the run stands."""
         self._run = begun.engine.state
         self._gates = Gates(self._run)
-        self._notifier.tell("READY=1")
-        self._tell_status()
-        if self._watchdog_s is not None:
-            self._feed(asyncio.get_running_loop(), self._watchdog_s / _FEEDS_PER_PERIOD)
+        self._tell_ready()
+        self._tell_status(self._status_line())
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Tell how the run stands, when that has changed."""
         if self._gates is not None and any(isinstance(one.event, _CHANGES_OF_STATUS) for one in recorded):
             self._gates.follow(recorded)
-            self._tell_status()
+            self._tell_status(self._status_line())
 
     def reload(self) -> None:
         """Tell that it was done: by now the log is a new file."""
@@ -89,8 +94,16 @@ class SupervisorReport:
             self._is_stopping = True
             self._notifier.tell("STOPPING=1")
 
-    def _tell_status(self) -> None:
-        status = self._status_line()
+    def _tell_ready(self) -> None:
+        """Tell it once, and begin to feed the watchdog."""
+        if self._is_ready:
+            return
+        self._is_ready = True
+        self._notifier.tell("READY=1")
+        if self._watchdog_s is not None:
+            self._feed(asyncio.get_running_loop(), self._watchdog_s / _FEEDS_PER_PERIOD)
+
+    def _tell_status(self, status: str) -> None:
         if status != self._status:
             self._status = status
             self._notifier.tell(f"STATUS={status}")

@@ -9,10 +9,11 @@ from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
 from smithersd.engine.log import StoredLog
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
-from smithersd.engine.prepare import UNSET, check_run_id, prepare_run, read_state
+from smithersd.engine.prepare import UNSET, check_run_id, fitting_input, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
-from smithersd.engine.undriven import is_driven, request_cancel, suspend_undriven
+from smithersd.engine.standby import stand_by
+from smithersd.engine.undriven import driver_name, is_driven, request_cancel, suspend_undriven
 
 __all__ = [
     "UNSET",
@@ -31,6 +32,8 @@ __all__ = [
     "choose_run",
     "current_owner",
     "drive_to_end",
+    "driver_name",
+    "fitting_input",
     "is_driven",
     "is_owner_dead",
     "load_workflow",
@@ -43,6 +46,7 @@ __all__ = [
     "request_cancel",
     "result_of",
     "run_workflow",
+    "stand_by",
     "suspend_undriven",
     "wait_until_applied",
 ]

@@ -30,6 +30,11 @@ class Owner:
     start_time: int
 
     @property
+    def name(self) -> str:
+        """How people are told of it."""
+        return f"process {self.pid} on {self.host}"
+
+    @property
     def is_local(self) -> bool:
         """Whether its pid means something to us: same host, boot and pid namespace."""
         here = current_owner()

@@ -122,7 +122,11 @@ class _Start:
         """Begin a new run."""
         now_ms = self._clock.now_ms()
         earlier = None if from_run_id is None else await self._earlier(from_run_id)
-        text = self._input_text() if earlier is None else self._same_input(earlier, "--from")
+        text = (
+            _input_text(self._workflow, self._input)
+            if earlier is None
+            else _same_input(self._workflow, earlier, self._input, "--from")
+        )
         reused = None if earlier is None else await self._reused(earlier)
         flow = self._flow(RunState(self._run_id), text, reused=reused)
         flow.begin(now_ms, from_run_id=from_run_id)
@@ -145,8 +149,7 @@ class _Start:
 
     async def resumed(self, row: RunRow, *, force: bool) -> Engine:
         """Take up a run; one that has ended is only looked at."""
-        self._check_same_workflow(row)
-        text = self._same_input(row, "--resume")
+        text = fitting_input(self._workflow, row, self._input)
         if row.status.is_final:
             return await self._ended(row, text)
         lease = await self._store.take_lease(
@@ -242,25 +245,35 @@ class _Start:
             (one.node_id, one.iteration): (state.nodes[one.node_id, one.iteration].kind, one.output) for one in outputs
         }
 
-    def _input_text(self) -> str:
-        return self._workflow.input_text(None if self._input is UNSET else self._input)
-
-    def _same_input(self, row: RunRow, flag: str) -> str:
-        if self._input is not UNSET and json.loads(self._input_text()) != json.loads(row.input):
-            raise InvalidInput(
-                f"The input differs from that of run {row.run_id!r}.", remedy=f"Leave --input out beside {flag}."
-            )
-        return row.input
-
-    def _check_same_workflow(self, row: RunRow) -> None:
-        if row.workflow_name != self._workflow.name:
-            raise UserError(
-                f"Run {row.run_id!r} belongs to workflow {row.workflow_name!r}, not to {self._workflow.name!r}.",
-                remedy="Give the file of that workflow, or another --run-id.",
-            )
-
     def _is_changed(self, row: RunRow) -> bool:
         return None not in (row.workflow_hash, self._source.hash) and row.workflow_hash != self._source.hash
+
+
+def fitting_input(workflow: Workflow[Any], row: RunRow, input: Any = UNSET) -> str:
+    """Return the input of a run that is to be taken up, as JSON text, if workflow and input are the run's own.
+
+    Raises:
+        UserError: it is another workflow's run.
+        InvalidInput: another input was given.
+    """
+    if row.workflow_name != workflow.name:
+        raise UserError(
+            f"Run {row.run_id!r} belongs to workflow {row.workflow_name!r}, not to {workflow.name!r}.",
+            remedy="Give the file of that workflow, or another --run-id.",
+        )
+    return _same_input(workflow, row, input, "--resume")
+
+
+def _same_input(workflow: Workflow[Any], row: RunRow, input: Any, flag: str) -> str:
+    if input is not UNSET and json.loads(_input_text(workflow, input)) != json.loads(row.input):
+        raise InvalidInput(
+            f"The input differs from that of run {row.run_id!r}.", remedy=f"Leave --input out beside {flag}."
+        )
+    return row.input
+
+
+def _input_text(workflow: Workflow[Any], input: Any) -> str:
+    return workflow.input_text(None if input is UNSET else input)
 
 
 async def read_state(store: Store, run_id: str) -> RunState:

@@ -14,7 +14,7 @@ from smithersd.core.states import NodeState, RunStatus
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.leftovers import end_leftovers
-from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_text
+from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.prepare import read_state
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
@@ -75,6 +75,11 @@ async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = N
 def is_driven(row: RunRow) -> bool:
     """Whether somebody holds the run's lease and is not known to be dead."""
     return row.is_leased and row.owner is not None and not is_owner_dead(row.owner)
+
+
+def driver_name(row: RunRow) -> str | None:
+    """Name who drives a run, None where nobody does."""
+    return owner_from(row.owner).name if row.owner is not None and is_driven(row) else None
 
 
 async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
