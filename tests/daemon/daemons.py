@@ -1,12 +1,14 @@
 """A place where daemons are started, and commands are run in this process, which is faster than one for each."""
 
+import fcntl
 import io
 import json
 import os
 import signal
 import subprocess
+import termios
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,16 @@ class Daemon:
     def is_alive(self) -> bool:
         return is_alive(self.pid)
 
+    def insist(self, number: signal.Signals) -> None:
+        """Send a signal again and again until the process has ended: two at once would arrive as one."""
+
+        def has_ended() -> bool:
+            with suppress(ProcessLookupError):
+                self.signal(number)
+            return not self.is_alive
+
+        until(has_ended, lambda: f"the end of {self.pid}:\n{self.log}")
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -60,6 +72,17 @@ class Daemon:
     def request(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         assert self.url is not None
         return request(self.url + path, body, **headers)
+
+
+class Terminal:
+    """A terminal whose other end we hold."""
+
+    def __init__(self) -> None:
+        self._master, self.line = os.openpty()
+
+    def close(self) -> None:
+        """Hang up."""
+        os.close(self._master)
 
 
 class DaemonPlace(Place):
@@ -95,10 +118,33 @@ class DaemonPlace(Place):
     def start_unread(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command whose stderr is a pipe that nobody reads."""
         reading, writing = os.pipe()
-        env = {**clean_environment(), MARK: str(self.folder)}
-        popen = subprocess.Popen((*SMITHERS, *arguments), cwd=self.folder, env=env, stderr=writing)
-        os.close(writing)
         self._unread.append(reading)
+        return self._popen(arguments, stderr=writing)
+
+    def start_in_session(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command that has no terminal, and reports to nobody."""
+        return self._popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def start_in_terminal(
+        self, *arguments: str, ignored: signal.Signals | None = None
+    ) -> tuple["subprocess.Popen[bytes]", "Terminal"]:
+        """Start a command in a terminal of its own."""
+        terminal = Terminal()
+
+        def enter() -> None:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            if ignored is not None:
+                signal.signal(ignored, signal.SIG_IGN)
+
+        stdio = {"stdin": terminal.line, "stdout": terminal.line, "stderr": terminal.line}
+        popen = self._popen(arguments, start_new_session=True, preexec_fn=enter, **stdio)
+        return popen, terminal
+
+    def _popen(self, arguments: tuple[str, ...], **options: Any) -> "subprocess.Popen[bytes]":
+        env = {**clean_environment(), MARK: str(self.folder), "TERM": "dumb"}
+        popen = subprocess.Popen((*SMITHERS, *arguments), cwd=self.folder, env=env, **options)
+        for stream in {value for value in options.values() if isinstance(value, int) and value > 2}:
+            os.close(stream)
         return popen
 
     def end(self) -> None:
@@ -108,6 +154,10 @@ class DaemonPlace(Place):
 
     def status(self, run_id: str) -> str:
         return self.state(run_id).status.value
+
+    def types_of(self, run_id: str) -> list[str]:
+        """The types of a run's events, none while there is no store."""
+        return self.types(run_id) if (self.state_folder / "smithers.db").exists() else []
 
     def has_nothing_of(self, run_id: str) -> bool:
         """Whether neither a process nor a file of a run's process is there."""
@@ -124,11 +174,20 @@ def is_alive(pid: int) -> bool:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has begun, and theirs."""
-    direct = [
-        int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()
-    ]
+    """The processes that a process has begun, and theirs, as far as they live."""
+    direct: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            direct += map(int, (task / "children").read_text().split())
     return [*direct, *(each for one in direct for each in children_of(one))]
+
+
+def command_of(pid: int) -> str:
+    """The name of the program that a process runs, nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _stream() -> io.TextIOWrapper:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.place import SMITHERS, until
-from tests.daemon.daemons import DaemonPlace, children_of, is_alive
+from tests.daemon.daemons import DaemonPlace, children_of, command_of, is_alive
 
 GATE = """
 @workflow
@@ -86,7 +86,7 @@ os.execv(sys.executable, {[*SMITHERS, "up", "flow.py", "-d", "--run-id", "r"]!r}
     assert (place.folder / "made").stat().st_mode & 0o777 == 0o640
     until(lambda: place.lines("limit"))
     assert place.lines("limit") == ["(0, 0)"]
-    sleeping = until(lambda: [one for one in children_of(pid) if Path(f"/proc/{one}/comm").read_text() == "sleep\n"])
+    sleeping = until(lambda: [one for one in children_of(pid) if command_of(one) == "sleep"])
     for one in (pid, sleeping[0]):
         assert Path(f"/proc/{one}/cwd").readlink() == place.folder
         assert not any("flow.py" in target for target in descriptors(one))
@@ -107,8 +107,7 @@ def test_a_command_of_a_task_has_none_of_the_daemons_descriptors(place: DaemonPl
             return Shell("sleep", "exec sleep 300")
         """)
     daemon = place.serve()
-    [child] = until(lambda: children_of(daemon.pid))
-    until(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")
+    [child] = until(lambda: [one for one in children_of(daemon.pid) if command_of(one) == "sleep"])
     held = sorted(path.name for path in Path(f"/proc/{child}/fd").iterdir())
     assert held == ["0", "1", "2"]
     assert str(place.state_folder) not in "".join(descriptors(child))
