@@ -41,6 +41,7 @@ def test_a_full_disk_pauses_the_run_until_there_is_room(place: Place, small_disk
     _prove_pause(place, f"sqlite:///{small_disk}/runs.db", lambda _: None, lambda _: ballast.unlink())
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_pauses_the_run_until_it_may(place: Place) -> None:
     _prove_pause(
         place,

@@ -4,6 +4,8 @@ import os
 import signal
 from contextlib import suppress
 
+import pytest
+
 from tests.acceptance.place import Place, Process, free_port, until
 
 EFFECTS = """
@@ -103,6 +105,7 @@ def test_another_workflow_under_the_same_run_id_is_refused(place: Place) -> None
     assert "'one'" in text
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_process_does_so_four_times_and_no_more(place: Place) -> None:
     place.write(
         EFFECTS

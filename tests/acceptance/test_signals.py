@@ -55,8 +55,9 @@ def begin(place: Place):
     return start
 
 
-@pytest.mark.parametrize("number", [INT, TERM])
-@pytest.mark.parametrize("task", ["waits", "listens", "shell"])
+@pytest.mark.parametrize(
+    ("task", "number"), [("waits", INT), ("waits", TERM), ("listens", TERM), ("shell", INT), ("shell", TERM)]
+)
 def test_sigint_cancels_and_sigterm_suspends(place: Place, begin, task: str, number: signal.Signals) -> None:
     up = begin(task)
     up.signal(number)
@@ -76,8 +77,7 @@ def test_a_task_that_does_not_end_is_left_behind_after_the_grace(place: Place, b
     assert place.types("r")[-2:] == ["NodeInterrupted", "RunSuspended"]
 
 
-@pytest.mark.parametrize("number", [INT, TERM])
-@pytest.mark.parametrize("task", ["is_deaf", "blocks_the_loop"])
+@pytest.mark.parametrize(("task", "number"), [("is_deaf", INT), ("blocks_the_loop", INT), ("blocks_the_loop", TERM)])
 def test_a_second_signal_ends_at_once_with_the_same_code(begin, task: str, number: signal.Signals) -> None:
     up = begin(task)
 
