@@ -188,6 +188,8 @@ class Follower:
         if not page or page[-1].seq <= self.cursor:
             self._page_after = self.cursor
             page = await self._tail.pages.after(self._page_after)
+        if not page:  # the run was pruned
+            return ()
         return _upto(page, self.cursor + 1 - page[0].seq, bytes_max)
 
 

@@ -9,7 +9,7 @@ from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.presence import read_presence
-from smithersd.engine import is_driven, owner_from
+from smithersd.engine import driver_name, is_driven, owner_from
 from smithersd.errors import ErrorInfo
 from smithersd.store.records import GateRow, RunRow
 
@@ -43,6 +43,12 @@ def process_of(run: RunRow) -> RunProcess:
     if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
         return RunProcess(owner.pid)
     return RunProcess()
+
+
+def driver_phrase(run: RunRow) -> str:
+    """Say who drives the run, in the middle of a sentence; empty where nobody does."""
+    driver = driver_name(run)
+    return "" if driver is None else f", driven by {driver}"
 
 
 def error_of(run: RunRow) -> ErrorInfo | None:

@@ -8,25 +8,19 @@ from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import store_option
-from smithersd.config import HOST_DEFAULT, LEASE_S, LEASE_S_MIN, PORT_DEFAULT
+from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
+from smithersd.config import LEASE_S, LEASE_S_MIN
 from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.folder import find_state_folder
-from smithersd.daemon.options import LogFormat, ServeOptions, ServiceOptions
+from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.errors import InvalidRequest
-
-_SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hosts")
 
 
 @click.command("up", short_help="Run a workflow, and serve it with --serve.")
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
 @click.option("--serve", is_flag=True, help="Serve the run over HTTP, also after it has ended.")
-@click.option("--host", default=HOST_DEFAULT, show_default=True, help="The address to serve on.")
-@click.option("--port", default=PORT_DEFAULT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one.")
-@click.option("--auth-token", help="The token that clients must send [default: SMITHERS_API_KEY, else none].")
-@click.option("--metrics/--no-metrics", default=True, show_default=True, help="Serve /metrics.")
-@click.option("--insecure", is_flag=True, help="Without a token, answer other machines too.")
-@click.option("--allowed-host", "allowed_hosts", multiple=True, help="Without a token, answer under this name too.")
+@serve_flags
 @click.option("--run-id", help="The run's id [default: workflow, time and random letters].")
 @click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
 @click.option("--resume", is_flag=True, help="Go on with the run of --run-id, or with the only live one.")
@@ -54,9 +48,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
     # Before anything else: nothing of it is for the workflow, whose file is imported soon.
     inherited = take_environment()
     _check_flags(context, flags)
-    if flags["auth_token"] is None:
-        flags["auth_token"] = inherited.auth_token
-    options = _options(flags, is_debugging=flags["is_debugging"] or bool(context.obj))
+    options = _options(flags, inherited, is_debugging=flags["is_debugging"] or bool(context.obj))
     if flags["detach"]:
         _run_in_background(options, is_json=flags["is_json"])
     else:
@@ -84,7 +76,7 @@ def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
     say_started(start_daemon(options), store=options.store, is_json=is_json)
 
 
-def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
+def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool) -> ServiceOptions:
     return ServiceOptions(
         workflow=flags["workflow"],
         state_folder=str(find_state_folder().path),
@@ -99,7 +91,7 @@ def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
         lease_s=flags["lease_s"],
         exits_on_wait=flags["no_wait"],
         on_wait=flags["on_wait"],
-        serve=_serve_options(flags) if flags["serve"] else None,
+        serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
         pid_file=_absolute(flags["pid_file"]),
         log_file=_absolute(flags["log_file"]),
         log_format=None if flags["log_format"] is None else LogFormat(flags["log_format"]),
@@ -109,17 +101,6 @@ def _options(flags: dict[str, Any], *, is_debugging: bool) -> ServiceOptions:
 
 def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
-
-
-def _serve_options(flags: dict[str, Any]) -> ServeOptions:
-    return ServeOptions(
-        host=flags["host"],
-        port=flags["port"],
-        auth_token=flags["auth_token"],
-        has_metrics=flags["metrics"],
-        is_insecure=flags["insecure"],
-        allowed_hosts=flags["allowed_hosts"],
-    )
 
 
 def _mode(flags: dict[str, Any]) -> StartMode:
@@ -146,7 +127,7 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest(f"--standby and {_flag(excluded)} contradict each other.", remedy="Give one of them.")
     if flags["is_json"] and not flags["detach"]:
         raise InvalidRequest("--json tells where a daemon is found.", remedy="Add -d.")
-    idle = [name for name in _SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if idle and not flags["serve"]:
         raise InvalidRequest(f"{_flag(idle[0])} is for a run that is served.", remedy="Add --serve.")
 

@@ -182,11 +182,11 @@ class _Service:
         return served(
             self._options.serve,
             sockets=self._sockets,
-            workflow=self._source.workflow,
+            workflow_name=self._source.workflow.name,
             store=store,
             run_id=run_id,
             abort=self._abort,
-            report=self._report,
+            warn=self._report.warn,
         )
 
     async def _prepared(self, store: Store, run_id: str, url: str | None) -> Engine | None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
 
 from smithersd.daemon.options import ServeOptions
-from smithersd.daemon.report import Report
-from smithersd.elements import Workflow
 from smithersd.serve import create_serve_app, serving
 from smithersd.serve.auth import is_loopback, token_of
 from smithersd.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """All that the app wants of a workflow."""
+
+    name: str
 
 
 def check_serving(options: ServeOptions) -> None:
@@ -28,21 +33,21 @@ async def served(
     options: ServeOptions,
     *,
     sockets: Sequence[socket.socket],
-    workflow: Workflow[Any],
+    workflow_name: str,
     store: Store,
     run_id: str,
     abort: asyncio.Event,
-    report: Report,
+    warn: Callable[[str], None],
 ) -> AsyncIterator[str]:
     """Serve a run, which need not have begun, while the `with` lasts; give the URL.
 
-    Sockets that listen already take the place of host and port.
+    Sockets that listen already take the place of host and port. `warn` is told where other machines may reach it.
 
     Raises:
         UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
     """
     app = create_serve_app(
-        workflow,
+        _Named(workflow_name),
         store=store,
         run_id=run_id,
         abort=abort,
@@ -53,7 +58,7 @@ async def served(
     )
     async with serving(app, options.host, options.port, sockets=sockets) as server:
         for host in _public_hosts(options.host, sockets) if options.auth_token is None else ():
-            report.warn(_exposure(host, options))
+            warn(_exposure(host, options))
         yield server.url
 
 

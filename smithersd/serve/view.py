@@ -74,12 +74,19 @@ class RunView:
         return self._iterations.get(node_id, [])
 
     async def _catch_up(self) -> None:
-        if not await self._take_page():
+        if not await self._take_page() and not self._state.status.is_final:
             return
         # As far as the log goes now, not until a page is empty: beside an engine at full speed that might never be.
-        last_seq = (await self._store.run(self._state.run_id)).last_seq
-        while self._state.last_seq < last_seq and await self._take_page():
+        run = await self._store.find_run(self._state.run_id)
+        if run is None or run.last_seq < self._state.last_seq:  # pruned, which only happens after the run's end
+            self._forget()
+        while run is not None and self._state.last_seq < run.last_seq and await self._take_page():
             pass
+
+    def _forget(self) -> None:
+        self._state = RunState(self._state.run_id)
+        self._gates.clear()
+        self._iterations.clear()
 
     async def _take_page(self) -> bool:
         """Fold the next page of the log; False where there is none."""

@@ -1,0 +1,45 @@
+"""The flags that say how a run is served, the same for `up` and `serve`."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.daemon.options import ServeOptions
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hosts")
+"""Their names as parameters."""
+
+_OPTIONS = (
+    click.option("--host", default=HOST_DEFAULT, show_default=True, help="The address to serve on."),
+    click.option(
+        "--port", default=PORT_DEFAULT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one."
+    ),
+    click.option("--auth-token", help="The token that clients must send [default: SMITHERS_API_KEY, else none]."),
+    click.option("--metrics/--no-metrics", default=True, show_default=True, help="Serve /metrics."),
+    click.option("--insecure", is_flag=True, help="Without a token, answer other machines too."),
+    click.option("--allowed-host", "allowed_hosts", multiple=True, help="Without a token, answer under this name too."),
+)
+
+
+def serve_flags(command: C) -> C:
+    """Give a command these flags."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def serve_options(flags: dict[str, Any], *, inherited_token: str | None) -> ServeOptions:
+    """Return what the flags say; the token that this process was given counts where none was typed."""
+    typed = flags["auth_token"]
+    return ServeOptions(
+        host=flags["host"],
+        port=flags["port"],
+        auth_token=inherited_token if typed is None else typed,
+        has_metrics=flags["metrics"],
+        is_insecure=flags["insecure"],
+        allowed_hosts=flags["allowed_hosts"],
+    )

@@ -1,0 +1,55 @@
+"""A server and nothing else: for a run that another process drives, that nobody drives, or that has ended."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from smithersd.daemon.exit_codes import ExitCode
+from smithersd.daemon.options import ServeOptions
+from smithersd.daemon.serving import check_serving, served
+from smithersd.daemon.signals import StopSignals
+from smithersd.engine import choose_run
+from smithersd.store import Store
+from smithersd.store.records import RunRow
+
+
+async def serve_run(
+    store: Store,
+    said: str | None,
+    options: ServeOptions,
+    *,
+    sockets: Sequence[socket.socket],
+    on_serving: Callable[[RunRow, str], None],
+    warn: Callable[[str], None],
+) -> None:
+    """Serve a run of the store until SIGINT, SIGTERM or SIGHUP; the run is left as it is.
+
+    `said` is the run's id, the beginning of it, or None for the only live one. `on_serving` is told the run and where
+    it is served.
+
+    Raises:
+        RunNotFound, InvalidRequest: no such run, or several.
+        UserError: the address cannot be served on, or the token cannot be one.
+    """
+    check_serving(options)
+    run = await choose_run(store, said)
+    is_stopped = asyncio.Event()
+    signals = StopSignals(
+        on_first=lambda _: is_stopped.set(),
+        on_second=is_stopped.set,
+        on_hangup=is_stopped.set,
+        exit_code=lambda _: ExitCode.FINISHED,
+        before_exit=lambda: None,
+    )
+    with signals.installed():
+        async with served(
+            options,
+            sockets=sockets,
+            workflow_name=run.workflow_name,
+            store=store,
+            run_id=run.run_id,
+            abort=asyncio.Event(),
+            warn=warn,
+        ) as url:
+            on_serving(run, url)
+            await is_stopped.wait()
