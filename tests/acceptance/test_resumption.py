@@ -136,7 +136,7 @@ def test_workers_of_a_killed_process_hold_neither_its_port_nor_its_lease(place: 
             if not Path("done").exists(): time.sleep(300)
 
         async def pooled():
-            with ProcessPoolExecutor(2) as pool:
+            with ProcessPoolExecutor(1) as pool:
                 await asyncio.get_running_loop().run_in_executor(pool, work)
 
         @workflow
