@@ -8,8 +8,9 @@ it, but it trades vfork for a fork of the whole process: the loop stands still f
 one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own until its threads have done). util-linux's
 `setpriv` costs the child half a millisecond and us nothing.
 
-It reaches the command alone, not what that has started; `engine/leftovers.py` ends the rest before the run goes on. So
-it does with a command that we were killed amid the start of, and where there is no setpriv (macOS, a bare Alpine).
+It reaches the command alone, not what that has started: `daemon/guard.py` ends the rest, and before the run goes on
+`engine/leftovers.py` looks once more. They also see to a command that we were killed amid the start of, and to all of
+them where there is no setpriv (a bare Alpine).
 """
 
 import errno

@@ -69,10 +69,12 @@ def pids_in(folder):
 
 @contextmanager
 def killed_amid(folder, *, processes):
-    """An engine that was killed once its command has written down so many processes."""
+    """An engine that was killed, and its guard too, once its command has written down so many processes."""
     engine = up(folder)
     try:
         until(lambda: len(pids_in(folder)) == processes)
+        (guard,) = (child for child in psutil.Process(engine.pid).children() if "-I" in child.cmdline())
+        guard.kill()
         engine.kill()
         engine.wait()
         yield pids_in(folder)
