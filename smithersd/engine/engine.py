@@ -63,7 +63,7 @@ class Engine:
         self._is_cancelled = False
         self._suspension: str | None = None
         self._observers: list[Observer] = []
-        self._first_events: Sequence[Recorded] = ()
+        self._first_step = Step()
         self._is_resumed = False
         self._problem: str | None = None
         self._is_abandoned = False
@@ -114,8 +114,8 @@ class Engine:
         Call it before `drive`.
         """
         self._observers.append(observer)
-        if self._first_events:
-            observer(self._first_events)
+        if self._first_step.events:
+            observer(self._first_step.events)
 
     def request_cancel(self) -> None:
         """Cancel the run: attempts are ended, waits closed, then it is over."""
@@ -161,8 +161,7 @@ class Engine:
         step = self._flow.take_step()
         await self._store.commit(Commit(self.run_id, self._fence, batch_of(step, self.state), new_run=new_run))
         self._is_created = True
-        self._first_events = step.events
-        self._act(step)
+        self._first_step = step
 
     async def drive(self) -> RunStatus:
         """Drive the run until it has ended or is suspended; return which.
@@ -175,6 +174,7 @@ class Engine:
         renewal = self._renewal()
         self._wake.set()
         try:
+            self._act(self._first_step)  # only now, so that observers hear of each attempt before it begins
             while not self._flow.is_over:
                 await self._wake.wait()
                 self._wake.clear()
