@@ -47,6 +47,9 @@ WRITE_LOCK_TIMEOUT_S = 10.0
 DATA_VERSION_POLL_S = 0.05
 READERS_MAX = 4
 """Connections (each with a thread) that read a SQLite store beside its writer."""
+PRUNE_ROWS_MAX = 500
+"""Rows that one transaction of a prune deletes: others write in between."""
+RUNS_PER_PRUNE_PAGE = 500
 EVENTS_PER_PAGE_MAX = 5_000
 EVENT_PAGE_BYTES_MAX = 4 * MIB
 

@@ -10,7 +10,10 @@ import click
 from smithersd.cli.failures import ReaderLeft, exiting
 from smithersd.daemon.exit_codes import ExitCode
 
-_COMMANDS = ("up", "down", "approve", "deny", "cancel", "serve", "ps", "inspect", "events", "logs", "graph", "systemd")
+_COMMANDS = (
+    *("up", "down", "approve", "deny", "cancel", "serve"),
+    *("ps", "inspect", "events", "logs", "graph", "prune", "systemd"),
+)
 """The commands in the order in which --help lists them; each is `command` of the module of its name."""
 
 

@@ -79,6 +79,16 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What a prune must know of a run. `is_needed` says that a live run takes over what it has done."""
+
+    run_id: str
+    status: RunStatus
+    finished_at_ms: int
+    is_needed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """A row of `events`; `payload` is the event's JSON text."""
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from smithersd.config import EVENTS_PER_PAGE_MAX, LEASE_S
 from smithersd.errors import StoreInvalid
-from smithersd.store import inbox, lease, reading
+from smithersd.store import inbox, lease, prune, reading
 from smithersd.store.commit import commit_step
 from smithersd.store.database import Database
 from smithersd.store.records import (
     Commit,
     Committed,
     Decision,
+    EndedRun,
     EventRow,
     FrameRow,
     GateRow,
@@ -130,6 +131,23 @@ class Store:
         It only wakes, perhaps for nothing: what is new is read from the store.
         """
         return self._subscriptions.add(run_id, topic, wake)
+
+    # For a prune
+
+    async def ended_runs(self, *, finished_before_ms: int, after: EndedRun | None, limit: int) -> list[EndedRun]:
+        """Read runs that ended before a time, the oldest first; `after` is the last one of the page before."""
+        return await self._database.read(prune.ended_runs(finished_before_ms, after, limit))
+
+    async def prune_run(self, run_id: str, *, finished_before_ms: int) -> bool:
+        """Delete a run that ended before a time, in many small transactions; False where it may not be deleted.
+
+        Nobody finds it from the first one on. One that was cut short goes on when it is called again.
+        """
+        if not await self._database.write(prune.hide_run(run_id, finished_before_ms)):
+            return False
+        while await self._database.write(prune.delete_rows(run_id)):
+            pass
+        return True
 
     # For readers
 

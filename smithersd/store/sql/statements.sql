@@ -127,5 +127,50 @@ SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requ
        note, decided_by, decision, decided_at_ms
 FROM approvals WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration
 
+-- name: select_ended_runs
+-- The last column: whether a run that has not ended takes over what this one has done.
+SELECT run_id, status, finished_at_ms,
+       run_id IN (SELECT from_run_id FROM runs WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL)
+FROM runs
+WHERE finished_at_ms < ?1 AND (finished_at_ms, run_id) > (?2, ?3)
+ORDER BY finished_at_ms, run_id
+LIMIT ?4
+
+-- name: is_prunable
+SELECT 1 FROM runs
+WHERE run_id = ?1 AND finished_at_ms < ?2
+  AND run_id NOT IN (SELECT from_run_id FROM runs WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL)
+
+-- name: delete_input
+-- No reader finds a run without one.
+DELETE FROM inputs WHERE run_id = ?1
+
+-- name: delete_some_inbox
+DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE run_id = ?1 LIMIT ?2) RETURNING 1
+
+-- name: delete_some_approvals
+DELETE FROM approvals
+WHERE run_id = ?1 AND (node_id, iteration) IN (SELECT node_id, iteration FROM approvals WHERE run_id = ?1 LIMIT ?2)
+RETURNING 1
+
+-- name: delete_some_frames
+DELETE FROM frames
+WHERE run_id = ?1 AND frame_no IN (SELECT frame_no FROM frames WHERE run_id = ?1 LIMIT ?2)
+RETURNING 1
+
+-- name: delete_some_outputs
+DELETE FROM outputs
+WHERE run_id = ?1 AND (node_id, iteration) IN (SELECT node_id, iteration FROM outputs WHERE run_id = ?1 LIMIT ?2)
+RETURNING 1
+
+-- name: delete_some_events
+-- Those with the greatest numbers.
+DELETE FROM events
+WHERE run_id = ?1 AND seq > (SELECT MAX(seq) FROM events WHERE run_id = ?1) - ?2
+RETURNING 1
+
+-- name: delete_run
+DELETE FROM runs WHERE run_id = ?1
+
 -- name: ping
 SELECT {now_ms}, EXISTS (SELECT 1 FROM runs)
