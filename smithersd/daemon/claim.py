@@ -1,12 +1,13 @@
 """Claiming a run for this process: from then on no other process that shares the state folder has it in hand."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.pidfile import PidFile
 from smithersd.daemon.presence import Announcement, announced
+from smithersd.daemon.process import keep_until_exit
 from smithersd.daemon.residents import run_of_pid_file
 from smithersd.daemon.stopping import end_process
 from smithersd.engine import SystemClock
@@ -17,7 +18,7 @@ from smithersd.errors import DaemonRuns
 async def claimed(
     state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool, is_standby: bool
 ) -> AsyncIterator[Announcement]:
-    """Hold a run's pidfile, and write this process down, while the `with` lasts.
+    """Hold a run's pidfile, and write this process down, until the process ends; or until an error ends the `with`.
 
     `pid_file` None is the one in the run's folder. With `is_forced` a process that has the run in hand is ended first:
     it suspends the run, or is killed. `is_standby` only words the error.
@@ -31,14 +32,11 @@ async def claimed(
     if is_forced:
         await end_process(folder, path)
     folder.make()  # only now: the process before us may have taken it away at its end
-    try:
-        with (
-            _held(state_folder, path, is_standby=is_standby),
-            announced(folder, pid_file=path, now_ms=SystemClock().now_ms()) as announcement,
-        ):
-            yield announcement
-    finally:
-        folder.remove_if_empty()
+    with ExitStack() as held:
+        held.callback(folder.remove_if_empty)
+        held.enter_context(_held(state_folder, path, is_standby=is_standby))
+        yield held.enter_context(announced(folder, pid_file=path, now_ms=SystemClock().now_ms()))
+        keep_until_exit(held.pop_all())
 
 
 def _held(state_folder: StateFolder, path: Path, *, is_standby: bool) -> PidFile:

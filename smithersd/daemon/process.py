@@ -1,12 +1,13 @@
 """The life of the process around a service: its event loop at the start, and an end that nothing holds up."""
 
 import asyncio
+import atexit
 import os
 import signal
 import sys
 import threading
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
@@ -15,6 +16,18 @@ from smithersd.errors import SmithersError, UserError
 EXIT_GRACE_S = 1.0
 """How long the interpreter may take to shut down: author code may have left threads that it would wait for."""
 _IDLE_THREADS_END_S = 0.1
+
+
+_kept = ExitStack()
+_keepers: set[int] = set()
+_exit_codes: list[int] = []
+_ending = threading.Lock()
+
+
+def keep_until_exit(held: ExitStack) -> None:
+    """Let go of something (a pidfile) no sooner than with this process's last breath, in whatever way it ends."""
+    _keepers.add(os.getpid())
+    _kept.enter_context(held)
 
 
 def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
@@ -41,7 +54,8 @@ def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
     watchdog = _leave_soon(code)
     _flush()  # on a stopped terminal this may take for ever
     if has_left_tasks or _has_left_threads(besides=watchdog):
-        os._exit(code)
+        _end(code)
+    _exit_codes.append(code)
     sys.exit(code)
 
 
@@ -85,4 +99,26 @@ def _has_left_threads(*, besides: threading.Thread) -> bool:
 
 def _leave_late(code: int) -> None:
     threading.Event().wait(EXIT_GRACE_S)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    _ending.acquire()  # for good: whoever else comes here is not needed
+    _let_go()
     os._exit(code)
+
+
+def _let_go() -> None:
+    if os.getpid() in _keepers:  # and not in a fork of author code
+        _kept.close()
+
+
+def _exit() -> None:
+    """What the interpreter does last of all: this was registered before author code could register anything."""
+    if _exit_codes:
+        _flush()
+        _end(_exit_codes[0])
+    _let_go()
+
+
+atexit.register(_exit)
