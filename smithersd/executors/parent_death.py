@@ -6,7 +6,7 @@ runs in another thread, its commands end with that.
 The signal (PR_SET_PDEATHSIG) has to be asked for between fork and exec, in the child. Python's `preexec_fn` could do
 it, but it trades vfork for a fork of the whole process: the loop stands still for 2 ms in a small one and for 30 ms in
 one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own until its threads have done). util-linux's
-`setpriv` costs the child half a millisecond and us nothing.
+`setpriv` costs the child a millisecond and us nothing.
 
 It reaches the command alone, not what that has started: `daemon/guard.py` ends the rest, and before the run goes on
 `engine/leftovers.py` looks once more. They also see to a command that we were killed amid the start of, and to all of

@@ -143,3 +143,42 @@ def test_the_users_unit_runs_without_any_privilege(systemd, tmp_path_factory):
             until(lambda: run.show("ActiveState") == "inactive")
     finally:
         subprocess.check_call(["rm", "-rf", str(place)])
+
+
+ORDINARY = """
+from multiprocessing import get_context
+from concurrent.futures import ProcessPoolExecutor
+from smithersd import Sequence, Shell, Task, workflow
+
+def in_pool():
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(len, "abc").result()
+
+@workflow
+def flow(ctx):
+    return Sequence(
+        Task("pool", in_pool),
+        Shell("temporary", "f=$(mktemp) && python3 -c 'import ssl, socket; socket.socket()' > $f && rm $f"),
+        Shell("system", "touch /usr/smithersd-test || echo refused > outcome"),
+    )
+"""
+
+
+NOT_HARDENING = {"Wants", "After", "User", "WorkingDirectory", "WantedBy"}
+NOT_IN_HERE = {"ProtectKernelTunables", "ProtectKernelLogs"}
+"""They lay mounts over /proc, which a manager in a process namespace may not do."""
+
+
+@pytest.mark.slow
+def test_the_systems_unit_bears_an_ordinary_workflow(service):
+    users = (UNITS / "user" / "smithersd@.service").read_text().splitlines()
+    systems = (UNITS / "system" / "smithersd@.service").read_text().splitlines()
+    names = {line: line.split("=")[0] for line in systems if line not in users and line[:1].isupper()}
+    run = service(ORDINARY)
+    run.install()
+    run.configure(*(line for line, name in names.items() if name not in NOT_HARDENING | NOT_IN_HERE))
+    run.start()
+    run.await_status("finished")
+
+    assert run.effects("outcome") == ["refused"]
+    assert "CapBnd:\t0000000000000000" in Path(f"/proc/{run.main_process.pid}/status").read_text()
