@@ -5,7 +5,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from benchmarks import growth, latency, process, replay, throughput
+from benchmarks import daemon, growth, latency, process, replay, throughput
 from benchmarks.figures import Figure, is_busy, machine, table
 
 TOPICS: dict[str, Callable[..., AsyncIterator[Figure]]] = {
@@ -14,6 +14,7 @@ TOPICS: dict[str, Callable[..., AsyncIterator[Figure]]] = {
     "latency": latency.measure,
     "replay": replay.measure,
     "process": process.measure,
+    "daemon": daemon.measure,
 }
 
 

@@ -52,6 +52,14 @@ async def measure(*, is_quick: bool) -> AsyncIterator[Figure]:
 @asynccontextmanager
 async def _up(workflow: Path, folder: Path) -> AsyncIterator[tuple[float, float]]:
     """Start the command; yield the seconds to its first answer and its MiB once the run has ended."""
+    async with started(workflow, folder) as (pid, client, start_s):
+        await _ended(client)
+        yield start_s, psutil.Process(pid).memory_info().rss / _MIB
+
+
+@asynccontextmanager
+async def started(workflow: Path, folder: Path) -> AsyncIterator[tuple[int, ClientSession, float]]:
+    """Start the command; yield its pid, a client of it, and the seconds to its first answer."""
     port = _free_port()
     begun = perf_counter()
     command = (sys.executable, "-m", "smithersd", "up", str(workflow), "--serve", "--port", str(port))
@@ -61,9 +69,7 @@ async def _up(workflow: Path, folder: Path) -> AsyncIterator[tuple[float, float]
     try:
         async with ClientSession(f"http://127.0.0.1:{port}") as client:
             await _healthy(client, process)
-            start_s = perf_counter() - begun
-            await _ended(client)
-        yield start_s, psutil.Process(process.pid).memory_info().rss / _MIB
+            yield process.pid, client, perf_counter() - begun
     finally:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
