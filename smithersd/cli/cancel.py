@@ -7,7 +7,7 @@ from smithersd.cli.output import say
 from smithersd.cli.standing import next_steps, standing
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_GRACE_S
-from smithersd.engine import choose_run, request_cancel, wait_until_applied
+from smithersd.engine import choose_run, driver_name, request_cancel, wait_until_applied
 from smithersd.store import Store
 
 
@@ -30,6 +30,7 @@ async def _cancel(store: Store, said: str | None, url: str | None) -> None:
     if run.status.is_final:
         say(Phrase(f"Run {run_id} is ", "bold"), standing(run), ".")
     else:
-        say(f"Run {run_id} is being cancelled: what runs has {STOP_GRACE_S:g} s to stop.")
+        by = f" by {driver}" if (driver := driver_name(run)) is not None else ""
+        say(f"Run {run_id} is being cancelled{by}: what runs has {STOP_GRACE_S:g} s to stop.")
     for line in next_steps(run, [], url):
         say(line)

@@ -21,7 +21,7 @@ from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
 from smithersd.config import BODY_DEPTH_MAX
 from smithersd.core.json_text import json_text, parse_json
 from smithersd.daemon import invocations
-from smithersd.engine import SystemClock, choose_gate, choose_run, is_driven, pending_gates, wait_until_applied
+from smithersd.engine import SystemClock, choose_gate, choose_run, driver_name, pending_gates, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.store import Store
 from smithersd.store.records import Decision, RunRow, Submitted
@@ -143,8 +143,8 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, name
         say(f"That was decided so already; nothing has changed. Run {run.run_id} is ", standing(run), ".")
     elif not await store.is_in_inbox(run.run_id, submitted.inbox_id):
         say(done, " The run is ", standing(run), ".")
-    elif is_driven(run):
-        say(done, " It is stored; the run's process has not taken it up yet.")
+    elif (driver := driver_name(run)) is not None:
+        say(done, f" It is stored; {driver}, which drives the run, has not taken it up yet.")
     else:
         say(done, " It is stored, and counts as soon as the run goes on.")
     for line in next_steps(run, await pending_gates(store, run.run_id), wanted.store):

@@ -11,7 +11,7 @@ import pydantic_core
 
 from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option, whole_number
 from smithersd.cli.output import flush, say
-from smithersd.cli.standing import is_interrupted
+from smithersd.cli.standing import is_interrupted, why_undriven
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.events import EVENT_TYPES, decode
 from smithersd.core.states import RunStatus
@@ -79,8 +79,8 @@ async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: 
     run = await choose_run(store, said)
     if wanted.node_id is not None:
         await _check_node(store, run.run_id, wanted.node_id)
-    while after_seq < run.last_seq:
-        for row in await store.events(run.run_id, after_seq=after_seq):
+    while after_seq < run.last_seq and (rows := await store.events(run.run_id, after_seq=after_seq)):
+        for row in rows:
             after_seq = row.seq
             if wanted.lets_pass(row):
                 show(row.seq, row.payload)
@@ -111,7 +111,8 @@ async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filte
 
 def _warn_if_idle(run: RunRow) -> None:
     if run.status is RunStatus.SUSPENDED or is_interrupted(run):
-        print("Nobody drives the run at present; following it until it goes on and ends.", file=sys.stderr)
+        why = "Nobody drives the run: it was suspended." if run.status is RunStatus.SUSPENDED else why_undriven(run)
+        print(f"{why} Following it until it goes on and ends.", file=sys.stderr)
 
 
 def _print_json(seq: int, payload: str | bytes) -> None:

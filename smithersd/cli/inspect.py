@@ -8,13 +8,13 @@ import pydantic_core
 
 from smithersd.cli.options import debug_option, json_option, on_store, run_argument, run_epilog, store_option
 from smithersd.cli.output import Line, say, say_columns, say_json
-from smithersd.cli.standing import failure_line, is_interrupted, next_steps, process_of, standing
+from smithersd.cli.standing import driver_json, failure_line, is_interrupted, next_steps, process_of, standing
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.core.wire import attempt_json, error_json, gate_json, node_json, run_json
 from smithersd.elements.kinds import NodeKind
-from smithersd.engine import SystemClock, choose_run, pending_gates
+from smithersd.engine import SystemClock, choose_run, driver_name, pending_gates
 from smithersd.engine.reading import Reading, read_run
 from smithersd.store import Store
 from smithersd.store.records import GateRow, InboxKind, InboxRow
@@ -77,6 +77,7 @@ def _facts(reading: Reading, now_ms: int) -> Iterator[Line]:
         "took over": None if row.from_run_id is None else f"what was done of {row.from_run_id}",
         "served at": process.url,
         "process": None if process.pid is None else str(process.pid),
+        "driven by": driver_name(row),
         "input": None if row.input == "null" else one_line(row.input, length_max=_INPUT_LENGTH_MAX),
         "error": failure_line(row),
     }
@@ -114,6 +115,7 @@ def _json(reading: Reading) -> dict[str, Any]:
         "fromRunId": row.from_run_id,
         "url": process.url,
         "pid": process.pid,
+        "driver": driver_json(row),
         "input": pydantic_core.from_json(row.input),
         "tree": reading.tree,
         "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],

@@ -7,7 +7,15 @@ import click
 
 from smithersd.cli.options import debug_option, json_option, on_store, store_option
 from smithersd.cli.output import Line, say, say_json, say_table
-from smithersd.cli.standing import RunProcess, error_of, next_steps, process_of, standing
+from smithersd.cli.standing import (
+    RunProcess,
+    driver_elsewhere,
+    driver_json,
+    error_of,
+    next_steps,
+    process_of,
+    standing,
+)
 from smithersd.cli.words import Phrase, duration, node_name, short_time
 from smithersd.core.wire import error_json
 from smithersd.daemon.folder import find_state_folder
@@ -45,8 +53,9 @@ class _Listed:
 def command(*, is_all: bool, limit: int, is_json: bool, store: str | None) -> None:
     """List runs that have not ended or still have a process, the newest first, and what gets each of them on.
 
-    PID, UP (for how long) and URL are those of the run's process on this machine. A run whose process has died is
-    "interrupted": --resume goes on with it.
+    PID, UP (for how long) and URL are those of the run's process on this machine; of a driver elsewhere PID is its
+    pid@host. A run whose driver has died, or was not heard of for longer than its lease, is "interrupted": --resume
+    goes on with it.
     """
     listed, is_cut = on_store(store, lambda opened: _read(opened, is_all=is_all, limit=limit))
     if is_json:
@@ -104,7 +113,7 @@ def _row(one: _Listed, now_ms: int) -> Line:
         standing(run),
         Phrase(short_time(run.created_at_ms, now_ms)),
         Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
-        Phrase("" if process.pid is None else str(process.pid)),
+        Phrase(str(process.pid) if process.pid is not None else driver_elsewhere(run) or ""),
         Phrase("" if up_ms is None else duration(up_ms)),
         Phrase(process.url or ""),
         Phrase(" ".join([*first, *more])),
@@ -124,6 +133,7 @@ def _json(one: _Listed) -> dict[str, Any]:
         "fromRunId": run.from_run_id,
         "url": one.process.url,
         "pid": one.process.pid,
+        "driver": driver_json(run),
         "processStartedAtMs": one.process.started_at_ms,
         "waitsFor": [
             {

@@ -2,14 +2,23 @@
 
 import json
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
-from smithersd.cli.words import INTERRUPTED, INTERRUPTED_STYLE, STATUS_STYLES, Phrase, error_phrase, node_name, one_line
+from smithersd.cli.words import (
+    INTERRUPTED,
+    INTERRUPTED_STYLE,
+    STATUS_STYLES,
+    Phrase,
+    duration,
+    error_phrase,
+    node_name,
+    one_line,
+)
 from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.presence import read_presence
-from smithersd.engine import driver_name, is_driven, owner_from
+from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
 from smithersd.store.records import GateRow, RunRow
 
@@ -45,6 +54,20 @@ def process_of(run: RunRow) -> RunProcess:
     return RunProcess()
 
 
+def driver_json(run: RunRow) -> dict[str, Any] | None:
+    """Name who drives the run, here or elsewhere, for machines; None where nobody does."""
+    if run.owner is None or not is_driven(run):
+        return None
+    owner = owner_from(run.owner)
+    return {"host": owner.host, "pid": owner.pid, "isLocal": owner.is_local}
+
+
+def driver_elsewhere(run: RunRow) -> str | None:
+    """Name the driver where it is none of this machine's processes, as "pid@host"."""
+    driver = driver_json(run)
+    return None if driver is None or driver["isLocal"] else f"{driver['pid']}@{driver['host']}"
+
+
 def driver_phrase(run: RunRow) -> str:
     """Say who drives the run, in the middle of a sentence; empty where nobody does."""
     driver = driver_name(run)
@@ -75,11 +98,30 @@ def _decisions(run: RunRow, gates: list[GateRow], store: str | None, verbs: tupl
 
 def _taking_up(run: RunRow, store: str | None) -> list[str]:
     if is_interrupted(run):
-        resume = invocations.resume(run.run_id, run.workflow_path, store=store)
-        return ["Nobody drives the run: its process has ended without a word. It goes on with:", f"  {resume}"]
+        is_forced = run.owner is not None and _is_living_here(run.owner)
+        resume = invocations.resume(run.run_id, run.workflow_path, store=store, is_forced=is_forced)
+        return [f"{why_undriven(run)} It goes on with:", f"  {resume}"]
     if run.status is RunStatus.SUSPENDED or run.status.is_final:
         return steps_without_driver(run.status, run.run_id, run.workflow_path, store)
     return []
+
+
+def why_undriven(run: RunRow) -> str:
+    """Say what became of the driver of a run that goes on in its log only."""
+    if run.owner is None:
+        return "Nobody drives the run: its process let go of it before its end."
+    if is_owner_dead(run.owner):
+        return "Nobody drives the run: its process has ended without a word."
+    late = duration(run.store_now_ms - (run.lease_expires_at_ms or run.store_now_ms))
+    return (
+        f"Nobody drives the run: {owner_from(run.owner).name} has not renewed its lease, which ran out {late} ago; "
+        "it is stopped, cut off or dead."
+    )
+
+
+def _is_living_here(owner: str) -> bool:
+    """Whether a run's former process holds on to its pidfile: then whoever resumes the run has to end it first."""
+    return owner_from(owner).is_local and not is_owner_dead(owner)
 
 
 def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, store: str | None) -> list[str]:

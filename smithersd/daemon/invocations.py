@@ -14,9 +14,10 @@ def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, store: s
     return _command(verb, run_id, "--node", node_id, *which, store=store)
 
 
-def resume(run_id: str, workflow_path: str | None, *, store: str | None = None) -> str:
-    """`smithers up FILE --run-id RUN --resume`."""
-    return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", store=store)
+def resume(run_id: str, workflow_path: str | None, *, store: str | None = None, is_forced: bool = False) -> str:
+    """`smithers up FILE --run-id RUN --resume`; `is_forced` takes the run from a process that has it in hand."""
+    forced = ("--force",) if is_forced else ()
+    return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", *forced, store=store)
 
 
 def follow(run_id: str, *, store: str | None = None) -> str:

@@ -19,7 +19,7 @@ from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.pidfile import Holder, holder_of, remove_stale
 from smithersd.daemon.presence import forget_dead, is_run_process
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
-from smithersd.errors import DaemonRuns, NotStopped, RunNotActive
+from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive
 from smithersd.store import Store
 
 
@@ -123,11 +123,20 @@ async def _settle(store: Store, run_id: str, wish: Wish) -> RunStatus | None:
     if row.status.is_final:
         return row.status
     if wish.is_suspension:
-        await suspend_undriven(store, run_id)
+        await _suspend(store, run_id)
         return (await store.run(run_id)).status
     with suppress(RunNotActive):  # it ended in this moment
         await request_cancel(store, run_id)
     return await _ended_status(store, run_id, wish)
+
+
+async def _suspend(store: Store, run_id: str) -> None:
+    try:
+        await suspend_undriven(store, run_id)
+    except RunIsDriven as error:
+        raise RunIsDriven(
+            error.message, remedy="Suspend it there. From here it can be cancelled, which its driver will do."
+        ) from None
 
 
 async def _ended_status(store: Store, run_id: str, wish: Wish) -> RunStatus:
@@ -143,7 +152,7 @@ async def _ended_status(store: Store, run_id: str, wish: Wish) -> RunStatus:
         raise NotStopped(
             f"Run {run_id!r} was asked to cancel and has not ended within {wish.timeout_s:g} s: "
             f"{await _what_it_is_at(store, run_id)}.",
-            remedy="Its driver is another process; `smithers ps` tells which.",
+            remedy="Its driver has been told; `smithers ps` says which process that is.",
         ) from None
 
 

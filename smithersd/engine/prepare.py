@@ -281,7 +281,7 @@ async def read_state(store: Store, run_id: str) -> RunState:
     run = await store.find_run(run_id)
     last_seq = -1 if run is None else run.last_seq
     state = RunState(run_id)
-    while state.last_seq < last_seq:
-        for row in await store.events(run_id, after_seq=state.last_seq):
+    while state.last_seq < last_seq and (rows := await store.events(run_id, after_seq=state.last_seq)):
+        for row in rows:
             state.apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
     return state

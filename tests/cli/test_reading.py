@@ -65,6 +65,7 @@ def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
         "fromRunId",
         "url",
         "pid",
+        "driver",
         "processStartedAtMs",
         "waitsFor",
     }
