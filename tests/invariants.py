@@ -15,6 +15,7 @@ from smithersd.core.fold import NodeKey, RunState, fold
 from smithersd.core.frames import FrameTree
 from smithersd.core.states import NodeState
 from smithersd.elements import NodeKind
+from smithersd.engine import is_driven
 from smithersd.store import Store
 from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxRow, OutputRow, RunRow
 
@@ -53,7 +54,8 @@ async def check_run(store: Store, run_id: str) -> RunState:
     _check_gates(state, tables.gates)
     if state.status.is_final:
         assert not tables.inbox, f"{run_id} has ended and {tables.inbox} is without effect"
-    if store.url.startswith("sqlite:///") and len(state.nodes) <= VIEWED_NODES_MAX:
+    is_at_rest = not is_driven(tables.run)  # else the views may show what came after our reading
+    if is_at_rest and store.url.startswith("sqlite:///") and len(state.nodes) <= VIEWED_NODES_MAX:
         _check_views(state, store.url.removeprefix("sqlite:///"))
     return state
 
