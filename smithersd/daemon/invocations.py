@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _NAME = "smithers"
 
@@ -36,8 +37,14 @@ def start_from(run_id: str, workflow_path: str | None, *, store: str | None = No
 
 
 def _command(*words: str, store: str | None) -> str:
-    named = ("--store", store) if store is not None else ()
+    named = ("--store", _without_password(store)) if store is not None else ()
     return shlex.join((_program(), *words, *named))
+
+
+def _without_password(url: str) -> str:
+    """What is pasted lands in the shell's history, and what is said in a log."""
+    parts = urlsplit(url)
+    return url if parts.password is None else url.replace(f":{parts.password}@", "@", 1)
 
 
 def _program() -> str:

@@ -18,6 +18,11 @@ def waiting(ctx):
 """
 
 
+def slow(*values: object) -> object:
+    """A case like others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -35,10 +40,10 @@ def check_nothing_is_left(place: DaemonPlace) -> None:
     ("text", "code", "error"),
     [
         ("raise RuntimeError('not today')", 4, "flow.py could not be imported: RuntimeError: not today (flow.py:"),
-        ("import sys; sys.exit(7)", 4, "flow.py could not be imported: SystemExit: 7"),
-        ("import os; os._exit(7)", 1, "The daemon ended before the run had begun."),
+        slow("import sys; sys.exit(7)", 4, "flow.py could not be imported: SystemExit: 7"),
+        slow("import os; os._exit(7)", 1, "The daemon ended before the run had begun."),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 1, "The daemon ended before the run had begun."),
-        ("x = 1", 4, "flow.py has no workflow."),
+        slow("x = 1", 4, "flow.py has no workflow."),
         (f"{GATE}\nPath('broken').touch()", 4, "RuntimeError: no tree today"),
     ],
 )
@@ -83,13 +88,13 @@ def test_a_port_that_is_taken(place: DaemonPlace, taken_port: int) -> None:
     ("flags", "error"),
     [
         (("--serve", "--port", "0", "--auth-token", ""), "The auth token is empty."),
-        (("--serve", "--port", "0", "--auth-token", " x"), "The auth token has blanks around it"),
-        (("--serve", "--port", "0", "--host", "no.such.host.invalid"), "There is no host"),
-        (("--run-id", "../r"), "'../r' cannot be a run id."),
+        slow(("--serve", "--port", "0", "--auth-token", " x"), "The auth token has blanks around it"),
+        slow(("--serve", "--port", "0", "--host", "no.such.host.invalid"), "There is no host"),
+        slow(("--run-id", "../r"), "'../r' cannot be a run id."),
         (("--log-file", "no/such/folder/log"), "log' cannot be opened: No such file or directory."),
         (("--pid-file", "no/such/folder/pid"), "pid' cannot be written and locked: No such file or directory."),
-        (("--input", '{"a": 1}', "--from", "r"), "There is no store"),
-        (("--resume", "--run-id", "r"), "There is no store"),
+        slow(("--input", '{"a": 1}', "--from", "r"), "There is no store"),
+        slow(("--resume", "--run-id", "r"), "There is no store"),
     ],
 )
 def test_a_flag_that_cannot_be_obeyed(place: DaemonPlace, flags: tuple[str, ...], error: str) -> None:
@@ -116,7 +121,7 @@ def test_a_run_that_exists_keeps_its_log(place: DaemonPlace) -> None:
 def test_a_run_that_has_a_daemon(place: DaemonPlace) -> None:
     place.write(GATE)
     daemon = place.detach("--run-id", "r")
-    for flags in (("--run-id", "r"), ("--resume",), ("--run-id", "r", "--resume-or-start")):
+    for flags in (("--run-id", "r"), ("--resume",)):
         said = place.call("up", "flow.py", "-d", *flags)
         assert said.code == 4
         assert f"Run 'r' has a process already. Process {daemon.pid} holds" in said.err

@@ -22,7 +22,8 @@ QUICK = """
 def quick(ctx):
     return Parallel(*(Shell(f"step-{i}", "sleep 0.0$(($$ % 10))") for i in range(3)))
 """
-LOOPS = pytest.param(12, marks=pytest.mark.slow)
+ROUNDS = 12
+LOOPS = pytest.param(ROUNDS, marks=pytest.mark.slow)
 
 
 def start_at_once(place: DaemonPlace, count: int, *flags: str) -> list[Process]:
@@ -55,6 +56,7 @@ def test_twenty_starts_of_a_run_leave_one_daemon_and_nineteen_clear_errors(place
     assert place.has_nothing_of("r")
 
 
+@pytest.mark.slow
 def test_of_starts_and_resumptions_at_once_one_wins(place: DaemonPlace) -> None:
     place.write(GATE)
     check_one_won(place, start_at_once(place, 4, "--resume-or-start"))
@@ -75,11 +77,11 @@ def at_random_times(*actions: Callable[[], object]) -> list[object]:
         return list(pool.map(late, actions))
 
 
-@pytest.mark.parametrize("rounds", [1, LOOPS])
-def test_down_beside_up(place: DaemonPlace, rounds: int) -> None:
+@pytest.mark.slow
+def test_down_beside_up(place: DaemonPlace) -> None:
     """Whatever meets whatever: in the end `down` has stopped what there was, or `up` came after it."""
     place.write(GATE)
-    for i in range(rounds):
+    for i in range(ROUNDS):
         run_id = f"r{i}"
         up, down = at_random_times(
             lambda: place.up("-d", "--json", "--run-id", run_id).wait(),  # noqa: B023 - they are awaited here
@@ -107,8 +109,8 @@ def test_down_beside_a_run_that_is_about_to_end(place: DaemonPlace, rounds: int)
         assert place.has_nothing_of(daemon.run_id)
 
 
-@pytest.mark.parametrize("rounds", [1, LOOPS])
-def test_downs_beside_each_other(place: DaemonPlace, rounds: int) -> None:
+@pytest.mark.slow
+def test_downs_beside_each_other(place: DaemonPlace) -> None:
     """Two signals would end the process the hard way: the second `down` waits for the first."""
     place.write("""
         async def tidies_up():
@@ -122,7 +124,7 @@ def test_downs_beside_each_other(place: DaemonPlace, rounds: int) -> None:
         def tidy(ctx):
             return Task("tidies", tidies_up)
         """)
-    for i in range(rounds):
+    for i in range(ROUNDS):
         daemon = place.detach("--run-id", f"r{i}")
         until((place.folder / "began").exists)
         downs = [lambda: place.start("down", daemon.run_id).wait() for _ in range(3)]  # noqa: B023 - as above

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from smithersd.daemon import invocations
 from tests.acceptance.place import until
 from tests.daemon.daemons import DaemonPlace, children_of, command_of
 
@@ -61,3 +62,9 @@ def test_a_start_that_fails_tells_no_token(place: DaemonPlace) -> None:
     assert said.code == 4
     assert "Traceback" in said.err
     assert TOKEN not in said.err
+
+
+def test_a_command_to_paste_has_no_password() -> None:
+    command = invocations.resume("r", "/flow.py", store="postgresql://ada:s3cret@db.example:5432/runs")
+    assert command.endswith("up /flow.py --run-id r --resume --store postgresql://ada@db.example:5432/runs")
+    assert invocations.down("r", store="sqlite:///my.db").endswith("down r --store sqlite:///my.db")

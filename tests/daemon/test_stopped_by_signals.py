@@ -63,7 +63,9 @@ def streams(daemon: Daemon, count: int) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-@pytest.mark.parametrize(("number", "status"), [(INT, "cancelled"), (TERM, "suspended")])
+@pytest.mark.parametrize(
+    ("number", "status"), [pytest.param(INT, "cancelled", marks=pytest.mark.slow), (TERM, "suspended")]
+)
 def test_with_deaf_threads_families_and_two_hundred_streams_it_ends(
     place: DaemonPlace, number: signal.Signals, status: str
 ) -> None:
@@ -94,7 +96,7 @@ def test_a_second_signal_ends_it_at_once_and_the_run_can_be_taken_up(
     assert place.has_nothing_of("r")
 
 
-@pytest.mark.parametrize("number", [INT, TERM])
+@pytest.mark.parametrize("number", [INT, pytest.param(TERM, marks=pytest.mark.slow)])
 def test_a_loop_that_is_blocked_ends_with_the_second_signal(place: DaemonPlace, number: signal.Signals) -> None:
     place.write("""
         async def blocks():

@@ -17,7 +17,7 @@ def noting(ctx):
 """
 
 
-@pytest.mark.parametrize("is_halted", [False, True])
+@pytest.mark.parametrize("is_halted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_it_takes_the_run_and_the_port_from_a_daemon(place: DaemonPlace, *, is_halted: bool) -> None:
     place.write(STEPS)
     first = place.serve("--run-id", "r")
@@ -36,6 +36,7 @@ def test_it_takes_the_run_and_the_port_from_a_daemon(place: DaemonPlace, *, is_h
     assert "RunSuspended" in place.types("r"), "it was asked before it was killed"
 
 
+@pytest.mark.slow
 def test_it_takes_the_run_from_one_that_does_not_end(place: DaemonPlace) -> None:
     place.write("""
         async def blocks():
