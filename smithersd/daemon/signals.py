@@ -7,6 +7,8 @@ The facts that shape this file:
 - Inside such a handler nothing is safe but to ask the loop for a call, which also wakes it.
 - `asyncio.run` and `signal.set_wakeup_fd` users (uvloop) leave handlers alone that are not theirs; whoever installs
   one puts back what was there.
+- A forked child inherits handlers, and the loop's wake-up with them: a worker of a task's process pool would ask *our*
+  loop for an end and never end itself, and the pool would wait for it for ever.
 """
 
 import asyncio
@@ -21,6 +23,13 @@ FORCED_END_S = 1.0
 """How long the orderly end may take after the second signal; then the process is gone."""
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+
+_OF_A_CHILD: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+"""What the signals do in any other Python process."""
 
 
 class StopSignals:
@@ -76,3 +85,13 @@ class StopSignals:
         threading.Event().wait(FORCED_END_S)
         self._before_exit()
         os._exit(self._exit_code(first))
+
+
+def _let_go_in_child() -> None:
+    """In a forked child: the signals are its own again, but for those that author code has taken over."""
+    for number, handler in _OF_A_CHILD.items():
+        if isinstance(getattr(signal.getsignal(number), "__self__", None), StopSignals):
+            signal.signal(number, handler)
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
