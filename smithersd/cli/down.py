@@ -21,7 +21,12 @@ from smithersd.store import Store
 @click.command(
     "down",
     short_help="End a run's process: cancel the run, or suspend it.",
-    epilog=run_epilog("smithers down", "smithers down release-1 --suspend", "smithers down --all"),
+    epilog=run_epilog(
+        "smithers down",
+        "smithers down release-1 --suspend",
+        "smithers down --all",
+        unnamed="only run that has a process",
+    ),
 )
 @run_argument
 @click.option("--suspend", "is_suspension", is_flag=True, help="Leave the run resumable instead of cancelling it.")
@@ -106,7 +111,7 @@ async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | No
 async def _say(store: Store, stopped: Stopped, url: str | None) -> None:
     run = await store.find_run(stopped.run_id)
     if run is None:
-        say(f"Run {stopped.run_id} had not begun. ", _process(stopped))
+        say(f"No run {stopped.run_id} is in the store. ", _process(stopped))
         return
     verb = "had ended" if stopped.was_over else "is"
     say(Phrase(f"Run {run.run_id} {verb} ", "bold"), standing(run), ". ", _process(stopped))

@@ -15,9 +15,10 @@ from smithersd.daemon.residents import choose_resident
 from smithersd.errors import UserError
 
 _COPY_BYTES = 64 * 1024
+_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process")
 
 
-@click.command("logs", short_help="Print a run's log file.", epilog=run_epilog("smithers logs -f"))
+@click.command("logs", short_help="Print a run's log file.", epilog=_EPILOG)
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the process has ended.")
 @store_option

@@ -26,11 +26,11 @@ json_option = click.option("--json", "is_json", is_flag=True, help="Print one JS
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
 
 
-def run_epilog(*examples: str) -> str:
-    """Write the end of the help of a command on a run: what RUN means, and examples."""
+def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
+    """Write the end of the help of a command on a run: what RUN means, and which one if it is left out; examples."""
     unwrapped = "\b"
     shown = [unwrapped, "Examples:", *(f"  {one}" for one in examples)]
-    return "\n".join(["RUN is a run's id or the beginning of it; without it the only live run is meant.", "", *shown])
+    return "\n".join([f"RUN is a run's id or the beginning of it; without it the {unnamed} is meant.", "", *shown])
 
 
 def whole_number(text: str) -> int:

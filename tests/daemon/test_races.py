@@ -150,6 +150,30 @@ def kill(daemon: Daemon) -> None:
         daemon.signal(signal.SIGKILL)
 
 
+def test_down_while_a_daemon_is_about_to_begin_its_run(place: DaemonPlace) -> None:
+    place.write("""
+        def slow_tree(ctx):
+            if Path("imported").exists() and not Path("go").exists():
+                Path("rendering").touch()
+                while not Path("go").exists(): time.sleep(0.01)
+            return Approval("gate", title="Go?")
+
+        waiting = workflow(slow_tree)
+        Path("imported").touch()
+        """)
+    (place.folder / "go").touch()
+    assert place.up("--run-id", "other", "--no-wait").wait() == 3
+    (place.folder / "go").unlink()
+    starter = place.up("-d", "--run-id", "r")
+    until((place.folder / "rendering").exists)
+    down = place.start("down", "r")
+    (place.folder / "go").touch()
+    assert starter.wait() == 0
+    assert down.wait() == 0
+    assert place.status("r") == "cancelled"
+    assert place.has_nothing_of("r")
+
+
 @pytest.mark.slow
 def test_suspended_and_taken_up_again_and_again_nothing_is_done_twice(place: DaemonPlace) -> None:
     place.write("""
