@@ -104,14 +104,14 @@ class Renderer:
             return function(context)
         except (WorkflowError, InvalidOutput):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise WorkflowError(
                 f"The {what} raised {type(error).__name__}: {error} ({_where(error)}).",
                 remedy="A workflow function must be pure and total: let tasks do what can fail.",
             ) from error
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

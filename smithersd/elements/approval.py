@@ -88,7 +88,8 @@ def _checked_show(show: object, id: str) -> str | None:
 
 def _checked_metadata(metadata: object, id: str) -> Any:
     try:
-        return pydantic_core.from_json(pydantic_core.to_json(metadata))
+        text = pydantic_core.to_json(metadata, inf_nan_mode="constants")
+        return pydantic_core.from_json(text, allow_inf_nan=False)
     except (pydantic_core.PydanticSerializationError, ValueError) as error:
         raise WorkflowError(
             f"metadata of approval {id!r} cannot be written as JSON: {error}", remedy="Give plain data."

@@ -8,13 +8,15 @@ from functools import lru_cache
 from typing import Any
 
 import pydantic_core
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from smithersd.config import MIB, OUTPUT_BYTES_MAX
 from smithersd.errors import InvalidOutput, WorkflowError
 
 _PROBLEMS_SHOWN_MAX = 5
+
+_NO_JSON_NUMBERS = (b"NaN", b"Infinity")
 
 
 class Schema:
@@ -24,7 +26,7 @@ class Schema:
 
     def __init__(self, type: Any) -> None:
         self.type = type
-        self._adapter: TypeAdapter[Any] = TypeAdapter(type)
+        self._adapter = _adapter_of(type)
 
     def dump(self, value: object) -> str:
         """Write a result as JSON text that `load` accepts.
@@ -33,6 +35,7 @@ class Schema:
             InvalidOutput: JSON cannot hold it, the schema refuses it, or it is larger than 10 MiB.
         """
         text = self._to_json(value)
+        _check_numbers(text)
         if len(text) > OUTPUT_BYTES_MAX:
             raise InvalidOutput(
                 f"The output is {len(text) / MIB:.1f} MiB of JSON; at most {OUTPUT_BYTES_MAX // MIB} MiB are kept.",
@@ -72,9 +75,29 @@ class Schema:
             # A value of another type may still fit as JSON: a dict for a model, a tuple for a list.
             pass
         try:
-            return pydantic_core.to_json(value, by_alias=True)
+            return pydantic_core.to_json(value, by_alias=True, inf_nan_mode="constants")
         except (pydantic_core.PydanticSerializationError, ValueError, RecursionError) as error:
             raise InvalidOutput(f"The output, a {type(value).__name__}, cannot be written as JSON: {error}") from error
+
+
+def _adapter_of(type: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(type, config=ConfigDict(ser_json_inf_nan="constants"))
+    except PydanticUserError:  # a model has its own configuration
+        return TypeAdapter(type)
+
+
+def _check_numbers(text: bytes) -> None:
+    """Refuse NaN and the infinities: as null they would silently be another value."""
+    if not any(name in text for name in _NO_JSON_NUMBERS):
+        return
+    try:
+        pydantic_core.from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidOutput(
+            "The output holds NaN or an infinity, which JSON does not have.",
+            remedy="Return None or a text in its place.",
+        ) from error
 
 
 def schema_for(type: Any, node: str) -> Schema:
@@ -88,7 +111,7 @@ def schema_for(type: Any, node: str) -> Schema:
     except TypeError:  # an unhashable annotation
         return _made(type, node)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise _no_schema(type, node) from error
+        raise _no_schema(type, node, error) from error
 
 
 @lru_cache(maxsize=1024)
@@ -100,14 +123,14 @@ def _made(type: Any, node: str) -> Schema:
     try:
         return Schema(type)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-        raise _no_schema(type, node) from error
+        raise _no_schema(type, node, error) from error
 
 
-def _no_schema(type: Any, node: str) -> WorkflowError:
-    return WorkflowError(
-        f"The output type of {node} is {type!r}, for which there is no JSON schema.",
-        remedy="Return plain data, a dataclass or a pydantic model, or say what it is with output=.",
-    )
+def _no_schema(type: Any, node: str, error: Exception) -> WorkflowError:
+    remedy = "Return plain data, a dataclass or a pydantic model, or say what it is with output=."
+    if isinstance(error, PydanticUserError) and not isinstance(error, PydanticSchemaGenerationError):
+        remedy = error.message  # it says what pydantic wants instead
+    return WorkflowError(f"The output type of {node} is {type!r}, for which there is no JSON schema.", remedy=remedy)
 
 
 def problems(error: ValidationError) -> str:

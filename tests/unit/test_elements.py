@@ -1,11 +1,12 @@
 """Every mistake that an author can make in a tree is told at render, names the node, and says what to do."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypedDict, TypeVar
 
 import pytest
 from pydantic import BaseModel, Field
@@ -13,7 +14,8 @@ from pydantic import BaseModel, Field
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Workflow, workflow
 from smithersd.core.flow import Flow
 from smithersd.core.fold import RunState
-from smithersd.errors import WorkflowError
+from smithersd.elements.schema import schema_for
+from smithersd.errors import InvalidOutput, WorkflowError
 
 T = TypeVar("T")
 
@@ -32,6 +34,10 @@ class Deeper(Analysis):
 
 @dataclass
 class Point:
+    x: int
+
+
+class Row(TypedDict):
     x: int
 
 
@@ -161,6 +167,11 @@ MISTAKES = [
     ),
     mistake(lambda: Task("a", anything, [{"k": Parallel()}]), "a parallel has no output", remedy="Pass a task inside"),
     mistake(lambda: Task("a", print, output=Speaks), "task 'a'", "no JSON schema", remedy="output="),
+    *(
+        [mistake(lambda: Task("a", print, output=Row), "task 'a'", "no JSON schema", remedy="typing_extensions")]
+        if sys.version_info < (3, 12)
+        else []
+    ),
     # options
     mistake(lambda: Task("a", print, retries=-1), "retries of task 'a' is -1", remedy="whole number"),
     mistake(lambda: Task("a", print, retries=True), "retries of task 'a' is True", remedy="whole number"),
@@ -182,6 +193,7 @@ MISTAKES = [
     mistake(lambda: Shell("s", ["echo", Sequence()]), "shell 's'", "no output", remedy="depends_on"),
     mistake(lambda: Approval("g", on_deny="explode"), "on_deny of approval 'g'", remedy="'continue'"),
     mistake(lambda: Approval("g", metadata={"a": object()}), "metadata of approval 'g'", remedy="plain data"),
+    mistake(lambda: Approval("g", metadata=[float("nan")]), "metadata of approval 'g'", remedy="plain data"),
     mistake(lambda: Approval("g", show=Sequence()), "show of approval 'g'", "no output", remedy="Name the task"),
     mistake(lambda: Approval("g", title=7), "title of approval 'g'", remedy="text"),
     mistake(lambda: Approval("g", show="nothing"), "approval 'g'", "'nothing'", "not in the tree", remedy="id"),
@@ -293,3 +305,28 @@ def test_a_workflow_takes_one_parameter_and_is_plain() -> None:
 def test_durations_are_seconds_or_a_text() -> None:
     for timeout, seconds in ((90, 90), ("1h30m", 5_400), ("250ms", 0.25), (timedelta(minutes=2), 120)):
         assert Task("a", print, timeout=timeout).attempts.timeout_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [
+        (Any, float("nan")),
+        (Any, {"a": [float("inf")]}),
+        (dict[str, Any], {"a": float("-inf")}),
+        (float, float("nan")),
+        (float | None, float("nan")),
+        (list[float], [float("inf")]),
+    ],
+)
+def test_a_number_that_json_does_not_have_is_refused_and_never_becomes_null(type: Any, value: object) -> None:
+    with pytest.raises(InvalidOutput):
+        schema_for(type, "task 'a'").dump(value)
+
+
+def test_texts_that_only_look_like_such_numbers_are_kept() -> None:
+    assert schema_for(Any, "task 'a'").dump(["NaN", "Infinity"]) == '["NaN","Infinity"]'
+
+
+def test_a_workflow_function_that_asks_for_an_exit_is_mistaken() -> None:
+    with pytest.raises(WorkflowError, match="'flow' raised SystemExit: 7"):
+        render(lambda _: sys.exit(7))
