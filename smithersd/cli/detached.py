@@ -100,20 +100,20 @@ class _DaemonLog(LogReport):
         """Say it in the log, and at first to the starter. If that has left in this moment, the daemon ends."""
         self._take_stdio()
         super().stand_by(waiting)
-        self._send_answer(waiting.run_id, waiting.url)
+        self._send_answer(waiting.run_id, waiting.url, is_standby=True)
 
     def begin(self, begun: Begun) -> None:
         """Say it in the log, and to the starter. If that has left in this moment, the run is suspended."""
         self._take_stdio()
         super().begin(begun)
-        self._send_answer(begun.engine.run_id, begun.url)
+        self._send_answer(begun.engine.run_id, begun.url, is_standby=False)
 
-    def _send_answer(self, run_id: str, url: str | None) -> None:
+    def _send_answer(self, run_id: str, url: str | None, *, is_standby: bool) -> None:
         if self._is_answered:
             return
         self._is_answered = True
         pid_file = self._options.pid_file or StateFolder(Path(self._options.state_folder)).run(run_id).pid_file
-        started = Started(run_id, url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings))
+        started = Started(run_id, url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings), is_standby)
         if not self._answer.send(started):
             os.kill(os.getpid(), signal.SIGTERM)
 

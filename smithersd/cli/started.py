@@ -21,15 +21,22 @@ def say_started(started: Started, *, store: str | None, is_json: bool) -> None:
 
 def _lines(started: Started, store: str | None) -> list[str]:
     url = [f"  url       {started.url}"] if started.url is not None else []
+    run_id = started.run_id
+    if started.is_standby:
+        said = f"Run {run_id} has a driver; this process stands by in the background."
+        stop = invocations.down(run_id, store=store, standby_pid_file=started.pid_file)
+    else:
+        said = f"Run {run_id} goes on in the background."
+        stop = invocations.down(run_id, store=store)
     return [
-        f"Run {started.run_id} goes on in the background.",
+        said,
         *url,
         f"  pid       {started.pid}",
         f"  log       {started.log_file}",
         f"  pidfile   {started.pid_file}",
         "",
-        f"Watch it    {invocations.follow(started.run_id, store=store)}",
-        f"Stop it     {invocations.down(started.run_id, store=store)}",
+        f"Watch it    {invocations.follow(run_id, store=store)}",
+        f"Stop it     {stop}",
     ]
 
 
@@ -40,4 +47,5 @@ def _record(started: Started) -> dict[str, Any]:
         "pid": started.pid,
         "logFile": started.log_file,
         "pidFile": started.pid_file,
+        "isStandby": started.is_standby,
     }

@@ -26,9 +26,10 @@ def follow(run_id: str, *, store: str | None = None) -> str:
     return _command("events", run_id, "-f", store=store)
 
 
-def down(run_id: str, *, store: str | None = None) -> str:
-    """`smithers down RUN`."""
-    return _command("down", run_id, store=store)
+def down(run_id: str, *, store: str | None = None, standby_pid_file: str | None = None) -> str:
+    """`smithers down RUN`; with the pidfile of a process that stands by, what ends that one alone."""
+    standby = ("--suspend", "--pid-file", standby_pid_file) if standby_pid_file is not None else ()
+    return _command("down", run_id, *standby, store=store)
 
 
 def start_from(run_id: str, workflow_path: str | None, *, store: str | None = None) -> str:

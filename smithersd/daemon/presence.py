@@ -29,7 +29,7 @@ class Presence:
     """A process that drives or serves a run.
 
     `owner` tells it from later ones, and it holds `pid_file`. `url` is None where it serves none or does not yet,
-    `log_file` where it has none.
+    `log_file` where it has none. `is_standby` says that it waits while another process drives the run.
     """
 
     pid: int
@@ -38,6 +38,7 @@ class Presence:
     started_at_ms: int
     url: str | None = None
     log_file: str | None = None
+    is_standby: bool = False
 
 
 _log = logging.getLogger(__name__)
@@ -58,12 +59,19 @@ class Announcement:
         self._presence = replace(self._presence, url=url, log_file=None if log_file is None else str(log_file))
         self._write()
 
+    def stand_by(self) -> None:
+        """Another process drives the run."""
+        self._presence = replace(self._presence, is_standby=True)
+        self._write()
+
     def take_run(self) -> None:
         """The run is this process's: whoever had it in hand before is written over."""
-        before, self._place = self._place, self._folder.meta_file
-        if before != self._place:
-            self._write()
-            _remove(before, self._presence)
+        if self._place == self._folder.meta_file and not self._presence.is_standby:
+            return
+        self.withdraw()
+        self._presence = replace(self._presence, is_standby=False)
+        self._place = self._folder.meta_file
+        self._write()
 
     def withdraw(self) -> None:
         """Take it away, unless another process has taken the run over and written itself down."""
@@ -112,6 +120,11 @@ def last_presence(folder: RunFolder) -> Presence | None:
 def is_run_process(folder: RunFolder, pid: int) -> bool:
     """Whether the holder of a pidfile of the run, which has this number, is known as its process on this machine."""
     return any(one.pid == pid and owner_from(one.owner).is_local for one in presences(folder))
+
+
+def stands_by(folder: RunFolder, pid: int) -> bool:
+    """Whether the holder of a pidfile of the run, which has this number, waits while another process drives it."""
+    return any(one.pid == pid and one.is_standby for one in presences(folder))
 
 
 def presences(folder: RunFolder) -> list[Presence]:

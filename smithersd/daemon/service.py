@@ -118,7 +118,7 @@ class _Service:
         run_id = await self._run_id(store)
         async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
             announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
-            engine = await self._prepared(store, run_id, url)
+            engine = await self._prepared(store, run_id, url, announcement)
             if engine is None:
                 return
             announcement.take_run()
@@ -189,7 +189,7 @@ class _Service:
             warn=self._report.warn,
         )
 
-    async def _prepared(self, store: Store, run_id: str, url: str | None) -> Engine | None:
+    async def _prepared(self, store: Store, run_id: str, url: str | None, announcement: Announcement) -> Engine | None:
         """Begin the run or take it up, a standby when its turn comes; None where it was stopped before that."""
         if not self._options.is_standby:
             return await self._prepared_now(store, run_id)
@@ -197,13 +197,14 @@ class _Service:
             store,
             run_id,
             lambda: self._prepared_now(store, run_id),
-            on_wait=lambda row: self._stand_by(row, url),
+            on_wait=lambda row: self._stand_by(row, url, announcement),
             is_stopped=self._is_stopped,
         )
 
-    def _stand_by(self, row: RunRow, url: str | None) -> None:
+    def _stand_by(self, row: RunRow, url: str | None, announcement: Announcement) -> None:
         fitting_input(self._source.workflow, row, self._input)  # rather now than when it is needed
         self._has_stood_by = True
+        announcement.stand_by()
         self._report.stand_by(StandingBy(row.run_id, self._options.workflow, driver_name(row), url))
 
     async def _prepared_now(self, store: Store, run_id: str) -> Engine:

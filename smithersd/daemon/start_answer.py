@@ -10,7 +10,10 @@ from pydantic import TypeAdapter
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A daemon whose run has begun and whose server, if it has one, answers. The warnings are for the operator."""
+    """A daemon whose run has begun, or that stands by, and whose server, if it has one, answers.
+
+    The warnings are for the operator.
+    """
 
     run_id: str
     url: str | None
@@ -18,6 +21,7 @@ class Started:
     log_file: str
     pid_file: str
     warnings: tuple[str, ...] = ()
+    is_standby: bool = False
 
 
 @dataclass(frozen=True, slots=True)

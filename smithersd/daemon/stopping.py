@@ -17,7 +17,7 @@ from smithersd.config import FORCED_STOP_S, STOP_POLL_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.pidfile import Holder, holder_of, remove_stale
-from smithersd.daemon.presence import forget_dead, is_run_process
+from smithersd.daemon.presence import forget_dead, is_run_process, stands_by
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive
 from smithersd.store import Store
@@ -61,9 +61,10 @@ async def stop_run(store: Store, run_id: str, folder: RunFolder, pid_file: Path,
     async with _alone(folder, wish.timeout_s):
         with holder_of(pid_file) as holder:
             pid = None if holder is None else holder.pid
+            is_standby = pid is not None and stands_by(folder, pid)
             is_killed = holder is not None and await _end(store, run_id, _checked(holder, run_id, folder), wish)
         was_stale = _clear_away(pid_file, folder) and pid is None
-        status = await _settle(store, run_id, wish)
+        status = await _settle(store, run_id, wish, is_standby=is_standby)
     return Stopped(run_id, status, before is not None and before.status.is_final, pid, is_killed, was_stale)
 
 
@@ -115,12 +116,12 @@ async def _end(store: Store, run_id: str, holder: Holder, wish: Wish) -> bool:
     return await _has_ended(holder, FORCED_STOP_S)
 
 
-async def _settle(store: Store, run_id: str, wish: Wish) -> RunStatus | None:
-    """See to the run's own end, its process being gone; return how it stands."""
+async def _settle(store: Store, run_id: str, wish: Wish, *, is_standby: bool) -> RunStatus | None:
+    """See to the run's own end, its process being gone; return how it stands. Without its standby a run goes on."""
     row = await store.find_run(run_id)
     if row is None:
         return None
-    if row.status.is_final:
+    if row.status.is_final or (is_standby and wish.is_suspension):
         return row.status
     if wish.is_suspension:
         await _suspend(store, run_id)

@@ -118,7 +118,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state_folder = folder / ".smithers"
-        self.state_folder.mkdir(mode=0o700)
+        self.state_folder.mkdir(mode=0o700, parents=True)
         self.processes: list[Process] = []
 
     def write(self, text: str, name: str = "flow.py") -> None:

@@ -198,8 +198,30 @@ def test_a_standby_in_the_background_is_found_and_stopped_by_its_pidfile(place: 
     told = json.loads(text)
     assert told["pid"] == int((place.folder / "second.pid").read_text())
     assert str(first.popen.pid) in place.run("ps")[1], "it stands by, the driver is another"
-    assert place.run("down", "r", "--suspend", "--pid-file", "second.pid")[0] == 4, "somebody else drives it"
+    assert told["isStandby"]
+    code, text = place.run("down", "r", "--suspend", "--pid-file", "second.pid")
+    assert (code, f"Process {told['pid']} has ended." in text) == (0, True)
     assert not (place.folder / "second.pid").exists()
     assert place.state("r").status is RunStatus.WAITING_APPROVAL
     place.run("approve", "r")
     assert first.wait() == 0
+
+
+def test_down_of_a_standby_in_a_state_folder_of_its_own_leaves_the_run_to_its_driver(place: Place) -> None:
+    """As on a second host: there the standby is the only process that the run has."""
+    place.write(WAITING)
+    first = driver(place)
+    first.until_text("smithers approve")
+    elsewhere = Place(place.folder / "elsewhere")
+    elsewhere.write(WAITING)
+    store = ("--store", f"sqlite:///{place.state_folder / 'smithers.db'}")
+    second = elsewhere.up("--run-id", "r", "--standby", *store)
+    try:
+        second.until_text("This process stands by")
+        assert elsewhere.run("down", "r", "--suspend", *store)[0] == 0
+        assert second.wait() == 143
+        assert place.state("r").status is RunStatus.WAITING_APPROVAL
+        assert elsewhere.run("down", "r", *store)[0] == 0
+        assert first.wait() == 2, "it was cancelled by its driver"
+    finally:
+        elsewhere.end()

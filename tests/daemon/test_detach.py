@@ -172,6 +172,7 @@ def test_it_says_the_same_to_a_script(place: DaemonPlace) -> None:
         "pid": int((folder / "pid").read_text()),
         "logFile": str(folder / "log"),
         "pidFile": str(folder / "pid"),
+        "isStandby": False,
     }
     assert said.err == ""
 
