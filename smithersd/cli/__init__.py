@@ -1,8 +1,10 @@
 """The command line: one file a command. What people type and what they read."""
 
+import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -51,6 +53,7 @@ def smithers(context: click.Context, *, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
+    _fill_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
     given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
@@ -58,3 +61,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = smithers.main(**given) or ExitCode.FINISHED
         sys.stdout.flush()
         sys.exit(code)
+
+
+def _fill_streams() -> None:
+    """Where a stream is closed (`smithers ... >&-`), what is said goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as we live

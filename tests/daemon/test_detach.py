@@ -211,6 +211,19 @@ def test_a_file_in_the_working_directory_does_not_stand_in_for_a_library(place: 
     assert code == 0, said
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_it_starts_where_streams_are_closed(place: DaemonPlace, closed: str) -> None:
+    place.write(GATE)
+    env = {**os.environ, "TEST_PLACE": str(place.folder)}
+    script = " ".join((*SMITHERS, "up", "flow.py", "-d", "--run-id", "r", closed))
+    done = subprocess.run(["sh", "-c", script], cwd=place.folder, env=env, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    log = place.state_folder / "runs" / "r" / "log"
+    pid = int((place.state_folder / "runs" / "r" / "pid").read_text())
+    assert [Path(f"/proc/{pid}/fd/{number}").readlink() for number in range(3)] == [Path("/dev/null"), log, log]
+    assert "gate asks: Go?" in log.read_text()
+
+
 def run_installed(place: DaemonPlace, *arguments: str) -> tuple[int, str]:
     """Run the command as it is installed, which does not look for modules in the working directory."""
     command = Path(sys.executable).with_name("smithers")
