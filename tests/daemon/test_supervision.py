@@ -68,6 +68,25 @@ def test_readiness_status_and_end_are_told_in_this_order(place, is_abstract):
         assert process.wait() == 0
 
 
+def test_a_standby_is_ready_and_says_whom_it_waits_for(place):
+    driver = place.up("--run-id", "r")
+    driver.until_text("smithers approve")
+    name = str(place.folder / "notify")
+    standby = ("--run-id", "r", "--standby", "--pid-file", "second.pid")
+    with hearing(name) as manager:
+        process = place.up(*standby, NOTIFY_SOCKET=name, WATCHDOG_USEC="200000")
+        manager.until("READY=1")
+        who = f"process {driver.popen.pid} on {socket.gethostname()}"
+        manager.until(f"STATUS=standing by, {who} drives the run")
+        manager.heard.clear()
+        manager.until("WATCHDOG=1")
+        driver.kill()
+        manager.until("STATUS=waiting-approval, a person is to decide: gate")
+        process.signal(signal.SIGTERM)
+        manager.until("STOPPING=1")
+        assert manager.heard.count("READY=1") == 0, "it was ready before"
+
+
 def test_a_workflow_that_cannot_begin_is_never_ready(place):
     place.write("import nothing_of_this_name")
     with hearing(str(place.folder / "notify")) as manager:

@@ -218,3 +218,84 @@ async def test_what_hinders_a_resumption_is_told_even_when_the_lease_cannot_be_g
         pass
     with pytest.raises(StoreUnavailable, match="the first"):
         await prepare_run(flow, store=GoneStore(store), run_id="r", mode=StartMode.RESUME)
+
+
+class CutOffStore(Store):
+    """A store that can be cut off from its database: nothing gets through until it is back."""
+
+    def __init__(self, store: Store, **options: Any) -> None:
+        super().__init__(store._database, **options)
+        self.is_cut_off = False
+
+    async def commit(self, commit: Any) -> Any:
+        return await self._through(super().commit(commit))
+
+    async def renew_lease(self, *arguments: Any) -> None:
+        await self._through(super().renew_lease(*arguments))
+
+    async def driver_inbox(self, *arguments: Any) -> Any:
+        return await self._through(super().driver_inbox(*arguments))
+
+    async def _through(self, call: Any) -> Any:
+        if self.is_cut_off:
+            call.close()
+            raise StoreUnavailable("it is cut off")
+        return await call
+
+
+def two_steps(effects: list[str], *, beats: int) -> Any:
+    """Two steps that have an effect from time to time."""
+
+    async def works(name: str) -> None:
+        for beat in range(beats):
+            effects.append(f"{name} {beat}")
+            await asyncio.sleep(0.01)
+
+    @workflow(name="two-steps")
+    def flow(_: Any) -> Any:
+        return Sequence(Task("a", works, "a"), Task("b", works, "b"))
+
+    return flow
+
+
+async def test_what_runs_goes_on_while_its_driver_is_cut_off_and_nothing_new_starts(store: Store) -> None:
+    effects: list[str] = []
+    cut = CutOffStore(store, lease_s=0.1)
+    engine = await prepare_run(two_steps(effects, beats=40), store=cut, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until(lambda: bool(effects))
+    cut.is_cut_off = True
+    await until(lambda: engine.problem is not None)
+    await until(lambda: "a 39" in effects)
+    assert not (await store.run("r")).is_leased, "its lease ran out long ago"
+    await asyncio.sleep(0.1)
+    assert effects[-1] == "a 39"
+    cut.is_cut_off = False
+    assert await driving is RunStatus.FINISHED
+    assert effects.count("a 39") == effects.count("b 39") == 1, "nobody had taken the run, so nothing was lost"
+
+
+async def test_a_driver_that_was_cut_off_and_replaced_interrupts_its_tasks_when_it_is_back(
+    store: Store, other_store: Store
+) -> None:
+    effects: list[str] = []
+    cut = CutOffStore(store, lease_s=0.1)
+    engine = await prepare_run(two_steps(effects, beats=10_000), store=cut, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until(lambda: bool(effects))
+    cut.is_cut_off = True
+    async with asyncio.timeout(DEADLINE_S):
+        while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
+            await asyncio.sleep(0.01)
+    other = await prepare_run(two_steps([], beats=10_000), store=other_store, run_id="r", mode=StartMode.RESUME)
+    seen = len(effects)
+    await until(lambda: len(effects) > seen)  # it runs on both at present
+    length = (await other_store.run("r")).last_seq
+    cut.is_cut_off = False
+    with pytest.raises(LeaseLost):
+        await driving
+    seen = len(effects)
+    await asyncio.sleep(0.1)
+    assert len(effects) == seen, "it went on after the lease was lost"
+    assert (await other_store.run("r")).last_seq == length
+    await cancelled(other)
