@@ -121,6 +121,16 @@ class DaemonPlace(Place):
         self._unread.append(reading)
         return self._popen(arguments, stderr=writing)
 
+    @contextmanager
+    def start_wrapped(self, wrapper: tuple[str, ...], *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a command by way of another one, which is killed at the end of the `with`."""
+        popen = self._popen(arguments, wrapper=wrapper, stdout=subprocess.DEVNULL)
+        try:
+            yield popen
+        finally:
+            popen.kill()
+            popen.wait()
+
     def start_in_session(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command that has no terminal, and reports to nobody."""
         return self._popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -140,9 +150,11 @@ class DaemonPlace(Place):
         popen = self._popen(arguments, start_new_session=True, preexec_fn=enter, **stdio)
         return popen, terminal
 
-    def _popen(self, arguments: tuple[str, ...], **options: Any) -> "subprocess.Popen[bytes]":
+    def _popen(
+        self, arguments: tuple[str, ...], *, wrapper: tuple[str, ...] = (), **options: Any
+    ) -> "subprocess.Popen[bytes]":
         env = {**clean_environment(), MARK: str(self.folder), "TERM": "dumb"}
-        popen = subprocess.Popen((*SMITHERS, *arguments), cwd=self.folder, env=env, **options)
+        popen = subprocess.Popen((*wrapper, *SMITHERS, *arguments), cwd=self.folder, env=env, **options)
         for stream in {value for value in options.values() if isinstance(value, int) and value > 2}:
             os.close(stream)
         return popen

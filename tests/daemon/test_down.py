@@ -1,6 +1,8 @@
 """`smithers down`: when it returns 0 there is no process and no pidfile, and the run has ended or is suspended."""
 
+import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -104,6 +106,28 @@ def test_a_pidfile_that_a_foreign_program_holds_is_respected(place: DaemonPlace,
     assert foreign.is_alive
     assert daemon.is_alive
     assert place.status("foreign") == place.status("r") == "waiting-approval"
+
+
+def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPlace) -> None:
+    """A container that shares the folder: the lock is seen from here, and its process 1 is not ours."""
+    unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no namespaces can be made here")
+    place.write(GATE)
+    with place.start_wrapped(unshare, "up", "flow.py", "--run-id", "r") as container:
+        until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
+        assert (place.state_folder / "runs" / "r" / "pid").read_text() == "1\n"
+        for flags in ((), ("--force", "--timeout", "0"), ("--suspend",)):
+            said = place.call("down", "r", *flags)
+            assert said.code == 1
+            assert "is not known as its own on this machine" in said.err
+        assert place.status("r") == "waiting-approval"
+        assert place.call("approve", "r").code == 0
+        assert container.wait(40) == 0
+    assert place.status("r") == "finished"
 
 
 def test_a_pidfile_is_enough_to_name_a_run(place: DaemonPlace, daemon: Daemon) -> None:
