@@ -58,11 +58,11 @@ def request(url: str, body: Any = None, *, method: str | None = None, **headers:
 class Process:
     """A running `smithers`, with all that it writes in a file."""
 
-    def __init__(self, arguments: tuple[str, ...], folder: Path, output: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: tuple[str, ...], folder: Path, output: Path, env: dict[str, str]) -> None:
         self._output = output
         with output.open("w") as file:
             self.popen = subprocess.Popen(
-                (*SMITHERS, *arguments),
+                command,
                 cwd=folder,
                 env={**clean_environment(), MARK: str(folder), **env},
                 stdin=subprocess.DEVNULL,
@@ -125,9 +125,10 @@ class Place:
         """Write a workflow file; it need not import the usual things."""
         (self.folder / name).write_text(PRELUDE + textwrap.dedent(text))
 
-    def start(self, *arguments: str, **env: str) -> Process:
+    def start(self, *arguments: str, within: tuple[str, ...] = (), **env: str) -> Process:
+        """Start a command of `smithers`, perhaps within another command."""
         output = self.folder / f"output-{len(self.processes)}"
-        process = Process(arguments, self.folder, output, env)
+        process = Process((*within, *SMITHERS, *arguments), self.folder, output, env)
         self.processes.append(process)
         return process
 

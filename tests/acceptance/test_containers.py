@@ -1,0 +1,86 @@
+"""Two containers on one volume: neither sees the other's processes, so that only the lease tells who is there."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from smithersd.core.events import NodeInterrupted
+from smithersd.core.states import Interruption
+from tests.acceptance.place import Place, Process, until
+
+CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""What tells one container from another here: a pid namespace of its own."""
+
+FLOW = """
+@workflow
+def ticking(ctx):
+    return Sequence(
+        Shell("ticks", "test -e relieved || while true; do echo tick >> ticks; sleep 0.02; done"),
+        Task("last", int),
+    )
+"""
+
+pytestmark = pytest.mark.skipif(
+    subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0,
+    reason="only root may make pid namespaces",
+)
+
+
+def container(place: Place, name: str, *arguments: str) -> Process:
+    named = ("--run-id", "r", "--standby", "--pid-file", f"{name}.pid", "--lease", "0.6")
+    return place.start("up", "flow.py", *named, *arguments, within=CONTAINER)
+
+
+def both(place: Place) -> tuple[Process, Process]:
+    """A driver whose command is at work, and one that stands by."""
+    place.write(FLOW)
+    first = container(place, "first")
+    until(lambda: place.lines("ticks"), "the command's first effect")
+    second = container(place, "second")
+    second.until_text("driven by process 1 on")
+    (place.folder / "relieved").touch()
+    return first, second
+
+
+def inner_pid(process: Process) -> int:
+    """The driver itself, as it is numbered outside of its container."""
+    pid = process.popen.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+def reasons(place: Place) -> list[str]:
+    return [one.event.reason for one in place.log("r") if isinstance(one.event, NodeInterrupted)]
+
+
+def test_a_container_that_was_killed_is_followed_when_its_lease_has_run_out(place: Place) -> None:
+    first, second = both(place)
+    first.kill()
+    assert second.wait() == 0
+    assert reasons(place) == [Interruption.LEASE_LOST], "nobody can know here that it died"
+
+
+def test_a_container_that_was_paused_ends_its_commands_when_it_is_back_and_was_replaced(place: Place) -> None:
+    first, second = both(place)
+    os.kill(inner_pid(first), signal.SIGSTOP)
+    assert second.wait() == 0
+    assert reasons(place) == [Interruption.LEASE_LOST]
+    length = len(place.log("r"))
+    before = len(place.lines("ticks"))
+    until(lambda: len(place.lines("ticks")) > before, "that its command goes on: both run at present")
+    os.kill(inner_pid(first), signal.SIGCONT)
+    assert first.wait() == 5
+    assert "another driver has taken the run" in first.text
+    assert not place.processes_left(), "its command is left"
+    assert len(place.log("r")) == length
+
+
+def test_a_container_with_the_pidfile_of_another_one_is_told_what_it_lacks(place: Place) -> None:
+    place.write(FLOW)
+    place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)
+    until(lambda: place.lines("ticks"), "the command's first effect")
+    second = place.start("up", "flow.py", "--run-id", "r", "--standby", within=CONTAINER)
+    assert second.wait() == 4
+    assert "a --pid-file of its own" in second.text
