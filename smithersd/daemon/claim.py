@@ -34,13 +34,17 @@ async def claimed(
     folder.make()  # only now: the process before us may have taken it away at its end
     with ExitStack() as held:
         held.callback(folder.remove_if_empty)
-        held.enter_context(_held(state_folder, path, is_standby=is_standby))
+        held.enter_context(_held(state_folder, path, needs_own=is_forced or is_standby))
         yield held.enter_context(announced(folder, pid_file=path, now_ms=SystemClock().now_ms()))
         keep_until_exit(held.pop_all())
 
 
-def _held(state_folder: StateFolder, path: Path, *, is_standby: bool) -> PidFile:
-    """Acquire a pidfile; the error says which run's process has it."""
+def _held(state_folder: StateFolder, path: Path, *, needs_own: bool) -> PidFile:
+    """Acquire a pidfile; the error says which run's process has it.
+
+    Where `needs_own`, only another pidfile helps: a standby is to live beside the process that has this one, and one
+    that is still there after a forced start is another container's.
+    """
     pid_file = PidFile(path)
     try:
         pid_file.acquire()
@@ -53,6 +57,6 @@ def _held(state_folder: StateFolder, path: Path, *, is_standby: bool) -> PidFile
         )
         raise DaemonRuns(
             f"Run {holder!r} has a process already. {error.message}",
-            remedy="Give the one that is to stand by beside it a --pid-file of its own." if is_standby else ways,
+            remedy="Give the one that is to be beside it a --pid-file of its own." if needs_own else ways,
         ) from None
     return pid_file

@@ -119,18 +119,23 @@ def last_presence(folder: RunFolder) -> Presence | None:
 
 def is_run_process(folder: RunFolder, pid: int) -> bool:
     """Whether the holder of a pidfile of the run, which has this number, is known as its process on this machine."""
-    return any(one.pid == pid and owner_from(one.owner).is_local for one in presences(folder))
+    return any(_is_here(one, pid) for one in presences(folder))
 
 
 def stands_by(folder: RunFolder, pid: int) -> bool:
     """Whether the holder of a pidfile of the run, which has this number, waits while another process drives it."""
-    return any(one.pid == pid and one.is_standby for one in presences(folder))
+    return any(_is_here(one, pid) and one.is_standby for one in presences(folder))
 
 
 def presences(folder: RunFolder) -> list[Presence]:
     """Return the processes that wrote themselves down: the one that has the run in hand, and one that stands by."""
     found = [_read(file) for file in (folder.meta_file, folder.standby_file)]
     return [presence for presence in found if presence is not None]
+
+
+def _is_here(presence: Presence, pid: int) -> bool:
+    """Whether it is the process of this number on this machine, in our pid namespace."""
+    return presence.pid == pid and owner_from(presence.owner).is_local
 
 
 def forget_dead(folder: RunFolder) -> None:

@@ -77,10 +77,14 @@ def test_a_container_that_was_paused_ends_its_commands_when_it_is_back_and_was_r
     assert len(place.log("r")) == length
 
 
-def test_a_container_with_the_pidfile_of_another_one_is_told_what_it_lacks(place: Place) -> None:
+def test_a_container_takes_the_run_of_another_by_force_with_a_pidfile_of_its_own(place: Place) -> None:
     place.write(FLOW)
     place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)
     until(lambda: place.lines("ticks"), "the command's first effect")
-    second = place.start("up", "flow.py", "--run-id", "r", "--standby", within=CONTAINER)
-    assert second.wait() == 4
-    assert "a --pid-file of its own" in second.text
+    for flags in (("--standby",), ("--resume", "--force")):
+        second = place.start("up", "flow.py", "--run-id", "r", *flags, within=CONTAINER)
+        assert second.wait() == 4
+        assert "a --pid-file of its own" in second.text
+    forced = ("--resume", "--force", "--pid-file", "second.pid")
+    place.start("up", "flow.py", "--run-id", "r", *forced, within=CONTAINER)
+    until(lambda: reasons(place) == [Interruption.LEASE_LOST], "the take-over")
