@@ -37,36 +37,53 @@ async def stand_by(
     Raises:
         UserError: what `prepare` raises that waiting does not mend.
     """
-    waited_for: tuple[object, ...] | None = None
-    while True:
-        row = await _look(store, run_id)
-        if row is None or not _is_in_hand(row, has_waited=waited_for is not None):
-            engine = await _prepared(run_id, prepare)
-            if engine is not None:
+    return await _Standby(store, run_id, prepare, on_wait).take_up(is_stopped)
+
+
+class _Standby:
+    def __init__(
+        self, store: Store, run_id: str, prepare: Callable[[], Awaitable[Engine]], on_wait: Callable[[RunRow], None]
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._prepare = prepare
+        self._on_wait = on_wait
+        self._waits_for: tuple[str | None, bool] | None = None
+        self._problem: str | None = None
+
+    async def take_up(self, is_stopped: asyncio.Event) -> Engine | None:
+        while True:
+            row = await self._look()
+            if row is not None and _is_in_hand(row, has_waited=self._waits_for is not None):
+                self._wait_for(row)
+            elif (engine := await self._prepared()) is not None:
                 return engine
-        elif waited_for != (row.owner, row.status is RunStatus.SUSPENDED):
-            waited_for = row.owner, row.status is RunStatus.SUSPENDED
-            on_wait(row)
-        if await _rest(_rest_s(row), is_stopped):
+            if await _rest(_rest_s(row), is_stopped):
+                return None
+
+    async def _look(self) -> RunRow | None:
+        """Read the run's row, None where there is none; where the store does not answer `prepare` finds out."""
+        with suppress(StoreUnavailable):
+            return await self._store.find_run(self._run_id)
+        return None
+
+    def _wait_for(self, row: RunRow) -> None:
+        waits_for = row.owner, row.status is RunStatus.SUSPENDED
+        if waits_for != self._waits_for:
+            self._waits_for = waits_for
+            self._on_wait(row)
+
+    async def _prepared(self) -> Engine | None:
+        """Take the run, unless another process was quicker or the store refuses, which is said once."""
+        try:
+            return await self._prepare()
+        except (RunIsDriven, RunExists, LeaseLost):
             return None
-
-
-async def _look(store: Store, run_id: str) -> RunRow | None:
-    """Read the run's row, None where there is none; where the store does not answer `prepare` finds out."""
-    with suppress(StoreUnavailable):
-        return await store.find_run(run_id)
-    return None
-
-
-async def _prepared(run_id: str, prepare: Callable[[], Awaitable[Engine]]) -> Engine | None:
-    """Take the run, unless another process was quicker or the store refuses."""
-    try:
-        return await prepare()
-    except (RunIsDriven, RunExists, LeaseLost):
-        return None
-    except StoreUnavailable as error:
-        _log.warning("%s: the store refuses, the standby waits: %s", run_id, error)
-        return None
+        except StoreUnavailable as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                _log.warning("%s: the store refuses, the standby waits: %s", self._run_id, error)
+            return None
 
 
 def _is_in_hand(row: RunRow, *, has_waited: bool) -> bool:
