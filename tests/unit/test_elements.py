@@ -236,6 +236,13 @@ def takes(annotation: Any) -> Callable[[Any], None]:
     return function
 
 
+class Anything:
+    """A value whose type says nothing."""
+
+    def __repr__(self):
+        return "anything"
+
+
 @pytest.mark.parametrize(
     ("value", "annotation"),
     [
@@ -255,11 +262,11 @@ def takes(annotation: Any) -> Callable[[Any], None]:
         (timedelta(1), timedelta),
         (Path(), Path),
         (Point(1), Point),
-        (object(), Speaks),
-        (object(), T),
-        (object(), "Unresolvable"),
-        (object(), Any),
-        (object(), object),
+        (Anything(), Speaks),
+        (Anything(), T),
+        (Anything(), "Unresolvable"),
+        (Anything(), Any),
+        (Anything(), object),
         (int, type[int]),
         (analysis, Analysis),
         (analysis, Analysis | None),
