@@ -50,6 +50,19 @@ READERS_MAX = 4
 PRUNE_ROWS_MAX = 500
 """Rows that one transaction of a prune deletes: others write in between."""
 RUNS_PER_PRUNE_PAGE = 500
+POSTGRES_CONNECT_TIMEOUT_S = 5.0
+POSTGRES_IDLE_IN_TRANSACTION_MS = 5_000
+"""How long a session may hold its locks while its client is silent (stopped, cut off)."""
+POSTGRES_LOCK_TIMEOUT_MS = 8_000
+"""Longer than a silent session may hold a lock: who waits for one gets it."""
+POSTGRES_STATEMENT_TIMEOUT_MS = 10_000
+POSTGRES_ANSWER_TIMEOUT_S = 12.0
+"""How long we wait for the answer to a transaction: a little longer than the server works on a statement."""
+LISTEN_CHECK_S = 30.0
+"""How often the listener sends itself a notification, to find out whether it still hears."""
+LISTEN_CHECK_TIMEOUT_S = 2.0
+LISTEN_POLL_S = 0.5
+"""How often those who follow a run look for themselves while the listener hears nothing."""
 EVENTS_PER_PAGE_MAX = 5_000
 EVENT_PAGE_BYTES_MAX = 4 * MIB
 

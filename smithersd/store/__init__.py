@@ -1,5 +1,6 @@
-"""What remembers: runs, events, outputs, frames, gates, and an inbox, in SQLite."""
+"""What remembers: runs, events, outputs, frames, gates, and an inbox, in SQLite or PostgreSQL."""
 
-from smithersd.store.store import Store, open_store
+from smithersd.store.opening import open_store
+from smithersd.store.store import Store
 
 __all__ = ["Store", "open_store"]

@@ -7,6 +7,9 @@ from smithersd.store.statements import Transaction
 
 T = TypeVar("T")
 
+OnChange = Callable[[str | None], None]
+"""Is told which run has something new; None where that is not known: any."""
+
 
 class Database(Protocol):
     """A database that runs transactions."""
@@ -34,7 +37,7 @@ class Database(Protocol):
             StoreUnavailable: the database refused for a reason that may pass.
         """
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
+    def watch(self, on_change: OnChange | None) -> None:
         """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching."""
 
     async def close(self) -> None:

@@ -18,15 +18,23 @@ def take_lease(
         RunNotFound: there is no such run.
         RunIsDriven: another owner holds the lease, is not known to be dead, and `force` is off.
     """
-    rows = yield Statement("lock_lease", (run_id,))
+    yield from _free_holder("select_lease", run_id, is_dead, force=force)
+    yield Statement("end_former_writer", (run_id,))
+    holder = yield from _free_holder("lock_lease", run_id, is_dead, force=force)
+    fence = (yield Statement("take_lease", (run_id, owner, lease_ms)))[0][0]
+    run = yield from run_row(run_id)
+    return Lease(run, fence, former_owner=holder)
+
+
+def _free_holder(look: str, run_id: str, is_dead: Callable[[str], bool], *, force: bool) -> Transaction[str | None]:
+    """Look who holds the lease, and make sure that it may be taken from them."""
+    rows = yield Statement(look, (run_id,))
     if not rows:
         raise no_such_run(run_id)
     holder, has_time_left = rows[0]
     if holder is not None and has_time_left and not force and not is_dead(holder):
         raise _is_driven(run_id, holder)
-    fence = (yield Statement("take_lease", (run_id, owner, lease_ms)))[0][0]
-    run = yield from run_row(run_id)
-    return Lease(run, fence, former_owner=holder)
+    return None if holder is None else str(holder)
 
 
 def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:

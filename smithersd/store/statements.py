@@ -1,8 +1,7 @@
 """Named statements, and transactions as plain generators over them.
 
 A transaction is a generator: it yields statements, is sent their rows, and returns a value. It does no I/O, so it is
-said once for all backends: SQLite runs the whole generator in its writer thread, a networked database would await
-each statement.
+said once for all backends: SQLite runs the whole generator in its writer thread, PostgreSQL awaits each statement.
 """
 
 import re
@@ -46,15 +45,35 @@ class Page:
 Transaction = Generator[Statement | Many | Page, list[Row], T]
 
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_TABLE = re.compile(r"\{(\w+)\}")
+_PARAMETER = re.compile(r"\?(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a database wants its statements."""
+
+    name: str
+    """Names the file of the statements that are its own."""
+    now_ms: str
+    """The expression for its clock in milliseconds."""
+    table_prefix: str = ""
+    """What stands before each table's name."""
+    parameter_mark: str = "?"
+    """What stands before each parameter's number."""
 
 
 @cache
-def statements(now_ms: str) -> dict[str, str]:
-    """Return all statements by name; `now_ms` is the backend's expression for its clock."""
-    text = (resources.files("smithersd.store") / "sql" / "statements.sql").read_text(encoding="utf-8")
-    parts = _HEADER.split(text)[1:]
-    return {name: _body(body).replace("{now_ms}", now_ms) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+def statements(dialect: Dialect) -> dict[str, str]:
+    """Return all statements by name, as the database wants them."""
+    folder = resources.files("smithersd.store") / "sql"
+    texts = [(folder / name).read_text(encoding="utf-8") for name in ("statements.sql", f"{dialect.name}.sql")]
+    parts = [part for text in texts for part in _HEADER.split(text)[1:]]
+    return {name: _translated(body, dialect) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def _body(text: str) -> str:
-    return "\n".join(line for line in text.strip().splitlines() if not line.startswith("--"))
+def _translated(text: str, dialect: Dialect) -> str:
+    body = "\n".join(line for line in text.strip().splitlines() if not line.startswith("--"))
+    body = body.replace("{now_ms}", dialect.now_ms)
+    body = _TABLE.sub(lambda match: dialect.table_prefix + match[1], body)
+    return _PARAMETER.sub(lambda match: dialect.parameter_mark + match[1], body)

@@ -1,11 +1,8 @@
 """The store: what remembers runs. One class for all backends; a backend is a `Database`."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 from smithersd.config import EVENTS_PER_PAGE_MAX, LEASE_S
-from smithersd.errors import StoreInvalid
 from smithersd.store import inbox, lease, prune, reading
 from smithersd.store.commit import commit_step
 from smithersd.store.database import Database
@@ -24,7 +21,6 @@ from smithersd.store.records import (
     Submitted,
     Topic,
 )
-from smithersd.store.sqlite.database import open_sqlite
 from smithersd.store.subscriptions import Subscriptions
 
 
@@ -208,50 +204,3 @@ class Store:
             StoreUnavailable: it does not.
         """
         await self._database.read(reading.ping())
-
-
-@asynccontextmanager
-async def open_store(url: str | Path, *, must_exist: bool = False, lease_s: float = LEASE_S) -> AsyncIterator[Store]:
-    """Open a store by URL (`sqlite:///runs.db`, `sqlite:////var/lib/runs.db`) or by the path of a SQLite file.
-
-    It is made, unless it `must_exist`, and brought up to date if need be. A run that is driven through it may be taken
-    over `lease_s` seconds after its driver was heard of last.
-
-    Example:
-        async with open_store("sqlite:///runs.db") as store:
-            runs = await store.runs(limit=10)
-
-    Raises:
-        StoreInvalid: that is no store, and cannot become one.
-        StoreTooNew: a later version of smithersd wrote it.
-    """
-    path = _sqlite_path(url)
-    if must_exist and not path.exists():
-        raise StoreInvalid(
-            f"There is no store at {str(path)!r}.", remedy="The first `smithers up` makes one; --store names another."
-        )
-    store = Store(await open_sqlite(path), lease_s=lease_s)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def _sqlite_path(url: str | Path) -> Path:
-    if isinstance(url, Path):
-        return url
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return Path(_not_empty(url, url))
-    if scheme == "sqlite" and rest.startswith("/"):
-        return Path(_not_empty(rest[1:], url))
-    raise StoreInvalid(
-        f"{scheme}://... is no store URL of this version.",
-        remedy="Give sqlite:///path for a relative path, sqlite:////path for an absolute one.",
-    )
-
-
-def _not_empty(path: str, url: str) -> str:
-    if not path or "\0" in path:
-        raise StoreInvalid(f"The store URL {url!r} names no file.", remedy="Give sqlite:///path.")
-    return path

@@ -1,11 +1,16 @@
 """The databases that every test of the store runs on, and what a test needs of one beside the store itself."""
 
 import re
+import secrets
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Protocol
+
+import asyncpg
+
+from tests.store.postgres_server import PostgresServer
 
 
 class Backend(Protocol):
@@ -15,7 +20,7 @@ class Backend(Protocol):
     url: str
 
     async def checks(self, table: str) -> list[str]:
-        """Return a table's CHECK conditions, those that begin with a column's name first of all."""
+        """Return a table's CHECK conditions of the form: column is one of these."""
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement beside the store. `{runs}`, `{events}` ... stand for the tables."""
@@ -45,3 +50,60 @@ class SqliteBackend:
     async def schema(self) -> list[str]:
         rows = await self.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")
         return [row[0] for row in rows]
+
+
+class PostgresBackend:
+    """A database of its own on a server that all tests share."""
+
+    name = "postgres"
+
+    def __init__(self, server: PostgresServer, database: str) -> None:
+        self.server = server
+        self.database = database
+        self.url = server.url(database)
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            rows = await connection.fetch(re.sub(r"\{(\w+)\}", r"smithers_\1", sql), *parameters)
+            return [tuple(row) for row in rows]
+        finally:
+            await connection.close()
+
+    async def schema(self) -> list[str]:
+        rows = await self.execute(_POSTGRES_SCHEMA)
+        return [row[0] for row in rows]
+
+    async def checks(self, table: str) -> list[str]:
+        rows = await self.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::text::regclass",
+            (f"smithers_{table}",),
+        )
+        return [row[0].removeprefix("CHECK (").lstrip("(") for row in rows if "= ANY" in row[0]]
+
+
+_POSTGRES_SCHEMA = """
+SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, collation_name)
+FROM information_schema.columns WHERE table_schema = current_schema()
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
+UNION ALL SELECT viewname || definition FROM pg_views WHERE schemaname = current_schema()
+UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT conrelid::regclass || pg_get_constraintdef(oid) FROM pg_constraint
+  WHERE connamespace = current_schema()::regnamespace
+ORDER BY 1
+"""
+
+
+@asynccontextmanager
+async def postgres_database(server: PostgresServer) -> AsyncIterator[PostgresBackend]:
+    """Make an empty database, and drop it whoever is still connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server.url("postgres"))
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        try:
+            yield PostgresBackend(server, name)
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()

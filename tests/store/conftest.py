@@ -1,14 +1,27 @@
 """A fresh database of each kind for every test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from smithersd.store import Store, open_store
-from tests.store.backends import Backend, SqliteBackend
+from tests.store.backends import Backend, PostgresBackend, SqliteBackend, postgres_database
+from tests.store.postgres_server import PostgresServer, running_server
 
-BACKENDS = ["sqlite"]
+BACKENDS = ["sqlite", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres(postgres_server: PostgresServer) -> AsyncIterator[PostgresBackend]:
+    async with postgres_database(postgres_server) as backend:
+        yield backend
 
 
 @pytest.fixture(params=BACKENDS)
@@ -16,6 +29,9 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     match request.param:
         case "sqlite":
             yield SqliteBackend(tmp_path / "state" / "runs.db")
+        case "postgres":
+            async with postgres_database(request.getfixturevalue("postgres_server")) as database:
+                yield database
         case other:
             raise ValueError(other)
 

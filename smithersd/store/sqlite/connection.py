@@ -9,12 +9,12 @@ from typing import TypeVar, assert_never
 
 from smithersd.config import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
-from smithersd.store.statements import Many, Page, Row, Statement, Transaction, statements
+from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
 
 T = TypeVar("T")
 
-NOW_MS = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-"""The database's clock in milliseconds (SQLite has none of its own: the host's, read inside the statement)."""
+_DIALECT = Dialect("sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
+"""SQLite has no clock of its own: it reads the host's, inside the statement."""
 
 OPEN_TIMEOUT_S = 10.0
 """How long opening, migrating and reading wait for another process's lock."""
@@ -85,7 +85,7 @@ def _insist(connection: sqlite3.Connection, statement: str, *, timeout_s: float)
 
 
 def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
-    texts = statements(NOW_MS)
+    texts = statements(_DIALECT)
     try:
         wanted = next(transaction)
         while True:

@@ -4,12 +4,12 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from smithersd.errors import StoreInvalid
+from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
 from smithersd.store.sqlite.forks import forget, remember
 from smithersd.store.sqlite.migrations import migrate
@@ -45,7 +45,7 @@ class SqliteDatabase:
         """Run a reading transaction in a reader's thread."""
         return await self._readers.submit(transaction)
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
+    def watch(self, on_change: OnChange | None) -> None:
         """Look every 50 ms whether another process has committed."""
         self._writer.watch(on_change)
 

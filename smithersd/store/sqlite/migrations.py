@@ -1,13 +1,9 @@
-"""Bringing a SQLite store up to date: numbered SQL files, forward only, each recorded with its checksum."""
+"""Bringing a SQLite store up to date."""
 
-import hashlib
-import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import resources
 
-from smithersd.errors import StoreInvalid, StoreTooNew
+from smithersd.store.migrations import Migration, migrations, missing
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -18,31 +14,6 @@ CREATE TABLE IF NOT EXISTS migrations (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered file."""
-
-    version: int
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the file."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def migrations() -> list[Migration]:
-    """Return all migrations of this version, in order."""
-    folder = resources.files("smithersd.store") / "sql" / "migrations" / "sqlite"
-    found = [
-        Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if (match := re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name))
-    ]
-    return sorted(found, key=lambda one: one.version)
-
-
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply what is missing, in one transaction; safe beside another process that does the same.
 
@@ -50,17 +21,14 @@ def migrate(connection: sqlite3.Connection) -> None:
         StoreTooNew: a later version of smithersd wrote this store.
         StoreInvalid: a migration was applied in another form than ours.
     """
-    known = migrations()
-    if _applied(connection) == {one.version: one.checksum for one in known}:
+    known = migrations("sqlite")
+    if not missing(known, _applied(connection)):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(_TABLE)
-        applied = _applied(connection)
-        _check(applied, known)
-        for migration in known:
-            if migration.version not in applied:
-                _apply(connection, migration)
+        for migration in missing(known, _applied(connection)):
+            _apply(connection, migration)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -74,21 +42,6 @@ def _applied(connection: sqlite3.Connection) -> dict[int, str]:
     if has_table is None:
         return {}
     return dict(connection.execute("SELECT version, checksum FROM migrations"))
-
-
-def _check(applied: dict[int, str], known: list[Migration]) -> None:
-    latest = known[-1].version
-    if applied and max(applied) > latest:
-        raise StoreTooNew(
-            f"The store is at schema {max(applied)}, this smithersd knows {latest}.",
-            remedy="Install the version of smithersd that wrote it, or a later one.",
-        )
-    for one in known:
-        if applied.get(one.version, one.checksum) != one.checksum:
-            raise StoreInvalid(
-                f"Migration {one.version} ({one.name}) of the store is not the one that this smithersd has.",
-                remedy="The store comes from a changed build; open it with that one.",
-            )
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX
 from smithersd.errors import StoreUnavailable
+from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
 from smithersd.store.statements import Transaction
 
@@ -39,7 +40,7 @@ class Writer:
         self._connection = connection
         self._jobs: queue.SimpleQueue[_Job | _Sign] = queue.SimpleQueue()
         self._is_closed = False
-        self._on_change: Callable[[], None] | None = None
+        self._on_change: OnChange | None = None
         self._version = 0
         self._looked_at_s = 0.0
         self._thread = threading.Thread(target=self._work, name="smithersd-store-writer", daemon=True)
@@ -52,7 +53,7 @@ class Writer:
         self._jobs.put((transaction, future))
         return future
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
+    def watch(self, on_change: OnChange | None) -> None:
         """Call `on_change` in the loop when another process has committed."""
         self._on_change = on_change
         if on_change is not None:
@@ -89,7 +90,7 @@ class Writer:
                 self._version = version
                 on_change = self._on_change
                 if on_change is not None:
-                    _call(self._loop, on_change)
+                    _call(self._loop, on_change, None)
 
 
 class Readers:

@@ -1,0 +1,96 @@
+"""Where a PostgreSQL store is: a libpq URL with a few options of ours.
+
+    postgresql://user:password@host:5432,host2/database?schema=team&sslmode=verify-full&target_session_attrs=primary
+
+`schema` names the schema that holds our tables. `pooling=transaction` says that a proxy stands between which gives
+each transaction a session of its own; then `listen_url` may name the server itself, for notifications.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from smithersd.config import POSTGRES_CONNECT_TIMEOUT_S
+from smithersd.errors import StoreInvalid
+
+_DRIVER_OPTIONS = frozenset(
+    {
+        "application_name", "dbname", "gsslib", "host", "krbsrvname", "passfile", "port", "service",
+        "ssl_max_protocol_version", "ssl_min_protocol_version", "sslcert", "sslcrl", "sslkey", "sslmode",
+        "sslnegotiation", "sslpassword", "sslrootcert", "target_session_attrs", "user",
+    }
+)  # fmt: skip
+_OUR_OPTIONS = frozenset({"schema", "pooling", "listen_url", "connect_timeout", "password"})
+_SHOWN_OPTIONS = ("host", "port", "dbname", "schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How to connect. What is secret stands in no repr; `shown` is the URL without it."""
+
+    shown: str
+    dsn: str = field(repr=False)
+    """For the driver: without the password and without our own options."""
+    password: str | None = field(repr=False)
+    schema: str | None
+    """None: the first one on the role's search path."""
+    connect_timeout_s: float
+    is_pooled: bool
+    listen: "Address | None" = None
+    """Another way to the same server that notifications can take."""
+
+
+def parse_address(url: str) -> Address:
+    """Read a store URL.
+
+    Raises:
+        StoreInvalid: it cannot be read, or has an option that we do not know. The password is never repeated.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.path or parts.fragment:
+        raise StoreInvalid(
+            "The PostgreSQL URL cannot be read.",
+            remedy="Percent-encode what is special in user and password (/ @ # ?).",
+        )
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    _check_options(options)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    user, colon, password = credentials.partition(":")
+    bare = parts._replace(netloc=user + at + hosts)
+    address = Address(
+        shown=_with_query(bare, {name: options[name] for name in _SHOWN_OPTIONS if name in options}),
+        dsn=_with_query(bare, {name: value for name, value in options.items() if name in _DRIVER_OPTIONS}),
+        password=unquote(password) if colon else options.get("password"),
+        schema=options.get("schema") or None,
+        connect_timeout_s=_timeout_s(options.get("connect_timeout")),
+        is_pooled=_is_pooled(options.get("pooling")),
+    )
+    listen_url = options.get("listen_url")
+    return address if listen_url is None else replace(address, listen=parse_address(listen_url))
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    unknown = sorted(options.keys() - _DRIVER_OPTIONS - _OUR_OPTIONS)
+    if unknown:
+        raise StoreInvalid(
+            f"The PostgreSQL URL has options that are not known here: {', '.join(unknown)}.",
+            remedy="Leave them out. Known are the options of libpq for hosts and TLS, schema, listen_url, pooling.",
+        )
+
+
+def _timeout_s(text: str | None) -> float:
+    if text is None:
+        return POSTGRES_CONNECT_TIMEOUT_S
+    if text.isdecimal() and int(text) > 0:
+        return float(text)
+    raise StoreInvalid("The PostgreSQL URL's connect_timeout is no number.", remedy="Give whole seconds.")
+
+
+def _is_pooled(text: str | None) -> bool:
+    if text in {None, "session", "transaction"}:
+        return text == "transaction"
+    raise StoreInvalid("The PostgreSQL URL's pooling is not known.", remedy="Give session or transaction.")
+
+
+def _with_query(parts: SplitResult, options: Mapping[str, str]) -> str:
+    return urlunsplit(parts._replace(query=urlencode(options)))

@@ -1,0 +1,158 @@
+"""One connection, made when it is needed and made anew after any trouble, and how a transaction runs on it.
+
+There is no session state: what a transaction needs is said where it begins.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, assert_never
+
+from smithersd.config import (
+    POSTGRES_ANSWER_TIMEOUT_S,
+    POSTGRES_IDLE_IN_TRANSACTION_MS,
+    POSTGRES_LOCK_TIMEOUT_MS,
+    POSTGRES_STATEMENT_TIMEOUT_MS,
+)
+from smithersd.errors import StoreUnavailable
+from smithersd.store.postgres.address import Address
+from smithersd.store.postgres.driver import Driver, connect, storable
+from smithersd.store.postgres.refusals import is_refusal, unavailable
+from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
+
+T = TypeVar("T")
+
+_TIMEOUTS = (
+    f"SET LOCAL statement_timeout = {POSTGRES_STATEMENT_TIMEOUT_MS};"
+    f"SET LOCAL lock_timeout = {POSTGRES_LOCK_TIMEOUT_MS};"
+    f"SET LOCAL idle_in_transaction_session_timeout = {POSTGRES_IDLE_IN_TRANSACTION_MS}"
+)
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_TIMEOUTS}"
+
+
+def dialect(schema: str) -> Dialect:
+    """How PostgreSQL wants its statements, for the tables of one schema."""
+    quoted = schema.replace('"', '""')
+    return Dialect(
+        "postgres",
+        now_ms="(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        table_prefix=f'"{quoted}".smithers_',
+        parameter_mark="$",
+    )
+
+
+class Connection:
+    """A connection that one transaction at a time uses."""
+
+    def __init__(self, address: Address, schema: str, driver: Driver | None = None) -> None:
+        self._address = address
+        self._texts = statements(dialect(schema))
+        self._driver = driver
+        self._turn = asyncio.Lock()
+
+    @property
+    def server_pid(self) -> int | None:
+        """The number of the server process at the other end, while there is one."""
+        return None if self._driver is None else self._driver.get_server_pid()
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Run a transaction; all of it is durable when this returns.
+
+        Raises:
+            StoreUnavailable: nothing was written, or the answer was lost on its way.
+        """
+        async with self._turn:
+            return await self._guarded(lambda: self._written(transaction))
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        """Run a transaction that only reads; each of its statements sees one state of the database.
+
+        Raises:
+            StoreUnavailable: the database refused.
+        """
+        async with self._turn:
+            if self._address.is_pooled:  # a statement and its preparation must meet the same session
+                return await self._guarded(lambda: self._written(transaction))
+            return await self._guarded(lambda: self._run(transaction))
+
+    async def close(self) -> None:
+        """Close it, once the transaction under way has ended."""
+        async with self._turn:
+            if self._driver is not None:
+                await close(self._driver)
+                self._driver = None
+
+    async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Bound the work in time, and drop a connection that is in doubt."""
+        try:
+            async with asyncio.timeout(POSTGRES_ANSWER_TIMEOUT_S):
+                await self._revive()
+                return await work()
+        except BaseException as error:
+            is_closed = self._driver is None or self._driver.is_closed()
+            is_refused = is_refusal(error, is_closed=is_closed)
+            if is_refused or is_closed or not isinstance(error, Exception):
+                self._drop()
+            if is_refused:
+                raise unavailable(error, self._address.shown) from error
+            raise
+
+    async def _written(self, transaction: Transaction[T]) -> T:
+        driver = self._connected
+        await driver.execute(_BEGIN)
+        try:
+            value = await self._run(transaction)
+        except Exception as error:
+            if not is_refusal(error, is_closed=driver.is_closed()):
+                await driver.execute("ROLLBACK")
+            raise
+        if await driver.execute("COMMIT") != "COMMIT":
+            raise StoreUnavailable(f"The store {self._address.shown} rolled a transaction back.")
+        return value
+
+    async def _run(self, transaction: Transaction[T]) -> T:
+        try:
+            wanted = next(transaction)
+            while True:
+                wanted = transaction.send(await self._rows(wanted))
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    async def _rows(self, wanted: Statement | Many | Page) -> list[Row]:
+        text = self._texts[wanted.name]
+        rows: list[Row] = []
+        match wanted:
+            case Statement():
+                rows = await self._connected.fetch(text, *storable(wanted.parameters))
+            case Many():
+                await self._connected.executemany(text, [storable(row) for row in wanted.parameters])
+            case Page():
+                rows = await self._connected.fetch(text, *storable(wanted.parameters), wanted.bytes_max)
+            case _:
+                assert_never(wanted)
+        return rows
+
+    @property
+    def _connected(self) -> Driver:
+        assert self._driver is not None
+        return self._driver
+
+    async def _revive(self) -> None:
+        """Connect where there is no connection, or one that the server has closed meanwhile."""
+        if self._driver is not None and self._driver.is_closed():
+            self._drop()
+        if self._driver is None:
+            self._driver = await connect(self._address)
+
+    def _drop(self) -> None:
+        if self._driver is not None:
+            self._driver.terminate()
+            self._driver = None
+
+
+async def close(driver: Driver) -> None:
+    """Take leave of the server, or just leave when it does not answer."""
+    try:
+        await driver.close(timeout=1.0)
+    except Exception:  # noqa: BLE001 - it is closed one way or the other
+        driver.terminate()

@@ -1,0 +1,102 @@
+"""PostgreSQL as a database: a connection that writes, one that reads, and one that listens while somebody follows."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from smithersd.errors import SmithersError, StoreUnavailable
+from smithersd.store.database import OnChange
+from smithersd.store.postgres.address import Address, parse_address
+from smithersd.store.postgres.connection import Connection, close
+from smithersd.store.postgres.driver import Driver, connect
+from smithersd.store.postgres.listener import Listener
+from smithersd.store.postgres.migrations import chosen_schema, migrate
+from smithersd.store.postgres.refusals import refused_at_start
+from smithersd.store.statements import Transaction
+
+T = TypeVar("T")
+
+
+class PostgresDatabase:
+    """A schema of a PostgreSQL database; `driver` is the connection that will write."""
+
+    def __init__(self, address: Address, schema: str, driver: Driver) -> None:
+        self._address = address
+        self._writer = Connection(address, schema, driver)
+        self._reader = Connection(address, schema)
+        self._listener: Listener | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    @property
+    def url(self) -> str:
+        """The URL without the password."""
+        return self._address.shown
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Run a transaction on the writing connection, after those that came before."""
+        return await self._to_its_end(self._writer.write(transaction))
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        """Run a reading transaction on the reading connection."""
+        return await self._to_its_end(self._reader.read(transaction))
+
+    def watch(self, on_change: OnChange | None) -> None:
+        """Listen to what other processes commit."""
+        if self._listener is not None:
+            _ = self._own(self._listener.stop())
+            self._listener = None
+        if on_change is not None and not self._is_closed:
+            self._listener = Listener(self._address.listen or self._address, on_change, self._is_own)
+            self._listener.start()
+
+    async def close(self) -> None:
+        """Let what is under way come to its end, then close all connections."""
+        self._is_closed = True
+        self.watch(None)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._writer.close(), self._reader.close())
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for the work; a caller that is cancelled waits no longer, and the work goes on."""
+        if self._is_closed:
+            work.close()
+            raise StoreUnavailable("The store is closed.", remedy="Open it again.")
+        return await asyncio.shield(self._own(work))
+
+    def _own(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    def _on_done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is raised where the work is awaited, if anybody still waits
+
+    def _is_own(self, server_pid: int) -> bool:
+        return server_pid == self._writer.server_pid
+
+
+async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
+    """Open a store in PostgreSQL: its schema is made, unless it `must_exist`, and migrated if need be.
+
+    Raises:
+        StoreInvalid: the URL, the role or its rights are at fault, or there is no store and it `must_exist`.
+        StoreUnavailable: the server cannot be reached within the connect timeout.
+        StoreTooNew: a later version of smithersd wrote the store.
+    """
+    address = parse_address(url)
+    driver: Driver | None = None
+    try:
+        driver = await connect(address)
+        schema = await chosen_schema(driver, address.schema)
+        await migrate(driver, schema, must_exist=must_exist)
+        return PostgresDatabase(address, schema, driver)
+    except BaseException as error:
+        if driver is not None:
+            await close(driver)
+        if isinstance(error, SmithersError) or not isinstance(error, Exception):
+            raise
+        raise refused_at_start(error, address.shown) from error

@@ -1,0 +1,48 @@
+"""asyncpg's connection, opened as we need it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from smithersd.store.postgres.address import Address
+from smithersd.store.postgres.forks import remember
+
+
+class Driver(asyncpg.Connection):
+    """A connection that knows its socket."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """The number of its socket while that is open."""
+        socket = self._transport.get_extra_info("socket")
+        number = -1 if socket is None else socket.fileno()
+        return None if number < 0 else number
+
+
+async def connect(address: Address) -> Driver:
+    """Open a connection. No settings are sent along: a pooling proxy would refuse them.
+
+    Raises:
+        TimeoutError: that took too long.
+        Exception: whatever asyncpg or the operating system says.
+    """
+    async with asyncio.timeout(address.connect_timeout_s):
+        driver: Driver = await asyncpg.connect(
+            address.dsn,
+            password=address.password,
+            timeout=address.connect_timeout_s,
+            statement_cache_size=0 if address.is_pooled else 100,
+            max_cached_statement_lifetime=0,
+            connection_class=Driver,
+        )
+    remember(driver)
+    return driver
+
+
+def storable(parameters: Sequence[Any]) -> Sequence[Any]:
+    """Return parameters that PostgreSQL can hold: a text of it has no NUL, so one becomes U+FFFD."""
+    if any(type(value) is str and "\0" in value for value in parameters):
+        return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in parameters]
+    return parameters

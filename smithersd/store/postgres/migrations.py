@@ -1,0 +1,81 @@
+"""Bringing a PostgreSQL store up to date."""
+
+import hashlib
+
+import asyncpg
+
+from smithersd.errors import StoreInvalid
+from smithersd.store.migrations import migrations, missing
+from smithersd.store.postgres.driver import Driver
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS smithers_migrations (
+  version BIGINT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  checksum TEXT NOT NULL
+)
+"""
+
+
+async def chosen_schema(driver: Driver, wanted: str | None) -> str:
+    """Return the schema that holds our tables: the one that was asked for, or the role's first.
+
+    Raises:
+        StoreInvalid: none was asked for, and the role's search path leads nowhere.
+    """
+    schema: str | None = wanted or await driver.fetchval("SELECT current_schema()")
+    if schema is None:
+        raise StoreInvalid("The role has no schema on its search path.", remedy="Name one: ?schema=name.")
+    return schema
+
+
+async def migrate(driver: Driver, schema: str, *, must_exist: bool) -> None:
+    """Apply what is missing, in one transaction; safe beside others that do the same.
+
+    A role without the right to change the schema may use one that is up to date.
+
+    Raises:
+        StoreTooNew: a later version of smithersd wrote this store.
+        StoreInvalid: a migration was applied in another form than ours, or there is no store and it `must_exist`.
+    """
+    known = migrations("postgres")
+    applied = await _applied(driver, schema)
+    if must_exist and not applied:
+        raise StoreInvalid(
+            f"There is no store in schema {schema!r} of the database.", remedy="The first `smithers up` makes one."
+        )
+    if not missing(known, applied):
+        return
+    async with driver.transaction():
+        await driver.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(schema))
+        await _enter(driver, schema)
+        await driver.execute(_TABLE)
+        for migration in missing(known, await _applied(driver, schema)):
+            await driver.execute(migration.text)
+            await driver.execute(
+                "INSERT INTO smithers_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+
+
+async def _enter(driver: Driver, schema: str) -> None:
+    """Make the schema if need be, and make everything in it for the rest of the transaction."""
+    if await driver.fetchval("SELECT to_regnamespace(quote_ident($1))", schema) is None:
+        await driver.execute(await driver.fetchval("SELECT format('CREATE SCHEMA %I', $1::text)", schema))
+    await driver.fetchval("SELECT set_config('search_path', quote_ident($1), true)", schema)
+
+
+async def _applied(driver: Driver, schema: str) -> dict[int, str]:
+    table = await driver.fetchval("SELECT format('%I.smithers_migrations', $1::text)", schema)
+    try:
+        rows = await driver.fetch(f"SELECT version, checksum FROM {table}")  # noqa: S608 - quoted by the server
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return {}
+    return {row[0]: row[1] for row in rows}
+
+
+def _lock_number(schema: str) -> int:
+    """The advisory lock of this schema's migrations: any number that nobody else is likely to use."""
+    return int.from_bytes(hashlib.sha256(f"smithersd {schema}".encode()).digest()[:8], signed=True)

