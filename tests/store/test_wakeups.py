@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from smithersd.store import Store
+from smithersd.store.postgres import listener
 from smithersd.store.records import Topic
 from smithersd.store.sqlite import threads
 from tests.store.backends import Backend
+from tests.store.postgres_server import free_port
 from tests.store.processes import DEADLINE_S, ready_child
 from tests.store.rows import NOW_MS, begin, decision, event, gate, pending, step
 
@@ -20,12 +22,15 @@ async def run(store: Store) -> None:
 
 
 @pytest.fixture
-def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+def deaf(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens to other processes."""
     monkeypatch.setattr(threads, "DATA_VERSION_POLL_S", NEVER_S)
+    monkeypatch.setattr(listener, "LISTEN_POLL_S", NEVER_S)
+    if backend.name == "postgres":
+        backend.url += f"?listen_url=postgresql://127.0.0.1:{free_port()}/nowhere"
 
 
-@pytest.mark.usefixtures("run", "deaf")
+@pytest.mark.usefixtures("deaf", "run")
 async def test_a_commit_wakes_who_follows_events_in_its_own_process(store: Store) -> None:
     events, inbox, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
     store.subscribe("run-1", Topic.EVENTS, events.set)
@@ -35,7 +40,7 @@ async def test_a_commit_wakes_who_follows_events_in_its_own_process(store: Store
     assert (events.is_set(), inbox.is_set(), other.is_set()) == (True, False, False)
 
 
-@pytest.mark.usefixtures("run", "deaf")
+@pytest.mark.usefixtures("deaf", "run")
 async def test_a_request_wakes_the_driver_in_its_own_process(store: Store) -> None:
     events, inbox = asyncio.Event(), asyncio.Event()
     store.subscribe("run-1", Topic.EVENTS, events.set)
@@ -68,7 +73,7 @@ async def test_a_commit_wakes_another_process(backend: Backend, store: Store) ->
         assert await child.line() == 1
 
 
-@pytest.mark.usefixtures("run", "deaf")
+@pytest.mark.usefixtures("deaf", "run")
 async def test_who_has_left_is_not_woken_and_may_leave_twice(store: Store) -> None:
     left, stays = asyncio.Event(), asyncio.Event()
     leave = store.subscribe("run-1", Topic.EVENTS, left.set)

@@ -15,7 +15,7 @@ from smithersd.config import (
 )
 from smithersd.errors import StoreUnavailable
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.driver import Driver, connect, storable
+from smithersd.store.postgres.driver import Driver, connect, leave, storable
 from smithersd.store.postgres.refusals import is_refusal, unavailable
 from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
 
@@ -78,7 +78,7 @@ class Connection:
         """Close it, once the transaction under way has ended."""
         async with self._turn:
             if self._driver is not None:
-                await close(self._driver)
+                await leave(self._driver)
                 self._driver = None
 
     async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -142,17 +142,12 @@ class Connection:
         if self._driver is not None and self._driver.is_closed():
             self._drop()
         if self._driver is None:
-            self._driver = await connect(self._address)
+            try:
+                self._driver = await connect(self._address)
+            except Exception as error:  # whatever it says now, it let us in before
+                raise unavailable(error, self._address.shown) from error
 
     def _drop(self) -> None:
         if self._driver is not None:
             self._driver.terminate()
             self._driver = None
-
-
-async def close(driver: Driver) -> None:
-    """Take leave of the server, or just leave when it does not answer."""
-    try:
-        await driver.close(timeout=1.0)
-    except Exception:  # noqa: BLE001 - it is closed one way or the other
-        driver.terminate()

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from smithersd.errors import SmithersError, StoreUnavailable
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address, parse_address
-from smithersd.store.postgres.connection import Connection, close
-from smithersd.store.postgres.driver import Driver, connect
+from smithersd.store.postgres.connection import Connection
+from smithersd.store.postgres.driver import Driver, connect, leave
 from smithersd.store.postgres.listener import Listener
 from smithersd.store.postgres.migrations import chosen_schema, migrate
 from smithersd.store.postgres.refusals import refused_at_start
@@ -96,7 +96,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
         return PostgresDatabase(address, schema, driver)
     except BaseException as error:
         if driver is not None:
-            await close(driver)
+            await leave(driver)
         if isinstance(error, SmithersError) or not isinstance(error, Exception):
             raise
         raise refused_at_start(error, address.shown) from error

@@ -9,6 +9,8 @@ import asyncpg
 from smithersd.store.postgres.address import Address
 from smithersd.store.postgres.forks import remember
 
+_LEAVE_TIMEOUT_S = 1.0
+
 
 class Driver(asyncpg.Connection):
     """A connection that knows its socket."""
@@ -39,6 +41,14 @@ async def connect(address: Address) -> Driver:
         )
     remember(driver)
     return driver
+
+
+async def leave(driver: Driver) -> None:
+    """Take leave of the server, or just leave when it does not answer."""
+    try:
+        await driver.close(timeout=_LEAVE_TIMEOUT_S)
+    except Exception:  # noqa: BLE001 - it is closed one way or the other
+        driver.terminate()
 
 
 def storable(parameters: Sequence[Any]) -> Sequence[Any]:

@@ -5,6 +5,7 @@ from time to time: what it does not hear back within a moment it cannot hear fro
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,11 +14,14 @@ from typing import Any
 from smithersd.config import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL_S
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.connection import close
-from smithersd.store.postgres.driver import Driver, connect
-from smithersd.store.postgres.refusals import is_refusal
+from smithersd.store.postgres.driver import Driver, connect, leave
+from smithersd.store.postgres.refusals import reason
+
+_log = logging.getLogger(__name__)
 
 _CHANNEL = "smithers"
+_CHECK_MARK = "@"
+"""What a listener says to itself begins so, and no run id does."""
 
 
 class Listener:
@@ -27,6 +31,7 @@ class Listener:
         self._address = address
         self._on_change = on_change
         self._is_own = is_own
+        self._is_hearing = False
         self._check = ""
         self._heard = asyncio.Event()
         self._cut_off = asyncio.Event()
@@ -43,36 +48,50 @@ class Listener:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
-            polling = asyncio.create_task(self._poll())
-            try:
-                await self._listen(polling)
-            finally:
-                polling.cancel()
-            await asyncio.sleep(LISTEN_POLL_S)
+        async with asyncio.TaskGroup() as group:
+            _ = group.create_task(self._poll())
+            _ = group.create_task(self._listen_always())
 
     async def _poll(self) -> None:
         while True:
-            self._on_change(None)
+            await asyncio.sleep(LISTEN_POLL_S)
+            if not self._is_hearing:
+                self._on_change(None)
+
+    async def _listen_always(self) -> None:
+        is_said = False
+        while True:
+            why = await self._listen()
+            if self._is_hearing or not is_said:
+                _log.warning("%s: no notifications (%s), looking by itself", self._address.shown, why)
+                is_said = True
+            self._is_hearing = False
             await asyncio.sleep(LISTEN_POLL_S)
 
-    async def _listen(self, polling: "asyncio.Task[None]") -> None:
-        """Listen until cut off; the poll ends once this hears itself."""
+    async def _listen(self) -> str:
+        """Listen until that ends; return why it did."""
         driver: Driver | None = None
         try:
             driver = await connect(self._address)
             await self._attend(driver)
             while await self._hears_itself(driver):
-                polling.cancel()
-                self._on_change(None)  # whatever came while it heard nothing
+                if not self._is_hearing:
+                    self._is_hearing = True
+                    self._on_change(None)  # whatever came while it heard nothing
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._cut_off.wait(), LISTEN_CHECK_S)
-        except Exception as error:
-            if not is_refusal(error, is_closed=driver is None or driver.is_closed()):
-                raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the poll carries on
+            return reason(error)
         finally:
             if driver is not None:
-                await close(driver)
+                await leave(driver)
+        return await self._deaf()
+
+    async def _deaf(self) -> str:
+        """Connected, and yet nothing is heard: most likely a proxy stands between. It is tried again after a while."""
+        self._is_hearing = False
+        await asyncio.sleep(LISTEN_CHECK_S)
+        return "LISTEN does not work here"
 
     async def _attend(self, driver: Driver) -> None:
         self._cut_off.clear()
@@ -81,7 +100,7 @@ class Listener:
             await driver.add_listener(_CHANNEL, self._on_notification)
 
     async def _hears_itself(self, driver: Driver) -> bool:
-        self._check = f"@{secrets.token_hex(8)}"  # no run id begins so
+        self._check = _CHECK_MARK + secrets.token_hex(8)
         self._heard.clear()
         try:
             async with asyncio.timeout(LISTEN_CHECK_TIMEOUT_S):
@@ -94,5 +113,5 @@ class Listener:
     def _on_notification(self, _: Any, server_pid: int, __: str, payload: Any) -> None:
         if payload == self._check:
             self._heard.set()
-        elif not self._is_own(server_pid) and not str(payload).startswith("@"):
+        elif not self._is_own(server_pid) and not str(payload).startswith(_CHECK_MARK):
             self._on_change(str(payload))

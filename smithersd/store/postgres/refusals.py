@@ -35,7 +35,7 @@ def is_refusal(error: BaseException, *, is_closed: bool) -> bool:
 def unavailable(error: BaseException, where: str) -> StoreUnavailable:
     """Say that the database refused for a reason that may pass."""
     return StoreUnavailable(
-        f"The store {where} refused: {_reason(error)}", remedy="Look whether the database runs and can be reached."
+        f"The store {where} refused: {reason(error)}", remedy="Look whether the database runs and can be reached."
     )
 
 
@@ -43,13 +43,14 @@ def refused_at_start(error: BaseException, where: str) -> SmithersError:
     """Say why a store cannot be opened: what must be mended is told from what may pass."""
     if isinstance(error, _TO_MEND):
         return StoreInvalid(
-            f"The store {where} cannot be opened: {_reason(error)}",
+            f"The store {where} cannot be opened: {reason(error)}",
             remedy="Look at the URL, the role's password, and its rights on the database and the schema.",
         )
     return unavailable(error, where)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Say in a line what was answered; nothing in it is secret."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time."
     text = (str(error) or type(error).__name__).splitlines()[0]
