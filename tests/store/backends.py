@@ -70,6 +70,22 @@ class PostgresBackend:
         finally:
             await connection.close()
 
+    async def administer(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement from another database of the server; `{database}` stands for this one."""
+        return await PostgresBackend(self.server, "postgres").execute(sql.replace("{database}", self.database))
+
+    async def sessions(self) -> int:
+        """Count the connections to this database."""
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
+        count: int = (await self.administer(ours))[0][0]
+        return count
+
+    async def end_sessions(self) -> None:
+        """Break all connections to this database, as a restart would."""
+        await self.administer(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'"
+        )
+
     async def schema(self) -> list[str]:
         rows = await self.execute(_POSTGRES_SCHEMA)
         return [row[0] for row in rows]

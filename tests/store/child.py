@@ -13,6 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
 
 from smithersd.errors import SmithersError
 from smithersd.store import Store, open_store
@@ -122,6 +125,24 @@ async def fork(url: str) -> Any:
         await asyncio.Event().wait()
 
 
+async def fork_sockets(url: str) -> Any:
+    """Tell how many sockets we have to the server, and a forked worker; it stays alive until it is killed."""
+    port = urlsplit(url).port
+    async with open_store(url) as store:
+        await store.commit(begin())
+        await store.check()
+        pool = ProcessPoolExecutor(1, mp_context=get_context("fork"), initializer=_leave_pipes)
+        worker, there = pool.submit(_connections, port).result()
+        _say({"worker": worker, "here": _connections(port)[1], "there": there})
+        await asyncio.Event().wait()
+
+
+def _connections(port: int) -> tuple[int, int]:
+    """Our pid, and how many of our sockets lead to a port."""
+    process = psutil.Process()
+    return os.getpid(), sum(bool(one.raddr) and one.raddr.port == port for one in process.net_connections("tcp"))
+
+
 def _leave_pipes() -> None:
     """Let those who wait for our end not wait for the worker's too."""
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -144,7 +165,8 @@ def _say(value: Any) -> None:
 
 
 _VERBS: dict[str, Callable[..., Awaitable[Any]]] = {
-    verb.__name__: verb for verb in (decide, decide_all, commit, follow, read, migrate, fill, unprivileged, fork)
+    verb.__name__: verb
+    for verb in (decide, decide_all, commit, follow, read, migrate, fill, unprivileged, fork, fork_sockets)
 }
 
 if __name__ == "__main__":
