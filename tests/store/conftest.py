@@ -1,6 +1,7 @@
 """A fresh database of each kind for every test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,29 @@ async def postgres(postgres_server: PostgresServer) -> AsyncIterator[PostgresBac
         yield backend
 
 
-@pytest.fixture(params=BACKENDS)
-async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    match request.param:
+@asynccontextmanager
+async def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Backend]:
+    match kind:
         case "sqlite":
-            yield SqliteBackend(tmp_path / "state" / "runs.db")
+            yield SqliteBackend(folder / "runs.db")
         case "postgres":
             async with postgres_database(request.getfixturevalue("postgres_server")) as database:
                 yield database
-        case other:
-            raise ValueError(other)
+        case _:
+            raise ValueError(kind)
+
+
+@pytest.fixture(params=BACKENDS)
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    async with empty(request.param, request, tmp_path / "state") as made:
+        yield made
+
+
+@pytest.fixture
+async def other_backend(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> AsyncIterator[Backend]:
+    """A second database of the same kind."""
+    async with empty(backend.name, request, tmp_path / "other") as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from smithersd.core.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import StoreInvalid, StoreTooNew
 from smithersd.store import Store, open_store
+from smithersd.store.migrations import migrations
+from smithersd.store.postgres import migrations as postgres_migrations
 from smithersd.store.records import GateStatus, InboxKind
+from smithersd.store.sqlite import migrations as sqlite_migrations
 from tests.store.backends import Backend
 from tests.store.processes import ready_child
 from tests.store.rows import begin, event
@@ -31,6 +34,19 @@ async def test_a_store_is_opened_again_as_it_was(backend: Backend) -> None:
     async with open_store(backend.url) as store:
         assert (await store.run("run-1")).last_seq == 0
     assert await backend.schema() == before
+
+
+async def test_a_store_that_was_migrated_step_by_step_is_as_a_fresh_one(
+    backend: Backend, other_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count in range(1, len(migrations(backend.name)) + 1):
+        for module in (sqlite_migrations, postgres_migrations):
+            monkeypatch.setattr(module, "migrations", lambda name, count=count: migrations(name)[:count])
+        async with open_store(backend.url):
+            pass
+    monkeypatch.undo()
+    async with open_store(other_backend.url):
+        assert await backend.schema() == await other_backend.schema()
 
 
 async def test_every_migration_is_recorded_with_its_checksum(backend: Backend, store: Store) -> None:

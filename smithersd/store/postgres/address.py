@@ -46,12 +46,7 @@ def parse_address(url: str) -> Address:
     Raises:
         StoreInvalid: it cannot be read, or has an option that we do not know. The password is never repeated.
     """
-    parts = urlsplit(url)
-    if "@" in parts.path or parts.fragment:
-        raise StoreInvalid(
-            "The PostgreSQL URL cannot be read.",
-            remedy="Percent-encode what is special in user and password (/ @ # ?).",
-        )
+    parts = _split(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     _check_options(options)
     credentials, at, hosts = parts.netloc.rpartition("@")
@@ -67,6 +62,20 @@ def parse_address(url: str) -> Address:
     )
     listen_url = options.get("listen_url")
     return address if listen_url is None else replace(address, listen=parse_address(listen_url))
+
+
+def _split(url: str) -> SplitResult:
+    """Cut a URL into its parts; what is wrong with it is not repeated, since it may be a part of the password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = None
+    if parts is None or "@" in parts.path + parts.query or parts.fragment:
+        raise StoreInvalid(
+            "The PostgreSQL URL cannot be read.",
+            remedy="Percent-encode what is special in user, password and options (/ @ # ?).",
+        )
+    return parts
 
 
 def _check_options(options: Mapping[str, str]) -> None:

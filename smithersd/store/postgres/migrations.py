@@ -4,6 +4,7 @@ import hashlib
 
 import asyncpg
 
+from smithersd.config import POSTGRES_LOCK_TIMEOUT_MS
 from smithersd.errors import StoreInvalid
 from smithersd.store.migrations import migrations, missing
 from smithersd.store.postgres.driver import Driver
@@ -46,7 +47,8 @@ async def migrate(driver: Driver, schema: str, *, must_exist: bool) -> None:
         )
     if not missing(known, applied):
         return
-    async with driver.transaction():
+    async with driver.transaction(isolation="read_committed"):
+        await driver.execute(f"SET LOCAL lock_timeout = {POSTGRES_LOCK_TIMEOUT_MS}")
         await driver.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(schema))
         await _enter(driver, schema)
         await driver.execute(_TABLE)
