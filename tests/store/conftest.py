@@ -20,6 +20,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that the test may stop and start."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
 async def postgres(postgres_server: PostgresServer) -> AsyncIterator[PostgresBackend]:
     async with postgres_database(postgres_server) as backend:
         yield backend

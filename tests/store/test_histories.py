@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from smithersd.store.postgres import connection
 from smithersd.store.records import EventRow, GateStatus, Topic
 from tests.store.backends import PostgresBackend, postgres_database
 from tests.store.fault_proxy import Fault, fault_proxy
-from tests.store.postgres_server import PostgresServer, running_server
+from tests.store.postgres_server import PostgresServer
 from tests.store.processes import DEADLINE_S
 from tests.store.rows import decision
 
@@ -131,17 +131,11 @@ def test_a_run_over_a_bad_line_ends_as_it_would_have(postgres_server: PostgresSe
         asyncio.run(history(postgres_server, faults))
 
 
-@pytest.fixture
-def restarting_server() -> Iterator[PostgresServer]:
-    with running_server() as server:
-        yield server
-
-
 async def test_a_run_whose_server_restarts_goes_on_by_itself(
-    restarting_server: PostgresServer, caplog: pytest.LogCaptureFixture
+    own_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: Calls = Counter()
-    server = restarting_server
+    server = own_server
     database = PostgresBackend(server, "postgres")
     async with open_store(database.url) as store, asyncio.timeout(DEADLINE_S):
         engine = await prepare_run(chain(calls, 200), store=store, run_id="run-1")

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
@@ -24,6 +26,7 @@ from tests.store.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.store.postgres_server import PASSWORD, free_port
 from tests.store.processes import DEADLINE_S, child, ready_child
 from tests.store.rows import OTHER, begin, decision, end, event, gate, output, pending, step
+from tests.store.tls_front import make_certificate, tls_front
 
 NEVER_S = 3_600.0
 
@@ -92,6 +95,18 @@ class TestTheAddress:
 
     async def test_tls_that_the_server_does_not_speak_is_refused(self, postgres: PostgresBackend) -> None:
         assert "SSL" in str(await refusal(postgres.url + "?sslmode=require"))
+
+    @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+    async def test_tls_options_of_libpq_are_kept(self, postgres: PostgresBackend, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        (certificate, key), (unknown, _) = make_certificate(tmp_path), make_certificate(tmp_path / "other")
+        async with tls_front(postgres.server.port, certificate, key) as port:
+            url = postgres.server.url(postgres.database, port=port) + "?sslmode=verify-full&sslrootcert="
+            async with open_store(f"{url}{certificate}") as store:
+                await store.commit(begin())
+            error = await refusal(f"{url}{unknown}")
+        assert isinstance(error, StoreInvalid)
+        assert "certificate verify failed" in str(error)
 
 
 class TestOpening:
