@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +24,8 @@ class PostgresServer:
     binaries: Path
     folder: Path
     port: int
+    spare: list[str] = field(default_factory=list)
+    """Empty databases that no test uses at present."""
 
     def url(self, database: str, *, user: str = USER, password: str = PASSWORD, port: int | None = None) -> str:
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/{database}"
