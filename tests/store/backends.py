@@ -125,6 +125,7 @@ async def postgres_database(server: PostgresServer) -> AsyncIterator[PostgresBac
             quoted = schema.replace('"', '""')
             await backend.execute(f'DROP SCHEMA "{quoted}" CASCADE')
         await backend.execute("CREATE SCHEMA public")
+        await backend.execute("GRANT USAGE ON SCHEMA public TO public")
         server.spare.append(name)
 
 
