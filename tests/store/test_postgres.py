@@ -83,6 +83,21 @@ class TestTheAddress:
         assert isinstance(error, StoreInvalid)
         assert options.partition("=")[0] in str(error)
 
+    @pytest.mark.parametrize(
+        ("url", "shown", "dsn", "password"),
+        [
+            ("postgresql:///db", "postgresql:///db", "postgresql:///db", None),
+            ("postgres://u:p%40@h:1,g/d?sslmode=no", "postgres://u@h:1,g/d", "postgres://u@h:1,g/d?sslmode=no", "p@"),
+            ("postgresql://h/db?password=x&schema=a+b", "postgresql://h/db?schema=a+b", "postgresql://h/db", "x"),
+            ("postgresql://[::1]/d?host=/r", "postgresql://[::1]/d?host=%2Fr", "postgresql://[::1]/d?host=%2Fr", None),
+        ],
+    )  # fmt: skip
+    def test_what_is_ours_and_what_is_secret_is_kept_from_the_driver(
+        self, url: str, shown: str, dsn: str, password: str | None
+    ) -> None:
+        address = parse_address(url)
+        assert (address.shown, address.dsn, address.password) == (shown, dsn, password)
+
     async def test_the_first_host_of_several_that_serves_is_used(self, postgres: PostgresBackend) -> None:
         host = f"127.0.0.1:{postgres.server.port}"
         url = postgres.url.replace(host, f"127.0.0.1:{free_port()},{host}") + "?target_session_attrs=primary"

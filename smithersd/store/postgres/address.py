@@ -8,7 +8,7 @@ each transaction a session of its own; then `listen_url` may name the server its
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from smithersd.config import POSTGRES_CONNECT_TIMEOUT_S
 from smithersd.errors import StoreInvalid
@@ -102,4 +102,6 @@ def _is_pooled(text: str | None) -> bool:
 
 
 def _with_query(parts: SplitResult, options: Mapping[str, str]) -> str:
-    return urlunsplit(parts._replace(query=urlencode(options)))
+    """Put a URL together again; urlunsplit would drop the slashes of one without a host."""
+    query = f"?{urlencode(options)}" if options else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"
