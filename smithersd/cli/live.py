@@ -65,7 +65,7 @@ class LiveReport:
 
     def _note(self, event: events.Event) -> None:
         match event:
-            case events.NodeOutput():
+            case events.NodeOutput() | events.RunResumed(workflow_changed=True):
                 self._region.print([Text(phrase.text, phrase.style) for phrase in words.event_phrases(event)])
             case events.NodeProgress():
                 self._notes[event.node_id, event.iteration] = words.progress(event.done, event.total, event.message)

@@ -29,6 +29,10 @@ _UNTOLD = (
 """Events without a line of their own: the opening and closing lines say it, or another event does."""
 
 
+def _is_told(event: events.Event) -> bool:
+    return not isinstance(event, _UNTOLD) or (isinstance(event, events.RunResumed) and event.workflow_changed)
+
+
 class PlainReport:
     """Prints lines: what happens to stdout, what is wrong to stderr."""
 
@@ -57,7 +61,7 @@ class PlainReport:
         for one in recorded:
             if isinstance(one.event, events.ApprovalRequested):
                 self._say_gate(one.timestamp_ms, (one.event.node_id, one.event.iteration), one.event.title)
-            elif not isinstance(one.event, _UNTOLD):
+            elif _is_told(one.event):
                 self._say(one.timestamp_ms, [phrase.text for phrase in words.event_phrases(one.event)])
 
     def reload(self) -> None:
