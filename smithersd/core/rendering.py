@@ -179,7 +179,7 @@ class RenderedTree:
         if known is not None and known.kind is not node.node_kind and not known.state.is_final:
             if known.state is not NodeState.PENDING or known.attempts:
                 raise WorkflowError(
-                    f"Node {node.id!r} is under way, and the edited workflow changes it from {known.kind} to {node.node_kind}.",
+                    f"Node {node.id!r} is under way, but was edited from {known.kind} to {node.node_kind}.",
                     remedy="Give the new element another id.",
                 )
         elif known is not None:

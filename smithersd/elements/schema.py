@@ -77,7 +77,8 @@ class Schema:
         try:
             return pydantic_core.to_json(value, by_alias=True, inf_nan_mode="constants")
         except (pydantic_core.PydanticSerializationError, ValueError, RecursionError) as error:
-            raise InvalidOutput(f"The output, of type {type(value).__name__}, cannot be written as JSON: {error}") from error
+            name = type(value).__name__
+            raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {error}") from error
 
 
 def _adapter_of(type: Any) -> TypeAdapter[Any]:
