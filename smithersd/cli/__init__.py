@@ -39,7 +39,11 @@ class _Commands(click.Group):
             raise ReaderLeft from error
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="smithersd", prog_name="smithers", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context

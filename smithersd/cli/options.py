@@ -20,7 +20,10 @@ _DIGITS_MAX = 18
 
 run_argument = click.argument("run", required=False)
 store_option = click.option(
-    "--store", envvar="SMITHERS_STORE", metavar="URL", help="Where runs are kept [default: the nearest .smithers]."
+    "--store",
+    envvar="SMITHERS_STORE",
+    metavar="URL",
+    help="Where runs are kept [default: SMITHERS_STORE, else the nearest .smithers].",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")

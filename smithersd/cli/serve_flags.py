@@ -14,14 +14,27 @@ SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hos
 """Their names as parameters."""
 
 _OPTIONS = (
-    click.option("--host", default=HOST_DEFAULT, show_default=True, help="The address to serve on."),
+    click.option("--host", metavar="ADDRESS", default=HOST_DEFAULT, show_default=True, help="The address to serve on."),
     click.option(
-        "--port", default=PORT_DEFAULT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one."
+        "--port",
+        metavar="PORT",
+        default=PORT_DEFAULT,
+        show_default=True,
+        type=click.IntRange(0, 65_535),
+        help="The port to serve on, 0 for a free one.",
     ),
-    click.option("--auth-token", help="The token that clients must send [default: SMITHERS_API_KEY, else none]."),
+    click.option(
+        "--auth-token", metavar="TOKEN", help="The token that clients must send [default: SMITHERS_API_KEY, else none]."
+    ),
     click.option("--metrics/--no-metrics", default=True, show_default=True, help="Serve /metrics."),
     click.option("--insecure", is_flag=True, help="Without a token, answer other machines too."),
-    click.option("--allowed-host", "allowed_hosts", multiple=True, help="Without a token, answer under this name too."),
+    click.option(
+        "--allowed-host",
+        "allowed_hosts",
+        metavar="NAME",
+        multiple=True,
+        help="Without a token, answer under this name too.",
+    ),
 )
 
 

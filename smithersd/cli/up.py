@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import store_option
+from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
 from smithersd.core.start_mode import StartMode
@@ -16,12 +17,19 @@ from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.errors import InvalidRequest
 
+_SECTIONS = {
+    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "on_wait", "store"),
+    "Going on with a run": ("resume", "resume_or_start", "from_run", "standby", "force"),
+    "Serving it": ("serve", *SERVE_FLAGS),
+    "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
+}
 
-@click.command("up", short_help="Run a workflow, and serve it with --serve.")
+
+@click.command("up", cls=SectionedCommand, sections=_SECTIONS, short_help="Run a workflow, and serve it with --serve.")
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
 @click.option("--serve", is_flag=True, help="Serve the run over HTTP, also after it has ended.")
 @serve_flags
-@click.option("--run-id", help="The run's id [default: workflow, time and random letters].")
+@click.option("--run-id", metavar="ID", help="The run's id [default: workflow, time and random letters].")
 @click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
 @click.option("--resume", is_flag=True, help="Go on with the run of --run-id, or with the only live one.")
 @click.option("--resume-or-start", is_flag=True, help="Go on with the run of --run-id, or start it.")
@@ -29,7 +37,7 @@ from smithersd.errors import InvalidRequest
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
 @click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
-@click.option("-c", "--max-concurrency", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
+@click.option("-c", "--max-concurrency", metavar="N", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
 @click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")

@@ -1,0 +1,30 @@
+"""Help with its options under headings: a command with many of them is read like a table of contents."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+_OTHERS = "Other"
+
+
+class SectionedCommand(click.Command):
+    """A command whose help groups options; those that no section names come last, as "Other"."""
+
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **attributes: Any) -> None:
+        """`sections` names parameters by heading, in the order in which they are shown."""
+        super().__init__(*args, **attributes)
+        self._sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options section by section."""
+        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        shown = {one.name: record for one in options if (record := one.get_help_record(ctx)) is not None}
+        for title, names in self._sections.items():
+            _write(formatter, title, [shown.pop(name) for name in names])
+        _write(formatter, _OTHERS, list(shown.values()))
+
+
+def _write(formatter: click.HelpFormatter, title: str, records: list[tuple[str, str]]) -> None:
+    with formatter.section(title):
+        formatter.write_dl(records)
