@@ -77,6 +77,7 @@ def test_a_container_that_was_paused_ends_its_commands_when_it_is_back_and_was_r
     assert len(place.log("r")) == length
 
 
+@pytest.mark.slow
 def test_a_container_takes_the_run_of_another_by_force_with_a_pidfile_of_its_own(place: Place) -> None:
     place.write(FLOW)
     place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)

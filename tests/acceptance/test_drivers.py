@@ -147,7 +147,7 @@ def play(place: Place, *, count: int, steps: int, events: int) -> None:
 
 
 def test_two_drivers_that_are_stopped_woken_and_killed_write_one_log(place: Place) -> None:
-    play(place, count=2, steps=60, events=5)
+    play(place, count=2, steps=50, events=4)
 
 
 @pytest.mark.slow

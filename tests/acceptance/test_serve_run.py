@@ -59,7 +59,7 @@ def test_a_cancel_through_the_server_ends_a_run_that_nobody_drives(place: Place)
     assert server.request("/")[1]["status"] == RunStatus.CANCELLED
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_the_end_of_the_server_leaves_the_run_alone(place: Place, number: signal.Signals) -> None:
     driver = waiting_driver(place)
     server = serving(place)
@@ -83,6 +83,7 @@ def test_a_run_that_has_ended_is_served_with_the_same_token_and_flags_as_by_up(p
     assert "secret" not in server.text
 
 
+@pytest.mark.slow
 def test_a_run_or_a_port_that_is_not_there_is_said(place: Place) -> None:
     driver = waiting_driver(place)
     assert place.run("serve", "nope")[0] == 4

@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from smithersd.core.events import NodeInterrupted
 from smithersd.core.states import Interruption, RunStatus
 from tests.acceptance.place import Place, Process, until
@@ -76,6 +78,7 @@ def test_a_standby_takes_the_run_up_when_the_lease_of_a_stopped_driver_has_run_o
     assert place.lines("effects") == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_a_driver_that_was_stopped_and_not_relieved_goes_on(place: Place) -> None:
     place.write(HANGS_ONCE.replace("sleep(300)", "sleep(1)"))
     first = driver(place)
@@ -143,6 +146,7 @@ def test_a_standby_of_a_cancelled_run_ends_as_cancelled(place: Place) -> None:
     assert (first.wait(), second.wait()) == (130, 2)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_suspended_on_purpose_stays_so_until_somebody_resumes_it(place: Place) -> None:
     place.write(WAITING)
     driver(place).until_text("smithers approve")
@@ -172,6 +176,7 @@ def test_ctrl_c_ends_a_standby_and_leaves_the_run_alone(place: Place) -> None:
     assert first.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_standby_with_the_pidfile_of_the_driver_is_told_what_it_lacks(place: Place) -> None:
     place.write(WAITING)
     driver(place).until_text("smithers approve")
@@ -207,6 +212,7 @@ def test_a_standby_in_the_background_is_found_and_stopped_by_its_pidfile(place: 
     assert first.wait() == 0
 
 
+@pytest.mark.slow
 def test_down_of_a_standby_in_a_state_folder_of_its_own_leaves_the_run_to_its_driver(place: Place) -> None:
     """As on a second host: there the standby is the only process that the run has."""
     place.write(WAITING)
