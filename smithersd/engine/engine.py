@@ -206,7 +206,7 @@ class Engine:
         await self._read_inbox()
         if self._lease_is_due:
             self._lease_is_due = False
-            await self._durably(lambda: self._store.renew_lease(self.run_id, self._fence))
+            await self._insist(lambda: self._store.renew_lease(self.run_id, self._fence))
         now_ms = self._clock.now_ms()
         self._take_in(now_ms)
         self._flow.advance(now_ms)
@@ -311,8 +311,8 @@ class Engine:
             return
         self._inbox_is_new = False
         try:
-            self._apply(await self._store.driver_inbox(self.run_id, self._fence))
-        except StoreUnavailable:  # read again at the next turn; the next write tells of the fault
+            self._apply(await self._insist(lambda: self._store.driver_inbox(self.run_id, self._fence)))
+        except StoreUnavailable:  # asked to stop: the next write tells whether that can be said
             self._inbox_is_new = True
 
     def _apply(self, rows: Sequence[InboxRow]) -> None:
@@ -335,7 +335,7 @@ class Engine:
         if not (step.events or closing or self._applied):
             return
         commit = self._commit_of(step, closing)
-        committed = await self._durably(lambda: self._store.commit(commit))
+        committed = await self._insist(lambda: self._store.commit(commit))
         self._applied.clear()
         self._show(step.events)
         if closing and committed.is_closed:
@@ -360,8 +360,8 @@ class Engine:
             is_release=is_end,
         )
 
-    async def _durably(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write, again and again while the store refuses: attempts go on, nothing new starts, and it is said why.
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store, again and again while it refuses: attempts go on, nothing new starts, and it is said why.
 
         Raises:
             LeaseLost: another driver took the run.
@@ -370,7 +370,7 @@ class Engine:
         delay_s = STORE_RETRY_FIRST_S
         while True:
             try:
-                written = await write()
+                answer = await ask()
             except StoreUnavailable as error:
                 if self._hurry.is_set():
                     raise
@@ -379,7 +379,7 @@ class Engine:
                 delay_s = min(2 * delay_s, STORE_RETRY_MAX_S)
             else:
                 self._say_problem(None)
-                return written
+                return answer
 
     async def _rest(self, delay_s: float) -> None:
         """Let some time pass, unless the driver is asked to stop."""

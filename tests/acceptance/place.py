@@ -121,6 +121,11 @@ class Place:
         self.state_folder.mkdir(mode=0o700, parents=True)
         self.processes: list[Process] = []
 
+    @property
+    def store_url(self) -> str | Path:
+        """Where the runs are kept."""
+        return self.state_folder / "smithers.db"
+
     def write(self, text: str, name: str = "flow.py") -> None:
         """Write a workflow file; it need not import the usual things."""
         (self.folder / name).write_text(PRELUDE + textwrap.dedent(text))
@@ -155,7 +160,7 @@ class Place:
 
     async def _log(self, run_id: str) -> list[Recorded]:
         recorded: list[Recorded] = []
-        async with open_store(self.state_folder / "smithers.db") as store:
+        async with open_store(self.store_url) as store:
             while rows := await self._page(store, run_id, recorded):
                 recorded += rows
         assert [one.seq for one in recorded] == list(range(len(recorded))), "the log has gaps"

@@ -1,0 +1,126 @@
+"""A database that goes away under a run: tasks go on, nothing starts, it is said, and nothing is lost or doubled."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
+from tests.acceptance.place import Process, until
+from tests.postgres.host import Host
+from tests.store.backends import PostgresBackend
+from tests.store.postgres_server import PostgresServer, free_port
+
+STEPS = 60
+FLOW = f"""
+async def step(name):
+    with open("effects", "a") as file: file.write(name + "\\\\n")
+    await asyncio.sleep(0.01)
+
+async def beat():
+    while not Path("done").exists():
+        with open("beats", "a") as file: file.write("\\\\n")
+        await asyncio.sleep(0.02)
+
+@workflow
+def steps(ctx):
+    return Parallel(
+        Sequence(*(Task(f"step-{{n}}", step, f"step-{{n}}") for n in range({STEPS}))),
+        Task("beat", beat),
+    )
+""".replace("\\\\n", "\\n")
+
+
+@contextmanager
+def living_run(host: Host) -> Iterator[Process]:
+    """A served run with a task that works on and a chain of short ones; at the end it has finished, each step once."""
+    host.write(FLOW)
+    process = host.up("--run-id", "r", "--serve", "--port", "0")
+    has_done(host, 5)
+    yield process
+    (host.folder / "done").touch()
+    process.until_text("Run finished")
+    assert process.request("/ready")[0] == 200
+    assert host.lines("effects") == [f"step-{number}" for number in range(STEPS)]
+    log = host.log("r")
+    names = [one.event.node_id for one in log if isinstance(one.event, NodeFinished)]
+    assert sorted(names) == sorted([*host.lines("effects"), "beat"])
+    assert sum(isinstance(one.event, NodeStarted) for one in log) == STEPS + 1
+    assert not any(isinstance(one.event, NodeInterrupted) for one in log)
+
+
+def has_done(host: Host, count: int) -> None:
+    until(lambda: len(host.lines("effects")) >= count, "more steps")
+
+
+def waits_visibly(host: Host, process: Process) -> None:
+    """Wait until it is said everywhere that the run waits, while its task works on."""
+    process.until_text("the store refuses, the run waits")
+    until(lambda: process.request("/ready")[0] == 503, "not ready")
+    assert process.request("/health")[0] == 200
+    beats, effects = len(host.lines("beats")), len(host.lines("effects"))
+    until(lambda: len(host.lines("beats")) > beats + 5, "a task that goes on")
+    assert len(host.lines("effects")) <= effects + 1
+
+
+@pytest.fixture
+def own_host(tmp_path: Path, own_server: PostgresServer) -> Iterator[Host]:
+    """A host whose server the test may stop."""
+    made = Host(tmp_path / "here", own_server.url("postgres"))
+    yield made
+    made.end()
+
+
+def test_a_server_that_is_stopped_and_started(own_host: Host, own_server: PostgresServer) -> None:
+    with living_run(own_host) as process:
+        own_server.stop()
+        waits_visibly(own_host, process)
+        own_server.start()
+        process.until_text("the store takes writes again")
+
+
+def test_connections_that_are_cut_again_and_again(here: Host, database: PostgresBackend) -> None:
+    with living_run(here) as process:
+        while len(here.lines("effects")) < STEPS:
+            asyncio.run(database.end_sessions())
+            steps = len(here.lines("effects"))
+            has_done(here, min(steps + 4, STEPS))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_sessions_of_the_server_that_hang(here: Host, database: PostgresBackend) -> None:
+    """While they hang they may hold the run's row, and the server cannot end them."""
+    ours = "SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
+    with living_run(here) as process:
+        pids = [row[0] for row in asyncio.run(database.administer(ours))]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            waits_visibly(here, process)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)])
+def test_a_start_that_reaches_no_database_is_one_clear_error(
+    here: Host, database: PostgresBackend, flags: tuple[str, ...]
+) -> None:
+    here.write(FLOW)
+    server = database.server
+    for url, code, said in (
+        (server.url(database.database, port=free_port()), 1, "Connection refused"),
+        (server.url(database.database, password="wr0ng"), 4, "password authentication failed"),
+        (server.url("nowhere"), 4, "does not exist"),
+    ):
+        process = here.up("--run-id", "r", *flags, SMITHERS_STORE=url)
+        assert process.wait() == code
+        assert said in process.text
+        assert len(process.text.splitlines()) == 2
+        assert "wr0ng" not in process.text
+    assert not (here.state_folder / "runs").exists() or not list((here.state_folder / "runs").rglob("pid"))
