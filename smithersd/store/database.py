@@ -37,8 +37,12 @@ class Database(Protocol):
             StoreUnavailable: the database refused for a reason that may pass.
         """
 
-    def watch(self, on_change: OnChange | None) -> None:
-        """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching."""
+    def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
+        """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching.
+
+        Of requests and take-overs it is told for every run, of events at least for the runs in `followed`. Called
+        again, what was said before is replaced.
+        """
 
     async def close(self) -> None:
         """Let go of the database; transactions under way come to their end first."""

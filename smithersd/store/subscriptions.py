@@ -1,6 +1,7 @@
 """Who wants to be woken when a run has something new: notifications only wake, the store is read each time."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from smithersd.store.database import OnChange
 from smithersd.store.records import Topic
@@ -8,27 +9,34 @@ from smithersd.store.records import Topic
 Wake = Callable[[], None]
 
 
+class Watch(Protocol):
+    """A database's `watch`."""
+
+    def __call__(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
+        """Watch what others write, or watch no more."""
+
+
 class Subscriptions:
     """Wakers by run and topic. While there are any, commits of other processes are watched for."""
 
-    def __init__(self, watch: Callable[[OnChange | None], None]) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._wakes: dict[tuple[str, Topic], list[Wake]] = {}
 
     def add(self, run_id: str, topic: Topic, wake: Wake) -> Callable[[], None]:
         """Add a waker; return what takes it away again (once is enough, more do no harm)."""
-        if not self._wakes:
-            self._watch(self._on_change)
-        self._wakes.setdefault((run_id, topic), []).append(wake)
+        key = (run_id, topic)
+        self._wakes.setdefault(key, []).append(wake)
+        if len(self._wakes[key]) == 1:
+            self._watch_wanted()
 
         def remove() -> None:
-            wakes = self._wakes.get((run_id, topic), [])
+            wakes = self._wakes.get(key, [])
             if wake in wakes:
                 wakes.remove(wake)
                 if not wakes:
-                    del self._wakes[run_id, topic]
-                if not self._wakes:
-                    self._watch(None)
+                    del self._wakes[key]
+                    self._watch_wanted()
 
         return remove
 
@@ -36,6 +44,10 @@ class Subscriptions:
         """Wake those who follow this."""
         for wake in list(self._wakes.get((run_id, topic), ())):
             wake()
+
+    def _watch_wanted(self) -> None:
+        followed = frozenset(run_id for run_id, topic in self._wakes if topic is Topic.EVENTS)
+        self._watch(self._on_change if self._wakes else None, followed)
 
     def _on_change(self, run_id: str | None) -> None:
         for changed_run_id, topic in list(self._wakes):

@@ -84,7 +84,7 @@ def test_a_server_that_is_stopped_and_started(own_host: Host, own_server: Postgr
 
 
 def test_connections_that_are_cut_again_and_again(here: Host, database: PostgresBackend) -> None:
-    with living_run(here) as process:
+    with living_run(here):
         while len(here.lines("effects")) < STEPS:
             asyncio.run(database.end_sessions())
             steps = len(here.lines("effects"))

@@ -57,6 +57,14 @@ async def commit(url: str, run_id: str, seq: str) -> Any:
     return "done"
 
 
+async def take(url: str, run_id: str) -> Any:
+    """Take the run from its driver."""
+    async with open_store(url) as store:
+        await _go()
+        await store.take_lease(run_id, "{}", is_dead=lambda _: True)
+    return "done"
+
+
 async def follow(url: str, run_id: str) -> Any:
     """Wait until woken, and tell the last seq."""
     woken = asyncio.Event()
@@ -166,7 +174,7 @@ def _say(value: Any) -> None:
 
 _VERBS: dict[str, Callable[..., Awaitable[Any]]] = {
     verb.__name__: verb
-    for verb in (decide, decide_all, commit, follow, read, migrate, fill, unprivileged, fork, fork_sockets)
+    for verb in (decide, decide_all, commit, take, follow, read, migrate, fill, unprivileged, fork, fork_sockets)
 }
 
 if __name__ == "__main__":

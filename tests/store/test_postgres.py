@@ -373,7 +373,10 @@ class TestWakeUps:
         store.subscribe("run-1", Topic.EVENTS, woken.set)
 
         async def listening() -> list[object]:
-            which = "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%pg_notify($1%'"
+            which = (
+                "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+                "WHERE l.locktype = 'advisory' AND d.datname = '{database}'"
+            )
             return [row[0] for row in await postgres.administer(which)]
 
         async with asyncio.timeout(DEADLINE_S):
@@ -404,6 +407,24 @@ class TestWakeUps:
                 while len(wakes) < 6:
                     await store.check()
             assert len(wakes) == 6
+
+    @pytest.mark.usefixtures("run")
+    async def test_nobody_is_notified_of_events_that_nobody_follows(
+        self, postgres: PostgresBackend, store: Store
+    ) -> None:
+        heard: list[object] = []
+        listening = await asyncpg.connect(postgres.url)
+        try:
+            await listening.add_listener("smithers", lambda *said: heard.append(said[-1]))
+            await store.commit(step("run-1", event(1)))
+            await listening.fetchval("SELECT pg_advisory_lock_shared(729384, hashtext('run-1'))")
+            await store.commit(step("run-1", event(2)))
+            async with asyncio.timeout(DEADLINE_S):
+                while not heard:
+                    await listening.fetchval("SELECT 1")
+            assert heard == ["run-1"]
+        finally:
+            await listening.close()
 
 
 async def test_a_text_with_a_nul_is_kept_with_a_mark_in_its_place(store: Store) -> None:

@@ -53,14 +53,28 @@ async def test_a_request_wakes_the_driver_in_its_own_process(store: Store) -> No
 
 
 @pytest.mark.usefixtures("run")
-@pytest.mark.parametrize("topic", list(Topic))
-async def test_another_processs_commit_wakes(backend: Backend, store: Store, topic: Topic) -> None:
+async def test_another_processs_commit_wakes_who_follows_events(backend: Backend, store: Store) -> None:
     woken = asyncio.Event()
     async with ready_child("commit", backend.url, "run-1", 2) as child:
-        store.subscribe("run-1", topic, woken.set)
+        store.subscribe("run-1", Topic.EVENTS, woken.set)
         child.go()
         async with asyncio.timeout(DEADLINE_S):
             while (await store.run("run-1")).last_seq < 2:
+                await woken.wait()
+                woken.clear()
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("verb", [("decide", "gate", "ada", 1), ("take",)])
+async def test_another_processs_request_or_take_over_wakes_the_driver(
+    backend: Backend, store: Store, verb: tuple[str | int, ...]
+) -> None:
+    woken = asyncio.Event()
+    async with ready_child(str(verb[0]), backend.url, "run-1", *verb[1:]) as child:
+        store.subscribe("run-1", Topic.INBOX, woken.set)
+        child.go()
+        async with asyncio.timeout(DEADLINE_S):
+            while not await store.inbox("run-1") and (await store.run("run-1")).fence == 1:
                 await woken.wait()
                 woken.clear()
 

@@ -39,6 +39,13 @@ class Address:
     listen: "Address | None" = None
     """Another way to the same server that notifications can take."""
 
+    @property
+    def direct(self) -> "Address | None":
+        """A way on which a session stays ours, which notifications need; None where only a pooling proxy is known."""
+        if self.listen is not None:
+            return self.listen
+        return None if self.is_pooled else self
+
 
 def parse_address(url: str) -> Address:
     """Read a store URL.

@@ -41,19 +41,25 @@ class PostgresDatabase:
         """Run a reading transaction on the reading connection."""
         return await self._to_its_end(self._reader.read(transaction))
 
-    def watch(self, on_change: OnChange | None) -> None:
+    def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
         """Listen to what other processes commit."""
+        if on_change is None or self._is_closed:
+            self._stop_listening()
+            return
+        if self._listener is None:
+            self._listener = Listener(self._address, on_change, self._is_own)
+            self._listener.start()
+        self._listener.follow(followed)
+
+    def _stop_listening(self) -> None:
         if self._listener is not None:
             _ = self._own(self._listener.stop())
             self._listener = None
-        if on_change is not None and not self._is_closed:
-            self._listener = Listener(self._address.listen or self._address, on_change, self._is_own)
-            self._listener.start()
 
     async def close(self) -> None:
         """Let what is under way come to its end, then close all connections."""
         self._is_closed = True
-        self.watch(None)
+        self._stop_listening()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(self._writer.close(), self._reader.close())
 

@@ -1,7 +1,7 @@
 """Hearing of other processes' commits: LISTEN on a connection of its own, and a poll for as long as it hears nothing.
 
-A listener that the server or a proxy has silently cut off looks like one to which nobody speaks. So it speaks to itself
-from time to time: what it does not hear back within a moment it cannot hear from others either.
+A listener that cannot hear looks like one to which nobody speaks. So it speaks to itself at first, and asks for an
+answer from time to time. Whose events it follows it shows by a shared lock on the run's name: of others nobody tells.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Never
 
 from smithersd.config import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL_S
 from smithersd.store.database import OnChange
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _CHANNEL = "smithers"
 _CHECK_MARK = "@"
 """What a listener says to itself begins so, and no run id does."""
+_LOCKS = 729_384
+"""The class of the advisory locks by which followers are known; the migrations name it too."""
 
 
 class Listener:
@@ -32,14 +34,20 @@ class Listener:
         self._on_change = on_change
         self._is_own = is_own
         self._is_hearing = False
+        self._followed: frozenset[str] = frozenset()
         self._check = ""
         self._heard = asyncio.Event()
-        self._cut_off = asyncio.Event()
+        self._is_changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to listen."""
         self._task = asyncio.create_task(self._run(), name="smithersd-listener")
+
+    def follow(self, run_ids: frozenset[str]) -> None:
+        """Hear of the events of these runs from now on."""
+        self._followed = run_ids
+        self._is_changed.set()
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -50,7 +58,8 @@ class Listener:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             _ = group.create_task(self._poll())
-            _ = group.create_task(self._listen_always())
+            if self._address.direct is not None:
+                _ = group.create_task(self._listen_always(self._address.direct))
 
     async def _poll(self) -> None:
         while True:
@@ -58,28 +67,24 @@ class Listener:
             if not self._is_hearing:
                 self._on_change(None)
 
-    async def _listen_always(self) -> None:
+    async def _listen_always(self, address: Address) -> None:
         is_said = False
         while True:
-            why = await self._listen()
+            why = await self._listen(address)
             if self._is_hearing or not is_said:
-                _log.warning("%s: no notifications (%s), looking by itself", self._address.shown, why)
+                _log.warning("%s: no notifications (%s), looking by itself", address.shown, why)
                 is_said = True
             self._is_hearing = False
             await asyncio.sleep(LISTEN_POLL_S)
 
-    async def _listen(self) -> str:
+    async def _listen(self, address: Address) -> str:
         """Listen until that ends; return why it did."""
         driver: Driver | None = None
         try:
-            driver = await connect(self._address)
-            await self._attend(driver)
-            while await self._hears_itself(driver):
-                if not self._is_hearing:
-                    self._is_hearing = True
-                    self._on_change(None)  # whatever came while it heard nothing
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._cut_off.wait(), LISTEN_CHECK_S)
+            driver = await connect(address)
+            await self._attend(driver, address)
+            if await self._hears_itself(driver):
+                await self._hear(driver)
         except Exception as error:  # noqa: BLE001 - whatever it is, the poll carries on
             return reason(error)
         finally:
@@ -89,14 +94,12 @@ class Listener:
 
     async def _deaf(self) -> str:
         """Connected, and yet nothing is heard: most likely a proxy stands between. It is tried again after a while."""
-        self._is_hearing = False
         await asyncio.sleep(LISTEN_CHECK_S)
         return "LISTEN does not work here"
 
-    async def _attend(self, driver: Driver) -> None:
-        self._cut_off.clear()
-        driver.add_termination_listener(lambda _: self._cut_off.set())
-        async with asyncio.timeout(self._address.connect_timeout_s):
+    async def _attend(self, driver: Driver, address: Address) -> None:
+        driver.add_termination_listener(lambda _: self._is_changed.set())
+        async with asyncio.timeout(address.connect_timeout_s):
             await driver.add_listener(_CHANNEL, self._on_notification)
 
     async def _hears_itself(self, driver: Driver) -> bool:
@@ -110,8 +113,34 @@ class Listener:
             return False
         return True
 
+    async def _hear(self, driver: Driver) -> Never:
+        """Show what is followed, and see that the server is still there, until something fails."""
+        shown: frozenset[str] = frozenset()
+        while True:
+            self._is_changed.clear()
+            wanted = self._followed
+            async with asyncio.timeout(LISTEN_CHECK_TIMEOUT_S):
+                await driver.execute("SELECT 1")
+                await _show(driver, wanted, shown)
+            # Whatever came before could not be heard.
+            for run_id in wanted - shown if self._is_hearing else [None]:
+                self._on_change(run_id)
+            self._is_hearing = True
+            shown = wanted
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LISTEN_CHECK_S):
+                    await self._is_changed.wait()
+
     def _on_notification(self, _: Any, server_pid: int, __: str, payload: Any) -> None:
         if payload == self._check:
             self._heard.set()
         elif not self._is_own(server_pid) and not str(payload).startswith(_CHECK_MARK):
             self._on_change(str(payload))
+
+
+async def _show(driver: Driver, wanted: frozenset[str], shown: frozenset[str]) -> None:
+    """Take the locks of the runs that are followed, and give back those of others."""
+    for run_id in shown - wanted:
+        await driver.fetchval("SELECT pg_advisory_unlock_shared($1, hashtext($2))", _LOCKS, run_id)
+    for run_id in wanted - shown:
+        await driver.fetchval("SELECT pg_advisory_lock_shared($1, hashtext($2))", _LOCKS, run_id)

@@ -45,8 +45,8 @@ class SqliteDatabase:
         """Run a reading transaction in a reader's thread."""
         return await self._readers.submit(transaction)
 
-    def watch(self, on_change: OnChange | None) -> None:
-        """Look every 50 ms whether another process has committed."""
+    def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:  # noqa: ARG002
+        """Look every 50 ms whether another process has committed, whatever run that was for."""
         self._writer.watch(on_change)
 
     async def close(self) -> None:

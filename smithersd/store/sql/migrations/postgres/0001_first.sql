@@ -98,18 +98,31 @@ CREATE UNIQUE INDEX smithers_inbox_one_decision
   ON smithers_inbox (run_id, node_id, iteration) WHERE kind IN ('approve', 'deny');
 CREATE UNIQUE INDEX smithers_inbox_one_cancel ON smithers_inbox (run_id) WHERE kind = 'cancel';
 
--- Whoever writes wakes those who listen, at the commit; a lease's renewal wakes nobody.
-CREATE FUNCTION smithers_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Who is woken, at the commit. A notification makes commits of the whole server wait for one another, so there is none
+-- for events that nobody follows: who does holds a shared lock by the run's name (729384 is our own class of them).
+-- A request and a raised fence wake the driver in any case, a lease's renewal nobody.
+CREATE FUNCTION smithers_wake() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_notify('smithers', NEW.run_id);
   RETURN NULL;
 END
 $$;
 
+CREATE FUNCTION smithers_wake_followers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(729384, hashtext(NEW.run_id)) THEN
+    PERFORM pg_notify('smithers', NEW.run_id);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE TRIGGER smithers_runs_moved AFTER INSERT OR UPDATE OF last_seq ON smithers_runs
-  FOR EACH ROW EXECUTE FUNCTION smithers_notify();
+  FOR EACH ROW EXECUTE FUNCTION smithers_wake_followers();
+CREATE TRIGGER smithers_runs_taken AFTER UPDATE OF fence ON smithers_runs
+  FOR EACH ROW EXECUTE FUNCTION smithers_wake();
 CREATE TRIGGER smithers_inbox_filled AFTER INSERT ON smithers_inbox
-  FOR EACH ROW EXECUTE FUNCTION smithers_notify();
+  FOR EACH ROW EXECUTE FUNCTION smithers_wake();
 
 -- The payload's fields that the views show; a NUL, which JSON may hold and a text of PostgreSQL may not, is replaced.
 CREATE VIEW smithers_facts AS
