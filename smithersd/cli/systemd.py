@@ -6,7 +6,6 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +13,7 @@ from smithersd.cli.options import debug_option
 from smithersd.cli.output import say
 from smithersd.cli.up import command as up
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.daemon.environment import may_hold_password
 from smithersd.daemon.units import Instance, UnitFile, owner_of, unit_files
 from smithersd.engine import check_run_id
 from smithersd.errors import InvalidRequest
@@ -99,7 +99,7 @@ def _check(arguments: tuple[str, ...]) -> None:
         raise InvalidRequest("A unit file is no place for a token.", remedy="Put it into a file: --token-file FILE.")
     if flags["detach"]:
         raise InvalidRequest("systemd wants the process in the foreground.", remedy="Leave -d out.")
-    if urlsplit(flags["store"] or "").password:
+    if may_hold_password(flags["store"] or ""):
         raise InvalidRequest(
             "A unit file is no place for a password.", remedy="Leave it out of --store and put it into ~/.pgpass."
         )

@@ -10,7 +10,6 @@ import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from smithersd.errors import UserError
 
@@ -72,7 +71,13 @@ def _take_secret(name: str) -> str | None:
 
 
 def _store_with_password() -> tuple[str, ...]:
-    return (STORE_VARIABLE,) if urlsplit(os.environ.get(STORE_VARIABLE, "")).password else ()
+    return (STORE_VARIABLE,) if may_hold_password(os.environ.get(STORE_VARIABLE, "")) else ()
+
+
+def may_hold_password(store_url: str) -> bool:
+    """Whether there is a password in a store URL, as far as one sees that in what may be no URL at all."""
+    credentials, _, _ = store_url.partition("://")[2].rpartition("@")
+    return ":" in credentials or any(f"{option}=" in store_url for option in ("password", "listen_url"))
 
 
 def _overwrite(name: str) -> None:

@@ -4,7 +4,6 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 _NAME = "smithers"
 
@@ -44,8 +43,11 @@ def _command(*words: str, store: str | None) -> str:
 
 def _without_password(url: str) -> str:
     """What is pasted lands in the shell's history, and what is said in a log."""
-    parts = urlsplit(url)
-    return url if parts.password is None else url.replace(f":{parts.password}@", "@", 1)
+    if not url.startswith(("postgresql://", "postgres://")):
+        return url
+    from smithersd.store.postgres.address import parse_address  # noqa: PLC0415 - who uses SQLite need not load it
+
+    return parse_address(url).shown
 
 
 def _program() -> str:

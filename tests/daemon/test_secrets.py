@@ -67,4 +67,6 @@ def test_a_start_that_fails_tells_no_token(place: DaemonPlace) -> None:
 def test_a_command_to_paste_has_no_password() -> None:
     command = invocations.resume("r", "/flow.py", store="postgresql://ada:s3cret@db.example:5432/runs")
     assert command.endswith("up /flow.py --run-id r --resume --store postgresql://ada@db.example:5432/runs")
+    command = invocations.down("r", store="postgresql://db/runs?sslmode=require&password=s3cret&schema=team")
+    assert command.endswith("down r --store 'postgresql://db/runs?sslmode=require&schema=team'")
     assert invocations.down("r", store="sqlite:///my.db").endswith("down r --store sqlite:///my.db")

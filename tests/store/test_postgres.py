@@ -87,7 +87,9 @@ class TestTheAddress:
         ("url", "shown", "dsn", "password"),
         [
             ("postgresql:///db", "postgresql:///db", "postgresql:///db", None),
-            ("postgres://u:p%40@h:1,g/d?sslmode=no", "postgres://u@h:1,g/d", "postgres://u@h:1,g/d?sslmode=no", "p@"),
+            ("postgres://u:p%40@h:1,g/d", "postgres://u@h:1,g/d", "postgres://u@h:1,g/d", "p@"),
+            ("postgresql://h/d?sslmode=no", "postgresql://h/d?sslmode=no", "postgresql://h/d?sslmode=no", None),
+            ("postgresql://h/d?pooling=session", "postgresql://h/d?pooling=session", "postgresql://h/d", None),
             ("postgresql://h/db?password=x&schema=a+b", "postgresql://h/db?schema=a+b", "postgresql://h/db", "x"),
             ("postgresql://[::1]/d?host=/r", "postgresql://[::1]/d?host=%2Fr", "postgresql://[::1]/d?host=%2Fr", None),
         ],

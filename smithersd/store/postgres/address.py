@@ -4,10 +4,11 @@
 
 `schema` names the schema that holds our tables. `pooling=transaction` says that a proxy stands between which gives
 each transaction a session of its own; then `listen_url` may name the server itself, for notifications.
+`pooling=session` says that one stands between which does not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from smithersd.config import POSTGRES_CONNECT_TIMEOUT_S
@@ -21,7 +22,7 @@ _DRIVER_OPTIONS = frozenset(
     }
 )  # fmt: skip
 _OUR_OPTIONS = frozenset({"schema", "pooling", "listen_url", "connect_timeout", "password"})
-_SHOWN_OPTIONS = ("host", "port", "dbname", "schema")
+_SECRET_OPTIONS = frozenset({"password", "sslpassword"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,15 @@ class Address:
     schema: str | None
     """None: the first one on the role's search path."""
     connect_timeout_s: float
-    is_pooled: bool
+    pooling: str | None
+    """What the URL says of a proxy: "session", "transaction", None where there is none."""
     listen: "Address | None" = None
     """Another way to the same server that notifications can take."""
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether each transaction has a session of its own."""
+        return self.pooling == "transaction"
 
     @property
     def direct(self) -> "Address | None":
@@ -59,16 +66,17 @@ def parse_address(url: str) -> Address:
     credentials, at, hosts = parts.netloc.rpartition("@")
     user, colon, password = credentials.partition(":")
     bare = parts._replace(netloc=user + at + hosts)
-    address = Address(
-        shown=_with_query(bare, {name: options[name] for name in _SHOWN_OPTIONS if name in options}),
+    listen = parse_address(options["listen_url"]) if "listen_url" in options else None
+    shown = {name: value for name, value in options.items() if name not in _SECRET_OPTIONS}
+    return Address(
+        shown=_with_query(bare, shown if listen is None else {**shown, "listen_url": listen.shown}),
         dsn=_with_query(bare, {name: value for name, value in options.items() if name in _DRIVER_OPTIONS}),
         password=unquote(password) if colon else options.get("password"),
         schema=options.get("schema") or None,
         connect_timeout_s=_timeout_s(options.get("connect_timeout")),
-        is_pooled=_is_pooled(options.get("pooling")),
+        pooling=_pooling(options.get("pooling")),
+        listen=listen,
     )
-    listen_url = options.get("listen_url")
-    return address if listen_url is None else replace(address, listen=parse_address(listen_url))
 
 
 def _split(url: str) -> SplitResult:
@@ -102,9 +110,9 @@ def _timeout_s(text: str | None) -> float:
     raise StoreInvalid("The PostgreSQL URL's connect_timeout is no number.", remedy="Give whole seconds.")
 
 
-def _is_pooled(text: str | None) -> bool:
+def _pooling(text: str | None) -> str | None:
     if text in {None, "session", "transaction"}:
-        return text == "transaction"
+        return text
     raise StoreInvalid("The PostgreSQL URL's pooling is not known.", remedy="Give session or transaction.")
 
 

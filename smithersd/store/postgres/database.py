@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from smithersd.errors import SmithersError, StoreUnavailable
+from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address, parse_address
 from smithersd.store.postgres.connection import Connection
@@ -97,6 +97,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
     driver: Driver | None = None
     try:
         driver = await connect(address)
+        await _check_pooling(driver, address)
         schema = await chosen_schema(driver, address.schema)
         await migrate(driver, schema, must_exist=must_exist)
         return PostgresDatabase(address, schema, driver)
@@ -106,3 +107,18 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
         if isinstance(error, SmithersError) or not isinstance(error, Exception):
             raise
         raise refused_at_start(error, address.shown) from error
+
+
+async def _check_pooling(driver: Driver, address: Address) -> None:
+    """See that a proxy was named where there is one: it gives the connection a number that is not its session's.
+
+    Prepared statements that meet another session may be another client's: whatever that has named so would be done.
+
+    Raises:
+        StoreInvalid: the URL does not say what kind of proxy stands between.
+    """
+    if address.pooling is None and await driver.fetchval("SELECT pg_backend_pid()") != driver.get_server_pid():
+        raise StoreInvalid(
+            f"A proxy stands between here and the database {address.shown}.",
+            remedy="Say of what kind it is: ?pooling=transaction, or ?pooling=session.",
+        )
