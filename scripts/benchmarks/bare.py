@@ -14,7 +14,7 @@ from benchmarks.workflows import RUN_ID
 _EVENT = "INSERT INTO events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
 _OUTPUT = "INSERT INTO outputs (run_id, node_id, iteration, output, created_at_ms) VALUES (?, ?, ?, ?, ?)"
 _ADVANCE = "UPDATE runs SET status = ?, last_seq = ?, lease_expires_at_ms = ? WHERE run_id = ? AND fence = 1"
-_FIRST = ("runs", "inputs", "frames")
+FIRST = ("runs", "inputs", "frames")
 """The tables that a run's first transaction fills, whatever the run does."""
 
 Rows = list[tuple[Any, ...]]
@@ -39,19 +39,26 @@ class Recording:
 def recording_of(path: Path, *, ends_per_commit: int) -> Recording:
     """Read a run back; each transaction ends that many nodes and starts those that follow."""
     connection = sqlite3.connect(path)
-    first = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in _FIRST}  # noqa: S608
-    outputs = {row[1]: row for row in connection.execute("SELECT * FROM outputs")}
+    first = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FIRST}  # noqa: S608
+    outputs = connection.execute("SELECT * FROM outputs").fetchall()
+    events = connection.execute("SELECT * FROM events ORDER BY seq").fetchall()
+    connection.close()
+    return Recording(first, steps_of(events, outputs, ends_per_commit=ends_per_commit))
+
+
+def steps_of(events: Rows, outputs: Rows, *, ends_per_commit: int) -> list[Step]:
+    """Sort a run's rows into transactions, each of which ends that many nodes."""
+    output_of = {row[1]: row for row in outputs}
     steps, ends = [Step()], 0
-    for event in connection.execute("SELECT * FROM events ORDER BY seq"):
+    for event in events:
         _, _, _, kind, node_id, _ = event
         if kind == "NodeFinished":
             if ends % ends_per_commit == 0:
                 steps.append(Step())
-            steps[-1].outputs.append(outputs[node_id])
+            steps[-1].outputs.append(output_of[node_id])
             ends += 1
         steps[-1].events.append(event)
-    connection.close()
-    return Recording(first, steps)
+    return steps
 
 
 def write_s(path: Path, recording: Recording) -> float:

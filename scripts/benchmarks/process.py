@@ -60,7 +60,7 @@ async def _up(workflow: Path, folder: Path) -> AsyncIterator[tuple[float, float]
 @asynccontextmanager
 async def started(workflow: Path, folder: Path) -> AsyncIterator[tuple[int, ClientSession, float]]:
     """Start the command; yield its pid, a client of it, and the seconds to its first answer."""
-    port = _free_port()
+    port = free_port()
     begun = perf_counter()
     command = (sys.executable, "-m", "smithersd", "up", str(workflow), "--serve", "--port", str(port))
     process = await asyncio.create_subprocess_exec(
@@ -94,7 +94,8 @@ async def _ended(client: ClientSession) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

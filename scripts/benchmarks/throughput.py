@@ -1,42 +1,41 @@
 """Steps a second, ours beside the bare loop's: turn about, so that both meet the same weather."""
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.bare import recording_of, write_s
 from benchmarks.figures import Figure, Target, at_least
-from benchmarks.workflows import at_once, folder, one_after_another, run_s
-from smithersd import Workflow, open_store
+from benchmarks.grounds import Ground, SqliteGround
+from benchmarks.workflows import at_once, one_after_another, run_s
+from smithersd import Workflow
 
 WIDTH = 16
 
 
-async def measure(*, is_quick: bool) -> AsyncIterator[Figure]:
+async def measure(*, is_quick: bool, ground: Ground | None = None) -> AsyncIterator[Figure]:
     """Sequential steps against one commit each, and 16 at once against group commit."""
     count, rounds = (200, 3) if is_quick else (1_000, 7)
-    async for figure in _compared("sequential", lambda: one_after_another(count), count, rounds, 1, at_least(0.4)):
+    compared = _Comparison(ground or SqliteGround(), count, rounds)
+    async for figure in compared.figures("sequential", lambda: one_after_another(count), 1, at_least(0.4)):
         yield figure
-    async for figure in _compared(
-        f"{WIDTH} at once", lambda: at_once(count, WIDTH), count, rounds, WIDTH, at_least(0.25)
-    ):
+    async for figure in compared.figures(f"{WIDTH} at once", lambda: at_once(count, WIDTH), WIDTH, at_least(0.25)):
         yield figure
 
 
-async def _compared(
-    name: str, workflow: Callable[[], Workflow[Any]], count: int, rounds: int, ends_per_commit: int, target: Target
-) -> AsyncIterator[Figure]:
-    ours, bare = [], []
-    for _ in range(rounds):
-        with folder() as path:
-            ours.append(count / await run_s(workflow(), path / "smithers.db"))
-            bare.append(count / await _bare_s(path, ends_per_commit))
-    yield Figure(f"{name}: bare loop", bare, "steps/s")
-    yield Figure(f"{name}: smithersd", ours, "steps/s")
-    yield Figure(f"{name}: share of the limit", [a / b for a, b in zip(ours, bare, strict=True)], "", target)
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    ground: Ground
+    count: int
+    rounds: int
 
-
-async def _bare_s(path: Path, ends_per_commit: int) -> float:
-    async with open_store(path / "bare.db"):
-        pass  # the same tables, and nothing in them
-    return write_s(path / "bare.db", recording_of(path / "smithers.db", ends_per_commit=ends_per_commit))
+    async def figures(
+        self, name: str, workflow: Callable[[], Workflow[Any]], ends_per_commit: int, target: Target
+    ) -> AsyncIterator[Figure]:
+        ours, bare = [], []
+        for _ in range(self.rounds):
+            async with self.ground.empty() as url:
+                ours.append(self.count / await run_s(workflow(), url))
+                bare.append(self.count / await self.ground.bare_s(url, ends_per_commit=ends_per_commit))
+        yield Figure(f"{name}: bare loop", bare, "steps/s")
+        yield Figure(f"{name}: smithersd", ours, "steps/s")
+        yield Figure(f"{name}: share of the limit", [a / b for a, b in zip(ours, bare, strict=True)], "", target)

@@ -37,9 +37,9 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
-async def run_s(workflow: Workflow[Any], path: Path) -> float:
+async def run_s(workflow: Workflow[Any], place: Path | str) -> float:
     """Run a workflow to its end on a new store; return how long that took."""
-    async with open_store(path) as store:
+    async with open_store(place) as store:
         begun = perf_counter()
         result = await run_workflow(workflow, store=store, run_id=RUN_ID)
         taken = perf_counter() - begun
