@@ -22,6 +22,10 @@ class Network:
         self._is_refusing = False
         self._links: set[asyncio.Task[None]] = set()
 
+    def count(self, text: bytes) -> int:
+        """How many messages with this text clients have sent."""
+        return sum(message.count(text) for message in list(self.sent))
+
     def cut(self) -> None:
         """Break all connections; nobody gets through from now on."""
         self._is_refusing = True

@@ -45,6 +45,18 @@ class PostgresServer:
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", self.folder / "data", "-m", mode, "-w", "stop")
 
+    def replica(self) -> "PostgresServer":
+        """Make a server that follows this one; it has to be started."""
+        made = PostgresServer(self.binaries, self.folder / "replica", free_port())
+        made.folder.mkdir()
+        own(made.folder)
+        self._run("pg_basebackup", "-R", "-c", "fast", "-D", made.folder / "data", "-d", self.url("postgres"))
+        return made
+
+    def promote(self) -> None:
+        """Make a replica a server of its own."""
+        self._run("pg_ctl", "-D", self.folder / "data", "-w", "promote")
+
     def _run(self, program: str, *arguments: object) -> None:
         """Run a program of the server's; it refuses to run as root."""
         who = {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
@@ -64,8 +76,7 @@ def running_server() -> Iterator[PostgresServer]:
     assert package is not None
     assert package.origin is not None
     folder = Path(tempfile.mkdtemp(prefix="smithersd-pg-", dir="/tmp"))
-    if os.getuid() == 0:
-        shutil.chown(folder, _UNPRIVILEGED, _UNPRIVILEGED)
+    own(folder)
     server = PostgresServer(Path(package.origin).parent / "pginstall18" / "bin", folder, free_port())
     try:
         server.initialise()
@@ -76,6 +87,12 @@ def running_server() -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+def own(folder: Path) -> None:
+    """Make a folder the server's own."""
+    if os.getuid() == 0:
+        shutil.chown(folder, _UNPRIVILEGED, _UNPRIVILEGED)
 
 
 def free_port() -> int:
