@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from smithersd.config import BODY_BYTES_MAX, BODY_DEPTH_MAX, BODY_TIMEOUT_S
 from smithersd.core.json_text import JsonTooDeep, parse_json
@@ -24,7 +25,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError("must not hold the character NUL")
+        raise PydanticCustomError("nul", "must not hold the character NUL")  # a ValueError's message gets a prefix
     return text
 
 

@@ -67,6 +67,8 @@ async def test_what_does_not_fit_is_an_invalid_request(client: Client, story: St
 async def test_the_message_names_the_field(client: Client, story: Story) -> None:
     assert "iteration" in await refused(client, story, b'{"iteration":"0"}', 400, "INVALID_REQUEST")
     assert "decidedby" in await refused(client, story, b'{"decidedby":"x"}', 400, "INVALID_REQUEST")
+    said = await refused(client, story, b'{"note":"a\\u0000b"}', 400, "INVALID_REQUEST")
+    assert said == "The body does not fit: note: must not hold the character NUL."
 
 
 @pytest.mark.parametrize("depth", [BODY_DEPTH_MAX, 199, 205, 5_000, 200_000])
