@@ -10,8 +10,9 @@ from textwrap import indent
 
 import click
 
+from smithersd.cli.words import one_line
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
-from smithersd.errors import SmithersError
+from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
 
 
 class ReaderLeft(Exception):
@@ -48,7 +49,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
 
 
 def _say(message: str, remedy: str | None) -> None:
-    print(f"smithers: {message}", file=sys.stderr)
+    print(f"smithers: {one_line(message, length_max=MESSAGE_LENGTH_MAX)}", file=sys.stderr)
     if remedy is not None:
         print(indent(remedy, "  "), file=sys.stderr)
 

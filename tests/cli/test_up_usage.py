@@ -69,6 +69,19 @@ def test_an_empty_token_in_the_environment_is_refused_too(
     assert "token is empty" in capsys.readouterr().err
 
 
+def test_what_an_author_raises_is_one_line_unless_debugging(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "flow.py").write_text("raise RuntimeError('first\\n\\n  second \\x1b[31m\\n' + 'x' * 100_000)")
+    assert up() == 4
+    message, remedy = capsys.readouterr().err.splitlines()
+    assert "flow.py could not be imported: RuntimeError: first second" in message
+    assert "\x1b" not in message
+    assert len(message) < 10_000
+    assert remedy.startswith("  ")
+    with pytest.raises(SystemExit):
+        main(["--debug", "up", "flow.py"])
+    assert "x" * 100_000 in capsys.readouterr().err
+
+
 def test_a_host_that_is_none_begins_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert up("--serve", "--host", "no.such.host.invalid", "--run-id", "r") == 4
     assert "There is no host" in capsys.readouterr().err
