@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 
 from smithersd.config import TREE_DEPTH_MAX
-from smithersd.core.frames import ROOT_SCOPE, Tree
+from smithersd.core.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
 from smithersd.errors import WorkflowError
 
@@ -81,7 +81,7 @@ def compile_scope(child: Child, scope: str, lazy: Place | None) -> tuple[Place, 
     """Compile what a scope's function returned; `lazy` is the place that it fills (None for the root scope).
 
     Raises:
-        WorkflowError: it is no element, or nested too deeply.
+        WorkflowError: it is nested too deeply.
     """
     if lazy is None:
         return _compile(child, scope, None, (0,), ())
@@ -104,16 +104,11 @@ def _compile(child: Child, scope: str, parent: Place | None, order: Order, caps:
     return place, tree
 
 
-def _place(child: object, scope: str, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> Place:
+def _place(child: Child, scope: str, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> Place:
     path_id = "@" + ".".join(map(str, order))
     if isinstance(child, Element):
         return Place(child.id or path_id, child.kind, child, order, scope, parent, caps)
-    if callable(child):
-        return Place(path_id, LAZY, child, order, scope, parent, caps)
-    where = "The workflow function" if scope == ROOT_SCOPE else f"The lazy subtree at {scope}"
-    raise WorkflowError(
-        f"{where} returned {child!r}, which is no element.", remedy="Return a Task, a Sequence or another element."
-    )
+    return Place(path_id, LAZY, child, order, scope, parent, caps)
 
 
 def _children(child: Child) -> tuple[Child, ...]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
-from smithersd.elements import Child, Context, Workflow
+from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
 from smithersd.errors import InvalidOutput, OutputNotReady, WorkflowError
 
@@ -69,8 +69,7 @@ class Renderer:
     def learn(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
         reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
-        child: Child = self._call(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
-        return child
+        return self._child(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
 
     def glance(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
         """Render a lazy subtree without remembering anything of it.
@@ -80,8 +79,7 @@ class Renderer:
             WorkflowError: it raised.
         """
         reads = TrackedReads(self._state, self._outputs, schema_of)
-        child: Child = self._call(function, reads, f"lazy subtree at {scope}")
-        return child
+        return self._child(function, reads, f"lazy subtree at {scope}")
 
     def forget(self, scope: str) -> None:
         """Drop what a scope returned, so that it is rendered anew."""
@@ -93,10 +91,19 @@ class Renderer:
         if rendered is not None and rendered[0] is function:
             return rendered[1]
         reads = TrackedReads(self._state, self._outputs, schema_of)
-        child: Child = self._call(function, reads, what)
+        child = self._child(function, reads, what)
         self._rendered[scope] = (function, child)
         self.readers.note(scope, reads.noted)
         return child
+
+    def _child(self, function: Callable[..., Any], reads: TrackedReads, what: str) -> Child:
+        child: Child = self._call(function, reads, what)
+        if isinstance(child, Element) or callable(child):
+            return child
+        raise WorkflowError(
+            f"The {what} returned {child!r}, which is no element.",
+            remedy="Did you forget return?" if child is None else "Return a Task, a Sequence or another element.",
+        )
 
     def _call(self, function: Callable[[Context[Any]], T], reads: TrackedReads, what: str) -> T:
         context = Context[Any](input=self._input, run_id=self._state.run_id, reads=reads)

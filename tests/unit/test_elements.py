@@ -119,7 +119,6 @@ MISTAKES = [
         remedy="comes after all before it",
     ),
     mistake(lambda: Task("a", print, depends_on="a"), "'a'", "can never start", remedy="depend"),
-    mistake(lambda: None, "workflow function returned None", remedy="Return a Task"),
     mistake(lambda: Sequence([Task("a", print)]), "child of sequence", remedy="Sequence(*children)"),
     mistake(lambda: Parallel("a", id="p"), "child of parallel 'p'", remedy="Put elements"),
     mistake(lambda: Parallel(max_concurrency=0), "max_concurrency of a parallel is 0", remedy="from 1"),
@@ -196,6 +195,8 @@ MISTAKES = [
     mistake(lambda: Approval("g", metadata=[float("nan")]), "metadata of approval 'g'", remedy="plain data"),
     mistake(lambda: Approval("g", show=Sequence()), "show of approval 'g'", "no output", remedy="Name the task"),
     mistake(lambda: Approval("g", title=7), "title of approval 'g'", remedy="text"),
+    mistake(lambda: None, "workflow function 'flow' returned None, which is no element", remedy="forget return"),
+    mistake(lambda: 7, "workflow function 'flow' returned 7, which is no element", remedy="Return a Task"),
     mistake(lambda: Approval("g", show="nothing"), "approval 'g'", "'nothing'", "not in the tree", remedy="id"),
 ]
 
