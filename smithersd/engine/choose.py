@@ -61,13 +61,15 @@ async def pending_gates(store: Store, run_id: str) -> list[GateRow]:
 
 
 async def choose_gate(store: Store, run_id: str) -> GateRow:
-    """Return the only gate of a run that waits for a person.
+    """Return the only gate of a run that waits for a person, or where none does the one that was decided last.
+
+    So who says a decision again hears that it stands, or who was first.
 
     Raises:
-        ApprovalNotPending: none does.
-        ApprovalAmbiguous: several do; details list them.
+        ApprovalNotPending: none waits, and none was decided.
+        ApprovalAmbiguous: several wait; details list them.
     """
-    gates = await pending_gates(store, run_id)
+    gates = await pending_gates(store, run_id) or await _last_decided(store, run_id)
     if not gates:
         raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
     if len(gates) > 1:
@@ -77,3 +79,14 @@ async def choose_gate(store: Store, run_id: str) -> GateRow:
             details={"pending": [{"nodeId": gate.node_id, "iteration": gate.iteration} for gate in gates]},
         )
     return gates[0]
+
+
+async def _last_decided(store: Store, run_id: str) -> list[GateRow]:
+    """The gate that was decided last, if any was; a decision that waits in the inbox counts from when it came."""
+    left = {(row.node_id, row.iteration): row.created_at_ms for row in await store.inbox(run_id)}
+    decided = [
+        (at_ms, gate)
+        for gate in await store.gates(run_id)
+        if (at_ms := left.get((gate.node_id, gate.iteration), gate.decided_at_ms)) is not None
+    ]
+    return [gate for _, gate in sorted(decided, key=lambda one: one[0])[-1:]]

@@ -97,6 +97,20 @@ def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
 
 
 @pytest.mark.parametrize("is_applied", [False, True])
+def test_a_decision_again_needs_no_node_either(smithers: Smithers, is_applied: bool) -> None:  # noqa: FBT001
+    run_flow("gates", "release-1")
+    smithers("approve", "--node", "right")
+    smithers("approve", "--node", "left")
+    if is_applied:
+        run_flow("gates", "release-1", mode=StartMode.RESUME)
+    again = smithers("approve", "release-1")
+    assert (again.code, again.err) == (0, "")
+    other = smithers("deny", "release-1")
+    assert other.code == 4
+    assert "Node 'left' was already approved by ada" in other.err
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
 def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_applied: bool) -> None:  # noqa: FBT001
     run_flow("gates", "release-1")
     smithers("approve", "--node", "left", "--by", "eve", "--note", "first!")
