@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from smithersd.core.events import Recorded, decode
 from smithersd.core.fold import RunState, fold
 from smithersd.store import Store, open_store
+from smithersd.store.records import RunRow
 
 T = TypeVar("T")
 
@@ -157,6 +158,14 @@ class Place:
     def types(self, run_id: str) -> list[str]:
         """The types of a run's events."""
         return [type(one.event).__name__ for one in self.log(run_id)]
+
+    def row(self, run_id: str) -> RunRow | None:
+        """Read a run's row."""
+        return asyncio.run(self._row(run_id))
+
+    async def _row(self, run_id: str) -> RunRow | None:
+        async with open_store(self.store_url) as store:
+            return await store.find_run(run_id)
 
     async def _log(self, run_id: str) -> list[Recorded]:
         recorded: list[Recorded] = []

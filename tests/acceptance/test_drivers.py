@@ -3,10 +3,8 @@
 import json
 import random
 import signal
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -109,9 +107,8 @@ class Drivers:
         driver.is_stopped = False
 
     def _present(self) -> Driver:
-        with closing(sqlite3.connect(self._place.state_folder / "smithers.db", timeout=10)) as connection:
-            row = connection.execute("SELECT owner FROM runs").fetchone()
-        pid = None if row is None or row[0] is None else json.loads(row[0])["pid"]
+        row = self._place.row("r")
+        pid = None if row is None or row.owner is None else json.loads(row.owner)["pid"]
         return next((one for one in self.all if one.process.popen.pid == pid), self.all[0])
 
 
