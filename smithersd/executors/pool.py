@@ -1,11 +1,14 @@
 """Threads for plain functions: daemon threads, which never hold up the end of the process."""
 
 import asyncio
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
-from typing import Any
+from typing import Any, NoReturn
 
 from smithersd.executors.courier import Courier
 
@@ -70,8 +73,22 @@ class ThreadPool:
             self._jobs.put(None)
 
     def _work(self) -> None:
+        pid = os.getpid()
         while (job := self._jobs.get()) is not None:
             job()
+            if os.getpid() != pid:
+                _end_fork()
             del job  # an idle thread holds on to no author's objects
             with self._lock:
                 self._idle += 1
+
+
+def _end_fork() -> NoReturn:
+    """End a child that a job has forked and that came back from the job: no job will ever come to its queue.
+
+    It would wait for ever, with the pipes of our process open. A thread of one's own ends its child here too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # its reader has left, it is closed, or there is none
+            stream.flush()
+    os._exit(0)

@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -247,3 +249,30 @@ asyncio.run(main())
     done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, capture_output=True, text=True)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("is_raising", [False, True])
+async def test_a_forked_child_ends_with_the_function_that_forked_it(bench, until, is_raising):
+    parent = os.getpid()
+
+    def work():
+        child = os.fork()
+        if is_raising and os.getpid() != parent:
+            raise ValueError
+        return child
+
+    child = int((await bench.function(work).outcome()).output)
+    ended = []
+
+    def has_ended():
+        ended[:] = os.waitpid(child, os.WNOHANG)
+        return ended[0] == child
+
+    try:
+        await until(has_ended)
+    finally:
+        if not ended or ended[0] == 0:
+            os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
+    assert await bench.function(double, 2).outcome() == Succeeded("4")
