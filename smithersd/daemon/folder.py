@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from smithersd.errors import UserError
+
 NAME = ".smithers"
 
 
@@ -46,9 +48,19 @@ class RunFolder:
         return self.path / "told"
 
     def make(self) -> "RunFolder":
-        """Make it and the state folder around it, for their owner only."""
+        """Make it and the state folder around it, for their owner only.
+
+        Raises:
+            UserError: it cannot be made.
+        """
         for folder in (self.path.parent.parent, self.path.parent, self.path):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"The folder {str(folder)!r} cannot be made: {error.strerror}.",
+                    remedy="Start the run in a folder that you may write to: its pidfile and log lie in there.",
+                ) from error
         return self
 
     def remove_if_empty(self) -> None:

@@ -105,6 +105,17 @@ def test_a_flag_that_cannot_be_obeyed(place: DaemonPlace, flags: tuple[str, ...]
     check_nothing_is_left(place)
 
 
+def test_a_folder_that_cannot_be_written_with_a_store_elsewhere(place: DaemonPlace) -> None:
+    place.write(GATE)
+    runs = place.state_folder / "runs"
+    runs.write_text("in the way")
+    said = place.call("up", "flow.py", "-d", "--store", "sqlite:///elsewhere.db")
+    assert said.code == 4
+    assert f"The folder {str(runs)!r} cannot be made: File exists." in said.err
+    assert "Traceback" not in said.err
+    assert not place.processes_left()
+
+
 def test_a_run_that_exists_keeps_its_log(place: DaemonPlace) -> None:
     place.write(GATE)
     daemon = place.detach("--run-id", "r")
