@@ -77,8 +77,8 @@ def running_server() -> Iterator[PostgresServer]:
     assert package.origin is not None
     folder = Path(tempfile.mkdtemp(prefix="smithersd-pg-", dir="/tmp"))
     own(folder)
-    server = PostgresServer(Path(package.origin).parent / "pginstall18" / "bin", folder, free_port())
     try:
+        server = PostgresServer(_programs(Path(package.origin).parent, folder), folder, free_port())
         server.initialise()
         server.start()
         try:
@@ -87,6 +87,16 @@ def running_server() -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+def _programs(package: Path, folder: Path) -> Path:
+    """Where the server's programs lie; root's own folders may be closed to the user that they run as."""
+    if os.getuid() != 0:
+        return package / "pginstall18" / "bin"
+    for part in (package / "pginstall18", package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, folder / "wheel" / part.relative_to(package.parent))
+    return folder / "wheel" / package.name / "pginstall18" / "bin"
 
 
 def own(folder: Path) -> None:
