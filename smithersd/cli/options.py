@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from smithersd.daemon.arguments import hide_in_arguments
+from smithersd.daemon.environment import may_hold_password
 from smithersd.daemon.folder import find_state_folder
 from smithersd.errors import InvalidRequest
 
@@ -18,11 +20,26 @@ T = TypeVar("T")
 
 _DIGITS_MAX = 18
 
+
+def hide_token(_: click.Context, __: click.Parameter, token: str | None) -> str | None:
+    """Take a token that was typed from what `ps` shows; a callback of an option."""
+    if token:
+        hide_in_arguments(token)
+    return token
+
+
+def _hide_store(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    if url and may_hold_password(url):
+        hide_in_arguments(url)
+    return url
+
+
 run_argument = click.argument("run", required=False)
 store_option = click.option(
     "--store",
     envvar="SMITHERS_STORE",
     metavar="URL",
+    callback=_hide_store,
     help="Where runs are kept [default: SMITHERS_STORE, else the nearest .smithers].",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")

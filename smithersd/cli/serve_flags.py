@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from smithersd.cli.options import hide_token
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
 from smithersd.daemon.options import ServeOptions
 
@@ -24,7 +25,10 @@ _OPTIONS = (
         help="The port to serve on, 0 for a free one.",
     ),
     click.option(
-        "--auth-token", metavar="TOKEN", help="The token that clients must send [default: SMITHERS_API_KEY, else none]."
+        "--auth-token",
+        metavar="TOKEN",
+        callback=hide_token,
+        help="The token that clients must send [default: SMITHERS_API_KEY, else none].",
     ),
     click.option("--metrics/--no-metrics", default=True, show_default=True, help="Serve /metrics."),
     click.option("--insecure", is_flag=True, help="Without a token, answer other machines too."),

@@ -28,7 +28,7 @@ def hosts(tmp_path: Path, database: PostgresBackend) -> Iterator[Hosts]:
 
 
 def test_two_hosts_that_are_stopped_woken_and_killed_write_one_log(hosts: Hosts) -> None:
-    play(hosts, count=2, steps=40, events=3)
+    play(hosts, count=2, steps=20, events=1)
 
 
 @pytest.mark.slow

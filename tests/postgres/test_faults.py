@@ -107,7 +107,7 @@ def test_sessions_of_the_server_that_hang(here: Host, database: PostgresBackend)
                 os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("flags", [(), ("-d",)])
+@pytest.mark.parametrize("flags", [(), pytest.param(("-d",), marks=pytest.mark.slow)])
 def test_a_start_that_reaches_no_database_is_one_clear_error(
     here: Host, database: PostgresBackend, flags: tuple[str, ...]
 ) -> None:

@@ -32,7 +32,10 @@ def shows_password(text: str) -> bool:
     return any(form in text for form in FORMS)
 
 
-@pytest.mark.parametrize(("way", "flags"), [("user", ("-d",)), ("option", ()), ("listen_url", ("-d",))])
+@pytest.mark.parametrize(
+    ("way", "flags"),
+    [("user", ("-d",)), ("option", ()), pytest.param("listen_url", ("-d",), marks=pytest.mark.slow)],
+)
 def test_nobody_sees_the_password(here: Host, database: PostgresBackend, way: str, flags: tuple[str, ...]) -> None:
     server = database.server
     bare = f"postgresql://smith@127.0.0.1:{server.port}/{database.database}?password={quote(PASSWORD, safe='')}"
@@ -58,3 +61,14 @@ def test_nobody_sees_the_password(here: Host, database: PostgresBackend, way: st
     assert {"seen", "env"} <= {path.name for path in written}
     assert [path.name for path in written if shows_password(path.read_text(errors="replace"))] == []
     assert json.loads(said[0][1])
+
+
+def test_what_was_typed_is_not_in_the_list_of_processes(here: Host, database: PostgresBackend) -> None:
+    here.write(SPYING)
+    process = here.up("--run-id", "r", "--serve", "--port", "0", "--auth-token", "t0ken", "--store", database.url)
+    process.until_text("smithers approve")
+    shown = Path(f"/proc/{process.popen.pid}/cmdline").read_bytes().decode()
+    assert "flow.py" in shown
+    assert not shows_password(shown)
+    assert "t0ken" not in shown
+    assert process.request("/", Authorization="Bearer t0ken")[0] == 200

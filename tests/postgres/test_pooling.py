@@ -52,7 +52,7 @@ def pooled_url(tmp_path: Path, database: PostgresBackend) -> Iterator[str]:
         process.wait()
 
 
-@pytest.mark.parametrize("is_direct", [False, True])
+@pytest.mark.parametrize("is_direct", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_runs_and_decisions_pass_a_pooling_proxy(
     here: Host, there: Host, database: PostgresBackend, pooled_url: str, *, is_direct: bool
 ) -> None:
