@@ -37,6 +37,13 @@ class Database(Protocol):
             StoreUnavailable: the database refused for a reason that may pass.
         """
 
+    async def check_place(self) -> None:
+        """Return while what is open is what stands at its address; a file can be deleted or replaced meanwhile.
+
+        Raises:
+            StoreUnavailable: it is not; what would be written would be lost.
+        """
+
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
         """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching.
 

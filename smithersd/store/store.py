@@ -77,9 +77,12 @@ class Store:
     async def renew_lease(self, run_id: str, fence: int) -> None:
         """Give the lease its full time again; every commit does so too.
 
+        Only here, since a commit is to be quick, is it looked whether the store is still where it was opened.
+
         Raises:
             LeaseLost: the fence was raised.
         """
+        await self._database.check_place()
         await self._database.write(lease.renew_lease(run_id, fence, self._lease_ms))
 
     async def driver_inbox(self, run_id: str, fence: int) -> list[InboxRow]:
@@ -198,9 +201,10 @@ class Store:
         return await self._database.read(reading.is_in_inbox(run_id, inbox_id))
 
     async def check(self) -> None:
-        """Return when the store answers.
+        """Return when the store answers, and is still where it was opened.
 
         Raises:
-            StoreUnavailable: it does not.
+            StoreUnavailable: it does not, or a file was deleted or replaced.
         """
+        await self._database.check_place()
         await self._database.read(reading.ping())

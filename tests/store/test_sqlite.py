@@ -109,6 +109,49 @@ async def test_a_second_opening_in_one_process_leaves_the_first_its_locks(tmp_pa
                 assert await other.line() == seq
 
 
+async def test_a_file_that_is_moved_away_takes_no_renewal_until_it_is_back(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "runs.db", tmp_path / "elsewhere.db"
+    async with open_store(path) as store:
+        await store.commit(begin())
+        path.rename(elsewhere)
+        for asking in (store.check(), store.renew_lease("run-1", 1)):
+            with pytest.raises(StoreUnavailable, match=r"runs\.db' was deleted or moved away"):
+                await asking
+        elsewhere.rename(path)
+        await store.check()
+        await store.renew_lease("run-1", 1)
+
+
+async def test_a_file_that_another_has_replaced_takes_no_renewal(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    async with open_store(tmp_path / "other.db"):
+        pass
+    async with open_store(path) as store:
+        await store.commit(begin())
+        (tmp_path / "other.db").replace(path)
+        for asking in (store.check(), store.renew_lease("run-1", 1)):
+            with pytest.raises(StoreUnavailable, match="is another file now"):
+                await asking
+
+
+async def test_reading_a_file_that_is_gone_makes_no_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    async with open_store(path) as store:
+        await store.commit(begin())
+        path.unlink()
+        with pytest.raises(StoreUnavailable):
+            await store.run("run-1")
+    assert not path.exists()
+
+
+async def test_a_name_that_a_url_would_read_otherwise_is_only_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "50%20 #1?mode=ro&x=\udcff.db"
+    async with open_store(path) as store:
+        await store.commit(begin())
+        assert (await store.run("run-1")).run_id == "run-1"
+    assert path.exists()
+
+
 async def test_a_closed_store_says_so_instead_of_waiting(tmp_path: Path) -> None:
     async with open_store(tmp_path / "runs.db") as store:
         pass

@@ -41,6 +41,9 @@ class PostgresDatabase:
         """Run a reading transaction on the reading connection."""
         return await self._to_its_end(self._reader.read(transaction))
 
+    async def check_place(self) -> None:
+        """A server tells by itself that a database has gone."""
+
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
         """Listen to what other processes commit."""
         if on_change is None or self._is_closed:

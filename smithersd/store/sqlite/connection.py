@@ -25,8 +25,12 @@ _PRIMARY_CODE = 0xFF
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection for reading and for preparing; durable in WAL mode, so that a commit survives a power cut."""
-    connection = sqlite3.connect(path, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    """Open a connection for reading and for preparing; durable in WAL mode, so that a commit survives a power cut.
+
+    It makes no file where there is none.
+    """
+    uri = f"{path.as_uri()}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         _insist(connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S)  # it does not wait by itself
         connection.execute("PRAGMA synchronous = FULL")

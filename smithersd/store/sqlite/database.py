@@ -11,10 +11,11 @@ from typing import TypeVar
 from smithersd.errors import StoreInvalid
 from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
+from smithersd.store.sqlite.file import OpenFile
 from smithersd.store.sqlite.forks import forget, remember
 from smithersd.store.sqlite.migrations import migrate
 from smithersd.store.sqlite.threads import Readers, Writer
-from smithersd.store.statements import Transaction
+from smithersd.store.statements import Statement, Transaction
 
 T = TypeVar("T")
 
@@ -25,17 +26,17 @@ _preparing = threading.Lock()
 class SqliteDatabase:
     """An open SQLite file; `connection` is the one that will write."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, file: OpenFile, connection: sqlite3.Connection) -> None:
         loop = asyncio.get_running_loop()
-        self._path = path
+        self._file = file
         self._writer = Writer(connection, loop)
-        self._readers = Readers(path, loop)
-        remember(path)
+        self._readers = Readers(file, loop)
+        remember(file.path)
 
     @property
     def url(self) -> str:
         """The file as a store URL."""
-        return f"sqlite:///{self._path}"
+        return f"sqlite:///{self._file.path}"
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Run a transaction in the writer's thread, in one hop."""
@@ -45,6 +46,10 @@ class SqliteDatabase:
         """Run a reading transaction in a reader's thread."""
         return await self._readers.submit(transaction)
 
+    async def check_place(self) -> None:
+        """Look, in a reader's thread, whether the file is still the one at its path."""
+        await self._readers.submit(self._looking())
+
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:  # noqa: ARG002
         """Look every 50 ms whether another process has committed, whatever run that was for."""
         self._writer.watch(on_change)
@@ -53,7 +58,11 @@ class SqliteDatabase:
         """Finish what is queued and close the file."""
         await self._readers.close()
         await self._writer.close()
-        forget(self._path)
+        forget(self._file.path)
+
+    def _looking(self) -> Transaction[None]:
+        self._file.check()
+        yield Statement("ping")
 
 
 async def open_sqlite(path: Path) -> SqliteDatabase:
@@ -65,7 +74,7 @@ async def open_sqlite(path: Path) -> SqliteDatabase:
     """
     path = path.absolute()
     try:
-        return SqliteDatabase(path, await asyncio.to_thread(_prepared, path))
+        return SqliteDatabase(*await asyncio.to_thread(_prepared, path))
     except (sqlite3.Error, OSError) as error:
         raise StoreInvalid(
             f"{str(path)!r} cannot be opened as a store: {error}.",
@@ -73,7 +82,7 @@ async def open_sqlite(path: Path) -> SqliteDatabase:
         ) from error
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path) -> tuple[OpenFile, sqlite3.Connection]:
     with _preparing:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(path)
@@ -81,10 +90,10 @@ def _prepared(path: Path) -> sqlite3.Connection:
     try:
         migrate(connection)
         connection.execute("PRAGMA busy_timeout = 0")
+        return OpenFile.at(path), connection
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _create(path: Path) -> None:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import Any, TypeVar
 
 from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX
 from smithersd.errors import StoreUnavailable
 from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
+from smithersd.store.sqlite.file import OpenFile
 from smithersd.store.statements import Transaction
 
 T = TypeVar("T")
@@ -96,8 +96,8 @@ class Writer:
 class Readers:
     """A few threads that read, started as they are needed."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
-        self._path = path
+    def __init__(self, file: OpenFile, loop: asyncio.AbstractEventLoop) -> None:
+        self._file = file
         self._loop = loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._is_closed = False
@@ -136,13 +136,25 @@ class Readers:
         connection: sqlite3.Connection | None = None
         while (job := self._jobs.get()) is not None:
             try:
-                connection = connection or sqlite.connect(self._path)
-            except sqlite3.Error as error:
-                _call(self._loop, _fail, job[1], sqlite.refusal(error))
+                connection = connection or self._connected()
+            except StoreUnavailable as error:
+                _call(self._loop, _fail, job[1], error)
                 continue
             _perform(self._loop, sqlite.read, connection, job)
         if connection is not None:
             connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        """Open the file that the writer has, and no other that has come to its path.
+
+        Raises:
+            StoreUnavailable: it cannot be opened, or is not there any more.
+        """
+        self._file.check()
+        try:
+            return sqlite.connect(self._file.path)
+        except sqlite3.Error as error:
+            raise sqlite.refusal(error) from error
 
 
 def _perform(

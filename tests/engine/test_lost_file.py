@@ -1,0 +1,40 @@
+"""A SQLite file that is deleted or moved beneath a run: what would be written into it is lost, so the run waits."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smithersd import Sequence, Task, open_store, workflow
+from smithersd.core.states import RunStatus
+from smithersd.engine import prepare_run
+from tests.engine.runs import until
+
+LEASE_S = 0.3
+"""Renewed three times as often, and looked after then."""
+
+
+async def test_the_run_waits_while_its_file_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, elsewhere = tmp_path / "runs.db", tmp_path / "elsewhere.db"
+    may_end = asyncio.Event()
+    done: list[str] = []
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Sequence(Task("a", may_end.wait), Task("b", done.append, "b"))
+
+    async with open_store(path, lease_s=LEASE_S) as store:
+        engine = await prepare_run(flow, store=store, run_id="r")
+        driving = asyncio.create_task(engine.drive())
+        await until(lambda: bool(engine._live))
+        path.rename(elsewhere)
+        await until(lambda: engine.problem is not None)
+        assert "was deleted or moved away" in (engine.problem or "")
+        may_end.set()
+        elsewhere.rename(path)
+        async with asyncio.timeout(30):
+            assert await driving is RunStatus.FINISHED
+        assert done == ["b"]
+    assert "the store refuses, the run waits" in caplog.text
+    assert "takes writes again" in caplog.text
