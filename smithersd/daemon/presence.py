@@ -114,7 +114,7 @@ def read_presence(folder: RunFolder) -> Presence | None:
 
 def last_presence(folder: RunFolder) -> Presence | None:
     """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
-    return _read(folder.meta_file)
+    return _found(folder, folder.meta_file)
 
 
 def is_run_process(folder: RunFolder, pid: int) -> bool:
@@ -129,7 +129,7 @@ def stands_by(folder: RunFolder, pid: int) -> bool:
 
 def presences(folder: RunFolder) -> list[Presence]:
     """Return the processes that wrote themselves down: the one that has the run in hand, and one that stands by."""
-    found = [_read(file) for file in (folder.meta_file, folder.standby_file)]
+    found = [_found(folder, file) for file in (folder.meta_file, folder.standby_file)]
     return [presence for presence in found if presence is not None]
 
 
@@ -144,6 +144,19 @@ def forget_dead(folder: RunFolder) -> None:
         presence = _read(file)
         if presence is not None and is_owner_dead(presence.owner):
             _remove(file, presence)
+
+
+def _found(folder: RunFolder, file: Path) -> Presence | None:
+    """Read a presence; whoever moved the folder moved the files of the process with it."""
+    presence = _read(file)
+    if presence is None:
+        return None
+    pid_file, log_file = presence.pid_file, presence.log_file
+    if not Path(pid_file).exists() and folder.pid_file.exists():
+        pid_file = str(folder.pid_file)
+    if log_file is not None and not Path(log_file).exists() and folder.log_file.exists():
+        log_file = str(folder.log_file)
+    return replace(presence, pid_file=pid_file, log_file=log_file)
 
 
 def _read(file: Path) -> Presence | None:

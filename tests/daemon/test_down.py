@@ -149,6 +149,18 @@ def test_the_pidfile_of_a_run_is_found_wherever_it_is(place: DaemonPlace) -> Non
     assert not daemon.pid_file.exists()
 
 
+def test_a_process_is_found_after_its_project_was_moved(place: DaemonPlace, daemon: Daemon) -> None:
+    moved = DaemonPlace(place.folder / "moved")
+    place.state_folder.rename(moved.state_folder)
+    assert str(daemon.pid) in moved.call("ps").out
+    assert "gate asks: Go?" in moved.call("logs", "r").out
+    said = moved.call("down", "r")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(f"Run r is cancelled. Process {daemon.pid} has ended.\n")
+    assert not daemon.is_alive
+    assert moved.has_nothing_of("r")
+
+
 def test_a_beginning_is_enough_unless_several_have_it(place: DaemonPlace) -> None:
     place.write(GATE)
     place.detach("--run-id", "abc-1")
