@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from smithersd import Sequence, Store, Task, workflow
+from smithersd import Approval, Sequence, Store, Task, workflow
 from smithersd.config import LEASE_RENEWALS
 from smithersd.core import events
 from smithersd.core.states import Interruption, RunStatus
 from smithersd.engine import Engine, StartMode, prepare_run, read_state
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from tests.engine.mortal import MortalStore
-from tests.engine.runs import DEADLINE_S, crash_when, driven, events_of, node, run, story, until, until_state
+from tests.engine.runs import DEADLINE_S, crash_when, decide, driven, events_of, node, run, story, until, until_state
 
 
 async def test_a_run_that_is_driven_is_not_taken_without_force(store: Store, other_store: Store) -> None:
@@ -241,6 +241,38 @@ class CutOffStore(Store):
             call.close()
             raise StoreUnavailable("it is cut off")
         return await call
+
+
+class UnreadableInbox(Store):
+    """A store whose inbox cannot be read so many times."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store._database, lease_s=3_600)
+        self.refusals = 0
+
+    async def driver_inbox(self, run_id: str, fence: int) -> Any:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreUnavailable("no reading now")
+        return await super().driver_inbox(run_id, fence)
+
+
+async def test_an_inbox_that_could_not_be_read_is_read_again_before_the_leases_renewal(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        return Approval("gate")
+
+    unreadable = UnreadableInbox(store)
+    engine = await prepare_run(flow, store=unreadable, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
+    unreadable.refusals = 2
+    await decide(unreadable, "gate")
+    async with asyncio.timeout(DEADLINE_S):
+        assert await driving is RunStatus.FINISHED
+    assert "no reading now" in caplog.text
 
 
 def two_steps(effects: list[str], *, beats: int) -> Any:

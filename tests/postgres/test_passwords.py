@@ -34,7 +34,11 @@ def shows_password(text: str) -> bool:
 
 @pytest.mark.parametrize(
     ("way", "flags"),
-    [("user", ("-d",)), ("option", ()), pytest.param("listen_url", ("-d",), marks=pytest.mark.slow)],
+    [
+        ("user", ("-d",)),
+        pytest.param("option", (), marks=pytest.mark.slow),
+        pytest.param("listen_url", ("-d",), marks=pytest.mark.slow),
+    ],
 )
 def test_nobody_sees_the_password(here: Host, database: PostgresBackend, way: str, flags: tuple[str, ...]) -> None:
     server = database.server

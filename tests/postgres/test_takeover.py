@@ -112,6 +112,7 @@ def test_a_host_that_was_cut_off_and_not_relieved_goes_on(cut_off: Host, way: Ne
     assert not interruptions(cut_off)
 
 
+@pytest.mark.slow
 def test_force_on_another_host_relieves_at_once(here: Host, there: Host) -> None:
     here.write(TICKING)
     first = here.up("--run-id", "r", "--lease", "60")
