@@ -92,6 +92,7 @@ class _Service:
         self._engine: Engine | None = None
         self._stopped_by: signal.Signals | None = None
         self._is_stopped = asyncio.Event()
+        self._is_settled = asyncio.Event()
         self._has_stood_by = False
         self._began_on_terminal = has_terminal()
         self._abort = asyncio.Event()
@@ -187,6 +188,7 @@ class _Service:
             run_id=run_id,
             abort=self._abort,
             warn=self._report.warn,
+            is_settled=self._is_settled,
         )
 
     async def _prepared(self, store: Store, run_id: str, url: str | None, announcement: Announcement) -> Engine | None:
@@ -204,6 +206,7 @@ class _Service:
     def _stand_by(self, row: RunRow, url: str | None, announcement: Announcement) -> None:
         fitting_input(self._source.workflow, row, self._input)  # rather now than when it is needed
         self._has_stood_by = True
+        self._is_settled.set()
         announcement.stand_by()
         self._report.stand_by(StandingBy(row.run_id, self._options.workflow, driver_name(row), url))
 
@@ -225,6 +228,7 @@ class _Service:
 
     def _take(self, begun: Begun) -> None:
         self._engine = engine = begun.engine
+        self._is_settled.set()
         self._report.begin(begun)
         engine.observe(self._show)
         if self._stopped_by is not None:

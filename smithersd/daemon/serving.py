@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
 from smithersd.daemon.options import ServeOptions
 from smithersd.serve import create_serve_app, serving
 from smithersd.serve.auth import is_loopback, token_of
+from smithersd.serve.middlewares import OPEN_ROUTES
 from smithersd.store import Store
 
 
@@ -38,10 +42,12 @@ async def served(
     run_id: str,
     abort: asyncio.Event,
     warn: Callable[[str], None],
+    is_settled: asyncio.Event | None = None,
 ) -> AsyncIterator[str]:
     """Serve a run, which need not have begun, while the `with` lasts; give the URL.
 
     Sockets that listen already take the place of host and port. `warn` is told where other machines may reach it.
+    Until `is_settled` (that the run has begun, or why it has not) requests wait, but for those of probes.
 
     Raises:
         UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
@@ -56,10 +62,28 @@ async def served(
         insecure=options.is_insecure,
         allowed_hosts=options.allowed_hosts,
     )
+    if is_settled is not None:
+        app.middlewares.append(_waiting_for(is_settled))
     async with serving(app, options.host, options.port, sockets=sockets) as server:
         for host in _public_hosts(options.host, sockets) if options.auth_token is None else ():
             warn(_exposure(host, options))
-        yield server.url
+        try:
+            yield server.url
+        finally:
+            if is_settled is not None:
+                is_settled.set()
+
+
+def _waiting_for(is_settled: asyncio.Event) -> Middleware:
+    """With socket activation the request that starts the process comes before the run that it asks for."""
+
+    @web.middleware
+    async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_ROUTES:
+            await is_settled.wait()
+        return await handler(request)
+
+    return wait
 
 
 def _public_hosts(host: str, sockets: Sequence[socket.socket]) -> list[str]:

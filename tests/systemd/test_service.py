@@ -126,7 +126,7 @@ def test_a_request_that_came_before_the_service_is_answered_by_it(service):
     run.manager.systemctl("start", run.socket)
     assert run.show("ActiveState") == "inactive"
 
-    assert run.request("/health") == {"ok": True}
+    assert run.request("/")["runId"] == run.run_id
     run.await_status("waiting-approval")
 
 
