@@ -94,3 +94,19 @@ def checked_text(text: str, flag: str) -> str:
     except UnicodeEncodeError:
         raise InvalidRequest(f"What {flag} was given is not UTF-8.", remedy="Set the terminal to UTF-8.") from None
     return text
+
+
+def checked_path(path: str) -> str:
+    """Refuse a path that is no UTF-8: neither the store nor a client could hold it.
+
+    Raises:
+        InvalidRequest: naming the path.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"The path {path!r} is not UTF-8.",
+            remedy="Rename it; or, if it only reads so in this environment, set PYTHONUTF8=1 or a UTF-8 locale.",
+        ) from None
+    return path

@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
-from smithersd.cli.options import store_option
+from smithersd.cli.options import checked_path, checked_text, store_option
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
@@ -85,9 +85,12 @@ def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
 
 
 def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool) -> ServiceOptions:
+    checked_path(str(Path(flags["workflow"]).absolute()))
+    for name in ("store", "from_run", "on_wait", "pid_file", "log_file"):
+        checked_text(flags[name] or "", _flag(name))
     return ServiceOptions(
         workflow=flags["workflow"],
-        state_folder=str(find_state_folder().path),
+        state_folder=checked_path(str(find_state_folder().path)),
         store=flags["store"] or None,
         run_id=flags["run_id"],
         mode=_mode(flags),

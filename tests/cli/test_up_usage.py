@@ -48,6 +48,11 @@ def up(*flags: str) -> int:
         (("--input", "7"), "input of workflow"),
         (("--max-concurrency", "0"), "--max-concurrency"),
         (("--nonsense",), "--nonsense"),
+        (("--pid-file", "\udcff"), "--pid-file was given is not UTF-8"),
+        (("--log-file", "\udcff"), "--log-file was given is not UTF-8"),
+        (("--on-wait", "\udcff"), "--on-wait was given is not UTF-8"),
+        (("--store", "sqlite:///\udcff.db"), "--store was given is not UTF-8"),
+        (("--from", "\udcff"), "--from was given is not UTF-8"),
     ],
 )
 def test_a_usage_error_exits_with_4_says_what_is_wrong_and_makes_nothing(
@@ -67,6 +72,22 @@ def test_an_empty_token_in_the_environment_is_refused_too(
     monkeypatch.setenv("SMITHERS_API_KEY", "")
     assert up("--serve") == 4
     assert "token is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)])
+def test_a_folder_whose_name_is_not_utf_8_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...]
+) -> None:
+    odd = folder / "caf\udce9"
+    odd.mkdir()
+    (odd / "flow.py").write_text(FLOW)
+    monkeypatch.chdir(odd)
+    assert up(*flags) == 4
+    message, remedy = capsys.readouterr().err.splitlines()
+    assert "caf\\udce9" in message
+    assert "is not UTF-8" in message
+    assert "PYTHONUTF8" in remedy
+    assert [path.name for path in odd.iterdir()] == ["flow.py"]
 
 
 def test_what_an_author_raises_is_one_line_unless_debugging(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
