@@ -1,74 +1,19 @@
 """The command line: one file a command. What people type and what they read."""
 
-import os
 import sys
-from importlib import import_module
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import click
-
-from smithersd.cli.failures import ReaderLeft, exiting
-from smithersd.daemon.exit_codes import ExitCode
-
-_COMMANDS = (
-    *("up", "down", "approve", "deny", "cancel", "serve"),
-    *("ps", "inspect", "events", "logs", "graph", "prune", "systemd"),
-)
-"""The commands in the order in which --help lists them; each is `command` of the module of its name."""
-
-
-class _Commands(click.Group):
-    """Loads a command only when it is asked for: `smithers ps` needs no web server."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"smithersd.cli.{cmd_name}").command
-        return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; that its reader has left is ours to handle, click would call it a failure."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise ReaderLeft from error
-
-
-@click.group(
-    cls=_Commands,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(package_name="smithersd", prog_name="smithers", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Add the traceback to an error.")
-@click.pass_context
-def smithers(context: click.Context, *, debug: bool) -> None:
-    """Run a durable workflow as a service, and watch, decide and stop it."""
-    context.obj = debug
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-        context.exit(ExitCode.USAGE)
+_INTERRUPTED = 130
+"""As the exit code of that name, whose module may not be there yet."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and end the process with its exit code."""
-    _fill_streams()
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
-    given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
-    with exiting(is_debugging="--debug" in (sys.argv[1:] if arguments is None else arguments)):
-        code = smithers.main(**given) or ExitCode.FINISHED
-        sys.stdout.flush()
-        sys.exit(code)
+    """Run a command and end the process with its exit code.
 
-
-def _fill_streams() -> None:
-    """Where a stream is closed (`smithers ... >&-`), what is said goes nowhere."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as we live
+    Nothing is imported before, so that Ctrl+C amid the imports leaves no traceback.
+    """
+    try:
+        from smithersd.cli.group import run  # noqa: PLC0415 - as said above
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    run(arguments)

@@ -11,7 +11,7 @@ from contextlib import suppress
 import click
 import pytest
 
-from smithersd.cli import smithers as group
+from smithersd.cli.group import smithers as group
 from smithersd.core.states import NodeState
 from tests.cli.conftest import DEADLINE_S, Said, run_flow
 
@@ -99,3 +99,14 @@ def test_debug_adds_the_traceback(smithers: Smithers) -> None:
     assert "Traceback" not in smithers("inspect", "nope").err
     assert "Traceback" in smithers("inspect", "nope", "--debug").err
     assert "Traceback" in smithers("--debug", "inspect", "nope").err
+
+
+@pytest.mark.parametrize("module", ["click", "pydantic", "smithersd.cli.ps"])
+def test_ctrl_c_amid_the_imports_leaves_no_traceback(module: str) -> None:
+    program = (
+        "import sys\nclass Interrupt:\n    def find_spec(name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt)\nfrom smithersd.cli import main\nmain(['ps'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")

@@ -9,7 +9,7 @@ import pytest
 
 import smithersd
 from smithersd import create_serve_app, open_store
-from smithersd.cli import smithers
+from smithersd.cli.group import smithers
 from smithersd.core.events import EVENT_TYPES
 from smithersd.core.states import RunStatus
 from smithersd.daemon.exit_codes import ExitCode
