@@ -43,6 +43,7 @@ def small_disk(own_server: PostgresServer) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_the_server_pauses_the_run_until_there_is_room(
     tmp_path: Path, own_server: PostgresServer, small_disk: Path
 ) -> None:

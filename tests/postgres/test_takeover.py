@@ -63,6 +63,7 @@ def ends_as_loser(host: Host, process: Process, length: int) -> None:
     assert not host.processes_left()
 
 
+@pytest.mark.slow
 def test_a_killed_host_is_relieved(here: Host, there: Host) -> None:
     first = ticking(here)
     second = standing_by(there)

@@ -70,6 +70,7 @@ def test_another_host_serves_the_run(driver: Process, there: Host) -> None:
     assert server.request("/")[1]["status"] == RunStatus.FINISHED
 
 
+@pytest.mark.slow
 def test_a_run_that_was_suspended_here_is_resumed_there(driver: Process, here: Host, there: Host) -> None:
     driver.signal(signal.SIGTERM)
     assert driver.wait() == 143
