@@ -120,5 +120,7 @@ ON_WAIT_TIMEOUT_S = 30.0
 """How long the command of --on-wait may take; then it is killed."""
 STOP_TIMEOUT_S_DEFAULT = 30.0
 STOP_POLL_S = 0.05
+UNKNOWN_HOLDER_S = 1.0
+"""How long a process that holds a run's pidfile may take to be known as the run's, or to let go of it."""
 RUNS_LISTED_MAX = 10_000
 LOG_POLL_S = 0.2

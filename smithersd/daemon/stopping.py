@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from smithersd.config import FORCED_STOP_S, STOP_POLL_S
+from smithersd.config import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.pidfile import Holder, holder_of, remove_stale
+from smithersd.daemon.pidfile import Holder, held_pid, holder_of, remove_stale
 from smithersd.daemon.presence import forget_dead, is_run_process, stands_by
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive
@@ -61,8 +61,9 @@ async def stop_run(store: Store, run_id: str, folder: RunFolder, pid_file: Path,
     async with _alone(folder, wish.timeout_s):
         with holder_of(pid_file) as holder:
             pid = None if holder is None else holder.pid
+            is_there = holder is not None and await _is_known(holder, run_id, folder, pid_file)
             is_standby = pid is not None and stands_by(folder, pid)
-            is_killed = holder is not None and await _end(store, run_id, _checked(holder, run_id, folder), wish)
+            is_killed = holder is not None and is_there and await _end(store, run_id, holder, wish)
         was_stale = _clear_away(pid_file, folder) and pid is None
         status = await _settle(store, run_id, wish, is_standby=is_standby)
     return Stopped(run_id, status, before is not None and before.status.is_final, pid, is_killed, was_stale)
@@ -79,14 +80,24 @@ async def end_process(folder: RunFolder, pid_file: Path) -> None:
             await _has_ended(holder, FORCED_STOP_S)
 
 
-def _checked(holder: Holder, run_id: str, folder: RunFolder) -> Holder:
-    """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces."""
-    if not is_run_process(folder, holder.pid):
+async def _is_known(holder: Holder, run_id: str, folder: RunFolder, pid_file: Path) -> bool:
+    """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces.
+
+    For a moment at its beginning and at its end a process holds its pidfile and is not written down. Return False when
+    it has let go of it.
+    """
+    try:
+        async with asyncio.timeout(UNKNOWN_HOLDER_S):
+            while not is_run_process(folder, holder.pid):
+                if held_pid(pid_file) != holder.pid:
+                    return False
+                await asyncio.sleep(STOP_POLL_S)
+            return True
+    except TimeoutError:
         raise NotStopped(
             f"The process that holds the pidfile of run {run_id!r} is not known as its own on this machine.",
             remedy="Stop it where it runs (another container or host), or try again if it is just starting.",
-        )
-    return holder
+        ) from None
 
 
 def _clear_away(pid_file: Path, folder: RunFolder) -> bool:

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +14,14 @@ GATE = """
 @workflow
 def waiting(ctx):
     return Approval("gate", title="Go?")
+"""
+LETTING_GO = """
+import fcntl, os, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(os.getpid(), file=file, flush=True)
+print("held", flush=True)
+time.sleep(0.3)
 """
 STUCK = """
 def never_ends():
@@ -106,6 +115,19 @@ def test_a_pidfile_that_a_foreign_program_holds_is_respected(place: DaemonPlace,
     assert foreign.is_alive
     assert daemon.is_alive
     assert place.status("foreign") == place.status("r") == "waiting-approval"
+
+
+def test_a_process_that_is_about_to_let_go_of_its_pidfile_is_waited_for(place: DaemonPlace, daemon: Daemon) -> None:
+    """It has crossed itself out already, and is gone in a moment."""
+    assert place.call("down", "r", "--suspend").code == 0
+    with subprocess.Popen([sys.executable, "-c", LETTING_GO, str(daemon.pid_file)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        said = place.call("down", "r")
+    assert said.code == 0, said.err
+    assert process.returncode == 0
+    assert place.status("r") == "cancelled"
+    assert place.has_nothing_of("r")
 
 
 def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPlace) -> None:

@@ -72,6 +72,7 @@ def test_a_log_file_is_chosen_and_found_again(place: DaemonPlace) -> None:
     assert not (place.state_folder / "runs" / "r" / "log").exists()
     place.write(STORY)
     again = place.serve("--run-id", "again", "--log-file", "my.log")
+    again.until_log("run waiting-approval")
     assert place.call("logs", "again").out == again.log
     assert "run started: story" in again.log.split("\n", 1)[0] or "r " in again.log
 
