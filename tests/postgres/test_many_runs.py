@@ -68,9 +68,10 @@ def test_a_run_that_waits_costs_its_leases_renewal_and_nothing_else(cut_off: Hos
     lease_s, renewals = 0.6, 5
     cut_off.up("--run-id", "r", "--lease", str(lease_s)).until_text("smithers approve")
     until(lambda: any(b"pg_notify" in message for message in way.sent), "the listener's beginning")
-    until(lambda: way.count(b"BEGIN") >= 4, "the first renewal, which prepares its statements")
+    prepared = way.count(b"BEGIN") + 2
+    until(lambda: way.count(b"BEGIN") >= prepared, "renewals that prepare their statements")
     begun_s, way.sent[:] = time.monotonic(), []
     until(lambda: way.count(b"BEGIN") >= renewals, "some renewals")
-    assert time.monotonic() - begun_s > (renewals - 2) * lease_s / LEASE_RENEWALS
-    assert way.count(b"BEGIN") == renewals
-    assert len(way.sent) <= 5 * renewals + 2
+    sent, count = len(way.sent), way.count(b"BEGIN")
+    assert count <= (time.monotonic() - begun_s) * LEASE_RENEWALS / lease_s + 1
+    assert sent <= 5 * (count + 1)
