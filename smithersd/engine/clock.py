@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that nobody puts; where there is such a one it goes on while the machine sleeps."""
+
 
 class Alarm(Protocol):
     """Wakes somebody at a time that may be moved."""
@@ -30,11 +33,24 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, followed forward only.
+
+    Due times are told by it: if it were followed when somebody puts it back by an hour, a retry that is due in a
+    second would wait for that hour too.
+    """
+
+    def __init__(self) -> None:
+        self._ahead_ns = self._measure_ns()
 
     def now_ms(self) -> int:
-        """Return the time."""
-        return time.time_ns() // 1_000_000
+        """Return the time; for as long as this object lives it never goes back."""
+        self._ahead_ns = max(self._ahead_ns, self._measure_ns())
+        return (time.clock_gettime_ns(_STEADY) + self._ahead_ns) // 1_000_000
+
+    @staticmethod
+    def _measure_ns() -> int:
+        """How far the machine's clock is ahead of the steady one; whatever time passes in between only lessens it."""
+        return time.time_ns() - time.clock_gettime_ns(_STEADY)
 
     def alarm(self, ring: Callable[[], None]) -> "TimerAlarm":
         """Return an alarm on the running loop."""

@@ -1,0 +1,56 @@
+"""The machine's clock is put forward and back while a run goes on."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from smithersd import Store, Task, workflow
+from smithersd.core.states import RunStatus
+from smithersd.engine import SystemClock, prepare_run
+from tests.engine.runs import log
+
+HOUR_MS = 3_600_000
+_NS = 1_000_000
+
+
+@pytest.fixture
+def put_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Put the machine's clock forward or back, by this many milliseconds from what it really is."""
+    now_ns = time.time_ns
+    return lambda ahead_ms: monkeypatch.setattr(time, "time_ns", lambda: now_ns() + ahead_ms * _NS)
+
+
+async def test_a_retry_does_not_wait_for_the_hour_that_the_clock_was_put_back(
+    store: Store, put_clock: Callable[[int], None]
+) -> None:
+    tries: list[int] = []
+
+    async def fails_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            put_clock(-HOUR_MS)
+            raise ValueError
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Task("a", fails_once, retries=1, retry_delay=0.01)
+
+    engine = await prepare_run(flow, store=store, run_id="r")
+    async with asyncio.timeout(10):
+        assert await engine.drive() is RunStatus.FINISHED
+    times = [one.timestamp_ms for one in await log(store)]
+    assert times == sorted(times)
+    assert times[-1] - times[0] < HOUR_MS
+
+
+def test_it_follows_a_clock_that_is_put_forward_and_never_goes_back(put_clock: Callable[[int], None]) -> None:
+    clock = SystemClock()
+    before_ms = clock.now_ms()
+    put_clock(HOUR_MS)
+    assert HOUR_MS <= clock.now_ms() - before_ms < 2 * HOUR_MS
+    put_clock(0)
+    assert HOUR_MS <= clock.now_ms() - before_ms < 2 * HOUR_MS
+    assert SystemClock().now_ms() - before_ms < HOUR_MS, "who comes later is not concerned"
