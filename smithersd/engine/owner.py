@@ -41,6 +41,12 @@ class Owner:
         return (self.host, self.boot_id, self.pid_namespace) == (here.host, here.boot_id, here.pid_namespace)
 
     @property
+    def may_be_from_before_a_reboot(self) -> bool:
+        """Whether it had our host's name under another boot: dead, unless another host has the same name."""
+        here = current_owner()
+        return self.host == here.host and self.boot_id != here.boot_id
+
+    @property
     def is_alive(self) -> bool:
         """Whether a local owner's process still runs; a zombie does not."""
         return _start_time(self.pid) == self.start_time

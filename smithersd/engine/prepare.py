@@ -5,6 +5,7 @@ The first rendering comes before anything is written, so that a workflow that ca
 
 import asyncio
 import json
+import logging
 import random
 from contextlib import suppress
 from typing import Any, Final
@@ -21,11 +22,11 @@ from smithersd.elements.containers import checked_limit
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
 from smithersd.engine.leftovers import end_leftovers
-from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_text
+from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.source import WorkflowSource
-from smithersd.errors import InvalidInput, InvalidRequest, RunExists, StoreUnavailable, UserError
+from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.store import Store
-from smithersd.store.records import NewRun, RunRow
+from smithersd.store.records import Lease, NewRun, RunRow
 
 
 class Unset:
@@ -36,6 +37,10 @@ UNSET: Final = Unset()
 """No input was given, which is not the same as the input None."""
 
 _FIRST_FENCE = 1
+_LEASE_MARGIN_MS = 50
+"""Beyond the end of a lease that is waited for: the store's clock is read in milliseconds."""
+
+_log = logging.getLogger(__name__)
 
 
 async def prepare_run(
@@ -60,7 +65,7 @@ async def prepare_run(
     Raises:
         RunExists: the mode is NEW and the id is taken.
         RunNotFound: the mode is RESUME (or `from_run_id` is given) and there is no such run.
-        RunIsDriven: another process drives the run.
+        RunIsDriven: another process drives the run (just after a reboot: and has renewed its lease since).
         InvalidInput, WorkflowError, UserError: what the author or the operator must mend; nothing was written.
     """
     if isinstance(source, Workflow):
@@ -152,9 +157,7 @@ class _Start:
         text = fitting_input(self._workflow, row, self._input)
         if row.status.is_final:
             return await self._ended(row, text)
-        lease = await self._store.take_lease(
-            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
-        )
+        lease = await self._lease(row, force=force)
         if lease.run.status.is_final:  # it ended in this moment
             await self._store.release_lease(self._run_id, lease.fence)
             return await self._ended(lease.run, text)
@@ -175,6 +178,25 @@ class _Start:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
                 await self._store.release_lease(self._run_id, lease.fence)
             raise
+
+    async def _lease(self, row: RunRow, *, force: bool) -> Lease:
+        """Take the lease; just after a reboot of this host wait for the one from before it to run out."""
+        try:
+            return await self._take_lease(force=force)
+        except RunIsDriven:
+            if row.owner is None or not owner_from(row.owner).may_be_from_before_a_reboot:
+                raise
+        rest_s = ((row.lease_expires_at_ms or 0) - row.store_now_ms + _LEASE_MARGIN_MS) / 1000
+        _log.warning(
+            "%s: its driver seems to be from before a reboot; waiting %.0f s for its lease", row.run_id, rest_s
+        )
+        await asyncio.sleep(rest_s)
+        return await self._take_lease(force=force)
+
+    async def _take_lease(self, *, force: bool) -> Lease:
+        return await self._store.take_lease(
+            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
+        )
 
     async def _ended(self, row: RunRow, input_text: str) -> Engine:
         return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), row.fence)

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from smithersd import Approval, Sequence, Store, Task, workflow
+from smithersd import Approval, Sequence, Store, Task, open_store, workflow
 from smithersd.config import LEASE_RENEWALS
 from smithersd.core import events
 from smithersd.core.states import Interruption, RunStatus
-from smithersd.engine import Engine, StartMode, prepare_run, read_state
+from smithersd.engine import Engine, StartMode, current_owner, prepare_run, read_state
+from smithersd.engine.owner import owner_text
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from tests.engine.mortal import MortalStore
 from tests.engine.runs import DEADLINE_S, crash_when, decide, driven, events_of, node, run, story, until, until_state
@@ -331,3 +334,43 @@ async def test_a_driver_that_was_cut_off_and_replaced_interrupts_its_tasks_when_
     assert len(effects) == seen, "it went on after the lease was lost"
     assert (await other_store.run("r")).last_seq == length
     await cancelled(other)
+
+
+def from_before_a_reboot() -> str:
+    """An owner with our host's name that no process of this boot can be."""
+    return owner_text(replace(current_owner(), boot_id="another"))
+
+
+async def test_just_after_a_reboot_the_lease_from_before_it_is_waited_for(tmp_path: Path) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        return Sequence(Task("a", lambda: 1), Approval("gate"))
+
+    async with open_store(tmp_path / "runs.db", lease_s=1) as store:
+        await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
+        await store.take_lease("r", from_before_a_reboot(), is_dead=lambda _: True)
+        engine = await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        await decide(store, "gate")
+        assert await engine.drive() is RunStatus.FINISHED
+
+
+async def test_a_host_of_our_name_that_renews_its_lease_is_not_taken_for_one_from_before_a_reboot(
+    tmp_path: Path,
+) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        return Approval("gate")
+
+    async with open_store(tmp_path / "runs.db", lease_s=1) as store:
+        await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
+        lease = await store.take_lease("r", from_before_a_reboot(), is_dead=lambda _: True)
+
+        async def renew() -> None:
+            while True:
+                await store.renew_lease("r", lease.fence)
+                await asyncio.sleep(0.2)
+
+        renewing = asyncio.create_task(renew())
+        with pytest.raises(RunIsDriven):
+            await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        renewing.cancel()
