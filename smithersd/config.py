@@ -15,6 +15,10 @@ TREE_DEPTH_MAX = 100
 OUTPUT_BYTES_MAX = 10 * MIB
 INPUT_BYTES_MAX = 1 * MIB
 RUN_ID_LENGTH_MAX = 200
+LABEL_BYTES_MAX = 1 * KIB
+"""Bytes of a node's label, and of a gate's title."""
+GATE_TEXT_BYTES_MAX = 64 * KIB
+"""Bytes of a gate's summary, and of its metadata as JSON; what is larger belongs into the output that it shows."""
 MAX_CONCURRENCY_DEFAULT = 4
 RETRY_DELAY_S_DEFAULT = 1.0
 RETRY_MAX_DELAY_S_DEFAULT = 300.0

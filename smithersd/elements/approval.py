@@ -6,7 +6,8 @@ from typing import Any
 import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
-from smithersd.elements.element import Condition, Element, Node, Reference, References
+from smithersd.config import GATE_TEXT_BYTES_MAX, LABEL_BYTES_MAX
+from smithersd.elements.element import Condition, Element, Node, Reference, References, check_text
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.elements.schema import Schema
 from smithersd.errors import WorkflowError
@@ -63,9 +64,8 @@ class Approval(Node[Decision]):
         self.show = _checked_show(show, id)
         self.metadata = _checked_metadata(metadata, id)
         self.on_deny = _checked_on_deny(on_deny, id)
-        for name, text in (("title", self.title), ("summary", self.summary)):
-            if text is not None and not isinstance(text, str):
-                raise WorkflowError(f"{name} of approval {id!r} is {text!r}.", remedy="Give a text.")
+        check_text(title, f"title of approval {id!r}", bytes_max=LABEL_BYTES_MAX)
+        check_text(summary, f"summary of approval {id!r}", bytes_max=GATE_TEXT_BYTES_MAX)
 
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before: what is shown, and depends_on."""
@@ -89,11 +89,17 @@ def _checked_show(show: object, id: str) -> str | None:
 def _checked_metadata(metadata: object, id: str) -> Any:
     try:
         text = pydantic_core.to_json(metadata, inf_nan_mode="constants")
-        return pydantic_core.from_json(text, allow_inf_nan=False)
+        value = pydantic_core.from_json(text, allow_inf_nan=False)
     except (pydantic_core.PydanticSerializationError, ValueError) as error:
         raise WorkflowError(
             f"metadata of approval {id!r} cannot be written as JSON: {error}", remedy="Give plain data."
         ) from None
+    if len(text) > GATE_TEXT_BYTES_MAX:
+        raise WorkflowError(
+            f"metadata of approval {id!r} has {len(text)} bytes of JSON; at most {GATE_TEXT_BYTES_MAX} are kept.",
+            remedy="Let a task put out what is larger, and show that.",
+        )
+    return value
 
 
 def _checked_on_deny(on_deny: str, id: str) -> OnDeny:

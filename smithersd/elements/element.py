@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from smithersd.config import NODE_ID_LENGTH_MAX
+from smithersd.config import LABEL_BYTES_MAX, NODE_ID_LENGTH_MAX
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.schema import Schema
 from smithersd.errors import WorkflowError
@@ -63,8 +63,7 @@ class Node(Element[T_co]):
         self, id: str, *, label: str | None, skip_if: Condition, depends_on: References, schema: Schema
     ) -> None:
         super().__init__(id)
-        if label is not None and not isinstance(label, str):
-            raise WorkflowError(f"The label of {self.kind} {id!r} is {label!r}.", remedy="Give a text.")
+        check_text(label, f"The label of {self.kind} {id!r}", bytes_max=LABEL_BYTES_MAX)
         check_condition(skip_if, "skip_if", self)
         self.label = label
         self.skip_if = skip_if
@@ -74,6 +73,26 @@ class Node(Element[T_co]):
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before this node is due."""
         yield from self.depends_on
+
+
+def check_text(text: object, what: str, *, bytes_max: int) -> None:
+    """Refuse what is neither None nor a text for people that every store and client can hold.
+
+    Raises:
+        WorkflowError: naming it, and the rule.
+    """
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise WorkflowError(f"{what} is {text!r}.", remedy="Give a text.")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise WorkflowError(f"{what} holds half a surrogate pair.", remedy="Give a text that is UTF-8.") from None
+    if size > bytes_max:
+        raise WorkflowError(
+            f"{what} has {size} bytes; at most {bytes_max} are kept.", remedy="Let a task put out what is longer."
+        )
 
 
 def check_id(id: object, kind: str) -> None:
