@@ -141,8 +141,10 @@ def test_a_kill_ends_the_commands_of_tasks_with_their_families(place: DaemonPlac
             return Shell("family", "[ -e again ] && exit 0; sleep 1000 & echo $! > child; touch again; wait")
         """)
     daemon = place.detach("--run-id", "r")
-    child = int(until(lambda: place.lines("child"))[0])
-    [shell] = [one for one in children_of(daemon.pid) if command_of(one) == "sh"]
+    until((place.folder / "again").exists)
+    child = int(place.lines("child")[0])
+    # A fork that is about to become `sleep` or `touch` is called sh too.
+    [shell] = until(lambda: [one for one in children_of(daemon.pid) if command_of(one) == "sh" and one != child])
     daemon.kill()
     until(lambda: not is_alive(shell), "the end of the command")
     until(lambda: not is_alive(child), "the end of its family")
