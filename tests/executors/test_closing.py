@@ -76,13 +76,14 @@ async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench):
 
 
 async def test_idle_threads_go_after_close(open_bench, until):
-    before = threading.active_count()
+    before = set(threading.enumerate())  # threads of earlier tests among them, which may end meanwhile
     async with open_bench() as bench:
         barrier = threading.Barrier(5)
         for record in [bench.function(lambda: barrier.wait(30) and None) for _ in range(5)]:
             await record.outcome()
-        assert threading.active_count() == before + 5
-    await until(lambda: threading.active_count() == before)
+        begun = set(threading.enumerate()) - before
+        assert len(begun) == 5
+    await until(lambda: not any(thread.is_alive() for thread in begun))
 
 
 async def test_stop_and_abandon_after_the_end_do_nothing(bench):
