@@ -23,9 +23,9 @@ async def test_close_ends_what_runs_without_a_word(open_bench):
             has_cleaned.append(True)
 
     async with open_bench() as bench:
-        records = [bench.function(work), bench.shell("echo up; sleep 100")]
-        await records[1].until(lambda r: "up" in r.text())
-        (child,) = psutil.Process().children()
+        records = [bench.function(work), bench.shell("echo $$; sleep 100")]
+        await records[1].until(lambda r: "\n" in r.text())
+        child = psutil.Process(int(records[1].text()))
         told = [list(record.told) for record in records]
 
     assert [record.told for record in records] == told
