@@ -65,10 +65,15 @@ def _imported(path: Path) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         raise WorkflowError(
-            f"{path.name} could not be imported: {type(error).__name__}: {error} ({_where(error, path)}).",
+            f"{path.name} could not be imported: {type(error).__name__}: {_reason(error)} ({_where(error, path)}).",
             remedy=f"Mend it until `python {path.name}` runs without an error.",
         ) from error
     return module
+
+
+def _reason(error: BaseException) -> str:
+    """What an import stumbled over; of a syntax error without the place, which is said anyway."""
+    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def _where(error: BaseException, path: Path) -> str:
