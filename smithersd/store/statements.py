@@ -57,10 +57,10 @@ class Dialect:
     """Names the file of the statements that are its own."""
     now_ms: str
     """The expression for its clock in milliseconds."""
+    parameter_mark: str
+    """What stands before each parameter's number."""
     table_prefix: str = ""
     """What stands before each table's name."""
-    parameter_mark: str = "?"
-    """What stands before each parameter's number."""
 
 
 @cache

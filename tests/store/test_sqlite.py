@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -12,6 +13,8 @@ import pytest
 
 from smithersd.errors import StoreInvalid, StoreUnavailable
 from smithersd.store import open_store
+from smithersd.store.sqlite.connection import DIALECT
+from smithersd.store.statements import statements
 from tests.store.processes import child
 from tests.store.rows import begin, event, step
 
@@ -175,3 +178,9 @@ async def test_a_forked_worker_holds_nothing_of_the_store(tmp_path: Path) -> Non
                 await store.commit(step("run-1", event(1)))
         finally:
             os.kill(told["worker"], signal.SIGKILL)
+
+
+def test_parameters_are_named_since_some_pythons_warn_of_numbered_ones() -> None:
+    marks = {mark for text in statements(DIALECT).values() for mark in re.findall(r"\?|:\w*", text)}
+    assert marks >= {":p1", ":p2"}
+    assert all(mark.startswith(":p") for mark in marks)

@@ -1,4 +1,4 @@
--- The statements that every database understands, by name. Parameters are numbered (?1, ?2 ...), so that $1, $2 ... is a
+-- The statements that every database understands, by name. Parameters are numbered (?1, ?2 ...), so that $1 or :p1 is a
 -- mechanical translation; {runs}, {events} ... are the tables under each backend's name for them; {now_ms} is the
 -- database's own clock in milliseconds. What a database must be told in its own way stands in a file of its own.
 

@@ -5,16 +5,22 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from smithersd.config import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
-from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
+from smithersd.store.statements import Dialect, Many, Page, Parameters, Row, Statement, Transaction, statements
 
 T = TypeVar("T")
 
-_DIALECT = Dialect("sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
-"""SQLite has no clock of its own: it reads the host's, inside the statement."""
+DIALECT = Dialect("sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", parameter_mark=":p")
+"""SQLite has no clock of its own: it reads the host's, inside the statement.
+
+Its parameters are named (:p1, :p2 ...): Python 3.12.0 to 3.12.3 take a numbered one (?1) for a name too, and warn that
+it will not take a sequence for long.
+"""
+
+_PARAMETER_NAMES = tuple(f"p{number}" for number in range(1, 100))
 
 OPEN_TIMEOUT_S = 10.0
 """How long opening, migrating and reading wait for another process's lock."""
@@ -89,7 +95,7 @@ def _insist(connection: sqlite3.Connection, statement: str, *, timeout_s: float)
 
 
 def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
-    texts = statements(_DIALECT)
+    texts = statements(DIALECT)
     try:
         wanted = next(transaction)
         while True:
@@ -102,14 +108,18 @@ def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def _rows(connection: sqlite3.Connection, text: str, wanted: Statement | Many | Page) -> list[Row]:
     match wanted:
         case Statement():
-            return connection.execute(text, wanted.parameters).fetchall()
+            return connection.execute(text, _named(wanted.parameters)).fetchall()
         case Many():
-            connection.executemany(text, wanted.parameters)
+            connection.executemany(text, map(_named, wanted.parameters))
             return []
         case Page():
-            return list(_as_far_as_fit(connection.execute(text, wanted.parameters), wanted.bytes_max))
+            return list(_as_far_as_fit(connection.execute(text, _named(wanted.parameters)), wanted.bytes_max))
         case _:
             assert_never(wanted)
+
+
+def _named(parameters: Parameters) -> dict[str, Any]:
+    return dict(zip(_PARAMETER_NAMES, parameters, strict=False))
 
 
 def _as_far_as_fit(rows: Iterable[Row], bytes_max: int) -> Iterator[Row]:
