@@ -19,10 +19,9 @@ from smithersd.cli.words import (
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.frames import Tree
 from smithersd.core.states import AttemptState, NodeState
+from smithersd.elements.element import POSITION_MARK
 
 _INDENT = "  "
-_PLACE_MARK = "@"
-"""Begins the ids of containers that got theirs from their place: nobody needs to read those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def element_name(element: Tree) -> str:
     if "children" not in element and element["kind"] != "lazy":
         return str(element["id"])
     limit = f" (at most {element['maxConcurrency']} at once)" if "maxConcurrency" in element else ""
-    given = "" if element["id"].startswith(_PLACE_MARK) else f" {element['id']}"
+    given = "" if element["id"].startswith(POSITION_MARK) else f" {element['id']}"
     return f"{element['kind']}{given}{limit}"
 
 

@@ -70,6 +70,5 @@ def _cancellations(state: RunState, reason: Cancellation) -> Iterator[Event]:
 def _begun(nodes: Iterable[NodeRecord]) -> Iterator[NodeRecord]:
     """Nodes that have begun and not ended; those that were never reached stay pending."""
     for node in nodes:
-        is_begun = node.state is not NodeState.PENDING or node.attempts or node.gate is not None
-        if is_begun and not node.state.is_final:
+        if node.has_begun and not node.state.is_final:
             yield node

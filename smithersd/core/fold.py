@@ -78,6 +78,12 @@ class NodeRecord:
         return self.attempts[-1].attempt if self.attempts else 0
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the flow has done anything with it: tried, asked, skipped or taken over."""
+        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.gate is None
+        return bool(self.attempts) or not is_untouched
+
+    @property
     def has_output(self) -> bool:
         """Whether the node ended with an output."""
         return self.state is NodeState.FINISHED

@@ -12,6 +12,7 @@ from typing import Any
 from smithersd.config import TREE_DEPTH_MAX
 from smithersd.core.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
+from smithersd.elements.element import POSITION_MARK
 from smithersd.errors import WorkflowError
 
 Order = tuple[int, ...]
@@ -61,6 +62,11 @@ class Place:
     is_dropped: bool = False
 
     @property
+    def has_own_id(self) -> bool:
+        """Whether the author gave the id; else it tells the position."""
+        return not self.id.startswith(POSITION_MARK)
+
+    @property
     def node(self) -> Node[Any] | None:
         """The element, where this is the place of a node."""
         return self.element if isinstance(self.element, Node) else None
@@ -105,7 +111,7 @@ def _compile(child: Child, scope: str, parent: Place | None, order: Order, caps:
 
 
 def _place(child: Child, scope: str, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> Place:
-    path_id = "@" + ".".join(map(str, order))
+    path_id = POSITION_MARK + ".".join(map(str, order))
     if isinstance(child, Element):
         return Place(child.id or path_id, child.kind, child, order, scope, parent, caps)
     return Place(path_id, LAZY, child, order, scope, parent, caps)

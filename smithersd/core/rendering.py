@@ -135,7 +135,7 @@ class RenderedTree:
 
     def _is_mounted(self, node: NodeRecord) -> bool:
         place = self.plan.places.get(node.node_id)
-        return place is not None and not place.is_dropped
+        return place is not None and place.node is not None and not place.is_dropped
 
     def _compile_root(self, child: Child) -> tuple[Place, Tree]:
         place, tree = compile_scope(child, ROOT_SCOPE, None)
@@ -158,9 +158,26 @@ class RenderedTree:
 
     def _mount(self, top: Place) -> None:
         for place in self._live(top):
+            if place.has_own_id:
+                self._check_kind(place)
             if place.node is not None:
                 self._schemas[place.id] = place.node.schema
                 self._mount_node(place.node)
+
+    def _check_kind(self, place: Place) -> None:
+        """Refuse an element whose id means another kind of element in what the run has already done or decided."""
+        state = self._journal.state
+        node = state.nodes.get((place.id, 0))
+        if place.kind != "branch" and (place.id, 0) in state.branches:
+            known = "a branch that is decided"
+        elif node is not None and node.kind != place.kind and node.has_begun:
+            known = f"{_a(node.kind)} ({node.state})"
+        else:
+            return
+        raise WorkflowError(
+            f"The id {place.id!r} names {known} in this run, but {_a(place.kind)} in the workflow.",
+            remedy=f"Give the {place.kind} another id.",
+        )
 
     def _live(self, top: Place) -> Iterator[Place]:
         """Places that have come to be: not those inside a branch that is still to be decided."""
@@ -176,15 +193,9 @@ class RenderedTree:
 
     def _mount_node(self, node: Node[Any]) -> None:
         known = self._journal.state.nodes.get((node.id, 0))
-        if known is not None and known.kind is not node.node_kind and not known.state.is_final:
-            if known.state is not NodeState.PENDING or known.attempts:
-                raise WorkflowError(
-                    f"Node {node.id!r} is under way, but was edited from {known.kind} to {node.node_kind}.",
-                    remedy="Give the new element another id.",
-                )
-        elif known is not None:
-            if known.state is NodeState.CANCELLED:
-                self._journal.step.notes.append(f"node {node.id!r} was dropped earlier and stays cancelled")
+        if known is not None and known.state is NodeState.CANCELLED:
+            self._journal.step.notes.append(f"node {node.id!r} was dropped earlier and stays cancelled")
+        if known is not None and (known.kind is node.node_kind or known.state.is_final):
             return
         self._journal.emit(events.NodePending(node.id, 0, node.node_kind, node.label))
 
@@ -194,3 +205,7 @@ class RenderedTree:
             frame_no = self._journal.state.frame_no + 1
             self._journal.emit(events.FrameCommitted(frame_no, self._frames.hash))
             self._journal.step.frames.append(FrameChange(frame_no, self._frames.hash, changed, self._journal.now_ms))
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind == "approval" else f"a {kind}"

@@ -1,6 +1,6 @@
-"""Sequence, Parallel and Branch: the order of things. Containers have no state of their own."""
+"""Sequence, Parallel and Branch: the order of things. Only a branch has state of its own: what was decided."""
 
-from typing import Any
+from typing import Any, Self
 
 from smithersd.elements.element import Child, Condition, Element, check_condition
 from smithersd.errors import WorkflowError
@@ -44,18 +44,30 @@ class Parallel(Element[None]):
 class Branch(Element[None]):
     """One of two ways: `then` when the condition is true, else `otherwise` (nothing, when there is none).
 
-    The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes.
+    The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes. The decision
+    belongs to the id: it stands wherever the branch is in the tree.
 
     >>> from smithersd import Task
     >>> check = Task("check", lambda: 7)
-    >>> branch = Branch(lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
+    >>> branch = Branch("high?", lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
     """
 
     __slots__ = ("otherwise", "then", "when")
 
     kind = "branch"
 
-    def __init__(self, when: Condition, then: Child, otherwise: Child | None = None, *, id: str | None = None) -> None:
+    id: str
+
+    def __new__(cls, *arguments: object, **_: object) -> Self:
+        """Say first that the id is missing, which a complaint about the other arguments would hide."""
+        if arguments and not isinstance(arguments[0], str):
+            raise WorkflowError(
+                f"A branch begins with its id, not with {_kind_of(arguments[0])}.",
+                remedy='Name what it decides: Branch("large?", when, then, otherwise). Its decision is kept by it.',
+            )
+        return super().__new__(cls)
+
+    def __init__(self, id: str, when: Condition, then: Child, otherwise: Child | None = None) -> None:
         super().__init__(id)
         check_condition(when, "when", self)
         self.when = when
@@ -68,6 +80,10 @@ def checked_limit(value: object, what: str) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
     raise WorkflowError(f"max_concurrency of {what} is {value!r}.", remedy="Give a whole number from 1, or None.")
+
+
+def _kind_of(value: object) -> str:
+    return "a function" if callable(value) else f"a value of type {type(value).__name__}"
 
 
 def checked_child(child: object, parent: Element[Any]) -> Child:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 
+POSITION_MARK = "@"
+"""Begins the ids that elements without one get from their position; no author's id begins with it."""
+
 _SHOWN_LENGTH_MAX = 60
 
 
@@ -118,8 +121,8 @@ def _id_problem(id: object) -> str | None:  # noqa: PLR0911 - one line a rule
         return "holds characters that cannot be printed"
     if id in {".", ".."}:
         return "is a path's name for a folder"
-    if id.startswith("@"):
-        return 'begins with "@", the mark of the ids that containers get from their place'
+    if id.startswith(POSITION_MARK):
+        return f'begins with "{POSITION_MARK}", the mark of the ids that containers get from their place'
     return None
 
 

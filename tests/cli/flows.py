@@ -57,6 +57,6 @@ def shapes(ctx: Context[None]) -> Any:
     return Sequence(
         first,
         Parallel(Task("second", str.lower, first, continue_on_fail=True), max_concurrency=2),
-        Branch(lambda c: True, then=Task("yes", str, 1), otherwise=Task("no", str, 0)),
+        Branch("true?", lambda c: True, then=Task("yes", str, 1), otherwise=Task("no", str, 0)),
         lambda c: Task("later", str.upper, c.output(first)),
     )

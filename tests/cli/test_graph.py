@@ -19,7 +19,7 @@ def test_people_get_the_tree_with_what_comes_after_what(smithers: Smithers, plac
         '    first            task  "The first", retries 3, timeout 1h30m',
         "    parallel (at most 2 at once)",
         "      second         task  after first, may fail",
-        "    branch",
+        "    branch true?",
         "      then: yes      task",
         "      otherwise: no  task",
         "    lazy                   rendered when the flow reaches it",

@@ -34,7 +34,7 @@ SAID = {
     events.ApprovalRequested("ship", 0, "Ship\nit?", None, None, None, OnDeny.FAIL): "ship asks: Ship it?",
     events.ApprovalGranted("ship", 0, "fine", "ada", None, 0): "ship approved by ada: fine",
     events.ApprovalDenied("ship", 0, None, None, None, 0): "ship denied",
-    events.BranchDecided("@0.1", 0, value=False): "@0.1 branch: otherwise",
+    events.BranchDecided("large?", 0, value=False): "large? branch: otherwise",
 }
 
 

@@ -84,7 +84,8 @@ async def test_a_branch_is_judged_once(store: Store) -> None:
 
     @workflow
     def flow(_: Any) -> Any:
-        return Sequence(Task("a", seven), Branch(is_high, Approval("yes"), Task("no", seven)), Task("after", seven))
+        branch = Branch("high?", is_high, Approval("yes"), Task("no", seven))
+        return Sequence(Task("a", seven), branch, Task("after", seven))
 
     for _ in range(2):
         async with driven(flow, store):

@@ -50,6 +50,7 @@ class BoxSpec:
 
 @dataclass(frozen=True)
 class BranchSpec:
+    id: str
     reads: str | None
     value: bool
     then: "Spec"
@@ -92,13 +93,13 @@ class _Draw:
                 self.earlier.append(gate.id)
                 return gate
             case "branch":
-                reads = self.known()
+                branch_id, reads = self.new_id(), self.known()
                 before = list(self.earlier)
                 then = self.spec(depth - 1)
                 self.earlier = list(before)
                 otherwise = self.spec(depth - 1) if self.draw(st.booleans()) else None
                 self.earlier = before
-                return BranchSpec(reads, self.draw(st.booleans()), then, otherwise)
+                return BranchSpec(branch_id, reads, self.draw(st.booleans()), then, otherwise)
             case "lazy":
                 awaits, peeks = self.known(), self.known()
                 before = list(self.earlier)
@@ -199,10 +200,10 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 if kind == "sequence":
                     return Sequence(*(build(ctx, child, made) for child in children))
                 return Parallel(*(build(ctx, child, made) for child in children), max_concurrency=cap)
-            case BranchSpec(reads, value, then, otherwise):
+            case BranchSpec(branch_id, reads, value, then, otherwise):
                 when = value if reads is None else (lambda c: (c.state(reads) is not None) and value)
                 other = None if otherwise is None else build(ctx, otherwise, made)
-                return Branch(when, build(ctx, then, made), other)
+                return Branch(branch_id, when, build(ctx, then, made), other)
             case LazySpec(awaits, peeks, inner):
 
                 def lazy(context: Context[Any]) -> Any:

@@ -184,7 +184,19 @@ MISTAKES = [
     mistake(lambda: Task("a", print, skip_if="yes"), "skip_if of task 'a'", remedy="function of the context"),
     mistake(lambda: Task("a", print, depends_on=[7]), "depends_on of task 'a' holds 7", remedy="by element or by id"),
     mistake(lambda: Task("a", print, label=7), "label of task 'a' is 7", remedy="text"),
-    mistake(lambda: Branch("yes", Task("a", print)), "when of branch", remedy="bool"),
+    mistake(
+        lambda: Branch(lambda _: True, then=Task("a", print)),
+        "A branch begins with its id, not with a function",
+        remedy='Branch("large?", when, then, otherwise)',
+    ),
+    mistake(lambda: Branch(7, Task("a", print), id="b"), "not with a value of type int", remedy="what it decides"),
+    mistake(lambda: Branch("", lambda _: True, Task("a", print)), "The branch id '' is empty", remedy="branch-1"),
+    mistake(
+        lambda: Sequence(Task("a", print), Branch("a", lambda _: True, Task("b", print))),
+        "Two elements have the id 'a': task and branch",
+        remedy="its own id",
+    ),
+    mistake(lambda: Branch("b", "yes", Task("a", print)), "when of branch 'b'", remedy="bool"),
     # shells and approvals
     mistake(lambda: Shell("s", " "), "command of shell 's'", remedy="list of words"),
     mistake(lambda: Shell("s", ["echo", 7]), "command of shell 's'", remedy="texts, elements"),
