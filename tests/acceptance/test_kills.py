@@ -12,7 +12,8 @@ from contextlib import suppress
 import pytest
 
 from smithersd.core.states import NodeState
-from tests.acceptance.place import DEADLINE_S, Place, Process, free_port, until
+from tests.acceptance.place import DEADLINE_S, Place, Process, until
+from tests.ports import free_port
 
 KILLS = 20
 STEPS = 100

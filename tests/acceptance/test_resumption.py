@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.acceptance.place import Place, Process, free_port, until
+from tests.acceptance.place import Place, Process, until
+from tests.ports import free_port
 
 EFFECTS = """
 def effect(name):

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.docs.documents import blocks
+from tests.ports import free_port
 
 _TOKEN = {"Authorization": "Bearer sk-secret"}
 
@@ -41,7 +41,7 @@ def play(folder: Path) -> dict[str, str]:
 
 
 def _crash_and_resume(folder: Path) -> dict[str, str]:
-    port = _free_port()
+    port = free_port()
     seen: dict[str, str] = {}
     with _up(folder, "--serve", "--port", str(port), "--run-id", "bug-1") as lines:
         seen["RUN"] = lines.until("fix 1/3")
@@ -73,7 +73,7 @@ def _fail_and_mend(folder: Path) -> dict[str, str]:
 
 
 def _serve_to_others(folder: Path) -> dict[str, str]:
-    port = _free_port()
+    port = free_port()
     with _up(folder, "--serve", "--port", str(port), "--auth-token", "sk-secret") as lines:
         lines.until("smithers approve")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=_TOKEN) as client:
@@ -137,10 +137,3 @@ def _events(client: httpx.Client, query: str, *, count: int) -> str:
             if len(ends) >= count:
                 return text[: ends[count - 1]]
     raise AssertionError(f"the stream ended early: {text}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,9 +11,10 @@ import pytest
 
 from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
 from tests.acceptance.place import Process, until
+from tests.ports import free_port
 from tests.postgres.host import Host
 from tests.store.backends import PostgresBackend
-from tests.store.postgres_server import PostgresServer, free_port
+from tests.store.postgres_server import PostgresServer
 
 STEPS = 60
 FLOW = f"""

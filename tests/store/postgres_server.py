@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
+
+from tests.ports import free_port
 
 USER, PASSWORD = "smith", "p@ss/w\u00f6rd?#"
 _UNPRIVILEGED = 65_534
@@ -103,10 +104,3 @@ def own(folder: Path) -> None:
     """Make a folder the server's own."""
     if os.getuid() == 0:
         shutil.chown(folder, _UNPRIVILEGED, _UNPRIVILEGED)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

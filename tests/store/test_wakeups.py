@@ -8,8 +8,8 @@ from smithersd.store import Store
 from smithersd.store.postgres import listener
 from smithersd.store.records import Topic
 from smithersd.store.sqlite import threads
+from tests.ports import free_port
 from tests.store.backends import Backend
-from tests.store.postgres_server import free_port
 from tests.store.processes import DEADLINE_S, ready_child
 from tests.store.rows import NOW_MS, begin, decision, event, gate, pending, step
 

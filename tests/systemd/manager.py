@@ -2,26 +2,24 @@
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.ports import free_port
+
 SCRIPT = Path(__file__).with_name("with_systemd")
 CHECKOUT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
-
-_RANDOM = random.SystemRandom()  # the plain one is seeded alike for every test
 
 
 def until(predicate: Callable[[], Any], what: str = "it") -> Any:
@@ -195,12 +193,3 @@ class Service:
         """What the workflow has done: the lines of a file in its folder."""
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
-
-
-def free_port() -> int:
-    """A port that nobody has at the moment, nor is given by chance while we do not hold it."""
-    while True:
-        port = _RANDOM.randrange(10_000, 30_000)  # below those that the kernel gives to whoever asks for any
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -1,0 +1,33 @@
+"""The suite is the same whoever starts it: a person, nohup, cron or a runner of CI."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+NOTHING = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1, signal.SIGCHLD)
+
+
+def test_no_signal_is_ignored_or_blocked_in_what_a_test_starts() -> None:
+    assert subprocess.check_output(["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"], text=True) == NOTHING
+
+
+def test_nor_is_one_that_the_starter_of_the_suite_ignores_or_blocks() -> None:
+    inner = f"{__file__}::{test_no_signal_is_ignored_or_blocked_in_what_a_test_starts.__name__}"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", inner]
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[1],
+        preexec_fn=_ignore_and_block,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def _ignore_and_block() -> None:
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGQUIT})
