@@ -30,7 +30,7 @@ async def run_command(command: str, given: bytes) -> None:
     with TemporaryFile() as stdin, TemporaryFile() as output:
         stdin.write(given)
         stdin.seek(0)
-        argv = dying_with_us(("/bin/sh", "-c", command), None, os.environ)
+        argv = dying_with_us(("/bin/sh", "-c", command))
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=stdin, stdout=output, stderr=output, start_new_session=True
         )

@@ -19,9 +19,12 @@ Word = str | Element[Any]
 class Shell(Node[T_co]):
     """One command: a text for `/bin/sh -c`, or a list of words that no shell touches.
 
-    Its lines become events while it runs. The output is what it printed to stdout; with `output=` that text is read as
-    JSON of the given type. An element among the words or in `env` makes the command run after it, with its output there
-    (a text as it is, anything else as JSON). `cwd` is the folder to run in, `env` is added to the environment.
+    Its lines become events while it runs. The output is what it printed to stdout, or the end of that where it is more
+    than 10 MiB; with `output=` that text is read as JSON of the given type, and more than 10 MiB fail the attempt. A
+    program with a slash in its name (`./test.sh`) is a path from `cwd`, any other is looked for on PATH.
+
+    An element among the words or in `env` makes the command run after it, with its output there (a text as it is,
+    anything else as JSON). `cwd` is the folder to run in, `env` is added to the environment.
     Other options: see `TaskOptions`.
 
     >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)

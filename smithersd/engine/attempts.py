@@ -138,7 +138,7 @@ def call_of(start: Start, run: RunState) -> Call:
     if isinstance(node, Shell):
         command, env = start.values
         marked_env = {**env, ATTEMPT_MARK_VARIABLE: mark_of(run, start.key, start.attempt)}
-        return Call(info, ShellCall(command, node.cwd, marked_env), _stdout_encoder(node))
+        return Call(info, ShellCall(command, node.cwd, marked_env, node.parses_stdout), _stdout_encoder(node))
     assert isinstance(node, Task), f"{node!r} has no attempts"
     return Call(info, FunctionCall(node.function, start.values), node.schema.dump)
 

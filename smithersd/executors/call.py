@@ -47,18 +47,22 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class ShellCall:
-    """A subprocess: text is given to `/bin/sh -c`, a tuple is executed as it is; `env` is added to ours."""
+    """A subprocess: text is given to `/bin/sh -c`, a tuple is executed as it is; `env` is added to ours.
+
+    A stdout that is larger than an output may be fails the attempt if it `needs_whole_stdout`; else its end is kept.
+    """
 
     command: str | tuple[str, ...]
     cwd: str | None
     env: Mapping[str, str]
+    needs_whole_stdout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One attempt to be made.
 
-    `encode_output` turns the result (of a shell: the whole stdout as text) into JSON text, or raises
+    `encode_output` turns the result (of a shell: its stdout as text) into JSON text, or raises
     InvalidOutput. It may be called in any thread, in the task's context.
     """
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 from smithersd.executors.courier import Courier
 from smithersd.executors.parent_death import dying_with_us
+from smithersd.executors.program import check_program
 
 POLL_S = 0.02
 """How often the end of a child is looked for where the kernel has no pidfd."""
@@ -32,10 +33,10 @@ class Child:
             OSError, ValueError, TypeError: it cannot be started.
         """
         whole_env = {**os.environ, **env}
-        argv = dying_with_us(argv, cwd, whole_env)
+        check_program(argv, cwd, whole_env)
         with _signals_at_default():
             self._popen = subprocess.Popen(  # noqa: S603 - the author's own command
-                argv,
+                dying_with_us(argv),
                 cwd=cwd,
                 env=whole_env,
                 stdin=subprocess.DEVNULL,

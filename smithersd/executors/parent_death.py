@@ -13,35 +13,18 @@ It reaches the command alone, not what that has started: `daemon/guard.py` ends 
 them where there is no setpriv (a bare Alpine).
 """
 
-import errno
-import os
 import shutil
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 
-def dying_with_us(argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the command line that runs `argv` so; `cwd` and `env` are those that it will be started with.
+def dying_with_us(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command line that runs `argv` so.
 
-    Raises:
-        OSError, ValueError: there is no such program.
+    What is wrong with `argv` would be told by an exit code only: see `executors/program.py`.
     """
     setpriv = _setpriv()
-    if setpriv is None:
-        return argv
-    _check_program(argv, cwd, env)
-    return (setpriv, "--pdeathsig", "KILL", "--", *argv)
-
-
-def _check_program(argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str]) -> None:
-    """Find out now what would else be told by an exit code only."""
-    if not argv:
-        raise ValueError("it is empty")
-    program = Path(cwd or "", argv[0]) if os.sep in argv[0] else argv[0]
-    if shutil.which(program, path=env.get("PATH")) is None:
-        number = errno.EACCES if Path(program).exists() else errno.ENOENT
-        raise OSError(number, os.strerror(number), argv[0])
+    return argv if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--", *argv)
 
 
 @lru_cache(maxsize=1)

@@ -34,10 +34,10 @@ def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str])
     try:
         child = Child(argv, work.cwd, work.env, attempt.host.courier)
     except Exception as error:  # noqa: BLE001 - OSError, or an argument that no process can have
-        failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}")
+        failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}.")
         attempt.host.courier.carry(attempt.fail, failure)
         return _NeverBegun(attempt)
-    run = ShellRun(child, attempt, encode)
+    run = ShellRun(child, attempt, encode, needs_whole_stdout=work.needs_whole_stdout)
     run.begin()
     return run
 
@@ -63,12 +63,14 @@ class ShellRun:
     its whole group is, since an attempt after it must not meet what is left of it.
     """
 
-    def __init__(self, child: Child, attempt: Attempt, encode: Callable[[Any], str]) -> None:
+    def __init__(
+        self, child: Child, attempt: Attempt, encode: Callable[[Any], str], *, needs_whole_stdout: bool
+    ) -> None:
         self._child = child
         self._attempt = attempt
         self._host = attempt.host
         self._encode = encode
-        self._output = ShellOutput()
+        self._output = ShellOutput(needs_whole_stdout=needs_whole_stdout)
         self._streams: dict[int, str] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._is_stopped = False

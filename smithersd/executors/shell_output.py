@@ -1,8 +1,12 @@
-"""What a command wrote: the whole stdout for its output, the end of stderr for its error."""
+"""What a command wrote: its stdout for its output, the end of stderr for its error."""
 
+from bisect import bisect_left
+from collections import deque
 from typing import Final
 
-from smithersd.config import MIB, SHELL_STDOUT_BYTES_MAX
+import pydantic_core
+
+from smithersd.config import MIB, OUTPUT_BYTES_MAX
 from smithersd.executors.call import STDERR
 
 TAIL_LINES_MAX: Final = 20
@@ -12,17 +16,26 @@ TAIL_LENGTH_MAX: Final = 2_000
 TAIL_BYTES_MAX: Final = 4 * TAIL_LENGTH_MAX
 """Bytes that so many characters may take."""
 
+MARK_BYTES_MAX: Final = 100
+"""Bytes that the line takes which says that the beginning of stdout was cut."""
+
 LARGE_BYTES: Final = 64 * 1024
 """A stdout from this size on is better written as JSON in a thread than in the loop."""
 
 
 class ShellOutput:
-    """Keeps stdout up to the limit of an output, and the last of both streams."""
+    """Keeps stdout, and the last of stderr.
 
-    def __init__(self) -> None:
+    Of a stdout that is larger than an output may be the end is kept, or nothing if it `needs_whole_stdout`: then it
+    `is_too_much`.
+    """
+
+    def __init__(self, *, needs_whole_stdout: bool) -> None:
         self.is_too_much = False
-        self._stdout: list[bytes] = []
+        self._needs_whole_stdout = needs_whole_stdout
+        self._stdout: deque[bytes] = deque()
         self._stdout_bytes = 0
+        self._cut_bytes = 0
         self._stderr_tail = b""
 
     @property
@@ -37,13 +50,17 @@ class ShellOutput:
         elif not self.is_too_much:
             self._stdout.append(data)
             self._stdout_bytes += len(data)
-            if self._stdout_bytes > SHELL_STDOUT_BYTES_MAX:
-                self.is_too_much = True
-                self._stdout.clear()
+            self._bound_stdout()
 
     def stdout(self) -> str:
-        """The whole stdout as text."""
-        return b"".join(self._stdout).decode(errors="replace")
+        """Return stdout as text that fits into an output, beginning with a line that says so if it is but its end."""
+        data = b"".join(self._stdout)
+        text = data.decode(errors="replace")
+        if self._needs_whole_stdout or (not self._cut_bytes and _json_bytes(text) <= OUTPUT_BYTES_MAX):
+            return text
+        end = _fitting_end(text, OUTPUT_BYTES_MAX - MARK_BYTES_MAX)
+        cut_bytes = self._cut_bytes + len(data) - len(end.encode())
+        return f"[the first {cut_bytes:,} bytes of stdout were cut]\n{end}"
 
     def tail(self) -> str:
         """The last lines of stderr; of stdout when nothing went to stderr, as many tools have it."""
@@ -54,6 +71,28 @@ class ShellOutput:
     def too_much_message(self, node_id: str) -> str:
         """Say that stdout is no output any more, and what to do about it."""
         return (
-            f"The command of {node_id!r} wrote more than {SHELL_STDOUT_BYTES_MAX // MIB} MiB to stdout, "
-            "which is its output. Redirect what nobody needs to stderr or to a file."
+            f"The command of {node_id!r} wrote more than {OUTPUT_BYTES_MAX // MIB} MiB to stdout, "
+            "which output= reads as its output. Write what nobody needs to stderr or to a file, or leave out output=: "
+            "then the end of stdout is kept."
         )
+
+    def _bound_stdout(self) -> None:
+        if self._needs_whole_stdout and self._stdout_bytes > OUTPUT_BYTES_MAX:
+            self.is_too_much = True
+            self._stdout.clear()
+            return
+        while self._stdout_bytes - len(self._stdout[0]) > OUTPUT_BYTES_MAX:
+            cut = len(self._stdout.popleft())
+            self._stdout_bytes -= cut
+            self._cut_bytes += cut
+
+
+def _fitting_end(text: str, bytes_max: int) -> str:
+    """The longest end of a text that takes so many bytes as JSON; it begins with a line where there are lines."""
+    start = bisect_left(range(len(text)), -bytes_max, key=lambda place: -_json_bytes(text[place:]))
+    line_start = text.find("\n", max(0, start - 1)) + 1
+    return text[line_start:] if 0 < line_start < len(text) else text[start:]
+
+
+def _json_bytes(text: str) -> int:
+    return len(pydantic_core.to_json(text))

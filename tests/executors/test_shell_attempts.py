@@ -1,7 +1,9 @@
 """Shell commands: real processes, their groups, their signals, their output."""
 
 import contextlib
+import json
 import os
+import re
 import resource
 import signal
 import threading
@@ -10,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from smithersd.config import NODE_OUTPUT_ATTEMPT_BYTES_MAX
+from smithersd.config import NODE_OUTPUT_ATTEMPT_BYTES_MAX, OUTPUT_BYTES_MAX
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors import Failed, FunctionCall, ShellCall, Stopped, Succeeded
 
@@ -121,6 +123,52 @@ async def test_a_command_that_cannot_be_started_fails_and_says_so(bench, work):
 
     assert outcome.error.code == ShellFailed.code
     assert "The command of 'node-1' cannot be started: " in outcome.error.message
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """The working directory, with programs that say where they lie."""
+    (tmp_path / "sub" / "bin").mkdir(parents=True)
+    for name in ("here", "sub/here", "sub/bin/found"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "plain").write_text("#!/bin/sh\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "cwd", "path", "said"),
+    [
+        (("./here",), None, None, "here"),
+        (("./here",), "sub", None, "sub/here"),
+        (("sub/here",), None, None, "sub/here"),
+        (("bin/found",), "sub", None, "sub/bin/found"),
+        (("found",), None, "sub/bin", "sub/bin/found"),
+        (("found",), "sub", "bin", "sub/bin/found"),
+    ],
+)
+async def test_a_program_is_found_as_a_shell_would(bench, scripts, words, cwd, path, said):
+    env = {} if path is None else {"PATH": f"{path}:{os.environ['PATH']}"}
+    assert await bench.shell(words, cwd, **env).outcome() == Succeeded(f'"{said}\\n"')
+
+
+@pytest.mark.parametrize(
+    ("words", "cwd", "message"),
+    [
+        (("./gone",), None, "there is no program './gone'"),
+        (("./gone",), "sub", "there is no program './gone' in 'sub'"),
+        (("./plain",), None, "'./plain' may not be executed; `chmod +x` allows it"),
+        (("./sub",), None, "'./sub' is a folder"),
+        (("here",), None, "there is no program 'here' on PATH; the one in its working directory is './here'"),
+        (("no-such-program",), None, "there is no program 'no-such-program' on PATH"),
+        (("./here",), "gone", "its working directory 'gone' is no folder"),
+    ],
+)
+async def test_what_is_wrong_with_a_program_is_said(bench, scripts, words, cwd, message):
+    outcome = await bench.shell(words, cwd).outcome()
+
+    assert outcome.error.message == f"The command of 'node-1' cannot be started: {message}."
 
 
 async def test_no_more_descriptors_fails_the_attempt_and_leaves_nothing_open(bench):
@@ -241,9 +289,13 @@ async def test_a_command_that_closes_its_output_early_is_awaited(bench):
     assert "exit code 4" in (await record.outcome()).error.message
 
 
-async def test_a_flood_of_stdout_is_ended_and_memory_stays_bounded(bench):
+def whole(command):
+    return ShellCall(command, None, {}, needs_whole_stdout=True)
+
+
+async def test_a_flood_of_stdout_that_is_needed_whole_is_ended_and_memory_stays_bounded(bench):
     before = psutil.Process().memory_info().rss
-    record = bench.shell("head -c 100000000 /dev/zero | tr '\\0' 'x'; sleep 100")
+    record = bench.start(whole("head -c 100000000 /dev/zero | tr '\\0' 'x'; sleep 100"))
 
     outcome = await record.outcome()
 
@@ -255,6 +307,27 @@ async def test_a_flood_of_stdout_is_ended_and_memory_stays_bounded(bench):
     assert psutil.Process().memory_info().rss - before < 80_000_000
 
 
+async def test_of_a_flood_of_stdout_the_end_is_kept_and_marked(bench):
+    before = psutil.Process().memory_info().rss
+    outcome = await bench.shell("seq -f '%0999.0f' 100000").outcome()
+
+    text = json.loads(outcome.output)
+    mark, *lines = text.splitlines()
+    assert mark == f"[the first {100_000_000 - 1000 * len(lines):,} bytes of stdout were cut]"
+    assert [int(line) for line in lines] == list(range(100_001 - len(lines), 100_001))
+    assert OUTPUT_BYTES_MAX - 2 * 1001 < len(outcome.output) <= OUTPUT_BYTES_MAX
+    assert psutil.Process().memory_info().rss - before < 150_000_000
+
+
+@pytest.mark.parametrize("command", ["head -c 9000000 /dev/zero", "yes '' | head -c 9000000"])
+async def test_a_stdout_that_is_too_large_only_as_json_is_cut_too(bench, command):
+    outcome = await bench.shell(command).outcome()
+
+    text = json.loads(outcome.output)
+    assert re.match(r"\[the first [0-9,]+ bytes of stdout were cut\]\n.", text, re.DOTALL)
+    assert OUTPUT_BYTES_MAX - 200 < len(outcome.output) <= OUTPUT_BYTES_MAX
+
+
 async def test_a_flood_of_stderr_is_cut_and_the_command_goes_on(bench):
     record = bench.shell("head -c 100000000 /dev/zero | tr '\\0' 'x' >&2; echo done")
 
@@ -263,7 +336,8 @@ async def test_a_flood_of_stderr_is_cut_and_the_command_goes_on(bench):
 
 
 async def test_a_flood_that_ignores_sigterm_is_killed(bench, until, children):
-    record = bench.shell("trap '' TERM; exec 2>/dev/null; head -c 20000000 /dev/zero; while :; do sleep 0.05; done")
+    flood = "trap '' TERM; exec 2>/dev/null; head -c 20000000 /dev/zero; while :; do sleep 0.05; done"
+    record = bench.start(whole(flood))
 
     assert (await record.outcome()).error.code == InvalidOutput.code
     await until(lambda: not children())
