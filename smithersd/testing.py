@@ -8,6 +8,7 @@ from typing import Any
 
 from smithersd.core.events import NodeWaitingApproval, Recorded
 from smithersd.elements import Workflow
+from smithersd.elements.texts import plain_text
 from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, prepare_run, result_of
 from smithersd.errors import UserError
 from smithersd.store import Store, open_store
@@ -60,7 +61,7 @@ class _Person:
         self._engine = engine
         self._store = store
         self._clock = clock
-        self._decisions = decisions
+        self._decisions = decisions if isinstance(decisions, bool) else _by_plain_id(decisions)
         self._asked: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         engine.observe(self._notice)
 
@@ -96,3 +97,7 @@ class _Person:
                 created_at_ms=self._clock.now_ms(),
             )
         )
+
+
+def _by_plain_id(decisions: Mapping[str, bool]) -> dict[str, bool]:
+    return {plain_text(node_id): is_approval for node_id, is_approval in decisions.items()}

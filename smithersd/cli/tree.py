@@ -19,7 +19,7 @@ from smithersd.cli.words import (
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.frames import Tree
 from smithersd.core.states import AttemptState, NodeState
-from smithersd.elements.element import POSITION_MARK
+from smithersd.elements.texts import POSITION_MARK
 
 _INDENT = "  "
 

@@ -12,7 +12,7 @@ from typing import Any
 from smithersd.config import TREE_DEPTH_MAX
 from smithersd.core.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
-from smithersd.elements.element import POSITION_MARK
+from smithersd.elements.texts import POSITION_MARK
 from smithersd.errors import WorkflowError
 
 Order = tuple[int, ...]

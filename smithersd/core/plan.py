@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from smithersd.config import NODES_MAX
 from smithersd.core.places import Place, Progress
-from smithersd.elements import Element, Node
+from smithersd.elements import Node
+from smithersd.elements.element import Reference
 from smithersd.errors import UnknownDependency, WorkflowError
 
 _STUCK_SHOWN_MAX = 5
@@ -166,11 +167,13 @@ class Plan:
     def _targets(self, node: Node[object]) -> list[Place]:
         return list({target.id: target for target in (self._target(node, one) for one in node.references())}.values())
 
-    def _target(self, node: Node[object], reference: object) -> Place:
-        if isinstance(reference, Element) and not isinstance(reference, Node):
-            target = self._by_element.get(id(reference))
+    def _target(self, node: Node[object], reference: Reference) -> Place:
+        if isinstance(reference, str):
+            target = self.places.get(reference)
+        elif isinstance(reference, Node):
+            target = self.places.get(reference.id)
         else:
-            target = self.places.get(reference.id if isinstance(reference, Node) else str(reference))
+            target = self._by_element.get(id(reference))
         if target is None:
             raise _unknown(node, reference)
         if isinstance(reference, Node) and target.kind != reference.kind:
@@ -178,7 +181,7 @@ class Plan:
         return target
 
 
-def _unknown(node: Node[object], reference: object) -> UnknownDependency:
+def _unknown(node: Node[object], reference: Reference) -> UnknownDependency:
     return UnknownDependency(
         f"{node.kind} {node.id!r} depends on {reference!r}, which is not in the tree.",
         remedy="Put that element into the tree too, or correct the id. "

@@ -3,7 +3,7 @@
 Author functions run here and nowhere else in the core. What they raise becomes a WorkflowError that says where.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
 from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
+from smithersd.elements.texts import shown
 from smithersd.errors import InvalidOutput, OutputNotReady, WorkflowError
 
 T = TypeVar("T")
@@ -59,12 +60,18 @@ class Renderer:
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
-            WorkflowError: it raised.
+            WorkflowError: it raised, or what it returned is no bool.
         """
         if isinstance(condition, bool):
             return condition
         reads = TrackedReads(self._state, self._outputs, schema_of)
-        return self._call(lambda context: bool(condition(context)), reads, what)
+        value: object = self._call(condition, reads, what)
+        if isinstance(value, bool):
+            return value
+        raise WorkflowError(
+            f"The {what} returned {shown(value)}, which is no bool.",
+            remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
+        )
 
     def learn(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
@@ -101,14 +108,14 @@ class Renderer:
         if isinstance(child, Element) or callable(child):
             return child
         raise WorkflowError(
-            f"The {what} returned {child!r}, which is no element.",
+            f"The {what} returned {shown(child)}, which is no element.",
             remedy="Did you forget return?" if child is None else "Return a Task, a Sequence or another element.",
         )
 
     def _call(self, function: Callable[[Context[Any]], T], reads: TrackedReads, what: str) -> T:
         context = Context[Any](input=self._input, run_id=self._state.run_id, reads=reads)
         try:
-            return function(context)
+            return _at_once(function(context), what)
         except (WorkflowError, InvalidOutput):
             raise
         except (Exception, SystemExit) as error:
@@ -116,6 +123,16 @@ class Renderer:
                 f"The {what} raised {type(error).__name__}: {error} ({_where(error)}).",
                 remedy="A workflow function must be pure and total: let tasks do what can fail.",
             ) from error
+
+
+def _at_once(value: T, what: str) -> T:
+    """Refuse a coroutine; it is closed, as nobody will ever await it."""
+    if isinstance(value, Coroutine):
+        value.close()
+        raise WorkflowError(
+            f"The {what} returned a coroutine.", remedy="Make it def, not async def: waiting is for tasks."
+        )
+    return value
 
 
 def _where(error: BaseException) -> str:

@@ -7,9 +7,10 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from smithersd.config import GATE_TEXT_BYTES_MAX, LABEL_BYTES_MAX
-from smithersd.elements.element import Condition, Element, Node, Reference, References, check_text
+from smithersd.elements.element import Condition, Element, Node, Reference, References
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.elements.schema import Schema
+from smithersd.elements.texts import checked_text, chosen, plain_text
 from smithersd.errors import WorkflowError
 
 
@@ -58,14 +59,15 @@ class Approval(Node[Decision]):
         depends_on: References = (),
         label: str | None = None,
     ) -> None:
-        super().__init__(id, label=label, skip_if=skip_if, depends_on=depends_on, schema=_DECISION)
-        self.title = title if title is not None else f"Approve {id}?"
-        self.summary = summary
-        self.show = _checked_show(show, id)
-        self.metadata = _checked_metadata(metadata, id)
-        self.on_deny = _checked_on_deny(on_deny, id)
-        check_text(title, f"title of approval {id!r}", bytes_max=LABEL_BYTES_MAX)
-        check_text(summary, f"summary of approval {id!r}", bytes_max=GATE_TEXT_BYTES_MAX)
+        super().__init__(id, label=label, skip_if=skip_if, depends_on=depends_on)
+        name = f"approval {self.id!r}"
+        given_title = checked_text(title, f"title of {name}", bytes_max=LABEL_BYTES_MAX)
+        self.title = f"Approve {self.id}?" if given_title is None else given_title
+        self.summary = checked_text(summary, f"summary of {name}", bytes_max=GATE_TEXT_BYTES_MAX)
+        self.show = _checked_show(show, name)
+        self.metadata = _checked_metadata(metadata, name)
+        self.on_deny = chosen(OnDeny, on_deny, f"on_deny of {name}")
+        self.schema = _DECISION
 
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before: what is shown, and depends_on."""
@@ -74,37 +76,31 @@ class Approval(Node[Decision]):
         yield from self.depends_on
 
 
-def _checked_show(show: object, id: str) -> str | None:
-    if show is None or isinstance(show, str):
-        return show
+def _checked_show(show: object, gate: str) -> str | None:
+    if show is None:
+        return None
+    if isinstance(show, str):
+        return plain_text(show)
     if isinstance(show, Node):
         return show.id
     kind = show.kind if isinstance(show, Element) else type(show).__name__
     raise WorkflowError(
-        f"show of approval {id!r} is a {kind}, which has no output.",
+        f"show of {gate} is a {kind}, which has no output.",
         remedy="Name the task whose output helps to decide.",
     )
 
 
-def _checked_metadata(metadata: object, id: str) -> Any:
+def _checked_metadata(metadata: object, gate: str) -> Any:
     try:
         text = pydantic_core.to_json(metadata, inf_nan_mode="constants")
         value = pydantic_core.from_json(text, allow_inf_nan=False)
     except (pydantic_core.PydanticSerializationError, ValueError) as error:
         raise WorkflowError(
-            f"metadata of approval {id!r} cannot be written as JSON: {error}", remedy="Give plain data."
+            f"metadata of {gate} cannot be written as JSON: {error}", remedy="Give plain data."
         ) from None
     if len(text) > GATE_TEXT_BYTES_MAX:
         raise WorkflowError(
-            f"metadata of approval {id!r} has {len(text)} bytes of JSON; at most {GATE_TEXT_BYTES_MAX} are kept.",
+            f"metadata of {gate} has {len(text)} bytes of JSON; at most {GATE_TEXT_BYTES_MAX} are kept.",
             remedy="Let a task put out what is larger, and show that.",
         )
     return value
-
-
-def _checked_on_deny(on_deny: str, id: str) -> OnDeny:
-    try:
-        return OnDeny(on_deny)
-    except ValueError:
-        names = ", ".join(repr(one.value) for one in OnDeny)
-        raise WorkflowError(f"on_deny of approval {id!r} is {on_deny!r}.", remedy=f"Choose one of {names}.") from None

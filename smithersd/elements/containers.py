@@ -3,6 +3,8 @@
 from typing import Any, Self
 
 from smithersd.elements.element import Child, Condition, Element, check_condition
+from smithersd.elements.functions import is_plain
+from smithersd.elements.texts import shown
 from smithersd.errors import WorkflowError
 
 
@@ -62,7 +64,7 @@ class Branch(Element[None]):
         """Say first that the id is missing, which a complaint about the other arguments would hide."""
         if arguments and not isinstance(arguments[0], str):
             raise WorkflowError(
-                f"A branch begins with its id, not with {_kind_of(arguments[0])}.",
+                f"A branch begins with its id, not with {_told(arguments[0])}.",
                 remedy='Name what it decides: Branch("large?", when, then, otherwise). Its decision is kept by it.',
             )
         return super().__new__(cls)
@@ -82,16 +84,24 @@ def checked_limit(value: object, what: str) -> int | None:
     raise WorkflowError(f"max_concurrency of {what} is {value!r}.", remedy="Give a whole number from 1, or None.")
 
 
-def _kind_of(value: object) -> str:
-    return "a function" if callable(value) else f"a value of type {type(value).__name__}"
+def _told(value: object) -> str:
+    return "a function" if callable(value) else shown(value)
 
 
 def checked_child(child: object, parent: Element[Any]) -> Child:
     """Refuse what cannot stand in a tree."""
-    if isinstance(child, Element) or callable(child):
+    if isinstance(child, Element) or (callable(child) and is_plain(child)):
         return child
+    what = f"{shown(child)}, which is no element"
     remedy = "Put elements there, or functions of the context that return one."
-    if isinstance(child, (list, tuple)):
+    if callable(child):
+        what = f"{_name(child)}, an async or generator function"
+        remedy = f"For what it does put a task there: Task(id, {_name(child)}). A lazy subtree is a plain function."
+    elif isinstance(child, (list, tuple)):
         remedy = f"Spread the list: {type(parent).__name__}(*children)."
     name = "" if parent.id is None else f" {parent.id!r}"
-    raise WorkflowError(f"A child of {parent.kind}{name} is {child!r}, which is no element.", remedy=remedy)
+    raise WorkflowError(f"A child of {parent.kind}{name} is {what}.", remedy=remedy)
+
+
+def _name(function: object) -> str:
+    return getattr(function, "__name__", type(function).__name__)

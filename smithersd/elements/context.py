@@ -5,6 +5,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.schema import Schema
+from smithersd.elements.texts import plain_text, shown
 from smithersd.errors import OutputNotReady, WorkflowError
 
 InputT_co = TypeVar("InputT_co", covariant=True)
@@ -77,7 +78,9 @@ class Context(Generic[InputT_co]):
 
 def _id_of(node: Reference) -> str:
     if isinstance(node, str):
-        return node
+        return plain_text(node)
     if isinstance(node, Node):
         return node.id
-    raise WorkflowError(f"{node!r} is no node, so it has neither output nor state.", remedy="Ask for a task inside it.")
+    raise WorkflowError(
+        f"{shown(node)} is no node, so it has neither output nor state.", remedy="Ask for a task inside it."
+    )

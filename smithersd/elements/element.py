@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from smithersd.config import LABEL_BYTES_MAX, NODE_ID_LENGTH_MAX
+from smithersd.config import LABEL_BYTES_MAX
+from smithersd.elements.functions import is_plain
 from smithersd.elements.kinds import NodeKind
+from smithersd.elements.not_a_value import NotAValue
 from smithersd.elements.schema import Schema
+from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
 from smithersd.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -13,16 +16,11 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 
-POSITION_MARK = "@"
-"""Begins the ids that elements without one get from their position; no author's id begins with it."""
 
-_SHOWN_LENGTH_MAX = 60
-
-
-class Element(Generic[T_co]):
+class Element(NotAValue, Generic[T_co]):
     """A piece of a workflow's tree; generic in the output that it leaves behind.
 
-    Elements are made anew by each rendering and compared by nothing but their ids.
+    Elements are made anew by each rendering. One is equal to itself only; what tells it again is its id.
     """
 
     __slots__ = ("id",)
@@ -30,9 +28,7 @@ class Element(Generic[T_co]):
     kind: ClassVar[str]
 
     def __init__(self, id: str | None) -> None:
-        if id is not None:
-            check_id(id, self.kind)
-        self.id = id
+        self.id = None if id is None else checked_id(id, self.kind)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -61,92 +57,42 @@ class Node(Element[T_co]):
 
     node_kind: ClassVar[NodeKind]
     id: str
+    schema: Schema
 
-    def __init__(
-        self, id: str, *, label: str | None, skip_if: Condition, depends_on: References, schema: Schema
-    ) -> None:
+    def __init__(self, id: str, *, label: str | None, skip_if: Condition, depends_on: References) -> None:
         super().__init__(id)
-        check_text(label, f"The label of {self.kind} {id!r}", bytes_max=LABEL_BYTES_MAX)
         check_condition(skip_if, "skip_if", self)
-        self.label = label
+        self.label = checked_text(label, f"The label of {self.kind} {self.id!r}", bytes_max=LABEL_BYTES_MAX)
         self.skip_if = skip_if
         self.depends_on = _references(depends_on, self)
-        self.schema = schema
 
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before this node is due."""
         yield from self.depends_on
 
 
-def check_text(text: object, what: str, *, bytes_max: int) -> None:
-    """Refuse what is neither None nor a text for people that every store and client can hold.
-
-    Raises:
-        WorkflowError: naming it, and the rule.
-    """
-    if text is None:
-        return
-    if not isinstance(text, str):
-        raise WorkflowError(f"{what} is {text!r}.", remedy="Give a text.")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise WorkflowError(f"{what} holds half a surrogate pair.", remedy="Give a text that is UTF-8.") from None
-    if size > bytes_max:
-        raise WorkflowError(
-            f"{what} has {size} bytes; at most {bytes_max} are kept.", remedy="Let a task put out what is longer."
-        )
-
-
-def check_id(id: object, kind: str) -> None:
-    """Refuse what cannot be an id: 1 to 200 printable characters, not "." or "..", not beginning with "@".
-
-    Raises:
-        WorkflowError: naming the element and the rule.
-    """
-    problem = _id_problem(id)
-    if problem is not None:
-        remedy = f"Give the {kind} an id of 1 to {NODE_ID_LENGTH_MAX} printable characters, such as {kind + '-1'!r}."
-        raise WorkflowError(f"The {kind} id {_shortened(id)} {problem}.", remedy=remedy)
-
-
-def _id_problem(id: object) -> str | None:  # noqa: PLR0911 - one line a rule
-    if not isinstance(id, str):
-        return f"is of type {type(id).__name__}, not a text"
-    if not id:
-        return "is empty"
-    if len(id) > NODE_ID_LENGTH_MAX:
-        return f"is {len(id)} characters long (at most {NODE_ID_LENGTH_MAX})"
-    if not id.isprintable():
-        return "holds characters that cannot be printed"
-    if id in {".", ".."}:
-        return "is a path's name for a folder"
-    if id.startswith(POSITION_MARK):
-        return f'begins with "{POSITION_MARK}", the mark of the ids that containers get from their place'
-    return None
-
-
-def _shortened(id: object) -> str:
-    text = repr(id)
-    return text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX] + "..."
-
-
 def check_condition(condition: object, name: str, element: Element[Any]) -> None:
-    """Refuse a condition that is neither a bool nor a function of the context."""
-    if isinstance(condition, bool) or callable(condition):
+    """Refuse a condition that is neither a bool nor a plain function of the context."""
+    if isinstance(condition, bool) or (callable(condition) and is_plain(condition)):
         return
+    what = "an async or generator function" if callable(condition) else shown(condition)
     raise WorkflowError(
-        f"{name} of {element.kind} {element.id!r} is {condition!r}.",
-        remedy=f"Make {name} a bool, or a function of the context that returns one.",
+        f"{name} of {element.kind} {element.id!r} is {what}.",
+        remedy=f"Make {name} a bool, or a plain function of the context that returns one.",
     )
 
 
 def _references(depends_on: References, node: Node[Any]) -> tuple[Reference, ...]:
     several = depends_on if isinstance(depends_on, (list, tuple)) else (depends_on,)
-    for one in several:
-        if not isinstance(one, (str, Element)):
-            raise WorkflowError(
-                f"depends_on of {node.kind} {node.id!r} holds {one!r}.",
-                remedy="Name what it depends on by element or by id.",
-            )
-    return tuple(several)
+    return tuple(_reference(one, node) for one in several)
+
+
+def _reference(reference: object, node: Node[Any]) -> Reference:
+    if isinstance(reference, Element):
+        return reference
+    if isinstance(reference, str):
+        return plain_text(reference)
+    raise WorkflowError(
+        f"depends_on of {node.kind} {node.id!r} holds {shown(reference)}.",
+        remedy="Name what it depends on by element or by id.",
+    )

@@ -9,6 +9,7 @@ from smithersd.elements.duration import Duration, seconds
 from smithersd.elements.element import Condition, References
 from smithersd.elements.kinds import Backoff
 from smithersd.elements.retry import RetryPolicy
+from smithersd.elements.texts import chosen
 from smithersd.errors import WorkflowError
 
 RETRIES_MAX = 10_000
@@ -90,18 +91,10 @@ def _retry_policy(options: TaskOptions, node: str) -> RetryPolicy:
     return RetryPolicy(
         retries=retries,
         delay_s=seconds(options.get("retry_delay", RETRY_DELAY_S_DEFAULT), f"retry_delay of {node}"),
-        backoff=_backoff(options.get("backoff", "fixed"), node),
+        backoff=chosen(Backoff, options.get("backoff", "fixed"), f"backoff of {node}"),
         max_delay_s=seconds(options.get("max_delay", RETRY_MAX_DELAY_S_DEFAULT), f"max_delay of {node}"),
         jitter=_jitter(options.get("jitter", 0.0), node),
     )
-
-
-def _backoff(value: object, node: str) -> Backoff:
-    try:
-        return Backoff(str(value))
-    except ValueError:
-        names = ", ".join(repr(one.value) for one in Backoff)
-        raise WorkflowError(f"backoff of {node} is {value!r}.", remedy=f"Choose one of {names}.") from None
 
 
 def _jitter(value: object, node: str) -> float:

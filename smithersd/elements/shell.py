@@ -1,5 +1,6 @@
 """Shell: one command of the operating system, durable once it has ended with 0."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
@@ -8,6 +9,7 @@ from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.schema import Schema, schema_for
+from smithersd.elements.texts import plain_text
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -65,18 +67,18 @@ class Shell(Node[T_co]):
         env: Mapping[str, Word] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
-        name = f"shell {id!r}"
         super().__init__(
             id,
             label=options.get("label"),
             skip_if=options.get("skip_if", False),
             depends_on=options.get("depends_on", ()),
-            schema=_schema(options, name),
         )
+        name = f"shell {self.id!r}"
+        self.schema = _schema(options, name)
         self.parses_stdout = "output" in options
         self.attempts: Attempts = attempts_of(options, name)
         self.command: str | tuple[Word, ...] = _checked_command(command, name)
-        self.cwd = None if cwd is None else str(cwd)
+        self.cwd = None if cwd is None else plain_text(os.fspath(cwd))
         self.env: dict[str, Word] = _checked_env(env, name)
         self.has_elements = check_arguments((list(self.command), self.env), name)
 
@@ -92,9 +94,9 @@ def _schema(options: TaskOptions, node: str) -> Schema:
 
 def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
     if isinstance(command, str) and command.strip():
-        return command
+        return plain_text(command)
     if isinstance(command, (list, tuple)) and command and all(isinstance(word, (str, Element)) for word in command):
-        return tuple(command)
+        return tuple(_plain(word) for word in command)
     raise WorkflowError(
         f"The command of {node} is {command!r}.",
         remedy="Give a text for the shell, or a list of words (texts, elements).",
@@ -107,5 +109,9 @@ def _checked_env(env: object, node: str) -> dict[str, Word]:
     if isinstance(env, Mapping) and all(
         isinstance(name, str) and isinstance(value, (str, Element)) for name, value in env.items()
     ):
-        return dict(env)
+        return {plain_text(name): _plain(value) for name, value in env.items()}
     raise WorkflowError(f"env of {node} is {env!r}.", remedy="Give a dict of names and texts.")
+
+
+def _plain(word: Word) -> Word:
+    return plain_text(word) if isinstance(word, str) else word

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from smithersd.elements.element import Node
+from smithersd.elements.functions import unwrapped
 from smithersd.errors import WorkflowError
 
 _PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}
@@ -42,15 +43,6 @@ def check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], no
                 f"but {_name(function)} takes {_shown(annotation)}.",
                 remedy="Pass what the function takes, or correct its annotation.",
             )
-
-
-def unwrapped(function: Any) -> Any:
-    """The function behind partials, or the __call__ of a callable object."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function) or inspect.isclass(function):
-        return function
-    return type(function).__call__
 
 
 def _one_by_one(signature: inspect.Signature, bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:

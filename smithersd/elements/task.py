@@ -7,10 +7,11 @@ from typing import Any, TypeVar, Unpack, overload
 
 from smithersd.elements.arguments import check_arguments, check_not_hidden, elements_in
 from smithersd.elements.element import Node, Reference
+from smithersd.elements.functions import unwrapped
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.schema import Schema, schema_for
-from smithersd.elements.signature import check_signature, unwrapped
+from smithersd.elements.signature import check_signature
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -47,16 +48,16 @@ class Task(Node[T_co]):
         self, id: str, function: Callable[..., T_co], *arguments: Any, **options: Unpack[TaskOptions]
     ) -> None: ...
     def __init__(self, id: str, function: Callable[..., Any], *arguments: Any, **options: Unpack[TaskOptions]) -> None:
-        name = f"task {id!r}"
-        _check_function(function, name)
-        check_not_hidden(function, name)
         super().__init__(
             id,
             label=options.get("label"),
             skip_if=options.get("skip_if", False),
             depends_on=options.get("depends_on", ()),
-            schema=_schema(function, options, name),
         )
+        name = f"task {self.id!r}"
+        _check_function(function, name)
+        check_not_hidden(function, name)
+        self.schema = _schema(function, options, name)
         self.attempts: Attempts = attempts_of(options, name)
         self.function = function
         self.arguments = arguments

@@ -9,7 +9,9 @@ from smithersd.config import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
+from smithersd.elements.functions import is_plain
 from smithersd.elements.schema import Schema, schema_for
+from smithersd.elements.texts import plain_text, shown
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
 
 InputT = TypeVar("InputT")
@@ -106,8 +108,8 @@ def workflow(
 
 def _checked_name(name: object) -> str:
     if isinstance(name, str) and 1 <= len(name) <= NODE_ID_LENGTH_MAX and name.isprintable():
-        return name
-    raise WorkflowError(f"A workflow is named {name!r}.", remedy='Name it: @workflow(name="release").')
+        return plain_text(name)
+    raise WorkflowError(f"A workflow is named {shown(name)}.", remedy='Name it: @workflow(name="release").')
 
 
 def _input_schema(function: Callable[..., Any], name: str) -> Schema:
@@ -125,7 +127,7 @@ def _input_schema(function: Callable[..., Any], name: str) -> Schema:
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    if not is_plain(function):
         raise WorkflowError(
             f"Workflow {name!r} is not a plain function.", remedy="Make it def, not async def: waiting is for tasks."
         )

@@ -189,7 +189,7 @@ MISTAKES = [
         "A branch begins with its id, not with a function",
         remedy='Branch("large?", when, then, otherwise)',
     ),
-    mistake(lambda: Branch(7, Task("a", print), id="b"), "not with a value of type int", remedy="what it decides"),
+    mistake(lambda: Branch(7, Task("a", print), id="b"), "not with 7", remedy="what it decides"),
     mistake(lambda: Branch("", lambda _: True, Task("a", print)), "The branch id '' is empty", remedy="branch-1"),
     mistake(
         lambda: Sequence(Task("a", print), Branch("a", lambda _: True, Task("b", print))),

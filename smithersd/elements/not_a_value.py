@@ -1,0 +1,69 @@
+"""An element is not its output: using it as one raises, where Python would give a wrong answer without a word.
+
+The operators are put into the class by name, unseen by type checkers, which so refuse them where they are written.
+"""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from smithersd.errors import WorkflowError
+
+_DECIDE = (
+    "Decide by its output in a Branch(id, lambda ctx: ctx.output(...), then, otherwise) or a lazy subtree; "
+    "ask for None by `is None`."
+)
+_HAND_ON = "Pass it as an argument of a task, or read its output with ctx.output in a lazy subtree."
+_TEXT = f"{_HAND_ON} repr() shows the element itself."
+
+_ASKED = {
+    "__bool__": "asked whether it is true",
+    "__contains__": "asked what it contains",
+    **dict.fromkeys(("__lt__", "__le__", "__gt__", "__ge__"), "compared"),
+}
+_USED = {
+    "__iter__": "iterated over",
+    "__len__": "asked for its length",
+    "__getitem__": "indexed",
+    **dict.fromkeys(("__neg__", "__pos__", "__invert__", "__abs__"), "calculated with"),
+    **{
+        f"__{side}{operator}__": "calculated with"
+        for operator in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow")
+        for side in ("", "r")
+    },
+    **{
+        f"__{side}{operator}__": "combined by an operator"
+        for operator in ("and", "or", "xor", "lshift", "rshift")
+        for side in ("", "r")
+    },
+}
+_WRITTEN = {"__format__": "put into a text", "__str__": "made a text"}
+
+
+class NotAValue:
+    """What stands for an output that is still to come; equal to itself only, and comparable with its like only."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, NotAValue):
+            return self is other
+        raise _mistaken(self, "compared", _DECIDE)
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+
+def _mistaken(element: NotAValue, use: str, remedy: str) -> WorkflowError:
+    return WorkflowError(f"{element!r} was {use}, but an element is not its output.", remedy=remedy)
+
+
+def _refusing(use: str, remedy: str) -> Callable[..., NoReturn]:
+    def refuse(self: NotAValue, *_: Any) -> NoReturn:
+        raise _mistaken(self, use, remedy)
+
+    return refuse
+
+
+for _uses, _remedy in ((_ASKED, _DECIDE), (_USED, _HAND_ON), (_WRITTEN, _TEXT)):
+    for _name, _use in _uses.items():
+        setattr(NotAValue, _name, _refusing(_use, _remedy))

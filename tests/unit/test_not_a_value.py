@@ -1,0 +1,87 @@
+"""An element is not its output: what would use it as one is refused, and says what to do."""
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from smithersd import Approval, Branch, Element, Parallel, Sequence, Shell, Task
+from smithersd.errors import WorkflowError
+
+task = Task("n", print)
+other = Task("other", print)
+
+USES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "truth": (lambda n: "yes" if n else "no", "asked whether it is true"),
+    "not": (lambda n: not n, "asked whether it is true"),
+    "and": (lambda n: n and other, "asked whether it is true"),
+    "any": (lambda n: any([n]), "asked whether it is true"),
+    "equal": (lambda n: n == 3, "compared"),
+    "equal, mirrored": (lambda n: "ok" == n, "compared"),  # noqa: SIM300 - that is the case
+    "unequal": (lambda n: n != "ok", "compared"),
+    "equal to None": (lambda n: n == None, "compared"),  # noqa: E711 - that is the case
+    "less": (lambda n: n < 3, "compared"),
+    "greater": (lambda n: n > other, "compared"),
+    "least": (lambda n: min(other, n), "compared"),
+    "sorted": (lambda n: sorted([other, n]), "compared"),
+    "in it": (lambda n: 3 in n, "asked what it contains"),
+    "length": (len, "asked for its length"),
+    "loop": (list, "iterated over"),
+    "unpacking": (lambda n: [*n], "iterated over"),
+    "index": (lambda n: n[0], "indexed"),
+    "key": (lambda n: n["path"], "indexed"),
+    "sum": (lambda n: n + 1, "calculated with"),
+    "sum, mirrored": (lambda n: 1 + n, "calculated with"),
+    "text and it": (lambda n: "size: " + n, "calculated with"),
+    "negative": (operator.neg, "calculated with"),
+    "either": (lambda n: n | other, "combined by an operator"),
+    "arrow": (lambda n: n >> other, "combined by an operator"),
+    "f-string": (lambda n: f"got {n}", "put into a text"),
+    "f-string with a format": (lambda n: f"got {n:>10}", "put into a text"),
+    "format": ("got {}".format, "put into a text"),
+    "str": (str, "made a text"),
+    "percent": (lambda n: "got %s" % n, "made a text"),  # noqa: UP031 - that is the case
+}
+
+
+@pytest.mark.parametrize(("use", "said"), USES.values(), ids=USES)
+def test_an_element_used_as_its_output_is_refused_with_a_remedy(use: Callable[[Any], object], said: str) -> None:
+    with pytest.raises(WorkflowError, match=re.escape(f"Task('n') was {said}, but an element is not its output")) as no:
+        use(task)
+    assert "ctx.output" in no.value.remedy
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        task,
+        Shell("s", "true"),
+        Approval("a"),
+        Sequence(task),
+        Parallel(task),
+        Branch("b", lambda _: True, then=task),
+    ],
+    ids=repr,
+)
+def test_no_kind_of_element_is_true_or_a_text(element: Element[Any]) -> None:
+    for use in (bool, str, format):
+        with pytest.raises(WorkflowError, match=re.escape(repr(element))):
+            use(element)
+
+
+def test_elements_are_told_apart_in_lists_sets_and_dicts() -> None:
+    twin = Task("n", print)
+    assert task == task  # noqa: PLR0124 - that is the case
+    assert task != twin
+    assert task in [other, twin, task]
+    assert twin not in [other, task]
+    assert len({task, twin, task, other}) == 3
+    assert {task: 1, twin: 2}[twin] == 2
+    assert [other, task].index(task) == 1
+
+
+def test_an_element_shows_itself_where_repr_is_asked_for() -> None:
+    assert f"{task!r}" == "Task('n')"
+    assert repr([task]) == "[Task('n')]"
