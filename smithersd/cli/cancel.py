@@ -2,11 +2,20 @@
 
 import click
 
-from smithersd.cli.options import debug_option, login_name, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.options import (
+    debug_option,
+    login_name,
+    on_store,
+    run_argument,
+    run_epilog,
+    say_folder,
+    storage_options,
+)
 from smithersd.cli.output import say
 from smithersd.cli.standing import next_steps, standing
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_GRACE_S
+from smithersd.daemon.storage import Storage
 from smithersd.engine import choose_run, driver_name, request_cancel, wait_until_applied
 from smithersd.store import Store
 
@@ -15,14 +24,16 @@ from smithersd.store import Store
     "cancel", short_help="End a run for good.", epilog=run_epilog("smithers cancel", "smithers cancel release-1")
 )
 @run_argument
-@store_option
+@storage_options
 @debug_option
-def command(run: str | None, store: str | None) -> None:
+def command(run: str | None, storage: Storage) -> None:
     """End a run for good, whoever drives it, also when nobody does."""
-    on_store(store, lambda opened: _cancel(opened, run, store))
+    if storage.store is None:
+        say_folder(storage)
+    on_store(storage, lambda opened: _cancel(opened, run, storage))
 
 
-async def _cancel(store: Store, said: str | None, url: str | None) -> None:
+async def _cancel(store: Store, said: str | None, storage: Storage) -> None:
     run_id = (await choose_run(store, said)).run_id
     submitted = await request_cancel(store, run_id, by=login_name())
     await wait_until_applied(store, submitted)
@@ -32,5 +43,5 @@ async def _cancel(store: Store, said: str | None, url: str | None) -> None:
     else:
         by = f" by {driver}" if (driver := driver_name(run)) is not None else ""
         say(f"Run {run_id} is being cancelled{by}: what runs has {STOP_GRACE_S:g} s to stop.")
-    for line in next_steps(run, [], url):
+    for line in next_steps(run, [], storage):
         say(line)

@@ -12,7 +12,8 @@ from smithersd.cli.options import (
     on_store,
     run_argument,
     run_epilog,
-    store_option,
+    say_folder,
+    storage_options,
     whole_number,
 )
 from smithersd.cli.output import say
@@ -21,6 +22,7 @@ from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
 from smithersd.config import BODY_DEPTH_MAX
 from smithersd.core.json_text import json_text, parse_json
 from smithersd.daemon import invocations
+from smithersd.daemon.storage import Storage
 from smithersd.engine import SystemClock, choose_gate, choose_run, driver_name, pending_gates, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.store import Store
@@ -40,7 +42,7 @@ class _Wanted:
     note: str | None
     by: str
     decision: str | None
-    store: str | None
+    storage: Storage
 
 
 def decision_command(verb: str, *, summary: str, description: str) -> click.Command:
@@ -58,11 +60,13 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
     @click.option("--note", metavar="TEXT", help="Why, for those who read the log.")
     @click.option("--by", metavar="NAME", help="Who decides [default: your login name].")
     @click.option("--decision", metavar="JSON", help="More than a yes or no, for the workflow to read.")
-    @store_option
+    @storage_options
     @debug_option
     def command(**given: Any) -> None:
         wanted = _wanted(verb, given)
-        on_store(wanted.store, lambda store: _decide(store, wanted))
+        if wanted.storage.store is None:
+            say_folder(wanted.storage)
+        on_store(wanted.storage, lambda store: _decide(store, wanted))
 
     return command
 
@@ -121,7 +125,7 @@ async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | 
 def _with_commands(error: ApprovalAmbiguous, run: RunRow, wanted: _Wanted) -> ApprovalAmbiguous:
     pending = [] if error.details is None else error.details["pending"]
     commands = [
-        "  " + invocations.decide(wanted.verb, run.run_id, one["nodeId"], one["iteration"], store=wanted.store)
+        "  " + invocations.decide(wanted.verb, run.run_id, one["nodeId"], one["iteration"], storage=wanted.storage)
         for one in pending
     ]
     return ApprovalAmbiguous(error.message, remedy="\n".join(["Name one:", *commands]), details=error.details)
@@ -147,5 +151,5 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, name
         say(done, f" It is stored; {driver}, which drives the run, has not taken it up yet.")
     else:
         say(done, " It is stored, and counts as soon as the run goes on.")
-    for line in next_steps(run, await pending_gates(store, run.run_id), wanted.store):
+    for line in next_steps(run, await pending_gates(store, run.run_id), wanted.storage):
         say(line)

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import click
 
-from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_folder, storage_options
 from smithersd.cli.output import say
 from smithersd.cli.standing import next_steps, standing
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_TIMEOUT_S_DEFAULT
 from smithersd.daemon.exit_codes import ExitCode
-from smithersd.daemon.folder import StateFolder, find_state_folder
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.residents import choose_resident, pid_file_of, resident_runs, run_of_pid_file
 from smithersd.daemon.stopping import Stopped, Wish, stop_run
+from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
 from smithersd.store import Store
 
@@ -41,7 +42,7 @@ from smithersd.store import Store
 )
 @click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended by then.")
 @click.option("--pid-file", metavar="FILE", help="The process's pidfile, where it is not that of the run.")
-@store_option
+@storage_options
 @debug_option
 @click.pass_context
 def command(
@@ -54,7 +55,7 @@ def command(
     timeout_s: float,
     is_forced: bool,
     pid_file: str | None,
-    store: str | None,
+    storage: Storage,
 ) -> None:
     """End a run's process and wait for it.
 
@@ -64,20 +65,19 @@ def command(
     if is_all and (run is not None or pid_file is not None):
         raise InvalidRequest("--all is every run.", remedy="Leave RUN and --pid-file out beside it.")
     wish = Wish(is_suspension, timeout_s, is_forced)
-    folder = find_state_folder()
+    say_folder(storage)
     named = None if pid_file is None else Path(pid_file).absolute()
     if is_all:
-        is_done = on_store(store, lambda opened: _stop_all(opened, folder, wish, store))
+        is_done = on_store(storage, lambda opened: _stop_all(opened, storage, wish))
         context.exit(ExitCode.FINISHED if is_done else ExitCode.FAILED)
-    on_store(store, lambda opened: _stop_one(opened, folder, run, named, wish, store))
+    on_store(storage, lambda opened: _stop_one(opened, storage, run, named, wish))
 
 
-async def _stop_one(
-    store: Store, folder: StateFolder, said: str | None, pid_file: Path | None, wish: Wish, url: str | None
-) -> None:
+async def _stop_one(store: Store, storage: Storage, said: str | None, pid_file: Path | None, wish: Wish) -> None:
+    folder = storage.folder
     run_id = await _chosen(store, folder, said, pid_file)
     found = pid_file or pid_file_of(folder.run(run_id))
-    await _say(store, await stop_run(store, run_id, folder.run(run_id), found, wish), url)
+    await _say(store, await stop_run(store, run_id, folder.run(run_id), found, wish), storage)
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
@@ -90,8 +90,9 @@ async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file:
     return run_id
 
 
-async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | None) -> bool:
+async def _stop_all(store: Store, storage: Storage, wish: Wish) -> bool:
     """Stop every run that has a process, all at once; return whether each of them has ended."""
+    folder = storage.folder
     run_ids = await resident_runs(store, folder)
     if not run_ids:
         say("No run has a process here.")
@@ -100,7 +101,7 @@ async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | No
     for outcome in outcomes:
         match outcome:
             case Stopped():
-                await _say(store, outcome, url)
+                await _say(store, outcome, storage)
             case NotStopped() | UserError():
                 say(Phrase(outcome.message, "red"))
             case _:
@@ -108,7 +109,7 @@ async def _stop_all(store: Store, folder: StateFolder, wish: Wish, url: str | No
     return all(isinstance(outcome, Stopped) for outcome in outcomes)
 
 
-async def _say(store: Store, stopped: Stopped, url: str | None) -> None:
+async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
     run = await store.find_run(stopped.run_id)
     if run is None:
         say(f"No run {stopped.run_id} is in the store. ", _process(stopped))
@@ -116,7 +117,7 @@ async def _say(store: Store, stopped: Stopped, url: str | None) -> None:
     verb = "had ended" if stopped.was_over else "is"
     say(Phrase(f"Run {run.run_id} {verb} ", "bold"), standing(run), ". ", _process(stopped))
     if not stopped.was_over:
-        for line in next_steps(run, [], url):
+        for line in next_steps(run, [], storage):
             say(line)
 
 

@@ -9,13 +9,23 @@ from typing import Any
 import click
 import pydantic_core
 
-from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option, whole_number
+from smithersd.cli.options import (
+    UNNAMED_TO_LOOK_AT,
+    debug_option,
+    on_store,
+    run_argument,
+    run_epilog,
+    run_to_look_at,
+    storage_options,
+    whole_number,
+)
 from smithersd.cli.output import flush, say
 from smithersd.cli.standing import is_interrupted, why_undriven
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.events import EVENT_TYPES, decode
 from smithersd.core.states import RunStatus
-from smithersd.engine import StoredLog, choose_run, read_state
+from smithersd.daemon.storage import Storage
+from smithersd.engine import StoredLog, read_state
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
 from smithersd.store import Store
@@ -43,6 +53,7 @@ Print = Callable[[int, str | bytes], None]
         "smithers events -f",
         "smithers events release-1 --types NodeFailed,NodeRetrying",
         "smithers events release-1 --json --after 41 | jq .type",
+        unnamed=UNNAMED_TO_LOOK_AT,
     ),
 )
 @run_argument
@@ -51,15 +62,15 @@ Print = Callable[[int, str | bytes], None]
 @click.option("--types", metavar="A,B", help="Only events of these types.")
 @click.option("--node", metavar="NODE", help="Only events of this node.")
 @click.option("--json", "is_json", is_flag=True, help="Print each event as a line of JSON, with its seq.")
-@store_option
+@storage_options
 @debug_option
-def command(run: str | None, store: str | None, **given: Any) -> None:
+def command(run: str | None, storage: Storage, **given: Any) -> None:
     """Print a run's log, a line for each event."""
     wanted = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
     after_seq = -1 if given["after"] is None else given["after"]
     show = _print_json if given["is_json"] else _print_line
     work = _follow if given["follow"] else _print_stored
-    on_store(store, lambda opened: work(opened, run, after_seq, wanted, show))
+    on_store(storage, lambda opened: work(opened, run, after_seq, wanted, show))
 
 
 def _types(text: str) -> frozenset[str]:
@@ -76,7 +87,7 @@ def _types(text: str) -> frozenset[str]:
 
 
 async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await choose_run(store, said)
+    run = await run_to_look_at(store, said)
     if wanted.node_id is not None:
         await _check_node(store, run.run_id, wanted.node_id)
     while after_seq < run.last_seq and (rows := await store.events(run.run_id, after_seq=after_seq)):
@@ -98,7 +109,7 @@ async def _check_node(store: Store, run_id: str, node_id: str) -> None:
 
 
 async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await choose_run(store, said)
+    run = await run_to_look_at(store, said)
     _warn_if_idle(run)
     feed = Feed(StoredLog(store, run.run_id), encode=lambda event: event.payload.encode())
     async with feed.follow(after_seq) as follower:

@@ -6,15 +6,26 @@ from typing import Any
 import click
 import pydantic_core
 
-from smithersd.cli.options import debug_option, json_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.options import (
+    UNNAMED_TO_LOOK_AT,
+    debug_option,
+    json_option,
+    on_store,
+    run_argument,
+    run_epilog,
+    run_to_look_at,
+    storage_options,
+)
 from smithersd.cli.output import Line, say, say_columns, say_json
 from smithersd.cli.standing import driver_json, failure_line, is_interrupted, next_steps, process_of, standing
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.core.wire import attempt_json, error_json, gate_json, node_json, run_json
+from smithersd.daemon.folder import StateFolder
+from smithersd.daemon.storage import Storage
 from smithersd.elements.kinds import NodeKind
-from smithersd.engine import SystemClock, choose_run, driver_name, pending_gates
+from smithersd.engine import SystemClock, driver_name, pending_gates
 from smithersd.engine.reading import Reading, read_run
 from smithersd.store import Store
 from smithersd.store.records import GateRow, InboxKind, InboxRow
@@ -26,50 +37,52 @@ _INPUT_LENGTH_MAX = 200
 @click.command(
     "inspect",
     short_help="Show a run: its nodes, what it waits for.",
-    epilog=run_epilog("smithers inspect", "smithers inspect release-1 --json | jq .summary"),
+    epilog=run_epilog(
+        "smithers inspect", "smithers inspect release-1 --json | jq .summary", unnamed=UNNAMED_TO_LOOK_AT
+    ),
 )
 @run_argument
 @json_option
-@store_option
+@storage_options
 @debug_option
-def command(run: str | None, *, is_json: bool, store: str | None) -> None:
+def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
     """Show a run: how it stands, every node in its tree, and what gets it on.
 
     Outputs are shortened; --json has them whole.
     """
-    reading, gates = on_store(store, lambda opened: _read(opened, run))
+    reading, gates = on_store(storage, lambda opened: _read(opened, run))
     if is_json:
-        say_json(_json(reading))
+        say_json(_json(reading, storage.folder))
     else:
-        _say(reading, gates, store)
+        _say(reading, gates, storage)
 
 
 async def _read(store: Store, said: str | None) -> tuple[Reading, list[GateRow]]:
-    run_id = (await choose_run(store, said)).run_id
+    run_id = (await run_to_look_at(store, said)).run_id
     return await read_run(store, run_id), await pending_gates(store, run_id)
 
 
-def _say(reading: Reading, gates: list[GateRow], store: str | None) -> None:
+def _say(reading: Reading, gates: list[GateRow], storage: Storage) -> None:
     now_ms = SystemClock().now_ms()
     row = reading.row
     say(Phrase(row.run_id, "bold"), " ", standing(row))
-    say_columns(list(_facts(reading, now_ms)))
+    say_columns(list(_facts(reading, storage.folder, now_ms)))
     if reading.tree is not None:
         say()
         lines = tree_lines(
             reading.tree, reading.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(reading)
         )
         say_columns([line.phrases() for line in lines])
-    steps = [*map(_left, reading.inbox), *next_steps(row, gates, store, verbs=("approve", "deny"))]
+    steps = [*map(_left, reading.inbox), *next_steps(row, gates, storage, verbs=("approve", "deny"))]
     if steps:
         say()
     for step in steps:
         say(step)
 
 
-def _facts(reading: Reading, now_ms: int) -> Iterator[Line]:
+def _facts(reading: Reading, folder: StateFolder, now_ms: int) -> Iterator[Line]:
     row = reading.row
-    process = process_of(row)
+    process = process_of(row, folder)
     took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
     facts = {
         "workflow": row.workflow_name + (f" ({row.workflow_path})" if row.workflow_path else ""),
@@ -104,9 +117,9 @@ def _left(row: InboxRow) -> str:
     return f"{node_name(row.node_id or '', row.iteration or 0)} was {done}{by}, which counts when the run goes on."
 
 
-def _json(reading: Reading) -> dict[str, Any]:
+def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
     row, state = reading.row, reading.state
-    process = process_of(row)
+    process = process_of(row, folder)
     return {
         **run_json(state),
         "status": standing(row).text,

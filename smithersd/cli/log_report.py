@@ -118,8 +118,7 @@ class LogReport:
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run stands."""
         if self._begun is not None:
-            run_id, store = self._begun.engine.run_id, self._begun.store
-            ended_by = invocations.down(run_id, store=store)
+            ended_by = invocations.down(self._begun.engine.run_id, storage=self._begun.storage)
             self._say_all(closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by))
 
     def close(self) -> None:

@@ -7,29 +7,30 @@ from pathlib import Path
 
 import click
 
-from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_newest, storage_options
 from smithersd.config import LOG_POLL_S
-from smithersd.daemon.folder import RunFolder, find_state_folder
+from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.presence import last_presence, read_presence
 from smithersd.daemon.residents import choose_resident
+from smithersd.daemon.storage import Storage
 from smithersd.errors import UserError
+from smithersd.store import Store
 
 _COPY_BYTES = 64 * 1024
-_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process")
+_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest")
 
 
 @click.command("logs", short_help="Print a run's log file.", epilog=_EPILOG)
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the process has ended.")
-@store_option
+@storage_options
 @debug_option
-def command(run: str | None, *, follow: bool, store: str | None) -> None:
+def command(run: str | None, *, follow: bool, storage: Storage) -> None:
     """Print what a run's process has written to its log: what happened, and what the workflow printed.
 
     A run that was started in a terminal has a log only with --log-file.
     """
-    state_folder = find_state_folder()
-    folder = state_folder.run(on_store(store, lambda opened: choose_resident(opened, state_folder, run)))
+    folder = storage.folder.run(on_store(storage, lambda opened: _chosen(opened, storage.folder, run)))
     path = _log_of(folder)
     try:
         _print_log(path, folder, is_followed=follow)
@@ -37,6 +38,14 @@ def command(run: str | None, *, follow: bool, store: str | None) -> None:
         raise UserError(
             f"Run {folder.path.name!r} has no log here.", remedy="`smithers events` prints what happened in it."
         ) from None
+
+
+async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
+    run_id = await choose_resident(store, folder, said, or_newest=True)
+    run = await store.find_run(run_id)
+    if said is None and run is not None and run.status.is_final and read_presence(folder.run(run_id)) is None:
+        say_newest(run_id)
+    return run_id
 
 
 def _log_of(folder: RunFolder) -> Path:

@@ -4,17 +4,22 @@ import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from smithersd.cli.output import say_aside
 from smithersd.daemon.arguments import hide_in_arguments
-from smithersd.daemon.environment import may_hold_password
-from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
+from smithersd.daemon.folder import StateFolder, find_state_folder
+from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from smithersd.store import Store
+    from smithersd.store.records import RunRow
 
 T = TypeVar("T")
 
@@ -34,16 +39,68 @@ def _hide_store(_: click.Context, __: click.Parameter, url: str | None) -> str |
     return url
 
 
+def _absolute_folder(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    return checked_path(str(Path(path).absolute())) if path else None
+
+
 run_argument = click.argument("run", required=False)
-store_option = click.option(
+_store_option = click.option(
     "--store",
     envvar="SMITHERS_STORE",
     metavar="URL",
     callback=_hide_store,
-    help="Where runs are kept [default: SMITHERS_STORE, else the nearest .smithers].",
+    help="Where runs are kept [default: SMITHERS_STORE, else in the state folder].",
+)
+_folder_option = click.option(
+    "--state-folder",
+    envvar=FOLDER_VARIABLE,
+    metavar="DIR",
+    callback=_absolute_folder,
+    help=f"Of runs and their processes [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
+
+
+def storage_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Let a command take --store and --state-folder; it is given what they mean as `storage`."""
+
+    @wraps(command)
+    def with_storage(*arguments: Any, store: str | None, state_folder: str | None, **options: Any) -> T:
+        folder = find_state_folder() if state_folder is None else StateFolder(Path(state_folder))
+        return command(*arguments, storage=Storage(folder, store or None), **options)
+
+    return _folder_option(_store_option(with_storage))
+
+
+def say_folder(storage: Storage) -> None:
+    """Say which state folder a command acts on, where it is another one than somebody might think."""
+    if storage.is_elsewhere:
+        say_aside(f"State folder: {storage.folder.path}")
+
+
+UNNAMED_TO_LOOK_AT = "only live run, else the newest"
+"""Which run a command means that only looks, if none is named."""
+
+
+async def run_to_look_at(store: "Store", said: str | None) -> "RunRow":
+    """Choose the run for a command that only looks; where the newest is meant, say which that is.
+
+    Raises:
+        RunNotFound: there is none.
+        InvalidRequest: there are several.
+    """
+    from smithersd.engine import choose_run  # noqa: PLC0415 - as in `on_store`
+
+    run = await choose_run(store, said, or_newest=True)
+    if said is None and run.status.is_final:
+        say_newest(run.run_id)
+    return run
+
+
+def say_newest(run_id: str) -> None:
+    """Say which run is meant where none was named and none is live."""
+    say_aside(f"No run is live; the newest is {run_id}.")
 
 
 def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
@@ -60,8 +117,8 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def on_store(url: str | None, work: Callable[["Store"], Awaitable[T]]) -> T:
-    """Do a command's work on a store that exists: the one of this URL, else the default one.
+def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
+    """Do a command's work on a store that exists.
 
     Raises:
         StoreInvalid: there is none; none is made.
@@ -69,7 +126,7 @@ def on_store(url: str | None, work: Callable[["Store"], Awaitable[T]]) -> T:
     from smithersd.store import open_store  # noqa: PLC0415 - `up -d` shares these options and opens no store
 
     async def opened() -> T:
-        async with open_store(url or find_state_folder().store_path, must_exist=True) as store:
+        async with open_store(storage.address, must_exist=True) as store:
             return await work(store)
 
     return asyncio.run(opened())

@@ -32,6 +32,16 @@ def say(*phrases: Phrase | str) -> None:
         print("".join(piece.text for piece in pieces))
 
 
+def say_aside(text: str) -> None:
+    """Write a line to stderr that says what is taken for granted; stdout is for what was asked for."""
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr)
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    Console(stderr=True).print(text, style="dim", soft_wrap=True, highlight=False, markup=False)
+
+
 def say_columns(lines: Sequence[Line]) -> None:
     """Write lines whose pieces stand under one another; the last piece of a line may be of any width."""
     lines = [_without_empty_end(line) for line in lines]

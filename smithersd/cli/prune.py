@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
-from smithersd.cli.options import debug_option, json_option, on_store, store_option
+from smithersd.cli.options import debug_option, json_option, on_store, say_folder, storage_options
 from smithersd.cli.output import flush, say, say_json
 from smithersd.cli.words import Phrase, date_and_time
-from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.pruning import Considered, prune_runs
+from smithersd.daemon.storage import Storage
 from smithersd.elements.duration import seconds
 from smithersd.engine import SystemClock
 from smithersd.store import Store
@@ -20,9 +21,9 @@ _EXAMPLES = "\b\nExamples:\n  smithers prune --older-than 30d --dry-run\n  smith
 @click.option("--older-than", "age", required=True, metavar="AGE", help="How long ago a run must have ended: 30d, 12h.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what would be deleted.")
 @json_option
-@store_option
+@storage_options
 @debug_option
-def command(*, age: str, is_dry_run: bool, is_json: bool, store: str | None) -> None:
+def command(*, age: str, is_dry_run: bool, is_json: bool, storage: Storage) -> None:
     """Delete runs that ended longer ago than that, with their folders in .smithers.
 
     Runs that are live or suspended stay, those that have a process here, and those from which a live run takes over
@@ -30,17 +31,22 @@ def command(*, age: str, is_dry_run: bool, is_json: bool, store: str | None) -> 
     """
     age_ms = round(seconds(age, "--older-than") * 1000)
     before_ms = SystemClock().now_ms() - age_ms
-    considered = on_store(store, lambda opened: _prune(opened, before_ms, is_dry_run=is_dry_run, is_json=is_json))
+    say_folder(storage)
+    considered = on_store(
+        storage, lambda opened: _prune(opened, storage.folder, before_ms, is_dry_run=is_dry_run, is_json=is_json)
+    )
     if is_json:
         say_json(_json(considered, is_dry_run=is_dry_run))
     else:
         _say_sum(considered, age, is_dry_run=is_dry_run)
 
 
-async def _prune(store: Store, before_ms: int, *, is_dry_run: bool, is_json: bool) -> list[Considered]:
+async def _prune(
+    store: Store, folder: StateFolder, before_ms: int, *, is_dry_run: bool, is_json: bool
+) -> list[Considered]:
     """Prune; a person is told of each run at once."""
     considered = []
-    pruning = prune_runs(store, find_state_folder(), finished_before_ms=before_ms, is_dry_run=is_dry_run)
+    pruning = prune_runs(store, folder, finished_before_ms=before_ms, is_dry_run=is_dry_run)
     async for one in pruning:
         considered.append(one)
         if not is_json:

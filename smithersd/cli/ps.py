@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from smithersd.cli.options import debug_option, json_option, on_store, store_option
+from smithersd.cli.options import debug_option, json_option, on_store, storage_options
 from smithersd.cli.output import Line, say, say_json, say_table
 from smithersd.cli.standing import (
     RunProcess,
@@ -18,8 +18,9 @@ from smithersd.cli.standing import (
 )
 from smithersd.cli.words import Phrase, duration, node_name, short_time
 from smithersd.core.wire import error_json
-from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.presence import read_presence
+from smithersd.daemon.storage import Storage
 from smithersd.engine import SystemClock, pending_gates
 from smithersd.store import Store
 from smithersd.store.records import GateRow, RunRow
@@ -48,52 +49,51 @@ class _Listed:
     help=f"At most so many [default: {_LIMIT_DEFAULT}].",
 )
 @json_option
-@store_option
+@storage_options
 @debug_option
-def command(*, is_all: bool, limit: int, is_json: bool, store: str | None) -> None:
+def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> None:
     """List runs that have not ended or still have a process, the newest first, and what gets each of them on.
 
     PID, UP (for how long) and URL are those of the run's process on this machine; of a driver elsewhere PID is its
     pid@host. A run whose driver has died, or was not heard of for longer than its lease, is "interrupted": --resume
     goes on with it.
     """
-    listed, is_cut = on_store(store, lambda opened: _read(opened, is_all=is_all, limit=limit))
+    listed, is_cut = on_store(storage, lambda opened: _read(opened, storage.folder, is_all=is_all, limit=limit))
     if is_json:
         say_json([_json(one) for one in listed])
     else:
-        _say(listed, is_all=is_all, store=store)
+        _say(listed, is_all=is_all, storage=storage)
         if is_cut:
             say(Phrase(f"These are the newest {limit}; --limit shows more.", "dim"))
 
 
-async def _read(store: Store, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
+async def _read(store: Store, folder: StateFolder, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
     runs = await store.runs(limit=limit + 1, is_live=None if is_all else True)
     if not is_all:
-        runs = sorted([*runs, *await _still_served(store)], key=lambda run: run.created_at_ms, reverse=True)
-    return [await _listed(store, run) for run in runs[:limit]], len(runs) > limit
+        runs = sorted([*runs, *await _still_served(store, folder)], key=lambda run: run.created_at_ms, reverse=True)
+    return [await _listed(store, folder, run) for run in runs[:limit]], len(runs) > limit
 
 
-async def _still_served(store: Store) -> list[RunRow]:
+async def _still_served(store: Store, folder: StateFolder) -> list[RunRow]:
     """Runs that have ended but whose process still stands."""
-    folders = find_state_folder().runs()
-    served = [run_id for run_id, folder in folders.items() if read_presence(folder) is not None]
+    served = [run_id for run_id, of_run in folder.runs().items() if read_presence(of_run) is not None]
     rows = [await store.find_run(run_id) for run_id in served]
     return [row for row in rows if row is not None and row.status.is_final]
 
 
-async def _listed(store: Store, run: RunRow) -> _Listed:
+async def _listed(store: Store, folder: StateFolder, run: RunRow) -> _Listed:
     gates = [] if run.status.is_final else await pending_gates(store, run.run_id)
-    return _Listed(run, gates, process_of(run))
+    return _Listed(run, gates, process_of(run, folder))
 
 
-def _say(listed: list[_Listed], *, is_all: bool, store: str | None) -> None:
+def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
     if not listed:
         say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
         return
     now_ms = SystemClock().now_ms()
     say_table(_HEADS, [_row(one, now_ms) for one in listed])
     for one in listed:
-        steps = [] if one.run.status.is_final else next_steps(one.run, one.gates, store)
+        steps = [] if one.run.status.is_final else next_steps(one.run, one.gates, storage)
         if steps:
             say()
             say(Phrase(one.run.run_id, "bold"))

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, store_option
+from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_folder, storage_options
 from smithersd.cli.output import flush, say
 from smithersd.cli.serve_flags import serve_flags, serve_options
 from smithersd.cli.standing import driver_phrase, standing
 from smithersd.cli.words import Phrase
 from smithersd.daemon.environment import take_environment
+from smithersd.daemon.storage import Storage
 from smithersd.store.records import RunRow
 
 
@@ -21,9 +22,9 @@ from smithersd.store.records import RunRow
 )
 @run_argument
 @serve_flags
-@store_option
+@storage_options
 @debug_option
-def command(run: str | None, store: str | None, **flags: Any) -> None:
+def command(run: str | None, storage: Storage, **flags: Any) -> None:
     """Serve a run over HTTP without driving it, whoever drives it, also when nobody does and when it has ended.
 
     Decisions and cancels reach its driver through the store. Ctrl+C ends the server and leaves the run alone.
@@ -32,8 +33,10 @@ def command(run: str | None, store: str | None, **flags: Any) -> None:
 
     inherited = take_environment()
     options = serve_options(flags, inherited_token=inherited.auth_token)
+    if storage.store is None:
+        say_folder(storage)
     on_store(
-        store,
+        storage,
         lambda opened: serve_run(opened, run, options, sockets=inherited.sockets, on_serving=_say, warn=_warn),
     )
 

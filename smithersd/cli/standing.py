@@ -16,8 +16,9 @@ from smithersd.cli.words import (
 )
 from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
-from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.presence import read_presence
+from smithersd.daemon.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
 from smithersd.store.records import GateRow, RunRow
@@ -44,9 +45,9 @@ class RunProcess:
     started_at_ms: int | None = None
 
 
-def process_of(run: RunRow) -> RunProcess:
-    """Return the process that serves or drives the run."""
-    presence = read_presence(find_state_folder().run(run.run_id))
+def process_of(run: RunRow, folder: StateFolder) -> RunProcess:
+    """Return the process that serves or drives the run; `folder` is where it wrote down that it does."""
+    presence = read_presence(folder.run(run.run_id))
     if presence is not None:
         return RunProcess(presence.pid, presence.url, presence.started_at_ms)
     if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
@@ -80,29 +81,29 @@ def error_of(run: RunRow) -> ErrorInfo | None:
 
 
 def next_steps(
-    run: RunRow, gates: list[GateRow], store: str | None, *, verbs: tuple[str, ...] = ("approve",)
+    run: RunRow, gates: list[GateRow], storage: Storage, *, verbs: tuple[str, ...] = ("approve",)
 ) -> list[str]:
     """Say what gets the run on: the decisions that it waits for (by these verbs), or the command that takes it up."""
-    return [*_decisions(run, gates, store, verbs), *_taking_up(run, store)]
+    return [*_decisions(run, gates, storage, verbs), *_taking_up(run, storage)]
 
 
-def _decisions(run: RunRow, gates: list[GateRow], store: str | None, verbs: tuple[str, ...]) -> list[str]:
+def _decisions(run: RunRow, gates: list[GateRow], storage: Storage, verbs: tuple[str, ...]) -> list[str]:
     lines = []
     for gate in gates:
         lines.append(f"{node_name(gate.node_id, gate.iteration)} asks: {one_line(gate.title)}")
         lines += [
-            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, store=store) for verb in verbs
+            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, storage=storage) for verb in verbs
         ]
     return lines
 
 
-def _taking_up(run: RunRow, store: str | None) -> list[str]:
+def _taking_up(run: RunRow, storage: Storage) -> list[str]:
     if is_interrupted(run):
         is_forced = run.owner is not None and _is_living_here(run.owner)
-        resume = invocations.resume(run.run_id, run.workflow_path, store=store, is_forced=is_forced)
+        resume = invocations.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
         return [f"{why_undriven(run)} It goes on with:", f"  {resume}"]
     if run.status is RunStatus.SUSPENDED or run.status.is_final:
-        return steps_without_driver(run.status, run.run_id, run.workflow_path, store)
+        return steps_without_driver(run.status, run.run_id, run.workflow_path, storage)
     return []
 
 
@@ -124,13 +125,13 @@ def _is_living_here(owner: str) -> bool:
     return owner_from(owner).is_local and not is_owner_dead(owner)
 
 
-def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, store: str | None) -> list[str]:
+def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, storage: Storage) -> list[str]:
     """Say which command goes on with a run that is driven no longer, or with what it has done."""
     match status:
         case RunStatus.FINISHED | RunStatus.CONTINUED:
             return []
         case RunStatus.FAILED | RunStatus.CANCELLED:
-            command = invocations.start_from(run_id, workflow_path, store=store)
+            command = invocations.start_from(run_id, workflow_path, storage=storage)
             return ["A new run can take over what is done:", f"  {command}"]
         case (
             RunStatus.SUSPENDED
@@ -139,7 +140,7 @@ def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | No
             | RunStatus.WAITING_TIMER
             | RunStatus.WAITING_EVENT
         ):
-            return ["It goes on with:", f"  {invocations.resume(run_id, workflow_path, store=store)}"]
+            return ["It goes on with:", f"  {invocations.resume(run_id, workflow_path, storage=storage)}"]
         case _:
             assert_never(status)
 

@@ -6,28 +6,29 @@ from typing import Any
 from smithersd.cli.output import say, say_json
 from smithersd.daemon import invocations
 from smithersd.daemon.start_answer import Started
+from smithersd.daemon.storage import Storage
 
 
-def say_started(started: Started, *, store: str | None, is_json: bool) -> None:
+def say_started(started: Started, *, storage: Storage, is_json: bool) -> None:
     """Say it to a person, or as JSON to a script; warnings go to stderr in either case."""
     for warning in started.warnings:
         print(warning, file=sys.stderr)
     if is_json:
         say_json(_record(started))
     else:
-        for line in _lines(started, store):
+        for line in _lines(started, storage):
             say(line)
 
 
-def _lines(started: Started, store: str | None) -> list[str]:
+def _lines(started: Started, storage: Storage) -> list[str]:
     url = [f"  url       {started.url}"] if started.url is not None else []
     run_id = started.run_id
     if started.is_standby:
         said = f"Run {run_id} has a driver; this process stands by in the background."
-        stop = invocations.down(run_id, store=store, standby_pid_file=started.pid_file)
+        stop = invocations.down(run_id, storage=storage, standby_pid_file=started.pid_file)
     else:
         said = f"Run {run_id} goes on in the background."
-        stop = invocations.down(run_id, store=store)
+        stop = invocations.down(run_id, storage=storage)
     return [
         said,
         *url,
@@ -35,7 +36,7 @@ def _lines(started: Started, store: str | None) -> list[str]:
         f"  log       {started.log_file}",
         f"  pidfile   {started.pid_file}",
         "",
-        f"Watch it    {invocations.follow(run_id, store=store)}",
+        f"Watch it    {invocations.follow(run_id, storage=storage)}",
         f"Stop it     {stop}",
     ]
 

@@ -13,7 +13,7 @@ from smithersd.cli.options import debug_option
 from smithersd.cli.output import say
 from smithersd.cli.up import command as up
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
-from smithersd.daemon.environment import may_hold_password
+from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
 from smithersd.daemon.units import Instance, UnitFile, owner_of, unit_files
 from smithersd.engine import check_run_id
 from smithersd.errors import InvalidRequest
@@ -63,7 +63,9 @@ def _instance(flags: dict[str, Any]) -> Instance:
     workflow = _workflow_path(flags["workflow"])
     arguments = (flags["workflow"], "--serve", "--run-id", flags["run_id"], "--resume-or-start")
     address = ("--host", flags["host"], "--port", str(flags["port"]))
-    arguments = (*arguments, *(() if flags["has_socket"] else address), *flags["up_options"])
+    folder = os.environ.get(FOLDER_VARIABLE)  # no service inherits it
+    state = ("--state-folder", str(Path(folder).absolute())) if folder else ()
+    arguments = (*arguments, *(() if flags["has_socket"] else address), *state, *flags["up_options"])
     _check(arguments)
     token_file = flags["token_file"]
     return Instance(

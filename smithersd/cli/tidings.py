@@ -28,7 +28,7 @@ def standby_lines(waiting: StandingBy) -> list[str]:
 def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[str]:
     """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
     state = begun.engine.state
-    lines = [_ending(state), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.store)]
+    lines = [_ending(state), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage)]
     if is_still_served:
         lines.append(f"Served as it is at {begun.url} until {ended_by}.")
     return lines
@@ -37,7 +37,7 @@ def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+
 def command_that_decides(begun: Begun, key: NodeKey) -> str:
     """Return the command that lets a gate pass."""
     node_id, iteration = key
-    return invocations.decide("approve", begun.engine.run_id, node_id, iteration, store=begun.store)
+    return invocations.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
 
 
 def _ending(state: RunState) -> str:

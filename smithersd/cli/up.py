@@ -7,18 +7,18 @@ import click
 from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
-from smithersd.cli.options import checked_path, checked_text, store_option
+from smithersd.cli.options import checked_path, checked_text, say_folder, storage_options
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
 from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
-from smithersd.daemon.folder import find_state_folder
 from smithersd.daemon.options import LogFormat, ServiceOptions
+from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest
 
 _SECTIONS = {
-    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "on_wait", "store"),
+    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "on_wait", "store", "state_folder"),
     "Going on with a run": ("resume", "resume_or_start", "from_run", "standby", "force"),
     "Serving it": ("serve", *SERVE_FLAGS),
     "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
@@ -45,7 +45,7 @@ _SECTIONS = {
 @click.option("--log-file", metavar="FILE", help="Write a log [default with -d: that of the run in .smithers].")
 @click.option("--log-format", type=click.Choice([one.value for one in LogFormat]), help="For people or machines.")
 @click.option("--json", "is_json", is_flag=True, help="With -d: say as JSON where the daemon is found.")
-@store_option
+@storage_options
 @click.option("--debug", "is_debugging", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:
@@ -57,8 +57,9 @@ def command(context: click.Context, /, **flags: Any) -> None:
     inherited = take_environment()
     _check_flags(context, flags)
     options = _options(flags, inherited, is_debugging=flags["is_debugging"] or bool(context.obj))
+    say_folder(flags["storage"])
     if flags["detach"]:
-        _run_in_background(options, is_json=flags["is_json"])
+        _run_in_background(options, flags["storage"], is_json=flags["is_json"])
     else:
         _run_here(options, inherited)
 
@@ -77,21 +78,23 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     leave(code, has_left_tasks=has_left_tasks)
 
 
-def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
+def _run_in_background(options: ServiceOptions, storage: Storage, *, is_json: bool) -> None:
     from smithersd.cli.started import say_started  # noqa: PLC0415 - only a daemon needs it
     from smithersd.daemon.detach import start_daemon  # noqa: PLC0415 - as above
 
-    say_started(start_daemon(options), store=options.store, is_json=is_json)
+    say_started(start_daemon(options), storage=storage, is_json=is_json)
 
 
 def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool) -> ServiceOptions:
+    storage: Storage = flags["storage"]
+    checked_text(storage.store or "", "--store")
     checked_path(str(Path(flags["workflow"]).absolute()))
-    for name in ("store", "from_run", "on_wait", "pid_file", "log_file"):
+    for name in ("from_run", "on_wait", "pid_file", "log_file"):
         checked_text(flags[name] or "", _flag(name))
     return ServiceOptions(
         workflow=flags["workflow"],
-        state_folder=checked_path(str(find_state_folder().path)),
-        store=flags["store"] or None,
+        state_folder=checked_path(str(storage.folder.path)),
+        store=storage.store,
         run_id=flags["run_id"],
         mode=_mode(flags),
         from_run=flags["from_run"],

@@ -15,6 +15,7 @@ from smithersd.errors import UserError
 
 TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - a name
 STORE_VARIABLE = "SMITHERS_STORE"
+FOLDER_VARIABLE = "SMITHERS_DIR"
 
 TOKEN_CREDENTIAL = "auth-token"  # noqa: S105 - a name
 """The credential that a unit passes with `LoadCredential=auth-token:FILE`."""

@@ -3,10 +3,12 @@
     .smithers/smithers.db
     .smithers/runs/<run-id>/{pid, log, meta.json}
 
-It is the nearest one up the tree from the working directory, else a new one there. Folders are for their owner only.
+It is the nearest one up the tree from the working directory, else a new one there; the search ends at the home folder
+and where another file system begins. Folders are for their owner only.
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +102,23 @@ class StateFolder:
 def find_state_folder(start: Path | None = None) -> StateFolder:
     """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to make there.
 
-    Folders of other users are passed over: what somebody put into /tmp is no place for a run's secrets.
+    The home folder is the last one that is looked into, and so is the root of a file system: what lies above belongs to
+    others. Folders of other users are passed over: what somebody put into /tmp is no place for a run's secrets.
     """
     here = (start or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
+    for folder in searched(here):
         if _is_ours(folder / NAME):
             return StateFolder(folder / NAME)
     return StateFolder(here / NAME)
+
+
+def searched(here: Path) -> Iterator[Path]:
+    """Give the folders that may hold the state of runs here, the nearest first."""
+    home = Path(os.environ.get("HOME") or "/")
+    for folder in (here, *here.parents):
+        yield folder
+        if folder == home or os.path.ismount(folder):
+            return
 
 
 def _is_ours(folder: Path) -> bool:

@@ -5,49 +5,46 @@ import shutil
 import sys
 from pathlib import Path
 
+from smithersd.daemon.storage import Storage
+
 _NAME = "smithers"
 
 
-def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, store: str | None = None) -> str:
-    """`smithers approve RUN --node NODE` (or deny); `store` is named where it is not the default one."""
+def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, storage: Storage) -> str:
+    """`smithers approve RUN --node NODE` (or deny); its storage is named where it would not be found from here."""
     which = ("--iteration", str(iteration)) if iteration else ()
-    return _command(verb, run_id, "--node", node_id, *which, store=store)
+    return _command(verb, run_id, "--node", node_id, *which, storage=storage)
 
 
-def resume(run_id: str, workflow_path: str | None, *, store: str | None = None, is_forced: bool = False) -> str:
+def resume(run_id: str, workflow_path: str | None, *, storage: Storage, is_forced: bool = False) -> str:
     """`smithers up FILE --run-id RUN --resume`; `is_forced` takes the run from a process that has it in hand."""
     forced = ("--force",) if is_forced else ()
-    return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", *forced, store=store)
+    return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
 
 
-def follow(run_id: str, *, store: str | None = None) -> str:
+def follow(run_id: str, *, storage: Storage) -> str:
     """`smithers events RUN -f`."""
-    return _command("events", run_id, "-f", store=store)
+    return _command("events", run_id, "-f", storage=storage)
 
 
-def down(run_id: str, *, store: str | None = None, standby_pid_file: str | None = None) -> str:
+def down(run_id: str, *, storage: Storage, standby_pid_file: str | None = None) -> str:
     """`smithers down RUN`; with the pidfile of a process that stands by, what ends that one alone."""
     standby = ("--suspend", "--pid-file", standby_pid_file) if standby_pid_file is not None else ()
-    return _command("down", run_id, *standby, store=store)
+    return _command("down", run_id, *standby, storage=storage)
 
 
-def start_from(run_id: str, workflow_path: str | None, *, store: str | None = None) -> str:
+def suspend(run_id: str, *, storage: Storage) -> str:
+    """`smithers down RUN --suspend`."""
+    return _command("down", run_id, "--suspend", storage=storage)
+
+
+def start_from(run_id: str, workflow_path: str | None, *, storage: Storage) -> str:
     """`smithers up FILE --from RUN`: a new run that takes over what is done."""
-    return _command("up", _near(workflow_path), "--from", run_id, store=store)
+    return _command("up", _near(workflow_path), "--from", run_id, storage=storage)
 
 
-def _command(*words: str, store: str | None) -> str:
-    named = ("--store", _without_password(store)) if store is not None else ()
-    return shlex.join((_program(), *words, *named))
-
-
-def _without_password(url: str) -> str:
-    """What is pasted lands in the shell's history, and what is said in a log."""
-    if not url.startswith(("postgresql://", "postgres://")):
-        return url
-    from smithersd.store.postgres.address import parse_address  # noqa: PLC0415 - who uses SQLite need not load it
-
-    return parse_address(url).shown
+def _command(*words: str, storage: Storage) -> str:
+    return shlex.join((_program(), *words, *storage.flags()))
 
 
 def _program() -> str:

@@ -123,7 +123,7 @@ class _Work:
         shown = shown_key(self._run, gate, node.iteration, iterations)
         output = None if shown is None else await self._store.output(run_id, *shown)
         commands = {
-            f"{verb}Command": invocations.decide(verb, run_id, *node.key, store=self._begun.store)
+            f"{verb}Command": invocations.decide(verb, run_id, *node.key, storage=self._begun.storage)
             for verb in ("approve", "deny")
         }
         return {**gate_json(node.key, gate, output), "new": is_new, **commands}

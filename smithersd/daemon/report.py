@@ -7,6 +7,7 @@ from typing import Protocol
 
 from smithersd.core.events import Recorded
 from smithersd.daemon.folder import RunFolder
+from smithersd.daemon.storage import Storage
 from smithersd.engine import Engine
 
 
@@ -17,8 +18,8 @@ class Begun:
     engine: Engine
     workflow: str
     """The workflow as it was named: "path.py" or "path.py:name"."""
-    store: str | None
-    """The store's URL where it is not the default one, without a password."""
+    storage: Storage
+    """Where the run is kept."""
     url: str | None
     """Where the run is served, None where it is not."""
 

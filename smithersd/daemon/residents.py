@@ -35,10 +35,10 @@ async def resident_runs(store: Store, folder: StateFolder) -> list[str]:
     return sorted({*with_pid_file, *await _abandoned(store)})
 
 
-async def choose_resident(store: Store, folder: StateFolder, said: str | None) -> str:
+async def choose_resident(store: Store, folder: StateFolder, said: str | None, *, or_newest: bool = False) -> str:
     """Return the run of this id, or the only one whose id begins so; with nothing said the only one that has a process.
 
-    Where none has a process, the only live run is meant.
+    Where none has a process, the only live run is meant; with `or_newest` and none live, the newest.
 
     Raises:
         RunNotFound: there is none.
@@ -50,7 +50,7 @@ async def choose_resident(store: Store, folder: StateFolder, said: str | None) -
     if len(residents) > 1:
         offered = "\n".join(f"  {run_id}" for run_id in residents[:_OFFERED_MAX])
         raise InvalidRequest(f"{len(residents)} runs have a process here.", remedy=f"Name one:\n{offered}")
-    return residents[0] if residents else (await choose_run(store, None)).run_id
+    return residents[0] if residents else (await choose_run(store, None, or_newest=or_newest)).run_id
 
 
 async def _named(store: Store, folder: StateFolder, said: str) -> str:

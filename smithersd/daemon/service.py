@@ -17,6 +17,7 @@ from typing import Any
 from smithersd.config import STOP_GRACE_S
 from smithersd.core.events import Recorded
 from smithersd.core.states import NodeState, RunStatus
+from smithersd.daemon import invocations
 from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
@@ -26,6 +27,7 @@ from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
+from smithersd.daemon.storage import Storage
 from smithersd.daemon.terminal import has_terminal
 from smithersd.daemon.told import ToldFile
 from smithersd.engine import (
@@ -88,6 +90,7 @@ class _Service:
         self._log = log
         self._sockets = sockets
         self._folder = StateFolder(Path(options.state_folder))
+        self._storage = Storage(self._folder, options.store)
         self._input: Any = UNSET if options.input is None else json.loads(options.input)
         self._engine: Engine | None = None
         self._stopped_by: signal.Signals | None = None
@@ -110,8 +113,7 @@ class _Service:
         self._check_serving()
         with signals.installed():
             self._check_unmade_store()
-            url = self._options.store or self._folder.store_path
-            async with open_store(url, lease_s=self._options.lease_s) as store:
+            async with open_store(self._storage.address, lease_s=self._options.lease_s) as store:
                 await self._run_in(store)
         return self._exit_code()
 
@@ -123,7 +125,7 @@ class _Service:
             if engine is None:
                 return
             announcement.take_run()
-            begun = Begun(engine, self._options.workflow, None if self._options.store is None else store.url, url)
+            begun = Begun(engine, self._options.workflow, self._storage, url)
             self._take(begun)
             async with self._telling(begun, store):
                 with guarded(engine):
@@ -275,15 +277,21 @@ class _Service:
             self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
-        if not _is_over(engine) and engine.state.count(NodeState.IN_PROGRESS):
-            doing = "Cancelling" if number is signal.SIGINT else "Suspending"
-            self._report.warn(
-                f"{doing} the run: its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once."
-            )
+        if not _is_over(engine):
+            self._say_stopping(engine, number)
         if number is signal.SIGINT:
             engine.request_cancel()
         else:
             engine.request_suspend(_SUSPENDED_BY_SIGTERM)
+
+    def _say_stopping(self, engine: Engine, number: signal.Signals) -> None:
+        is_busy = engine.state.count(NodeState.IN_PROGRESS) > 0
+        grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
+        if number is signal.SIGINT:
+            suspend = invocations.suspend(engine.run_id, storage=self._storage)
+            self._report.warn(f"Cancelling the run.{grace}\nTo stop a run without cancelling it: {suspend}")
+        elif is_busy:
+            self._report.warn(f"Suspending the run.{grace}")
 
     def _abandon(self) -> None:
         if self._engine is not None:

@@ -10,15 +10,18 @@ _OFFERED_MAX = 10
 """Runs that an error lists."""
 
 
-async def choose_run(store: Store, said: str | None) -> RunRow:
+async def choose_run(store: Store, said: str | None, *, or_newest: bool = False) -> RunRow:
     """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
+
+    `or_newest` is for whoever only looks: where no run is live, the newest is meant.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
     if said is None:
-        return _only_live(await store.runs(limit=_OFFERED_MAX + 1, is_live=True))
+        live = await store.runs(limit=_OFFERED_MAX + 1, is_live=True)
+        return _only_live(live or (await store.runs(limit=1) if or_newest else []))
     found = await store.find_run(said)
     if found is not None:
         return found

@@ -121,6 +121,7 @@ def test_a_waiting_run_that_is_served_stops_for_either_signal(place: Place) -> N
         up.signal(number)
         assert up.wait() == CODES[number]
         assert place.state("r").status == STATUSES[number]
+        assert ("without cancelling it: smithers down r --suspend" in up.text) == (number is INT)
 
 
 def test_cancelled_over_http_the_process_serves_the_end(place: Place) -> None:

@@ -1,11 +1,12 @@
-"""Which run is meant."""
+"""Which run is meant, and where it is kept."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Said, run_flow
+from tests.cli.conftest import FLOWS, Said, finish, run_flow, start
 
 Smithers = Callable[..., Said]
 
@@ -54,13 +55,38 @@ def test_several_live_runs_are_listed(smithers: Smithers) -> None:
     assert "live-2  (suspended)" in said.err
 
 
-def test_without_a_live_run_it_says_what_to_type(smithers: Smithers) -> None:
+@pytest.mark.parametrize("command", ["cancel", "approve", "deny", "serve"])
+def test_without_a_live_run_an_act_says_what_to_type(smithers: Smithers, command: str) -> None:
     run_flow("quick", "ended-1")
-    said = smithers("inspect")
+    said = smithers(command)
     assert said.code == 4
     assert "No run is live." in said.err
     assert "smithers ps --all" in said.err
     assert "smithers up WORKFLOW.py" in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "seen"), [("inspect", "ended-2"), ("events", "run finished"), ("logs", "in a log")]
+)
+def test_without_a_live_run_who_only_looks_sees_the_newest(
+    smithers: Smithers, place: Path, command: str, seen: str
+) -> None:
+    run_flow("quick", "ended-1")
+    run_flow("quick", "ended-2")
+    log = place / ".smithers" / "runs" / "ended-2" / "log"
+    log.parent.mkdir(parents=True)
+    log.write_text("in a log\n")
+    done = finish(start(command))
+    assert (done.code, done.err) == (0, "No run is live; the newest is ended-2.\n")
+    assert seen in done.out
+    assert finish(start(command, "ended-2")).err == ""
+
+
+def test_the_newest_is_told_to_machines_as_pure_json(smithers: Smithers) -> None:
+    run_flow("quick", "ended-1")
+    run_flow("quick", "ended-2")
+    assert smithers("inspect", "--json").document["runId"] == "ended-2"
+    assert all(json.loads(line)["runId"] == "ended-2" for line in smithers("events", "--json").out.splitlines())
 
 
 @pytest.mark.parametrize("name", ["nope", "", "%", "release_1"])
@@ -88,6 +114,56 @@ def test_the_store_is_found_from_a_folder_below(
     monkeypatch.chdir(below)
     assert smithers("inspect", "release-1").code == 0
     assert list(below.iterdir()) == []
+
+
+ACTS = (
+    ("approve", "--node", "left"),
+    ("deny", "--node", "left"),
+    ("cancel",),
+    ("down",),
+    ("prune", "--older-than", "1d"),
+)
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act[0])
+def test_an_act_says_which_state_folder_it_used_unless_it_is_that_of_the_working_directory(
+    smithers: Smithers, place: Path, monkeypatch: pytest.MonkeyPatch, act: tuple[str, ...]
+) -> None:
+    run_flow("gates", "release-1")
+    here = smithers(*act)
+    assert (here.code, here.err) == (0, "")
+    smithers("cancel", "release-1")
+    run_flow("gates", "release-2")
+    below = place / "src"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    said = smithers(*act)
+    assert (said.code, said.err) == (0, f"State folder: {place / '.smithers'}\n")
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_the_state_folder_can_be_named_by_flag_and_by_environment(
+    smithers: Smithers, place: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    kept = place / "kept"
+    named = ("--state-folder", "kept") if how == "flag" else ()
+    if how == "environment":
+        monkeypatch.setenv("SMITHERS_DIR", str(kept))
+    up = finish(start("up", f"{FLOWS}:gate", "--run-id", "release-1", "--no-wait", *named))
+    assert up.code == 3, up.err
+    assert up.err == f"State folder: {kept}\n"
+    assert f"--state-folder {kept}" in up.out  # so that the commands it prints can be pasted
+    assert not (place / ".smithers").exists()
+    assert "release-1" in smithers("ps", *named).out
+    said = smithers("approve", *named)
+    assert (said.code, said.err) == (0, f"State folder: {kept}\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "down", "serve", "approve", "cancel", "ps", "inspect", "events", "logs", "prune"]
+)
+def test_every_command_on_runs_takes_a_state_folder(smithers: Smithers, command: str) -> None:
+    assert "--state-folder DIR" in smithers(command, "--help").out
 
 
 def test_a_store_can_be_named_by_flag_and_by_environment(

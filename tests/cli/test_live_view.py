@@ -1,6 +1,7 @@
 """The live region fits every terminal, and shows what matters first."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from smithersd.core import events as e
 from smithersd.core.events import Recorded
 from smithersd.core.fold import RunState
 from smithersd.core.states import RunStatus
+from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.report import Begun
+from smithersd.daemon.storage import Storage
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.errors import ErrorInfo
 
@@ -55,7 +58,7 @@ class Told:
 
 
 def draw(told: Told, screen: Screen) -> list[str]:
-    begun = Begun(engine=told, workflow="flow.py", store=None, url=None)  # type: ignore[arg-type]
+    begun = Begun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
     console = Console(width=screen.width, height=screen.height, file=None, color_system=None)
     with console.capture() as captured:
         console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon.folder import StateFolder, find_state_folder
+from smithersd.daemon.folder import StateFolder, find_state_folder, searched
 
 
 def test_the_nearest_state_folder_up_the_tree_is_taken(tmp_path: Path) -> None:
@@ -15,6 +15,24 @@ def test_the_nearest_state_folder_up_the_tree_is_taken(tmp_path: Path) -> None:
     assert find_state_folder(inner).path == tmp_path / ".smithers"
     (tmp_path / "project" / ".smithers").mkdir()
     assert find_state_folder(inner).path == tmp_path / "project" / ".smithers"
+
+
+def test_the_search_ends_at_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".smithers").mkdir()
+    home = tmp_path / "home"
+    inner = home / "project"
+    inner.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    assert find_state_folder(inner).path == inner / ".smithers"
+    (home / ".smithers").mkdir()
+    assert find_state_folder(inner).path == home / ".smithers"
+
+
+def test_the_search_ends_where_another_file_system_begins() -> None:
+    shared = Path("/dev/shm")
+    if not os.path.ismount(shared):
+        pytest.skip("no file system is mounted at /dev/shm")
+    assert list(searched(shared / "project" / "flows")) == [shared / "project" / "flows", shared / "project", shared]
 
 
 def test_without_one_it_is_to_be_made_where_we_are() -> None:

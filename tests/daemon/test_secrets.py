@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from smithersd.daemon import invocations
+from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.storage import Storage
 from tests.acceptance.place import until
 from tests.daemon.daemons import DaemonPlace, children_of, command_of
 
@@ -64,9 +66,13 @@ def test_a_start_that_fails_tells_no_token(place: DaemonPlace) -> None:
     assert TOKEN not in said.err
 
 
+def _stored(url: str) -> Storage:
+    return Storage(find_state_folder(), url)
+
+
 def test_a_command_to_paste_has_no_password() -> None:
-    command = invocations.resume("r", "/flow.py", store="postgresql://ada:s3cret@db.example:5432/runs")
+    command = invocations.resume("r", "/flow.py", storage=_stored("postgresql://ada:s3cret@db.example:5432/runs"))
     assert command.endswith("up /flow.py --run-id r --resume --store postgresql://ada@db.example:5432/runs")
-    command = invocations.down("r", store="postgresql://db/runs?sslmode=require&password=s3cret&schema=team")
+    command = invocations.down("r", storage=_stored("postgresql://db/runs?sslmode=require&password=s3cret&schema=team"))
     assert command.endswith("down r --store 'postgresql://db/runs?sslmode=require&schema=team'")
-    assert invocations.down("r", store="sqlite:///my.db").endswith("down r --store sqlite:///my.db")
+    assert invocations.down("r", storage=_stored("sqlite:///my.db")).endswith("down r --store sqlite:///my.db")

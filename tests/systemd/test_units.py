@@ -73,6 +73,14 @@ def test_printing_writes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["flow.py"]
 
 
+def test_a_state_folder_of_the_environment_is_that_of_the_service(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMITHERS_DIR", str(tmp_path / "kept"))
+    code, printed = install(tmp_path, "--print")
+
+    assert code == 0
+    assert f"--state-folder {tmp_path / 'kept'}" in printed
+
+
 def test_it_says_what_to_type_next(tmp_path):
     code, said = install(tmp_path, "--token-file", "secret", "--socket")
 
