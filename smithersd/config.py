@@ -10,8 +10,11 @@ MIB = 1024 * KIB
 NODE_ID_LENGTH_MAX = 200
 NODES_MAX = 100_000
 """Nodes that one run may have, over all frames."""
-TREE_DEPTH_MAX = 100
-"""Elements inside elements, lazy subtrees included."""
+TREE_DEPTH_MAX = 90
+"""Elements inside elements, lazy subtrees included; the JSON of a frame is twice as deep and a little more."""
+JSON_DEPTH_MAX = 100
+"""Lists and objects inside one another, in a JSON value that comes from outside or that is kept inside of another: a
+request's body, an input, a gate's metadata, a heartbeat. Readers of JSON give up at some 200."""
 OUTPUT_BYTES_MAX = 10 * MIB
 INPUT_BYTES_MAX = 1 * MIB
 RUN_ID_LENGTH_MAX = 200
@@ -92,7 +95,6 @@ STREAM_RETRY_AFTER_S = 5
 HOST_DEFAULT = "127.0.0.1"
 PORT_DEFAULT = 7331
 BODY_BYTES_MAX = 1 * MIB
-BODY_DEPTH_MAX = 100
 BODY_TIMEOUT_S = 30.0
 BODY_LINGER_S = 1.0
 """How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""

@@ -19,7 +19,7 @@ from smithersd.cli.options import (
 from smithersd.cli.output import say
 from smithersd.cli.standing import next_steps, standing
 from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
-from smithersd.config import BODY_DEPTH_MAX
+from smithersd.config import JSON_DEPTH_MAX
 from smithersd.core.json_text import json_text, parse_json
 from smithersd.daemon import invocations
 from smithersd.daemon.storage import Storage
@@ -82,7 +82,7 @@ def _wanted(verb: str, given: dict[str, Any]) -> _Wanted:
 
 def _decision_text(text: str) -> str:
     try:
-        return json_text(parse_json(text, depth_max=BODY_DEPTH_MAX))
+        return json_text(parse_json(text, depth_max=JSON_DEPTH_MAX))
     except ValueError as error:
         raise InvalidRequest(
             f"What --decision was given is no JSON: {error}.", remedy="Quote it for the shell: --decision '{...}'."

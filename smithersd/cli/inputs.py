@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from smithersd.config import BODY_DEPTH_MAX
+from smithersd.config import JSON_DEPTH_MAX
 from smithersd.core.json_text import parse_json
 from smithersd.errors import InvalidInput
 
@@ -18,7 +18,7 @@ def read_input(given: str | None) -> str | None:
         return None
     text, where = _read(given)
     try:
-        parse_json(text, depth_max=BODY_DEPTH_MAX)
+        parse_json(text, depth_max=JSON_DEPTH_MAX)
     except ValueError as error:
         raise InvalidInput(f"{where} is no JSON: {error}.", remedy="Quote it for the shell: --input '{...}'.") from None
     return text

@@ -3,6 +3,8 @@
 import json
 from typing import Any, NoReturn
 
+from smithersd.elements.nesting import is_deeper_than
+
 _DIGITS_MAX = 1_000
 """Longer whole numbers are no numbers that anybody can read back, and take long to parse."""
 
@@ -34,7 +36,7 @@ def parse_json(text: str, *, depth_max: int) -> Any:
         raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeEncodeError:
         raise ValueError("it holds half a surrogate pair") from None
-    if _is_deeper_than(value, depth_max):
+    if is_deeper_than(value, depth_max):
         raise JsonTooDeep(f"it is nested deeper than {depth_max} levels")
     return value
 
@@ -68,17 +70,3 @@ def _whole(text: str) -> int:
     if len(text) > _DIGITS_MAX:
         raise ValueError(f"the number {text[:20]}... has more than {_DIGITS_MAX} digits")
     return int(text)
-
-
-def _is_deeper_than(value: Any, depth: int) -> bool:
-    """Whether containers lie in one another more than `depth` deep; level by level, so that depth costs no stack."""
-    level = _containers([value])
-    for _ in range(depth):
-        level = [child for parent in level for child in _containers(parent)]
-    return bool(level)
-
-
-def _containers(value: Any) -> list[Any]:
-    """The containers right inside a container."""
-    children = value.values() if isinstance(value, dict) else value
-    return [child for child in children if isinstance(child, dict | list)]

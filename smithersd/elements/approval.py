@@ -6,9 +6,10 @@ from typing import Any
 import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
-from smithersd.config import GATE_TEXT_BYTES_MAX, LABEL_BYTES_MAX
+from smithersd.config import GATE_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
 from smithersd.elements.element import Condition, Element, Node, Reference, References
 from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.nesting import is_deeper_than
 from smithersd.elements.schema import Schema
 from smithersd.elements.texts import checked_text, chosen, plain_text
 from smithersd.errors import WorkflowError
@@ -98,6 +99,10 @@ def _checked_metadata(metadata: object, gate: str) -> Any:
         raise WorkflowError(
             f"metadata of {gate} cannot be written as JSON: {error}", remedy="Give plain data."
         ) from None
+    if is_deeper_than(value, JSON_DEPTH_MAX):
+        raise WorkflowError(
+            f"metadata of {gate} is nested deeper than {JSON_DEPTH_MAX} levels.", remedy="Give flatter data."
+        )
     if len(text) > GATE_TEXT_BYTES_MAX:
         raise WorkflowError(
             f"metadata of {gate} has {len(text)} bytes of JSON; at most {GATE_TEXT_BYTES_MAX} are kept.",

@@ -7,8 +7,9 @@ from contextvars import ContextVar
 
 import pydantic_core
 
-from smithersd.config import HEARTBEAT_BYTES_MAX
+from smithersd.config import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.core.events import JsonValue
+from smithersd.elements.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 
@@ -129,8 +130,8 @@ def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
     """The data as it is stored. Written at once, since the author may change the object afterwards."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        # Read back as deep as it will stand in its event: what nests too far could be written but never read.
-        pydantic_core.from_json(b"[[" + text + b"]]")
+        if is_deeper_than(pydantic_core.from_json(text), JSON_DEPTH_MAX):
+            raise ValueError(f"it is nested deeper than {JSON_DEPTH_MAX} levels")  # noqa: TRY301 - one kind of mistake
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(
             f"The heartbeat data of task {node_id!r} cannot be written as JSON: {error}",

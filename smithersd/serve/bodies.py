@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from smithersd.config import BODY_BYTES_MAX, BODY_DEPTH_MAX, BODY_TIMEOUT_S
+from smithersd.config import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
 from smithersd.core.json_text import JsonTooDeep, parse_json
 from smithersd.errors import InvalidRequest
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout
@@ -116,9 +116,9 @@ def _refuse_size() -> NoReturn:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return parse_json(raw.decode(), depth_max=BODY_DEPTH_MAX)
+        return parse_json(raw.decode(), depth_max=JSON_DEPTH_MAX)
     except JsonTooDeep:
-        raise InvalidRequest(f"The body is nested deeper than {BODY_DEPTH_MAX} levels.") from None
+        raise InvalidRequest(f"The body is nested deeper than {JSON_DEPTH_MAX} levels.") from None
     except UnicodeDecodeError:
         raise InvalidJson("The body is not JSON: it is not UTF-8.") from None
     except ValueError as error:

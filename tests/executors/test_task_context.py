@@ -131,8 +131,30 @@ def nested(depth):
 
 @pytest.mark.parametrize(
     "data",
-    [object(), {1, 2}, float("nan"), float("inf"), {"a": b"x"}, "\ud800", nested(250), nested(100_000), {(1, 2): 3}],
-    ids=["object", "set", "nan", "infinity", "bytes", "surrogate", "deep", "too deep to write", "tuple as key"],
+    [
+        object(),
+        {1, 2},
+        float("nan"),
+        float("inf"),
+        {"a": b"x"},
+        "\ud800",
+        nested(101),
+        nested(250),
+        nested(100_000),
+        {(1, 2): 3},
+    ],
+    ids=[
+        "object",
+        "set",
+        "nan",
+        "infinity",
+        "bytes",
+        "surrogate",
+        "too deep",
+        "too deep to read",
+        "too deep to write",
+        "tuple as key",
+    ],
 )
 async def test_heartbeat_data_that_is_no_json_is_the_authors_error(bench, data):
     async def work():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smithersd.config import BODY_BYTES_MAX, BODY_DEPTH_MAX
+from smithersd.config import BODY_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.core.json_text import json_text
 from tests.serve.conftest import Client
 from tests.serve.story import Story
@@ -71,7 +71,7 @@ async def test_the_message_names_the_field(client: Client, story: Story) -> None
     assert said == "The body does not fit: note: must not hold the character NUL."
 
 
-@pytest.mark.parametrize("depth", [BODY_DEPTH_MAX, 199, 205, 5_000, 200_000])
+@pytest.mark.parametrize("depth", [JSON_DEPTH_MAX, 199, 205, 5_000, 200_000])
 async def test_what_is_nested_too_deep_is_refused(client: Client, story: Story, depth: int) -> None:
     for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
         body = b'{"decision":' + opening * depth + b"1" + closing * depth + b"}"
@@ -80,7 +80,7 @@ async def test_what_is_nested_too_deep_is_refused(client: Client, story: Story, 
 
 
 async def test_what_is_nested_as_deep_as_it_may_be_is_taken(client: Client, story: Story) -> None:
-    depth = BODY_DEPTH_MAX - 1
+    depth = JSON_DEPTH_MAX - 1
     answer = await client.post("/approve/gate", data=b'{"decision":' + b"[" * depth + b"]" * depth + b"}")
     assert answer.status == 200
     (row,) = await story.store.inbox("run-1")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, Context, Sequence, Task, workflow
-from smithersd.config import BODY_DEPTH_MAX
+from smithersd.config import JSON_DEPTH_MAX
 from smithersd.core.states import RunStatus
 from smithersd.elements import Decision, Element
 from smithersd.engine import prepare_run
@@ -86,7 +86,7 @@ def _nested(depth: int) -> Any:
     [
         2**63, -(2**63) - 1, 2**64, 10**999, -(10**998), 1e308, 5e-324, -0.0, 0.1, "\u2028\u2029\x7f", "\x00",
         {"": {"\x00": []}},
-        {"type": "RunFinished", "runId": "other"}, "x" * 400_000, _nested(BODY_DEPTH_MAX - 1), {"__proto__": {"a": 1}},
+        {"type": "RunFinished", "runId": "other"}, "x" * 400_000, _nested(JSON_DEPTH_MAX - 1), {"__proto__": {"a": 1}},
     ],
     ids=lambda value: str(value)[:20].encode("unicode_escape").decode(),
 )  # fmt: skip

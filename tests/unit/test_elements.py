@@ -73,6 +73,10 @@ def generates() -> Iterable[int]:
     yield 1
 
 
+def nested(depth: int) -> Any:
+    return functools.reduce(lambda inner, _: [inner], range(depth), 1)
+
+
 analysis = Task("analyze", analyze, Bug(description="it crashes"))
 
 
@@ -124,7 +128,7 @@ MISTAKES = [
     mistake(lambda: Parallel(max_concurrency=0), "max_concurrency of a parallel is 0", remedy="from 1"),
     mistake(
         lambda: functools.reduce(lambda inner, _: Sequence(inner), range(200), Sequence()),
-        "more than 100 elements deep",
+        "more than 90 elements deep",
         remedy="Flatten",
     ),
     # functions and their arguments
@@ -210,6 +214,9 @@ MISTAKES = [
     mistake(lambda: Approval("g", title="x" * 1_025), "title of approval 'g'", "1024", remedy="task"),
     mistake(lambda: Approval("g", title="a\ud800"), "title of approval 'g'", "surrogate", remedy="UTF-8"),
     mistake(lambda: Approval("g", summary="é" * 40_000), "summary of approval 'g'", "65536", remedy="task"),
+    mistake(lambda: Approval("g", metadata=nested(101)), "approval 'g' is nested deeper than 100", remedy="flatter"),
+    mistake(lambda: Approval("g", metadata=nested(250)), "metadata of approval 'g'", "JSON", remedy="plain data"),
+    mistake(lambda: Approval("g", metadata=nested(5_000)), "metadata of approval 'g'", "JSON", remedy="plain data"),
     mistake(lambda: Approval("g", metadata=["x" * 70_000]), "metadata of approval 'g'", "65536", remedy="show"),
     mistake(lambda: Task("a", print, label="a\ud800"), "label of task 'a'", "surrogate", remedy="UTF-8"),
     mistake(lambda: Task("a", print, label="x" * 1_025), "label of task 'a'", "1024", remedy="task"),
