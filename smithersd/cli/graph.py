@@ -11,7 +11,7 @@ import click
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import debug_option, json_option
 from smithersd.cli.output import Line, say, say_columns, say_json
-from smithersd.cli.tree import element_name, walk
+from smithersd.cli.tree import element_name, folded, walk
 from smithersd.cli.words import Phrase, duration, one_line
 from smithersd.core.frames import Tree
 from smithersd.core.places import LAZY
@@ -48,7 +48,7 @@ def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
 def _sides(tree: Tree) -> Iterator[tuple[int, Tree, str]]:
     """Give each element with its depth and, below a branch, the side that it is."""
     sides = {}
-    for depth, element in walk(tree):
+    for depth, element in walk(folded(tree)):
         if element["kind"] == "branch":
             for side, child in zip(("then", "otherwise"), element["children"], strict=False):
                 sides[id(child)] = side
@@ -66,7 +66,7 @@ def _facts(element: Tree) -> Iterator[str]:
     told: dict[str, Any] = dict.fromkeys(("title", "label", "dependsOn"), None) | element
     if told["title"] is not None:
         yield f'asks "{one_line(told["title"])}"'
-    if told["label"] is not None:
+    if told["label"] is not None and "children" not in element:
         yield f'"{one_line(told["label"])}"'
     if told["dependsOn"]:
         yield "after " + ", ".join(told["dependsOn"])

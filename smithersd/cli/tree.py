@@ -58,7 +58,7 @@ def tree_lines(
     for key in sorted(run.nodes):
         records[key[0]].append(run.nodes[key])
     telling = _Telling(run, now_ms, is_driven, notes or {})
-    for depth, element in walk(tree):
+    for depth, element in walk(folded(tree)):
         yield from telling.of(depth, element, records.pop(element["id"], []))
     for dropped in records.values():
         yield from (telling.node(0, one) for one in dropped)
@@ -73,6 +73,19 @@ def node_lines(
         yield telling.node(0, run.nodes[key])
 
 
+def folded(tree: Tree) -> Tree:
+    """Leave out the levels that tell nothing: containers that nobody has named, with one child."""
+    if "children" not in tree:
+        return tree
+    if len(tree["children"]) == 1 and _is_nameless(tree):
+        return folded(tree["children"][0])
+    return {**tree, "children": [folded(child) for child in tree["children"]]}
+
+
+def _is_nameless(element: Tree) -> bool:
+    return bool(element["id"].startswith(POSITION_MARK)) and not element.keys() & {"label", "maxConcurrency"}
+
+
 def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:
     """Give each element of a tree with its depth, in tree order."""
     yield depth, tree
@@ -81,12 +94,13 @@ def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:
 
 
 def element_name(element: Tree) -> str:
-    """Name an element: containers by their kind, with the id where the author gave one."""
+    """Name an element: containers by their kind, with the label or id that the author gave."""
     if "children" not in element and element["kind"] != "lazy":
         return str(element["id"])
     limit = f" (at most {element['maxConcurrency']} at once)" if "maxConcurrency" in element else ""
     given = "" if element["id"].startswith(POSITION_MARK) else f" {element['id']}"
-    return f"{element['kind']}{given}{limit}"
+    called = f' "{one_line(element["label"])}"' if "label" in element else given
+    return f"{element['kind']}{called}{limit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from smithersd.config import TREE_DEPTH_MAX
 from smithersd.core.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
+from smithersd.elements.containers import Container
 from smithersd.elements.texts import POSITION_MARK
 from smithersd.errors import WorkflowError
 
@@ -135,6 +136,8 @@ def _caps_inside(child: Child, caps: tuple[Cap, ...]) -> tuple[Cap, ...]:
 
 def _tree(place: Place) -> Tree:
     tree: Tree = {"kind": place.kind, "id": place.id}
+    if isinstance(place.element, Container) and place.element.label is not None:
+        tree["label"] = place.element.label
     match place.element:
         case Task() | Shell() as node:
             return tree | _node_facts(node) | _attempt_facts(node)

@@ -2,29 +2,41 @@
 
 from typing import Any, Self
 
+from smithersd.config import LABEL_BYTES_MAX
 from smithersd.elements.element import Child, Condition, Element, check_condition
 from smithersd.elements.functions import is_plain
-from smithersd.elements.texts import shown
+from smithersd.elements.texts import checked_text, shown
 from smithersd.errors import WorkflowError
 
 
-class Sequence(Element[None]):
+class Container(Element[None]):
+    """An element around others; `label` names it for people."""
+
+    __slots__ = ("label",)
+
+    def __init__(self, id: str | None, label: str | None) -> None:
+        super().__init__(id)
+        name = self.kind if id is None else f"{self.kind} {id!r}"
+        self.label = checked_text(label, f"The label of {name}", bytes_max=LABEL_BYTES_MAX)
+
+
+class Sequence(Container):
     """Children one after another; it ends with its last child.
 
     >>> from smithersd import Task
-    >>> steps = Sequence(Task("one", print, "1"), Task("two", print, "2"))
+    >>> steps = Sequence(Task("one", print, "1"), Task("two", print, "2"), label="Both steps")
     """
 
     __slots__ = ("children",)
 
     kind = "sequence"
 
-    def __init__(self, *children: Child, id: str | None = None) -> None:
-        super().__init__(id)
+    def __init__(self, *children: Child, id: str | None = None, label: str | None = None) -> None:
+        super().__init__(id, label)
         self.children = tuple(checked_child(child, self) for child in children)
 
 
-class Parallel(Element[None]):
+class Parallel(Container):
     """Children side by side; it ends when all of them have ended.
 
     `max_concurrency` limits how many attempts inside run at once (within the run's own limit).
@@ -37,13 +49,15 @@ class Parallel(Element[None]):
 
     kind = "parallel"
 
-    def __init__(self, *children: Child, max_concurrency: int | None = None, id: str | None = None) -> None:
-        super().__init__(id)
+    def __init__(
+        self, *children: Child, max_concurrency: int | None = None, id: str | None = None, label: str | None = None
+    ) -> None:
+        super().__init__(id, label)
         self.max_concurrency = checked_limit(max_concurrency, "a parallel")
         self.children = tuple(checked_child(child, self) for child in children)
 
 
-class Branch(Element[None]):
+class Branch(Container):
     """One of two ways: `then` when the condition is true, else `otherwise` (nothing, when there is none).
 
     The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes. The decision
@@ -69,8 +83,10 @@ class Branch(Element[None]):
             )
         return super().__new__(cls)
 
-    def __init__(self, id: str, when: Condition, then: Child, otherwise: Child | None = None) -> None:
-        super().__init__(id)
+    def __init__(
+        self, id: str, when: Condition, then: Child, otherwise: Child | None = None, *, label: str | None = None
+    ) -> None:
+        super().__init__(id, label)
         check_condition(when, "when", self)
         self.when = when
         self.then = checked_child(then, self)

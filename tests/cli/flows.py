@@ -60,3 +60,9 @@ def shapes(ctx: Context[None]) -> Any:
         Branch("true?", lambda c: True, then=Task("yes", str, 1), otherwise=Task("no", str, 0)),
         lambda c: Task("later", str.upper, c.output(first)),
     )
+
+
+@workflow
+def nested(ctx: Context[None]) -> Any:
+    regions = (Sequence(Approval(f"ship-{name}"), label=f"Region {name}") for name in ("eu", "ap"))
+    return Sequence(Sequence(Parallel(*regions, label="配送")), lambda c: Sequence(Sequence(Task("end", str, 1))))

@@ -27,6 +27,22 @@ def test_people_get_the_tree_with_what_comes_after_what(smithers: Smithers, plac
     assert list(place.iterdir()) == []
 
 
+def test_levels_that_nobody_named_and_that_hold_one_child_are_left_out(smithers: Smithers) -> None:
+    assert smithers("graph", f"{FLOWS}:nested").out.splitlines() == [
+        "nested",
+        "  sequence",
+        '    parallel "配送"',
+        '      sequence "Region eu"',
+        '        ship-eu              approval  asks "Approve ship-eu?"',
+        '      sequence "Region ap"',
+        '        ship-ap              approval  asks "Approve ship-ap?"',
+        "    lazy                               rendered when the flow reaches it",
+    ]
+    regions = smithers("graph", f"{FLOWS}:nested", "--json").document["tree"]["children"][0]["children"][0]
+    assert regions["label"] == "配送"
+    assert [child["label"] for child in regions["children"]] == ["Region eu", "Region ap"]
+
+
 def test_json_has_the_tree_of_a_frame_and_nothing_that_the_file_prints(smithers: Smithers) -> None:
     said = smithers("graph", f"{FLOWS}:gate", "--json")
     assert said.err == "a workflow file may print\n"
@@ -46,7 +62,7 @@ def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> 
     ("arguments", "message"),
     [
         (("nope.py",), "There is no workflow file 'nope.py'."),
-        ((str(FLOWS),), "flows.py has 7 workflows."),
+        ((str(FLOWS),), "flows.py has 8 workflows."),
         ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
         ((f"{FLOWS}:gate", "--input", '{"version": 7}'), "does not fit Order: version"),
         ((f"{FLOWS}:gate", "--input", "{"), "The input is no JSON"),

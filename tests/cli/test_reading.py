@@ -189,8 +189,15 @@ def test_inspect_shows_a_tree_in_tree_order_with_the_subtrees_that_were_reached(
     run_flow("shapes", "shapes-1")
     told = smithers("inspect", "shapes-1")
     names = [line.split()[1] for line in told.out.split("\n\n")[1].splitlines()]
-    assert names == ["sequence", "first", "parallel", "second", "branch", "yes", "no", "lazy", "later"]
+    assert names == ["sequence", "first", "parallel", "second", "branch", "yes", "no", "later"]
     assert "parallel (at most 2 at once)" in told.out
+
+
+def test_inspect_names_containers_by_their_labels_and_leaves_nameless_levels_out(smithers: Smithers) -> None:
+    run_flow("nested", "nested-1")
+    lines = smithers("inspect", "nested-1").out.split("\n\n")[1].splitlines()
+    assert lines[:3] == ["┬ sequence", '  ┬ parallel "配送"', '    ┬ sequence "Region eu"']
+    assert lines[-1].split() == ["┬", "lazy"]
 
 
 def test_a_run_that_took_over_another_says_so(smithers: Smithers) -> None:
