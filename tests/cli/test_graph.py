@@ -33,10 +33,10 @@ def test_levels_that_nobody_named_and_that_hold_one_child_are_left_out(smithers:
         "  sequence",
         '    parallel "配送"',
         '      sequence "Region eu"',
-        '        ship-eu              approval  asks "Approve ship-eu?"',
+        '        ship-eu  approval  asks "Approve ship-eu?"',
         '      sequence "Region ap"',
-        '        ship-ap              approval  asks "Approve ship-ap?"',
-        "    lazy                               rendered when the flow reaches it",
+        '        ship-ap  approval  asks "Approve ship-ap?"',
+        "    lazy                   rendered when the flow reaches it",
     ]
     regions = smithers("graph", f"{FLOWS}:nested", "--json").document["tree"]["children"][0]["children"][0]
     assert regions["label"] == "配送"
