@@ -68,7 +68,7 @@ def run(arguments: list[str] | None) -> NoReturn:
 
 
 def _fill_streams() -> None:
-    """Where a stream is closed (`smithers ... >&-`), what is said goes nowhere."""
-    for name in ("stdout", "stderr"):
+    """Where a stream is closed (`smithers ... >&-`), what is said goes nowhere, and nothing can be read."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as we live
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we live

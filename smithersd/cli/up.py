@@ -69,9 +69,11 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
+    from smithersd.daemon.standard_input import empty_stdin  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
 
     source = load_workflow(options.workflow)
+    empty_stdin()
     log = choose_log(options)
     with choose_report(options, log, inherited) as report:
         code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))

@@ -181,6 +181,53 @@ def test_a_dumb_terminal_gets_plain_lines(place: Place, terminals: list[Terminal
     assert "\x1b" not in terminal.raw
 
 
+def test_whoever_reads_stdin_in_a_task_meets_its_end(place: Place, terminals: list[Terminal]) -> None:
+    place.write("""
+        import subprocess
+
+        def ask(): return input("name? ")
+
+        def child(): return subprocess.run(["wc", "-c"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+        def python():
+            code = "import os, sys; print(repr(sys.stdin.read()), os.isatty(0))"
+            return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+        async def descriptor(): return repr(os.read(0, 10))
+
+        @workflow
+        def asking(ctx):
+            work = (child, python, descriptor)
+            others = [Task(one.__name__, one, output=str) for one in work] + [Shell("shell", "wc -c")]
+            return Sequence(Task("ask", ask, continue_on_fail=True), *(Sequence(one, Task(f"say-{one.id}", print, one))
+                for one in others))
+        """)
+    terminal = Terminal(place, "up", "flow.py", "--run-id", "r")
+    terminals.append(terminal)
+    assert terminal.wait() == 0, terminal.text
+    assert "EOFError" in terminal.text
+    for said in ("say-child | 0", "say-python | '' False", "say-descriptor | b''", "say-shell | 0"):
+        assert said in terminal.text
+
+
+@pytest.mark.parametrize("redirection", ["", "<&-", "< flow.py"])
+@pytest.mark.parametrize("detach", ["", "-d"])
+def test_stdin_is_empty_wherever_it_comes_from(place: Place, redirection: str, detach: str) -> None:
+    place.write("""
+        def ask():
+            with open("said", "w") as said:
+                try: print(input(), file=said)
+                except EOFError: print("end", os.readlink("/proc/self/fd/0"), file=said)
+
+        @workflow
+        def asking(ctx): return Task("ask", ask)
+        """)
+    command = f"exec {SMITHERS[0]} -m smithersd up flow.py --run-id r {detach} {redirection}"
+    subprocess.run(("sh", "-c", command), cwd=place.folder, check=True, stdout=subprocess.DEVNULL)
+    until(lambda: place.types("r")[-1:] == ["RunFinished"], "the run's end")
+    assert place.lines("said") == ["end /dev/null"]
+
+
 def test_a_stopped_terminal_holds_up_no_run(place: Place, terminals: list[Terminal]) -> None:
     place.write("""
         async def chatter():
