@@ -3,6 +3,10 @@
 import sys
 from typing import NoReturn
 
+from smithersd.workflow_names import WorkflowFinder
+
+sys.meta_path.append(WorkflowFinder)
+
 _INTERRUPTED = 130
 """As the exit code of that name, whose module may not be there yet."""
 

@@ -140,6 +140,16 @@ def login_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def absolute_url(url: str) -> str:
+    """Return a store's URL, or the path of its file, so that it holds from every working directory."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return str(Path(url).absolute())
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return f"{scheme}:///{Path(rest[1:]).absolute()}"
+    return url
+
+
 def checked_text(text: str, flag: str) -> str:
     """Refuse what is no UTF-8: no store and no client could hold it.
 

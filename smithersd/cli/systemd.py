@@ -15,7 +15,7 @@ from smithersd.cli.up import command as up
 from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
 from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
 from smithersd.daemon.units import Instance, UnitFile, owner_of, unit_files
-from smithersd.engine import check_run_id
+from smithersd.engine import check_run_id, find_workflow_file
 from smithersd.errors import InvalidRequest
 
 _IPV6 = 6
@@ -60,7 +60,7 @@ def install(**flags: Any) -> None:
 
 def _instance(flags: dict[str, Any]) -> Instance:
     check_run_id(flags["run_id"])
-    workflow = _workflow_path(flags["workflow"])
+    workflow = find_workflow_file(flags["workflow"]).path
     arguments = (flags["workflow"], "--serve", "--run-id", flags["run_id"], "--resume-or-start")
     address = ("--host", flags["host"], "--port", str(flags["port"]))
     folder = os.environ.get(FOLDER_VARIABLE)  # no service inherits it
@@ -77,15 +77,6 @@ def _instance(flags: dict[str, Any]) -> Instance:
         address=_address(flags["host"], flags["port"]) if flags["has_socket"] else None,
         token_file=None if token_file is None else Path(token_file).expanduser().absolute(),
     )
-
-
-def _workflow_path(workflow: str) -> Path:
-    path = Path(workflow)
-    if not path.exists():
-        path = Path(workflow.rpartition(":")[0])
-    if not path.is_file():
-        raise InvalidRequest(f"There is no workflow file {workflow!r}.", remedy="Give the path of a Python file.")
-    return path
 
 
 def _program() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
-from smithersd.cli.options import checked_path, checked_text, say_folder, storage_options
+from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
@@ -96,7 +96,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
     return ServiceOptions(
         workflow=flags["workflow"],
         state_folder=checked_path(str(storage.folder.path)),
-        store=storage.store,
+        store=None if storage.store is None else absolute_url(storage.store),
         run_id=flags["run_id"],
         mode=_mode(flags),
         from_run=flags["from_run"],

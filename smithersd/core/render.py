@@ -4,9 +4,9 @@ Author functions run here and nowhere else in the core. What they raise becomes 
 """
 
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
+from smithersd.author_errors import with_place
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
@@ -120,7 +120,7 @@ class Renderer:
             raise
         except (Exception, SystemExit) as error:
             raise WorkflowError(
-                f"The {what} raised {type(error).__name__}: {error} ({_where(error)}).",
+                with_place(f"The {what} raised {type(error).__name__}: {error}", error) + ".",
                 remedy="A workflow function must be pure and total: let tasks do what can fail.",
             ) from error
 
@@ -133,12 +133,3 @@ def _at_once(value: T, what: str) -> T:
             f"The {what} returned a coroutine.", remedy="Make it def, not async def: waiting is for tasks."
         )
     return value
-
-
-def _where(error: BaseException) -> str:
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "nowhere"
-    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"

@@ -14,6 +14,7 @@ from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflo
 from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.standby import stand_by
 from smithersd.engine.undriven import driver_name, is_driven, request_cancel, suspend_undriven
+from smithersd.engine.workflow_file import find_workflow_file
 
 __all__ = [
     "UNSET",
@@ -33,6 +34,7 @@ __all__ = [
     "current_owner",
     "drive_to_end",
     "driver_name",
+    "find_workflow_file",
     "fitting_input",
     "is_driven",
     "is_owner_dead",

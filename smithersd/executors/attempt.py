@@ -6,8 +6,9 @@ import threading
 
 import pydantic_core
 
+from smithersd.author_errors import describe, with_place
 from smithersd.config import PROGRESS_INTERVAL_S
-from smithersd.errors import TASK_FAILED, ErrorInfo, TaskError
+from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
 from smithersd.executors.call import AttemptInfo, Sink
 from smithersd.executors.host import Host
 from smithersd.executors.outcome import Failed, Outcome, Stopped
@@ -105,18 +106,9 @@ def _described(error: BaseException) -> ErrorInfo:
     match error:
         case asyncio.CancelledError():
             message = "The task was cancelled from within: something that it awaited was cancelled."
-            return ErrorInfo(TASK_FAILED, "CancelledError", message)
+            return ErrorInfo(TASK_FAILED, "CancelledError", with_place(message, error))
         case SystemExit():
-            return ErrorInfo(TASK_FAILED, "SystemExit", f"The task called sys.exit({error.code!r}).")
+            return ErrorInfo(TASK_FAILED, "SystemExit", with_place(f"The task called sys.exit({error.code!r}).", error))
         case _:
-            return _printable(error)
-
-
-def _printable(error: BaseException) -> ErrorInfo:
-    """Describe the error in text that UTF-8 can hold, even if it cannot describe itself."""
-    try:
-        info = ErrorInfo.of(error)
-    except Exception:  # noqa: BLE001 - whatever an author's __str__ raises
-        error = TaskError(f"It raised {type(error).__name__}, whose message could not be made.")
-        info = ErrorInfo.of(error)
-    return ErrorInfo(info.code, info.name, info.message.encode(errors="replace").decode())
+            code = error.code if isinstance(error, SmithersError) else TASK_FAILED
+            return ErrorInfo(code, type(error).__name__, describe(error))

@@ -147,7 +147,8 @@ async def test_a_first_rendering_that_fails_writes_nothing(store: Store) -> None
         raise KeyError("typo")
 
     with pytest.raises(
-        WorkflowError, match=r"workflow function 'flow' raised KeyError: 'typo' \(test_crashes.py:\d+\)"
+        WorkflowError,
+        match=r"workflow function 'flow' raised KeyError: 'typo' \(tests/engine/test_crashes.py:\d+ in flow\)",
     ):
         await prepare_run(flow, store=store, run_id="r")
     assert await store.find_run("r") is None
