@@ -209,7 +209,10 @@ class TaskHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested:
-    """A gate asks for a person; `show` is the id of the node whose output helps to decide."""
+    """A gate asks for a person, again when its question was edited meanwhile.
+
+    `show` is the id of the node whose output helps to decide.
+    """
 
     node_id: str
     iteration: int

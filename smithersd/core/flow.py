@@ -4,9 +4,9 @@ It knows no clock, no loop and no store: time and chance are handed in, and what
 and attempts to start or stop. The engine makes the step durable and then acts on it. Each event is applied to the
 run's state the moment it is decided, by the same fold that every reader uses.
 
-What ends the run or closes a wait is not decided in passing: `closing()` says which events would close it *now*, and
-`close()` takes them in once they are durable. In between the engine looks into the inbox, so that nothing that was
-accepted is overtaken.
+What ends the run, closes a wait or asks an edited question is not decided in passing: `closing()` says which events
+would do so *now*, and `close()` takes them in once they are durable. In between the engine looks into the inbox, so
+that nothing that was accepted is overtaken.
 """
 
 from collections.abc import Callable, Mapping
@@ -238,7 +238,7 @@ class Flow:
     # Closing
 
     def closing(self) -> list[Recorded]:
-        """Return the events that would close the run, or the waits of dropped nodes, as things stand; often none."""
+        """Return the events that would close the run, the waits of dropped nodes or edited questions; often none."""
         closing = self._closing_events()
         first_seq = self.state.last_seq + 1
         return [Recorded(first_seq + index, self._journal.now_ms, event) for index, event in enumerate(closing)]
@@ -247,6 +247,7 @@ class Flow:
         """Take in what `closing` returned, now that it is durable."""
         for recorded in closing:
             self._journal.apply(recorded)
+        self._nodes.edited.clear()
         while self._nodes.unmounted:
             node_id, _ = self._nodes.unmounted.pop()
             self._nodes.wake_readers(node_id)
@@ -257,13 +258,14 @@ class Flow:
         dropped = [
             cancellation_of(self.state.nodes[key], Cancellation.UNMOUNTED) for key in sorted(self._nodes.unmounted)
         ]
+        waits = [*dropped, *self._nodes.questions()]
         ending = self._nodes.ending
         if ending is None and self._tree.plan.is_ended and not self._slots.running:
             ending = Finish()
         if ending is None:
-            return dropped
+            return waits
         if isinstance(ending, (Finish, Suspend)):
-            return [*dropped, *closing_events(self.state, ending)]
+            return [*waits, *closing_events(self.state, ending)]
         return closing_events(self.state, ending)
 
     # Advancing
@@ -330,6 +332,8 @@ class Flow:
             self._enter_pending(place, element, node)
         elif node.state is NodeState.IN_PROGRESS:
             self._slots.adopt(place)
+        elif node.state is NodeState.WAITING_APPROVAL and is_gate(element):
+            self._nodes.note_question(node, gate_request(element))
 
     def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
         if node.retry_at_ms is not None:

@@ -163,7 +163,7 @@ def _apply(run: RunState, event: events.Event, now_ms: int) -> None:  # noqa: C9
         case events.NodeCancelled():
             _cancel(run, event, now_ms)
         case events.ApprovalRequested():
-            _node(run, event).gate = _requested(event, now_ms)
+            _node(run, event).gate = asked(event, now_ms)
         case events.NodeWaitingApproval():
             _move(run, _node(run, event), NodeState.WAITING_APPROVAL)
         case events.ApprovalGranted() | events.ApprovalDenied():
@@ -289,7 +289,8 @@ def _cancel(run: RunState, event: events.NodeCancelled, now_ms: int) -> None:
     _end(run, node, NodeState.CANCELLED, now_ms)
 
 
-def _requested(event: events.ApprovalRequested, now_ms: int) -> GateRecord:
+def asked(event: events.ApprovalRequested, now_ms: int) -> GateRecord:
+    """Return the gate as it stands when this has just been asked."""
     return GateRecord(
         title=event.title,
         summary=event.summary,

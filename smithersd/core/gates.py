@@ -7,7 +7,7 @@ import pydantic_core
 
 from smithersd.core import events
 from smithersd.core.events import Event, JsonValue
-from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.fold import GateRecord, NodeKey, NodeRecord
 from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
 from smithersd.errors import ApprovalDenied, ErrorInfo
 
@@ -34,6 +34,13 @@ def gate_request(node: Node[Any]) -> events.ApprovalRequested:
     if isinstance(node, Approval):
         return events.ApprovalRequested(node.id, 0, node.title, node.summary, node.metadata, node.show, node.on_deny)
     return events.ApprovalRequested(node.id, 0, f"Run {node.label or node.id}?", None, None, None, OnDeny.FAIL)
+
+
+def is_edited(gate: GateRecord, question: events.ApprovalRequested) -> bool:
+    """Whether a question is another than the one that the gate has asked."""
+    asked = (gate.title, gate.summary, gate.show, gate.on_deny, pydantic_core.to_json(gate.metadata))
+    metadata = pydantic_core.to_json(question.metadata)  # in Python's eyes True is 1
+    return asked != (question.title, question.summary, question.show, question.on_deny, metadata)
 
 
 def answer_event(answer: Answer) -> Event:

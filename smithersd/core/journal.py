@@ -1,8 +1,11 @@
 """The journal: events as they are decided, numbered, applied to the run's state and gathered into the next step."""
 
+from typing import Any
+
 from smithersd.core.events import Event, Recorded
 from smithersd.core.fold import RunState
 from smithersd.core.reads import Readers
+from smithersd.core.states import NodeState
 from smithersd.core.step import Step
 
 
@@ -23,11 +26,20 @@ class Journal:
 
     def apply(self, recorded: Recorded) -> None:
         """Apply an event that is durable already, or about to be; those who read what it changes are told."""
+        event: Any = recorded.event
+        before = self._node_state(event)
         self.state.apply(recorded)
-        if self._readers.are_watching_states:
-            self._readers.state_changed(getattr(recorded.event, "node_id", ""))
+        if self._node_state(event) is not before:
+            self._readers.state_changed(event.node_id)
 
     def take(self) -> Step:
         """Hand over the step and begin the next."""
         step, self.step = self.step, Step()
         return step
+
+    def _node_state(self, event: Any) -> NodeState | None:
+        """The state of the node that an event is about, None where nobody reads such states."""
+        if not self._readers.are_watching_states:
+            return None
+        node = self.state.nodes.get((getattr(event, "node_id", ""), getattr(event, "iteration", 0)))
+        return None if node is None else node.state

@@ -7,12 +7,15 @@ from typing import Any
 from smithersd.core import events
 from smithersd.core.awaiting import Awaiting, never_ready
 from smithersd.core.endings import Cancel, Ending, Fail
+from smithersd.core.events import Event
 from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.gates import is_edited
 from smithersd.core.journal import Journal
 from smithersd.core.places import Order, Place, Progress
 from smithersd.core.reads import Outputs, Readers
 from smithersd.core.rendering import RenderedTree
 from smithersd.core.slots import Slots
+from smithersd.core.states import NodeState
 from smithersd.elements import Node, Shell, Task
 from smithersd.errors import ErrorInfo, InterruptedTooOften, OutputNotReady
 
@@ -21,7 +24,7 @@ class Nodes:
     """The nodes of one run while it is driven: what they wait for, and how they end.
 
     `ending` is why the run is about to end, None while it is not; `unmounted` are nodes that the tree has dropped and
-    whose cancellation is not durable yet.
+    whose cancellation is not durable yet; `edited` are questions of gates that still wait for the answer to another.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Nodes:
     ) -> None:
         self.ending: Ending | None = None
         self.unmounted: set[NodeKey] = set()
+        self.edited: dict[NodeKey, events.ApprovalRequested] = {}
         self._journal = journal
         self._tree = tree
         self._slots = slots
@@ -64,6 +68,20 @@ class Nodes:
         self._slots.replan()
         self._backing_off.clear()
         self._awaiting.clear()
+        self.edited.clear()
+
+    # Gates
+
+    def note_question(self, node: NodeRecord, question: events.ApprovalRequested) -> None:
+        """A gate waits, and this is what the tree wants it to ask."""
+        if node.gate is not None and is_edited(node.gate, question):
+            self.edited[node.key] = question
+
+    def questions(self) -> list[Event]:
+        """What gates have to ask anew, unless they were answered or dropped meanwhile."""
+        nodes = self._journal.state.nodes
+        waiting = (key for key in self.edited if nodes[key].state is NodeState.WAITING_APPROVAL)
+        return [self.edited[key] for key in waiting if key not in self.unmounted]
 
     # Ends
 

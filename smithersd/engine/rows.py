@@ -7,7 +7,7 @@ import pydantic_core
 
 from smithersd.core import events
 from smithersd.core.events import JsonValue, Recorded, encode
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.fold import GateRecord, NodeKey, RunState, asked
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.core.step import FrameChange, Step
 from smithersd.errors import ErrorInfo
@@ -21,7 +21,7 @@ def batch_of(step: Step, state: RunState) -> Batch:
         events=_event_rows(step.events, state.run_id),
         outputs=tuple(OutputRow(*key, text, at_ms) for key, text, at_ms in step.outputs),
         frames=tuple(_frame_row(frame) for frame in step.frames),
-        gates=tuple(_gate_row(state.nodes[key]) for key in step.gates),
+        gates=tuple(_gate_row(key, state.nodes[key].gate) for key in step.gates),
     )
 
 
@@ -32,7 +32,7 @@ def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
     return Batch(
         status=status,
         events=_event_rows(closing, state.run_id),
-        gates=tuple(_closed_gates(closing, state)),
+        gates=tuple(_touched_gates(closing, state)),
         finished_at_ms=last.timestamp_ms if status.is_final else None,
         error=error_text(last.event.error) if isinstance(last.event, events.RunFailed) else None,
     )
@@ -75,13 +75,12 @@ def _frame_row(frame: FrameChange) -> FrameRow:
     return FrameRow(frame.frame_no, frame.created_at_ms, frame.hash, pydantic_core.to_json(frame.scopes).decode())
 
 
-def _gate_row(node: NodeRecord) -> GateRow:
-    gate = node.gate
-    assert gate is not None, f"{node.node_id} never asked"
+def _gate_row(key: NodeKey, gate: GateRecord | None) -> GateRow:
+    assert gate is not None, f"{key} never asked"
     statuses = {None: GateStatus.REQUESTED, True: GateStatus.GRANTED, False: GateStatus.DENIED}
     return GateRow(
-        node_id=node.node_id,
-        iteration=node.iteration,
+        node_id=key[0],
+        iteration=key[1],
         status=statuses[gate.is_granted],
         title=gate.title,
         summary=gate.summary,
@@ -96,13 +95,17 @@ def _gate_row(node: NodeRecord) -> GateRow:
     )
 
 
-def _closed_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[GateRow]:
+def _touched_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[GateRow]:
     for recorded in closing:
-        if isinstance(recorded.event, events.NodeCancelled):
-            key: NodeKey = (recorded.event.node_id, recorded.event.iteration)
-            if state.nodes[key].state is NodeState.WAITING_APPROVAL:
-                row = _gate_row(state.nodes[key])
-                yield replace(row, status=GateStatus.CANCELLED)
+        match recorded.event:
+            case events.NodeCancelled(node_id, iteration):
+                node = state.nodes[node_id, iteration]
+                if node.state is NodeState.WAITING_APPROVAL:
+                    yield replace(_gate_row(node.key, node.gate), status=GateStatus.CANCELLED)
+            case events.ApprovalRequested(node_id, iteration) as question:
+                yield _gate_row((node_id, iteration), asked(question, recorded.timestamp_ms))
+            case _:
+                pass
 
 
 def _json(value: JsonValue) -> str:

@@ -29,7 +29,7 @@ COUNTERS = MappingProxyType(
         "smithers_node_retries": "Attempts that were put off to another try.",
         "smithers_errors": "Failed attempts, nodes and runs.",
         "smithers_heartbeats": "Heartbeats of tasks.",
-        "smithers_approvals_requested": "Gates that asked for a person.",
+        "smithers_approvals_requested": "Questions that gates asked; an edited one counts again.",
         "smithers_approvals_granted": "Gates that a person granted.",
         "smithers_approvals_denied": "Gates that a person denied.",
         "smithers_frames_committed": "Renderings that changed the tree.",

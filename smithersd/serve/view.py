@@ -106,6 +106,7 @@ class RunView:
                 if known[place : place + 1] != [iteration]:
                     known.insert(place, iteration)
             case ApprovalRequested(node_id, iteration):
+                self._gates.pop((node_id, iteration), None)  # asked anew, it has waited since then
                 self._gates[node_id, iteration] = None
             case _:
                 pass

@@ -1,14 +1,19 @@
 """The workflow is edited, or its tree grows, while the run stands: what was decided and done stays what it was."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Store, Task, Workflow, workflow
 from smithersd.core import events
+from smithersd.core.fold import RunState
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.elements import Child
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import WorkflowError
+from smithersd.store.records import GateStatus
 from tests.engine.runs import RUN_ID, decide, driven, events_of, node, run, until_state
 
 
@@ -30,6 +35,16 @@ async def wait_with(store: Store, *children: Child) -> None:
     """Run a version until it waits for a person, and suspend it."""
     async with driven(flow_of(*children), store):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
+
+
+def asks(title: str) -> Callable[[RunState], bool]:
+    """Whether the gate asks this now."""
+
+    def is_asked(state: RunState) -> bool:
+        known = state.nodes.get(("gate", 0))
+        return known is not None and known.gate is not None and known.gate.title == title
+
+    return is_asked
 
 
 async def test_a_branch_that_an_edit_puts_before_another_is_judged_by_itself(store: Store) -> None:
@@ -110,3 +125,84 @@ async def test_an_id_that_nothing_was_done_with_may_become_another_kind_of_eleme
     async with driven(flow_of(Approval("gate"), after), store) as (_, driving):
         await decide(store, "gate")
         assert await driving is RunStatus.FINISHED
+
+
+async def test_an_edited_gate_that_still_waits_asks_its_new_question(store: Store) -> None:
+    notes, more = Task("notes", ten), Task("more", ten)
+    before = Approval("gate", title="Ship to staging?", show=notes, metadata={"risk": 1})
+    after = Approval(
+        "gate", title="Ship to production?", summary="All of it.", show=more, metadata={"risk": True}, on_deny="skip"
+    )
+    await wait_with(store, notes, before)
+    async with driven(flow_of(notes, more, after), store) as (_, driving):
+        gate = (await until_state(store, asks("Ship to production?"))).nodes["gate", 0].gate
+        assert gate is not None
+        [row] = await store.gates(RUN_ID)
+        told = (row.title, row.summary, row.metadata, row.show, row.on_deny, row.requested_at_ms, row.status)
+        assert told == (
+            "Ship to production?",
+            "All of it.",
+            '{"risk":true}',
+            "more",
+            OnDeny.SKIP,
+            gate.requested_at_ms,
+            GateStatus.REQUESTED,
+        )
+        await decide(store, "gate", is_approval=False)
+        assert await driving is RunStatus.FINISHED
+    assert (await node(store, "gate")).state is NodeState.SKIPPED
+    assert len(await events_of(store, events.ApprovalRequested)) == 2
+    assert len(await events_of(store, events.NodeWaitingApproval)) == 1
+
+
+async def test_an_answer_that_was_accepted_is_the_answer_to_what_was_asked(store: Store) -> None:
+    await wait_with(store, Approval("gate", title="Ship to staging?", on_deny="continue"))
+    await decide(store, "gate", is_approval=False, by="ada")
+    edited = Approval("gate", title="Ship to production?", on_deny="fail")
+    assert (await run(flow_of(edited), store)).status is RunStatus.FINISHED
+    [asked] = await events_of(store, events.ApprovalRequested)
+    assert asked.title == "Ship to staging?"
+    assert (await node(store, "gate")).state is NodeState.FINISHED
+
+
+@pytest.mark.parametrize("edited", [{"label": "Delete it all"}, {"label": None}], ids=["relabelled", "unlabelled"])
+async def test_a_task_that_needs_an_approval_asks_anew_under_its_new_label(
+    store: Store, edited: dict[str, Any]
+) -> None:
+    await wait_with(store, Task("x", ten, needs_approval=True, label="Delete a little"))
+    async with driven(flow_of(Task("x", ten, needs_approval=True, **edited)), store, exits_on_wait=True) as (
+        _,
+        driving,
+    ):
+        assert await driving is RunStatus.SUSPENDED
+    asked = [one.title for one in await events_of(store, events.ApprovalRequested)]
+    assert asked == ["Run Delete a little?", f"Run {edited['label'] or 'x'}?"]
+
+
+async def test_a_gate_that_was_not_edited_does_not_ask_again(store: Store) -> None:
+    gate = Approval("gate", title="Go?", summary="Now.", metadata={"b": [1, None], "a": 0.5}, on_deny="skip")
+    for _ in range(3):
+        await wait_with(store, gate)
+    assert len(await events_of(store, events.ApprovalRequested)) == 1
+
+
+async def test_a_question_that_depends_on_an_output_is_asked_anew_when_that_is_there(store: Store) -> None:
+    release = asyncio.Event()
+
+    async def counts() -> int:
+        await release.wait()
+        return 7
+
+    @workflow
+    def flow(ctx: Context[Any]) -> Any:
+        ctx.state("gate")
+        return Parallel(Task("count", counts), Approval("gate", title=f"Go on with {ctx.latest('count')}?"))
+
+    async with driven(flow, store) as (_, driving):
+        await until_state(store, lambda state: state.count(NodeState.WAITING_APPROVAL) == 1)
+        release.set()
+        await until_state(store, asks("Go on with 7?"))
+        await decide(store, "gate")
+        assert await driving is RunStatus.FINISHED
+    asked = [one.title for one in await events_of(store, events.ApprovalRequested)]
+    assert asked == ["Go on with None?", "Go on with 7?"]

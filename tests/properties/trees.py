@@ -37,6 +37,8 @@ class GateSpec:
     id: str
     on_deny: str = "continue"
     is_denied: bool = False
+    tells: str | None = None
+    """The node whose output stands in its question, so that it is asked anew."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ class _Draw:
                 return self.task()
             case "gate":
                 gate = GateSpec(
-                    self.new_id(), self.draw(st.sampled_from(["continue", "skip", "fail"])), self.draw(_RARELY)
+                    self.new_id(),
+                    self.draw(st.sampled_from(["continue", "skip", "fail"])),
+                    self.draw(_RARELY),
+                    self.known() if self.draw(_RARELY) else None,
                 )
                 self.earlier.append(gate.id)
                 return gate
@@ -192,7 +197,8 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 )
                 return made[one.id]
             case GateSpec():
-                return Approval(one.id, on_deny=one.on_deny)
+                told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"
+                return Approval(one.id, title=f"Go on{told}?", on_deny=one.on_deny)
             case BoxSpec(kind, children, cap, is_nosy):
                 if is_nosy:
                     for leaf in leaves(one):

@@ -39,8 +39,9 @@ INSERT INTO {approvals} (run_id, node_id, iteration, status, title, summary, met
                        note, decided_by, decision, decided_at_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (run_id, node_id, iteration) DO UPDATE
-SET status = excluded.status, note = excluded.note, decided_by = excluded.decided_by,
-    decision = excluded.decision, decided_at_ms = excluded.decided_at_ms
+SET status = excluded.status, title = excluded.title, summary = excluded.summary, metadata = excluded.metadata,
+    show = excluded.show, on_deny = excluded.on_deny, requested_at_ms = excluded.requested_at_ms, note = excluded.note,
+    decided_by = excluded.decided_by, decision = excluded.decision, decided_at_ms = excluded.decided_at_ms
 
 -- name: delete_inbox
 DELETE FROM {inbox} WHERE id = ?1
