@@ -17,7 +17,7 @@ from smithersd.core.rendering import RenderedTree
 from smithersd.core.slots import Slots
 from smithersd.core.states import NodeState
 from smithersd.elements import Node, Shell, Task
-from smithersd.errors import ErrorInfo, InterruptedTooOften, OutputNotReady
+from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
 
 
 class Nodes:
@@ -137,9 +137,12 @@ class Nodes:
     # Retries
 
     def is_retried(self, node: NodeRecord) -> bool:
-        """Try a node that has failed again later, if it has retries left; return whether it has."""
+        """Try a node that has failed again later, if it has retries left; return whether it has.
+
+        An output that was refused is not made again: the work was done, and once more would do it twice.
+        """
         place = self.place_of(node)
-        if place is None:
+        if place is None or (node.error is not None and node.error.code == InvalidOutput.code):
             return False
         element = place.element
         assert isinstance(element, (Task, Shell))

@@ -1,17 +1,21 @@
 """What a node's output must look like, and its way to JSON and back.
 
 A result is dumped to JSON, read back from that JSON by its schema, and it is the object read back that goes
-downstream: so a run and its resumption see the same thing.
+downstream: so a run and its resumption see the same thing. What is read back equals what was returned, or the output is
+refused and it is said where it does not.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_core
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from smithersd.config import MIB, OUTPUT_BYTES_MAX
+from smithersd.elements.difference import Difference, difference, is_equal, lost
+from smithersd.elements.output_type import never_read_back
 from smithersd.errors import InvalidOutput, WorkflowError
 
 _PROBLEMS_SHOWN_MAX = 5
@@ -22,38 +26,44 @@ _NO_JSON_NUMBERS = (b"NaN", b"Infinity")
 class Schema:
     """The type of an output, as a pydantic TypeAdapter takes it; `Any` means any JSON value."""
 
-    __slots__ = ("_adapter", "type")
+    __slots__ = ("_adapter", "never_read_back", "type")
 
     def __init__(self, type: Any) -> None:
         self.type = type
         self._adapter = _adapter_of(type)
+        self.never_read_back = never_read_back(self._adapter)
+        """What in the type can never come back as it was returned, None for nothing."""
 
     def dump(self, value: object) -> str:
-        """Write a result as JSON text that `load` accepts.
+        """Write a result as JSON text that `load` reads back as the same value.
+
+        A value of another type is first made into one of this type, as pydantic does it: a dict into a model, a tuple
+        into a list, an iterator into a list. Nothing of it may be lost in that.
 
         Raises:
-            InvalidOutput: JSON cannot hold it, the schema refuses it, or it is larger than 10 MiB.
+            InvalidOutput: JSON cannot hold it, the schema refuses it, something of it would be lost or changed (the
+                message says where), or it is larger than 10 MiB.
         """
-        text = self._to_json(value)
-        _check_numbers(text)
-        if len(text) > OUTPUT_BYTES_MAX:
-            raise InvalidOutput(
-                f"The output is {len(text) / MIB:.1f} MiB of JSON; at most {OUTPUT_BYTES_MAX // MIB} MiB are kept.",
-                remedy="Write large results to a file or a bucket and return where they are.",
-            )
-        self.load(text)
-        return text.decode()
+        try:
+            return self._dumped(value)
+        except (InvalidOutput, MemoryError):
+            raise
+        except Exception as error:  # of pydantic, or of an author's serializer
+            name = type(value).__name__
+            raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {_raised(error)}") from error
 
     def load(self, text: str | bytes) -> Any:
         """Read an output back from JSON text.
 
         Raises:
-            InvalidOutput: the text does not fit the schema.
+            InvalidOutput: the text does not fit the schema, or a validator of it raised.
         """
         try:
-            return self._adapter.validate_json(text)
+            return self._adapter.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
             raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
+        except Exception as error:
+            raise InvalidOutput(f"A validator of {self.name} refused the output: {_raised(error)}") from error
 
     def normalised(self, text: str) -> str:
         """Check JSON text that somebody else wrote, and write it anew.
@@ -68,17 +78,76 @@ class Schema:
         """The type's name for people."""
         return getattr(self.type, "__name__", None) or str(self.type)
 
-    def _to_json(self, value: object) -> bytes:
+    def _dumped(self, value: object) -> str:
+        if isinstance(value, Iterator) and self.type is not Any:
+            value = list(value)  # it can be read only once, and is read several times below
         try:
-            return self._adapter.dump_json(value, by_alias=True, warnings="error")
-        except (pydantic_core.PydanticSerializationError, ValueError, RecursionError):
-            # A value of another type may still fit as JSON: a dict for a model, a tuple for a list.
-            pass
+            return self._text_of(value, warnings="error")
+        except pydantic_core.PydanticSerializationError:  # it is of another type, or of none that JSON can hold
+            return self._text_of(self._made_of(value), warnings="none")
+
+    def _made_of(self, value: object) -> Any:
+        """What the annotation makes of a value of another type."""
         try:
-            return pydantic_core.to_json(value, by_alias=True, inf_nan_mode="constants")
-        except (pydantic_core.PydanticSerializationError, ValueError, RecursionError) as error:
-            name = type(value).__name__
-            raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {error}") from error
+            made = self._adapter.validate_python(value, by_alias=True, by_name=True)
+        except ValidationError as error:
+            if not _is_plain(value):
+                raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
+            made = self.load(
+                pydantic_core.to_json(value)
+            )  # where a strict type takes from JSON what it takes nowhere else
+        missing = lost(value, made)
+        if missing is not None:
+            raise InvalidOutput(f"The output cannot be made into {self.name}: {missing}.")
+        return made
+
+    def _text_of(self, value: object, *, warnings: Literal["none", "error"]) -> str:
+        """The value as text that reads back equal: under its aliases, else (where those only write) by its names."""
+        text = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings=warnings)
+        _check_size(text)
+        _check_numbers(text)
+        found = self._changed_by(text, value)
+        if found is not None:
+            named = self._adapter.dump_json(value, by_alias=False, round_trip=True, warnings=warnings)
+            if named == text or self._changed_by(named, value) is not None:
+                raise found if isinstance(found, InvalidOutput) else _not_the_same(found)
+            text = named
+        return text.decode()
+
+    def _changed_by(self, text: bytes, value: object) -> Difference | InvalidOutput | None:
+        """What is not the same in what is read back from a text; None when it is the same."""
+        try:
+            received = self.load(text)
+        except InvalidOutput as error:
+            return error
+        if is_equal(value, received):
+            return None
+        found = difference(value, received)
+        if found is None and self._adapter.dump_json(received, by_alias=True, round_trip=True) != text:
+            return Difference("", "would be written otherwise after it was read back")
+        return found
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is JSON data as it stands: texts, finite numbers, booleans, None, and lists and dicts of them."""
+    try:
+        return is_equal(pydantic_core.from_json(pydantic_core.to_json(value)), value)
+    except (pydantic_core.PydanticSerializationError, ValueError):
+        return False
+
+
+def _not_the_same(found: Difference) -> InvalidOutput:
+    return InvalidOutput(
+        f"The output would not arrive as it was returned: {found}. "
+        "Annotate the function with the type that it returns, one that JSON can hold, or return plain data."
+    )
+
+
+def _raised(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - whatever an author's __str__ raises
+        return type(error).__name__
 
 
 def _adapter_of(type: Any) -> TypeAdapter[Any]:
@@ -101,12 +170,30 @@ def _check_numbers(text: bytes) -> None:
         ) from error
 
 
+def _check_size(text: bytes) -> None:
+    if len(text) > OUTPUT_BYTES_MAX:
+        raise InvalidOutput(
+            f"The output is {len(text) / MIB:.1f} MiB of JSON; at most {OUTPUT_BYTES_MAX // MIB} MiB are kept.",
+            remedy="Write large results to a file or a bucket and return where they are.",
+        )
+
+
 def schema_for(type: Any, node: str) -> Schema:
     """Return the schema of a type; the same type gives the same schema. `node` names it in the error.
 
     Raises:
-        WorkflowError: pydantic has no schema for the type.
+        WorkflowError: pydantic has no schema for the type, or none whose values can be read back from JSON.
     """
+    schema = _known(type, node)
+    if schema.never_read_back is not None:
+        raise WorkflowError(
+            f"The output type of {node}, {schema.name}, {schema.never_read_back}.",
+            remedy="Return a type that JSON can hold, or say one with output=.",
+        )
+    return schema
+
+
+def _known(type: Any, node: str) -> Schema:
     try:
         return _cached(type)
     except TypeError:  # an unhashable annotation

@@ -21,7 +21,8 @@ class Task(Node[T_co]):
     """One call of a function: `Task(id, function, *arguments, **options)`.
 
     An async function runs in the event loop, a plain one in a thread. An element among the arguments, also in a list,
-    tuple or dict, makes this task run after it and receive its output. The return annotation is the output's schema.
+    tuple or dict, makes this task run after it and receive its output. The return annotation is the output's schema:
+    what the next task receives equals what was returned, or the attempt fails with INVALID_OUTPUT.
     Options: see `TaskOptions`.
 
     >>> def double(number: int) -> int:

@@ -1,0 +1,206 @@
+"""Whether two values are the same, and where they differ: what a task returned beside what the next one would receive.
+
+Equal is what Python's `==` calls equal. Only where that says no is it looked for the place, field by field, and only
+what has no notion of equality at all (an object that is equal to nothing but itself) is left open.
+"""
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+_SHOWN_LENGTH_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place within the returned value ("0.breed", "" for the value itself), and what would become of it."""
+
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place or 'the value'} {self.what}"
+
+
+def is_equal(one: object, other: object) -> bool:
+    """Whether `==` says so; an author's `__eq__` that raises, or answers with no bool, has not said so."""
+    try:
+        return (one == other) is True
+    except Exception:  # noqa: BLE001 - whatever an author's __eq__ raises
+        return False
+
+
+def difference(returned: object, received: object, place: str = "") -> Difference | None:
+    """Find the first place where what would be received is not what was returned, None where there is none."""
+    if is_equal(returned, received):
+        return None
+    if isinstance(returned, Mapping) and isinstance(received, Mapping):
+        return _in_mappings(returned, received, place)
+    if class_of(returned) is not class_of(received):
+        return _in_classes(returned, received, place)
+    if isinstance(returned, (list, tuple, deque)) and isinstance(received, (list, tuple, deque)):
+        return _in_sequences(returned, received, place)
+    before, after = held_by(returned), held_by(received)
+    if before is not None and after is not None:
+        return _in_fields(before, after, place)
+    # What is equal to nothing but itself tells nothing: whoever compares looks at what both are written as.
+    return None if type(returned).__eq__ is object.__eq__ else _changed(returned, received, place)
+
+
+def lost(given: object, made: object, place: str = "") -> Difference | None:
+    """Find what of a given value is missing in what pydantic made of it for an annotation; None for nothing.
+
+    A conversion is what the annotation asks for: a dict becomes a model, a tuple a list, a text a date. Keys and
+    elements must all be in it.
+    """
+    if given is made:
+        return None
+    if isinstance(given, Iterator):
+        return Difference(place, f"is a {type(given).__name__}, which can be read only once")
+    if isinstance(given, Mapping):
+        return _lost_keys(given, made, place)
+    if isinstance(given, (list, tuple, deque, AbstractSet)) and isinstance(made, (list, tuple, deque, AbstractSet)):
+        return _lost_elements(given, made, place)
+    return None
+
+
+def class_of(value: object) -> type:
+    """The class of a value, for a model of a generic class that class without its parameters."""
+    if isinstance(value, BaseModel):
+        origin: type | None = type(value).__pydantic_generic_metadata__["origin"]
+        return origin or type(value)
+    return type(value)
+
+
+def held_by(value: object) -> dict[str, Any] | None:
+    """What a model or a dataclass holds: fields, extra and private attributes; None for anything else."""
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name, None) for name in type(value).model_fields}
+        return {**fields, **(value.__pydantic_extra__ or {}), **(value.__pydantic_private__ or {})}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name, None) for one in dataclasses.fields(value)}
+    return None
+
+
+def _in_mappings(returned: Mapping[Any, Any], received: Mapping[Any, Any], place: str) -> Difference | None:
+    for key, value in returned.items():
+        inner = _inside(place, key)
+        if key in received:
+            found = difference(value, received[key], inner)
+            if found is not None:
+                return found
+        elif not isinstance(key, str) and all(isinstance(one, str) for one in received):
+            return Difference(place, f"has the key {_shown(key)}, which would arrive as a text")
+        else:
+            return Difference(inner, "would be lost")
+    added = next((key for key in received if key not in returned), None)
+    return None if added is None else Difference(_inside(place, added), "would be added")
+
+
+def _in_classes(returned: object, received: object, place: str) -> Difference:
+    before, after = held_by(returned), held_by(received)
+    if before is not None and after is not None:
+        missing = next((name for name in before if name not in after), None)
+        if missing is not None:
+            return Difference(
+                _inside(place, missing), f"would be lost: {_type(returned)} would arrive as {_type(received)}"
+            )
+    if isinstance(returned, (str, int, float)) and isinstance(received, (str, int, float, type(None))):
+        return _changed(returned, received, place)
+    return Difference(place, f"is of type {_type(returned)} and would arrive as {_type(received)}")
+
+
+def _in_sequences(returned: Any, received: Any, place: str) -> Difference | None:
+    if len(returned) != len(received):
+        return Difference(place, f"has {len(returned)} elements, of which {len(received)} would arrive")
+    pairs = zip(returned, received, strict=True)
+    found = (difference(one, other, _inside(place, index)) for index, (one, other) in enumerate(pairs))
+    return next((one for one in found if one is not None), None)
+
+
+def _in_fields(returned: dict[str, Any], received: dict[str, Any], place: str) -> Difference | None:
+    for name, value in returned.items():
+        if name not in received:
+            return Difference(_inside(place, name), "would be lost")
+        if name.startswith("_") and not _is_data(value):
+            continue  # a lock or a client in a private attribute is made anew
+        found = difference(value, received[name], _inside(place, name))
+        if found is not None:
+            return found
+    added = next((name for name in received if name not in returned), None)
+    return None if added is None else Difference(_inside(place, added), "would be added")
+
+
+def _is_data(value: object) -> bool:
+    plain = (str, bytes, int, float, type(None), list, tuple, dict, set, frozenset, deque)
+    return isinstance(value, plain) or held_by(value) is not None
+
+
+def _lost_keys(given: Mapping[Any, Any], made: object, place: str) -> Difference | None:
+    names = _names_of_keys(made)
+    held = made if isinstance(made, Mapping) else held_by(made)
+    if held is None or names is None:
+        return None
+    for key, value in given.items():
+        name = names.get(key, key)
+        if name in held:
+            found = lost(value, held[name], _inside(place, key))
+            if found is not None:
+                return found
+        elif len(given) > _filled(made):
+            return Difference(_inside(place, key), f"would be lost: {_type(made)} has no place for it")
+    return None
+
+
+def _names_of_keys(made: object) -> dict[str, str] | None:
+    """By which keys a mapping fills the fields of a model; those that are named like their field left out."""
+    names: dict[str, str] = {}
+    for name, field in getattr(type(made), "__pydantic_fields__", {}).items():
+        for alias in (field.alias, field.validation_alias, *getattr(field.validation_alias, "choices", ())):
+            if isinstance(alias, str):
+                names[alias] = name
+    return names
+
+
+def _filled(made: object) -> int:
+    """How many keys have certainly found a place; an author's validator may have put one into another field."""
+    if isinstance(made, BaseModel):
+        return len(made.model_fields_set | (made.__pydantic_extra__ or {}).keys())
+    return len(made) if isinstance(made, Mapping) else 0
+
+
+def _lost_elements(given: Any, made: Any, place: str) -> Difference | None:
+    if len(given) > len(made):
+        return Difference(place, f"has {len(given)} elements, of which {len(made)} would arrive")
+    if isinstance(given, AbstractSet) or isinstance(made, AbstractSet):
+        return None
+    found = (
+        lost(one, other, _inside(place, index)) for index, (one, other) in enumerate(zip(given, made, strict=False))
+    )
+    return next((one for one in found if one is not None), None)
+
+
+def _changed(returned: object, received: object, place: str) -> Difference:
+    return Difference(place, f"is {_shown(returned)}, which would arrive as {_shown(received)}")
+
+
+def _inside(place: str, part: object) -> str:
+    name = part if isinstance(part, str) else _shown(part)
+    return f"{place}.{name}" if place else str(name)
+
+
+def _type(value: object) -> str:
+    return class_of(value).__name__
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - whatever an author's __repr__ raises
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX] + "..."
