@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ SCRIPTS = ["scripts/up", "scripts/test", "scripts/check", "scripts/bench", ".ci/
 def copy(tmp_path: Path) -> Path:
     """The project as a fresh clone has it, in a folder whose name has a blank."""
     folder = tmp_path / "a copy"
-    left_out = shutil.ignore_patterns(".venv", ".git", ".smithers", "__pycache__", ".*_cache", ".hypothesis", "dist")
+    left_out = shutil.ignore_patterns(".venv*", ".git", ".smithers", "__pycache__", ".*_cache", ".hypothesis", "dist")
     shutil.copytree(ROOT, folder, ignore=left_out)
     return folder
 
@@ -40,9 +41,27 @@ def test_a_machine_without_python_is_told_what_it_needs(copy: Path, tmp_path: Pa
         found = shutil.which(name)
         if found is not None:
             (tools / name).symlink_to(found)
-    told = run(copy / "scripts" / "up", cwd=tmp_path, PATH=str(tools))
+    told = run(copy / "scripts" / "up", cwd=tmp_path, PATH=str(tools), PYENV_ROOT=str(tmp_path))
     assert told.returncode == 1
     assert "There is no Python 3.11 or newer" in told.stderr
+    told = run(copy / "scripts" / "test", "--python", "3.13", cwd=tmp_path, PATH=str(tools), PYENV_ROOT=str(tmp_path))
+    assert told.returncode == 1
+    assert "There is no Python 3.13" in told.stderr
+
+
+def test_a_version_that_is_none_is_refused(copy: Path) -> None:
+    told = run(copy / "scripts" / "test", "--python", "pypy", cwd=copy)
+    assert told.returncode == 1
+    assert "'pypy' is no version of Python." in told.stderr
+
+
+def test_the_lowest_versions_are_those_that_the_project_names(copy: Path) -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)
+    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    floors = {one.replace(">=", "==") for one in named if isinstance(one, str)}
+    found = run("bash", "-c", "source scripts/environment; lowest_versions", cwd=copy).stdout.split()
+    assert floors <= set(found)
 
 
 @pytest.mark.slow

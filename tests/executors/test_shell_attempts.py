@@ -398,7 +398,9 @@ async def test_signals_that_we_ignore_or_block_are_at_their_default_in_the_comma
         for number, handler in before:
             signal.signal(number, handler)
 
-    assert [int(line.split()[1], 16) for line in record.text().splitlines()] == [0, 0]
+    # Numbers 32 and 33 are the C library's own: it lets nobody see or change them, and may leave them ignored.
+    there_are = sum(1 << number - 1 for number in signal.valid_signals())
+    assert [int(line.split()[1], 16) & there_are for line in record.text().splitlines()] == [0, 0]
 
 
 async def test_a_command_leads_a_session_of_its_own(bench):

@@ -36,7 +36,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 def _last_event_id(request: web.Request, run: RunRow | None) -> int:
     """The id that a client comes back with; -1 when it is none of this run."""
-    number = integer_of(request.headers.get(LAST_EVENT_ID, ""))
+    number = integer_of(request.headers.get(LAST_EVENT_ID, "").strip())  # aiohttp before 3.14.3 leaves blanks
     last_seq = -1 if run is None else run.last_seq
     return number if number is not None and -1 <= number <= last_seq else -1
 
