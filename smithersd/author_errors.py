@@ -79,13 +79,14 @@ def _file_name(frame: FrameType) -> str:
 
 
 def _message(error: BaseException) -> str:
-    return with_place(_text_of(error) or type(error).__name__, error)
+    return with_place(text_of(error) or type(error).__name__, error)
 
 
-def _text_of(value: object) -> str:
+def text_of(value: object) -> str:
+    """Say what an exception says, or another value of an author's, shortened; what cannot say it is no fault."""
     try:
-        text = str(value)
-    except Exception:  # noqa: BLE001 - whatever an author's __str__ raises
+        text = str.__str__(str(value))
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever an author's __str__ raises
         return "(its message could not be made)"
     return text if len(text) <= _OWN_LENGTH_MAX else text[: _OWN_LENGTH_MAX - 1] + "…"
 
@@ -110,7 +111,7 @@ def _further(error: BaseException) -> Iterator[str]:
 def _notes(error: BaseException) -> Iterator[str]:
     notes = getattr(error, "__notes__", ())
     if isinstance(notes, (list, tuple)):
-        yield from map(_text_of, notes)
+        yield from map(text_of, notes)
 
 
 def _cause(error: BaseException) -> tuple[str, BaseException] | None:

@@ -6,7 +6,7 @@ Author functions run here and nowhere else in the core. What they raise becomes 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from smithersd.author_errors import with_place
+from smithersd.author_errors import text_of, with_place
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
@@ -120,7 +120,7 @@ class Renderer:
             raise
         except (Exception, SystemExit) as error:
             raise WorkflowError(
-                with_place(f"The {what} raised {type(error).__name__}: {error}", error) + ".",
+                with_place(f"The {what} raised {type(error).__name__}: {text_of(error)}", error) + ".",
                 remedy="A workflow function must be pure and total: let tasks do what can fail.",
             ) from error
 

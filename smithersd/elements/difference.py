@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_SHOWN_LENGTH_MAX = 60
+from smithersd.elements.texts import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _in_mappings(returned: Mapping[Any, Any], received: Mapping[Any, Any], place
             if found is not None:
                 return found
         elif not isinstance(key, str) and all(isinstance(one, str) for one in received):
-            return Difference(place, f"has the key {_shown(key)}, which would arrive as a text")
+            return Difference(place, f"has the key {shown(key)}, which would arrive as a text")
         else:
             return Difference(inner, "would be lost")
     added = next((key for key in received if key not in returned), None)
@@ -186,21 +186,13 @@ def _lost_elements(given: Any, made: Any, place: str) -> Difference | None:
 
 
 def _changed(returned: object, received: object, place: str) -> Difference:
-    return Difference(place, f"is {_shown(returned)}, which would arrive as {_shown(received)}")
+    return Difference(place, f"is {shown(returned)}, which would arrive as {shown(received)}")
 
 
 def _inside(place: str, part: object) -> str:
-    name = part if isinstance(part, str) else _shown(part)
+    name = part if isinstance(part, str) else shown(part)
     return f"{place}.{name}" if place else str(name)
 
 
 def _type(value: object) -> str:
     return class_of(value).__name__
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - whatever an author's __repr__ raises
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX] + "..."

@@ -13,6 +13,7 @@ import pydantic_core
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from smithersd.author_errors import text_of
 from smithersd.config import MIB, OUTPUT_BYTES_MAX
 from smithersd.elements.difference import Difference, difference, is_equal, lost
 from smithersd.elements.output_type import never_read_back
@@ -144,10 +145,7 @@ def _not_the_same(found: Difference) -> InvalidOutput:
 
 
 def _raised(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - whatever an author's __str__ raises
-        return type(error).__name__
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def _adapter_of(type: Any) -> TypeAdapter[Any]:

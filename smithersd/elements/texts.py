@@ -89,6 +89,6 @@ def shown(value: Any) -> str:
     """Show an author's value in a message, shortened; its own way to show itself may fail."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - the author's __repr__
+    except (Exception, SystemExit):  # noqa: BLE001 - the author's __repr__
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX] + "..."

@@ -8,6 +8,7 @@ import pydantic_core
 
 from smithersd.author_errors import describe, with_place
 from smithersd.config import PROGRESS_INTERVAL_S
+from smithersd.elements.texts import shown
 from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
 from smithersd.executors.call import AttemptInfo, Sink
 from smithersd.executors.host import Host
@@ -103,12 +104,21 @@ class Attempt:
 
 
 def _described(error: BaseException) -> ErrorInfo:
+    try:
+        return _in_words(error)
+    except Exception:  # noqa: BLE001 - an exception whose own attributes raise must not hold up the attempt's end
+        return ErrorInfo(TASK_FAILED, type(error).__name__, "It raised an exception that cannot be described.")
+
+
+def _in_words(error: BaseException) -> ErrorInfo:
     match error:
         case asyncio.CancelledError():
             message = "The task was cancelled from within: something that it awaited was cancelled."
             return ErrorInfo(TASK_FAILED, "CancelledError", with_place(message, error))
         case SystemExit():
-            return ErrorInfo(TASK_FAILED, "SystemExit", with_place(f"The task called sys.exit({error.code!r}).", error))
+            return ErrorInfo(
+                TASK_FAILED, "SystemExit", with_place(f"The task called sys.exit({shown(error.code)}).", error)
+            )
         case _:
             code = error.code if isinstance(error, SmithersError) else TASK_FAILED
             return ErrorInfo(code, type(error).__name__, describe(error))

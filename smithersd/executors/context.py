@@ -2,14 +2,18 @@
 
 import json
 import math
+import operator
 import os
+from contextlib import suppress
 from contextvars import ContextVar
+from typing import Any
 
 import pydantic_core
 
 from smithersd.config import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.core.events import JsonValue
 from smithersd.elements.nesting import is_deeper_than
+from smithersd.elements.texts import shown
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 
@@ -88,7 +92,8 @@ class TaskContext:
     def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
         """Say how far the task is, in a unit of its own.
 
-        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost.
+        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost. Numbers of any
+        type will do: what is recorded is an int or a float.
 
         Raises:
             UserError: `done` or `total` is no finite number.
@@ -145,15 +150,26 @@ def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
     return text
 
 
-def _finite(number: float | None, name: str, node_id: str) -> float | None:
-    try:
-        if number is None or math.isfinite(number):
-            return number
-    except (TypeError, OverflowError):
-        pass  # no number, or one that no float can hold: the same mistake
+def _finite(number: object, name: str, node_id: str) -> float | None:
+    """The number as a plain int or float, which every event can hold: authors' numbers are of many types."""
+    if number is None:
+        return None
+    with suppress(Exception):  # no number, one that no float can hold, or a type that raises: the same mistake
+        plain = _plain_number(number)
+        if math.isfinite(plain):
+            return plain
     raise UserError(
-        f"progress() of task {node_id!r} got {name}={number!r}.", remedy=f"Give {name} a finite number or None."
+        f"progress() of task {node_id!r} got {name}={shown(number)}.", remedy=f"Give {name} a finite number or None."
     )
+
+
+def _plain_number(number: Any) -> float:
+    if isinstance(number, (str, bytes, bytearray)):
+        raise TypeError("a text is no number")
+    try:
+        return int.__index__(operator.index(number))
+    except TypeError:
+        return float.__float__(float(number))
 
 
 def _shown(message: object) -> str:

@@ -1,6 +1,6 @@
 """How much there is to write in a result, judged without writing it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 PARTS_MAX = 1_000
@@ -13,9 +13,19 @@ _LIGHT_TYPES = frozenset({type(None), bool, int, float})
 
 
 def is_heavy(result: Any) -> bool:
-    """Whether writing the result as JSON would hold up the event loop for longer than a thread's hop is worth."""
+    """Whether writing the result as JSON would hold up the event loop for longer than a thread's hop is worth.
+
+    What cannot be looked into, and an iterator, which yields who knows how much, is for a thread.
+    """
     if type(result) in _LIGHT_TYPES:
         return False
+    try:
+        return _has_many_parts(result)
+    except Exception:  # noqa: BLE001 - an author's __len__ or __getattr__; writing it tells what is wrong
+        return True
+
+
+def _has_many_parts(result: Any) -> bool:
     parts_left = PARTS_MAX
     unseen: list[Iterable[Any]] = [(result,)]
     while unseen:
@@ -34,6 +44,8 @@ def _inside(part: Any) -> Iterable[Any]:
     match part:
         case Mapping():
             return (*part.keys(), *part.values()) if len(part) < PARTS_MAX else range(PARTS_MAX)
+        case Iterator():
+            return range(PARTS_MAX)
         case list() | tuple() | set() | frozenset():
             return part
         case _:

@@ -1,8 +1,11 @@
 """What a task's code can know and say."""
 
 import asyncio
+import enum
 import json
 import threading
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -185,6 +188,50 @@ async def test_progress_takes_finite_numbers_only(bench, number):
 
     for arguments in [(number,), (1, number)]:
         assert (await bench.function(work, *arguments).outcome()).error.name == "UserError"
+
+
+class Shade(enum.IntEnum):
+    DARK = 2
+
+
+class Count:
+    """A number of a type of its own, as numeric libraries have them."""
+
+    def __init__(self, number: float) -> None:
+        self._number = number
+
+    def __index__(self) -> int:
+        return self._number.__index__()
+
+    def __float__(self) -> float:
+        return float(self._number)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not even shown")
+
+
+@pytest.mark.parametrize(
+    ("number", "recorded"),
+    [(Count(3), 3), (Fraction(1, 4), 0.25), (Decimal("2.5"), 2.5), (True, 1), (Shade.DARK, 2)],
+    ids=lambda one: type(one).__name__,
+)
+async def test_progress_of_any_numeric_type_is_recorded_as_a_plain_number(bench, number, recorded):
+    async def work():
+        task_context().progress(number, number)
+
+    record = bench.function(work)
+    assert isinstance(await record.outcome(), Succeeded)
+    ((done, total, _),) = record.of("progressed")
+    assert done == total == recorded
+    assert type(done) in {int, float}
+
+
+@pytest.mark.parametrize("number", [Count(float("nan")), Count("3")], ids=["nan", "text"])
+async def test_a_number_that_cannot_even_be_shown_fails_its_attempt_only(bench, number):
+    async def work():
+        task_context().progress(number)
+
+    assert (await bench.function(work).outcome()).error.name == "UserError"
 
 
 async def test_a_progress_message_is_cut_and_made_to_fit(bench):
