@@ -90,17 +90,33 @@ def compile_scope(child: Child, scope: str, lazy: Place | None) -> tuple[Place, 
     Raises:
         WorkflowError: it is nested too deeply.
     """
+    unnamed: list[tuple[Node[Any], Tree]] = []
     if lazy is None:
-        return _compile(child, scope, None, (0,), ())
-    return _compile(child, scope, lazy, (*lazy.order, 0), lazy.caps)
+        top, tree = _compile(child, _Scope(scope, unnamed), None, (0,), ())
+    else:
+        top, tree = _compile(child, _Scope(scope, unnamed), lazy, (*lazy.order, 0), lazy.caps)
+    _name_dependencies(unnamed, top)
+    return top, tree
 
 
-def _compile(child: Child, scope: str, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> tuple[Place, Tree]:
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A scope that is compiled; `unnamed` are its nodes, with their trees, that depend on elements without an id."""
+
+    id: str
+    unnamed: list[tuple[Node[Any], Tree]]
+
+
+def _compile(
+    child: Child, scope: _Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]
+) -> tuple[Place, Tree]:
     if len(order) > TREE_DEPTH_MAX:
         raise WorkflowError(f"The tree is more than {TREE_DEPTH_MAX} elements deep.", remedy="Flatten it.")
-    place = _place(child, scope, parent, order, caps)
+    place = _place(child, scope.id, parent, order, caps)
     tree = _tree(place)
     if isinstance(child, Node):
+        if None in tree.get("dependsOn", ()):
+            scope.unnamed.append((child, tree))
         return place, tree
     inner_caps = _caps_inside(child, caps)
     for index, inner in enumerate(_children(child)):
@@ -109,6 +125,19 @@ def _compile(child: Child, scope: str, parent: Place | None, order: Order, caps:
         tree["children"].append(inner_tree)
     place.open = len(place.children)
     return place, tree
+
+
+def _name_dependencies(unnamed: list[tuple[Node[Any], Tree]], top: Place) -> None:
+    """Name the elements without an id that nodes depend on by their positions; they may stand in an outer scope."""
+    if not unnamed:
+        return
+    root = top
+    while root.parent is not None:
+        root = root.parent
+    ids = {id(place.element): place.id for tree in (root, top) for place in tree.walk()}
+    for node, tree in unnamed:
+        after = (one if isinstance(one, str) else one.id or ids.get(id(one)) for one in node.references())
+        tree["dependsOn"] = list(dict.fromkeys(name for name in after if name is not None))
 
 
 def _place(child: Child, scope: str, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> Place:

@@ -116,8 +116,11 @@ class Renderer:
         context = Context[Any](input=self._input, run_id=self._state.run_id, reads=reads)
         try:
             return _at_once(function(context), what)
-        except (WorkflowError, InvalidOutput):
+        except (OutputNotReady, InvalidOutput):
             raise
+        except WorkflowError as error:
+            place = with_place(error.message.removesuffix("."), error)
+            raise WorkflowError(f"{place}.", remedy=error.remedy) from error
         except (Exception, SystemExit) as error:
             raise WorkflowError(
                 with_place(f"The {what} raised {type(error).__name__}: {text_of(error)}", error) + ".",

@@ -16,7 +16,7 @@ class Container(Element[None]):
 
     def __init__(self, id: str | None, label: str | None) -> None:
         super().__init__(id)
-        name = self.kind if id is None else f"{self.kind} {id!r}"
+        name = self.kind if self.id is None else f"{self.kind} {self.id!r}"
         self.label = checked_text(label, f"The label of {name}", bytes_max=LABEL_BYTES_MAX)
 
 

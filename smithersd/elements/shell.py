@@ -9,7 +9,7 @@ from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.schema import Schema, schema_for
-from smithersd.elements.texts import plain_text
+from smithersd.elements.texts import plain_text, shown
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -78,7 +78,7 @@ class Shell(Node[T_co]):
         self.parses_stdout = "output" in options
         self.attempts: Attempts = attempts_of(options, name)
         self.command: str | tuple[Word, ...] = _checked_command(command, name)
-        self.cwd = None if cwd is None else plain_text(os.fspath(cwd))
+        self.cwd = _checked_cwd(cwd, name)
         self.env: dict[str, Word] = _checked_env(env, name)
         self.has_elements = check_arguments((list(self.command), self.env), name)
 
@@ -98,9 +98,18 @@ def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
     if isinstance(command, (list, tuple)) and command and all(isinstance(word, (str, Element)) for word in command):
         return tuple(_plain(word) for word in command)
     raise WorkflowError(
-        f"The command of {node} is {command!r}.",
+        f"The command of {node} is {shown(command)}.",
         remedy="Give a text for the shell, or a list of words (texts, elements).",
     )
+
+
+def _checked_cwd(cwd: object, node: str) -> str | None:
+    if cwd is None:
+        return None
+    path = os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd
+    if isinstance(path, str):
+        return plain_text(path)
+    raise WorkflowError(f"cwd of {node} is {shown(cwd)}.", remedy="Give the path of a folder as text.")
 
 
 def _checked_env(env: object, node: str) -> dict[str, Word]:
@@ -110,7 +119,7 @@ def _checked_env(env: object, node: str) -> dict[str, Word]:
         isinstance(name, str) and isinstance(value, (str, Element)) for name, value in env.items()
     ):
         return {plain_text(name): _plain(value) for name, value in env.items()}
-    raise WorkflowError(f"env of {node} is {env!r}.", remedy="Give a dict of names and texts.")
+    raise WorkflowError(f"env of {node} is {shown(env)}.", remedy="Give a dict of names and texts.")
 
 
 def _plain(word: Word) -> Word:

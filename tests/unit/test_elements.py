@@ -363,3 +363,26 @@ def test_texts_that_only_look_like_such_numbers_are_kept() -> None:
 def test_a_workflow_function_that_asks_for_an_exit_is_mistaken() -> None:
     with pytest.raises(WorkflowError, match="'flow' raised SystemExit: 7"):
         render(lambda _: sys.exit(7))
+
+
+def test_a_tree_names_what_a_node_comes_after_also_where_that_has_no_id() -> None:
+    before, after = Sequence(Task("a", print)), Parallel(id="side by side")
+    tree = render(Sequence(before, after, Task("c", print, depends_on=["a", before, after]))).tree
+    assert tree["children"][2]["dependsOn"] == ["a", "@0.0", "side by side"]
+
+
+def test_a_lazy_subtree_names_what_it_comes_after_outside() -> None:
+    before = Sequence()
+    flow = render(Sequence(before, lambda _: Task("c", print, depends_on=before)))
+    [lazy] = [child for child in flow.tree["children"] if child["kind"] == "lazy"]
+    assert lazy["children"][0]["dependsOn"] == ["@0.0"]
+
+
+def test_a_mistake_in_the_workflow_function_is_told_with_its_line() -> None:
+    def mistaken(_: Any) -> Any:
+        return Task("x", print) if analysis else Task("y", print)
+
+    with pytest.raises(
+        WorkflowError, match=r"asked whether it is true.* \(tests/unit/test_elements.py:\d+ in mistaken\)\.$"
+    ):
+        render(mistaken)
