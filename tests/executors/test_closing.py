@@ -9,7 +9,7 @@ import threading
 import psutil
 import pytest
 
-from smithersd.executors import Succeeded
+from smithersd.executors import Succeeded, executors
 
 
 async def test_close_ends_what_runs_without_a_word(open_bench):
@@ -43,19 +43,20 @@ async def test_close_does_not_hang_on_code_that_does_not_end(open_bench, until):
 
     def stubborn_thread():
         is_begun.set()
-        may_end.wait(30)
+        may_end.wait()
 
-    async with open_bench() as bench:
-        records = [bench.function(stubborn), bench.function(stubborn_thread)]
-        await until(is_begun.is_set)
-        start = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - start < 5
-    assert [record.told for record in records] == [[], []]
-    may_end.set()
+    try:
+        async with open_bench() as bench:
+            records = [bench.function(stubborn), bench.function(stubborn_thread)]
+            await until(is_begun.is_set)
+        assert [record.told for record in records] == [[], []]
+    finally:
+        may_end.set()
     await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
-async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench):
+async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench, monkeypatch):
+    monkeypatch.setattr(executors, "CLOSE_WAIT_S", 3_600)
     may_end = asyncio.Event()
 
     async def stubborn():
@@ -69,8 +70,6 @@ async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench):
         record.running.stop()
         await asyncio.sleep(0)
         record.running.abandon()
-        start = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - start < 0.3
     may_end.set()
     await asyncio.sleep(0)
 

@@ -244,7 +244,7 @@ async def test_draining_gives_what_the_log_holds_and_then_the_end() -> None:
         assert await seqs_to_end(late) == [2]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(),
     stored=st.integers(0, 300),

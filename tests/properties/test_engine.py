@@ -28,8 +28,8 @@ from tests.properties.trees import Spec, trees
 
 STIMULI_MAX = 1_000
 CRASHES_MAX = 5
-fast = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-long = settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+fast = settings(max_examples=25, suppress_health_check=list(HealthCheck))
+long = settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
 
 
 async def come_to_end(world: World) -> None:

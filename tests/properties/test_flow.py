@@ -217,7 +217,7 @@ def disturb(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, P
 
 
 @given(trees())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_tree_comes_to_an_end(spec: Spec) -> None:
     world = run_undisturbed(spec)
     for key, node in world.flow.state.nodes.items():
@@ -226,7 +226,7 @@ def test_every_tree_comes_to_an_end(spec: Spec) -> None:
 
 
 @given(trees(), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150)
 def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataObject) -> None:
     calm = run_undisturbed(spec)
     world = World(spec)
@@ -239,7 +239,7 @@ def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataO
 
 
 @given(trees(may_vanish=True), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150)
 def test_a_run_whose_nodes_vanish_keeps_every_invariant(spec: Spec, data: st.DataObject) -> None:
     world = World(spec)
     disturb(world, data.draw, may_end=False)
@@ -248,7 +248,7 @@ def test_a_run_whose_nodes_vanish_keeps_every_invariant(spec: Spec, data: st.Dat
 
 
 @given(trees(may_vanish=True), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_cancel_at_any_moment_ends_the_run(spec: Spec, data: st.DataObject) -> None:
     world = World(spec)
     disturb(world, data.draw, may_end=True)

@@ -20,7 +20,7 @@ from tests.serve.paths import path_of
 from tests.serve.streaming import stream
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(spec=trees(may_vanish=True), seed=st.integers(0, 2**32))
 def test_the_log_the_routes_and_the_tables_agree(spec: Spec, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

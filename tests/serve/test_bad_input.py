@@ -96,9 +96,7 @@ async def target(tmp_path: Path) -> AsyncIterator[Target]:
 
 ROUTES = ["/", "/frames", "/nodes", "/nodes/a", "/approvals", "/events", "/health", "/ready", "/metrics", "/nope"]
 GATE = "/approve/gate"
-FUZZ = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 wild_text = st.text(st.characters(codec="utf-8"), max_size=30) | st.text(string.printable, max_size=30)
 names = st.sampled_from(["iteration", "note", "decidedBy", "decision", "", "__proto__", "ITERATION"]) | wild_text

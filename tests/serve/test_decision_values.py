@@ -68,7 +68,7 @@ async def _is_asked(store: Store) -> bool:
     return (await store.run("run-1")).status is RunStatus.WAITING_APPROVAL
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(values)
 def test_any_value(value: Any) -> None:
     asyncio.run(decide(value))
@@ -94,7 +94,7 @@ def test_odd_values(value: Any) -> None:
     asyncio.run(decide(value))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(note=texts, by=texts)
 def test_any_note_and_name(note: str, by: str) -> None:
     asyncio.run(decide(None, note=note.replace("\0", ""), decidedBy=by.replace("\0", "")))

@@ -211,7 +211,7 @@ async def test_no_stream_begins_once_the_server_ends(make_app: MakeApp, aiohttp_
     assert (response.status, (await response.json())["error"]["code"]) == (503, "NOT_READY")
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
 def test_never_a_gap_a_duplicate_or_a_reorder_over_any_reconnects(seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -124,7 +124,7 @@ async def history(server: PostgresServer, faults: Mapping[int, Fault]) -> None:
 @given(faults=st.dictionaries(st.integers(0, 90), st.sampled_from(Fault), max_size=5))
 @example(faults=dict.fromkeys(range(0, 90, 7), Fault.LOSE_ANSWER))
 @example(faults=dict.fromkeys(range(3, 90, 5), Fault.CUT))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_a_run_over_a_bad_line_ends_as_it_would_have(postgres_server: PostgresServer, faults: dict[int, Fault]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "POSTGRES_ANSWER_TIMEOUT_S", SILENCE_S)
