@@ -16,7 +16,7 @@ from smithersd.errors import WorkflowError
 
 
 class Decision(BaseModel):
-    """What a person said to a gate: the output of an `Approval`."""
+    """What a person said to a gate: the output of an `Approval`. It is true where they approved."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +25,9 @@ class Decision(BaseModel):
     decided_by: str | None = None
     decided_at_ms: int
     decision: Any = None
+
+    def __bool__(self) -> bool:
+        return self.approved
 
 
 _DECISION = Schema(Decision)

@@ -42,9 +42,10 @@ class Workflow(Generic[InputT]):
             InvalidInput: it does not fit the type, or is larger than 1 MiB.
         """
         text = self._dumped(value)
-        if len(text) > INPUT_BYTES_MAX:
+        size = len(text.encode())
+        if size > INPUT_BYTES_MAX:
             raise InvalidInput(
-                f"The input of workflow {self.name!r} has {len(text)} bytes; at most {INPUT_BYTES_MAX // KIB} KiB fit.",
+                f"The input of workflow {self.name!r} has {size} bytes; at most {INPUT_BYTES_MAX // KIB} KiB fit.",
                 remedy="Pass a path or an address of the data instead.",
             )
         return text

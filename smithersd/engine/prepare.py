@@ -19,6 +19,7 @@ from smithersd.core.reads import Outputs
 from smithersd.core.start_mode import StartMode
 from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
+from smithersd.elements.texts import plain_text
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
 from smithersd.engine.leftovers import end_leftovers
@@ -71,6 +72,7 @@ async def prepare_run(
     if isinstance(source, Workflow):
         source = WorkflowSource(source)
     check_run_id(run_id)
+    run_id = plain_text(run_id)
     start = _Start(source, store, run_id, input, max_concurrency, is_capturing, exits_on_wait, clock or SystemClock())
     known = await store.find_run(run_id)
     if mode is StartMode.RESUME or (known is not None and mode is StartMode.EITHER):

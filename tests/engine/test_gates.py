@@ -158,6 +158,21 @@ async def test_a_denied_task_with_continue_on_fail_fails_and_the_run_goes_on(sto
     assert (await node(store, "b")).state is NodeState.FINISHED
 
 
+@pytest.mark.parametrize("is_approval", [True, False])
+async def test_a_decision_is_true_where_the_person_approved(store: Store, is_approval: bool) -> None:  # noqa: FBT001
+    gate = Approval("gate", on_deny="continue")
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Sequence(gate, lambda ctx: Task("ship", done) if ctx.output(gate) else Task("stop", done))
+
+    async with driven(flow, store) as (_, driving):
+        await until_state(store, lambda state: bool(waiting(state)))
+        await decide(store, "gate", is_approval=is_approval)
+        assert await driving is RunStatus.FINISHED
+    assert {one.node_id for one in await events_of(store, events.NodeStarted)} == {"ship" if is_approval else "stop"}
+
+
 async def test_no_wait_suspends_as_soon_as_only_waits_remain(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:

@@ -15,7 +15,7 @@ from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task
 from smithersd.core.flow import Flow
 from smithersd.core.fold import RunState
 from smithersd.elements.schema import schema_for
-from smithersd.errors import InvalidOutput, WorkflowError
+from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
 
 T = TypeVar("T")
 
@@ -324,6 +324,13 @@ def test_callables_of_every_sort_are_looked_through() -> None:
     assert Task("a", Point, 1).schema.type is Point
     with pytest.raises(WorkflowError, match="'x' of task 'a' is of type str, but Point takes int"):
         Task("a", Point, "1")
+
+
+def test_an_input_is_measured_in_bytes() -> None:
+    flow = Workflow(lambda _: analysis, name="flow")
+    assert flow.input_text("e" * 600_000)
+    with pytest.raises(InvalidInput, match="has 1200002 bytes"):
+        flow.input_text("é" * 600_000)
 
 
 def test_a_workflow_takes_one_parameter_and_is_plain() -> None:

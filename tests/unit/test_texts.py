@@ -50,8 +50,9 @@ async def test_enum_members_name_nodes_wherever_a_text_does() -> None:
             lambda c: Task(Step.SHIP, str, c.output(Step.ECHO), depends_on=Step.FETCH),
         )
 
-    result = await run_to_end(flow, decisions={Step.ASK: True})
+    result = await run_to_end(flow, decisions={Step.ASK: True}, run_id=Step.SHIP)
     assert result.error is None
+    assert f"{result.run_id}" == "ship"
     assert set(result.outputs) == {"fetch", "ask", "then", "echo", "ship"}
     assert seen[-1] == ("fetched", "finished")
     assert all(type(one) is str for one in result.outputs)
