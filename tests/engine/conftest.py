@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from smithersd import Store, open_store
+from smithersd.config import LEASE_S
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(tmp_path / "smithers.db") as store:
+async def store(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A store, whose lease lasts as long as `no_renewal` says where a test has that mark."""
+    async with open_store(tmp_path / "smithers.db", lease_s=getattr(request, "param", LEASE_S)) as store:
         yield store
 
 

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from smithersd import Store, Workflow
 from smithersd.core.events import Recorded, decode
 from smithersd.core.fold import NodeRecord, RunState
@@ -16,6 +18,9 @@ from tests.engine.mortal import Died, MortalStore, bury
 
 RUN_ID = "r"
 DEADLINE_S = 30.0
+
+no_renewal = pytest.mark.parametrize("store", [3_600.0], indirect=True, ids=["no-renewal"])
+"""Mark a test whose driver must hear of something by itself: a renewal of its lease would tell it, too late."""
 
 
 async def log(store: Store, run_id: str = RUN_ID) -> list[Recorded]:

@@ -12,7 +12,19 @@ from smithersd.core.states import NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
 from smithersd.store.records import GateStatus
-from tests.engine.runs import crash_when, decide, driven, events_of, node, run, story, until, until_state
+from tests.engine.runs import (
+    DEADLINE_S,
+    crash_when,
+    decide,
+    driven,
+    events_of,
+    no_renewal,
+    node,
+    run,
+    story,
+    until,
+    until_state,
+)
 
 
 async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_path: Any) -> None:
@@ -57,6 +69,7 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
     assert (await story(store))[-1] == "RunCancelled"
 
 
+@no_renewal
 async def test_a_cancel_from_another_process_ends_the_run(store: Store, other_store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
@@ -65,7 +78,7 @@ async def test_a_cancel_from_another_process_ends_the_run(store: Store, other_st
     async with driven(flow, store) as (_, driving):
         await until_state(other_store, lambda state: ("a", 0) in state.nodes)
         await request_cancel(other_store, "r")
-        async with asyncio.timeout(4):  # the renewal of the lease would notice it after 5 s
+        async with asyncio.timeout(DEADLINE_S):
             assert await driving is RunStatus.CANCELLED
 
 

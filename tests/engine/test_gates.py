@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core import events
 from smithersd.core.states import NodeState, RunStatus
-from tests.engine.runs import decide, driven, events_of, node, story, until, until_state
+from tests.engine.runs import DEADLINE_S, decide, driven, events_of, no_renewal, node, story, until, until_state
 
 
 def waiting(state: Any) -> set[str]:
@@ -64,6 +64,7 @@ async def test_all_gates_that_the_flow_has_reached_ask_at_once_beside_running_ta
         assert await driving is RunStatus.FINISHED
 
 
+@no_renewal
 async def test_a_decision_from_another_process_wakes_the_engine(store: Store, other_store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
@@ -72,7 +73,7 @@ async def test_a_decision_from_another_process_wakes_the_engine(store: Store, ot
     async with driven(flow, store) as (_, driving):
         await until_state(other_store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
         await decide(other_store, "gate", by="elsewhere")
-        async with asyncio.timeout(4):  # the renewal of the lease would notice it after 5 s
+        async with asyncio.timeout(DEADLINE_S):
             assert await driving is RunStatus.FINISHED
     gate = (await node(store, "gate")).gate
     assert gate is not None
