@@ -34,6 +34,9 @@ STOP_GRACE_S = 3.0
 NODE_OUTPUT_FLUSH_S = 0.1
 NODE_OUTPUT_CHUNK_BYTES_MAX = 64 * KIB
 NODE_OUTPUT_ATTEMPT_BYTES_MAX = 10 * MIB
+START_RETRY_FIRST_S = 0.1
+START_RETRY_MAX_S = 2.0
+"""How often an attempt that the system has no room for (files, processes, threads) is tried to be started."""
 PROGRESS_INTERVAL_S = 0.5
 HEARTBEAT_BYTES_MAX = 64 * KIB
 
@@ -83,8 +86,8 @@ FEED_REST_S = 0.000_1
 """How long the tail rests after it woke a follower: some four times what that costs, so that the rest of the loop has
 most of the time, however many follow."""
 STREAMS_MAX = 1_000
+"""Fewer where the process may not open enough files: three of four connections."""
 STREAM_WRITE_BYTES_MAX = 64 * KIB
-STREAM_WRITE_TIMEOUT_S = 30.0
 STREAM_PING_S = 8.0
 STREAM_DRAIN_S = 1.0
 STREAM_RETRY_MS = 1_000
@@ -102,6 +105,21 @@ READY_TIMEOUT_S = 2.0
 """A store that takes longer to say that it is there is not ready."""
 SERVER_STOP_S = 2.0
 """How long plain requests may take to end when the server stops."""
+FILES_MAX = 16_384
+"""How many files the process lets itself open, where the system lets it."""
+FILES_RESERVED = 256
+"""Files of those that connections leave to the engine, its store and its commands."""
+CONNECTIONS_MAX = 4_096
+IDLE_TIMEOUT_S = 15.0
+"""How long a connection may take to bring the head of a request, from its beginning or from the answer before."""
+WRITE_TIMEOUT_S = 30.0
+"""How long a client may take nothing of what is written to it; then it is cut off."""
+SWEEP_S = 5.0
+"""How often it is looked whether closed connections still wait for their clients."""
+ACCEPT_PAUSE_S = 1.0
+"""How long no connection is taken after the system has refused one."""
+LOG_REPEAT_S = 5.0
+"""How long a line that strangers can cause stands for all that are like it."""
 SEND_BUFFER_BYTES = 64 * KIB
 """The kernel's send buffer of a client's socket: what a client that never reads may hold."""
 FOLD_SLICE_EVENTS = 200

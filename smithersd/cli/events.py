@@ -23,6 +23,7 @@ from smithersd.cli.output import flush, say
 from smithersd.cli.standing import is_interrupted, why_undriven
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.events import EVENT_TYPES, decode
+from smithersd.core.json_text import one_line
 from smithersd.core.states import RunStatus
 from smithersd.daemon.storage import Storage
 from smithersd.engine import StoredLog, read_state
@@ -128,7 +129,7 @@ def _warn_if_idle(run: RunRow) -> None:
 
 def _print_json(seq: int, payload: str | bytes) -> None:
     text = payload if isinstance(payload, str) else payload.decode()
-    print(f'{{"seq":{seq},{text[1:]}')
+    print(f'{{"seq":{seq},{one_line(text)[1:]}')
 
 
 def _print_line(seq: int, payload: str | bytes) -> None:

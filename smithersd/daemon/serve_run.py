@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from smithersd.daemon.exit_codes import ExitCode
+from smithersd.daemon.open_files import raise_files_limit
 from smithersd.daemon.options import ServeOptions
 from smithersd.daemon.serving import check_serving, served
 from smithersd.daemon.signals import StopSignals
@@ -32,6 +33,7 @@ async def serve_run(
         UserError: the address cannot be served on, or the token cannot be one.
     """
     check_serving(options)
+    raise_files_limit()
     run = await choose_run(store, said)
     is_stopped = asyncio.Event()
     signals = StopSignals(

@@ -23,6 +23,7 @@ from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.guard import guarded
 from smithersd.daemon.on_wait import telling
+from smithersd.daemon.open_files import raise_files_limit
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
@@ -111,6 +112,7 @@ class _Service:
         if self._options.run_id is not None:
             check_run_id(self._options.run_id)
         self._check_serving()
+        raise_files_limit()
         with signals.installed():
             self._check_unmade_store()
             async with open_store(self._storage.address, lease_s=self._options.lease_s) as store:

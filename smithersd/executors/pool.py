@@ -1,6 +1,7 @@
 """Threads for plain functions: daemon threads, which never hold up the end of the process."""
 
 import asyncio
+import logging
 import os
 import queue
 import sys
@@ -10,7 +11,11 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, NoReturn
 
+from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.executors.courier import Courier
+from smithersd.executors.shortage import is_shortage
+
+_log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 """Work for a thread; it raises nothing."""
@@ -29,17 +34,34 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._idle = 0
         self._started = 0
+        self._is_closed = False
 
     def submit(self, job: Job) -> None:
-        """Run the job in a thread, at once."""
+        """Run the job in a thread: at once, or as soon as the system has room for one; in the loop's thread only."""
+        self._submit(job, START_RETRY_FIRST_S)
+
+    def _submit(self, job: Job, retry_s: float) -> None:
         # An idle thread is counted off here, not when it wakes: two jobs never reckon with the same one.
         with self._lock:
             is_thread_idle = self._idle > 0
             self._idle -= is_thread_idle
-        self._jobs.put(job)
-        if not is_thread_idle:
-            self._started += 1
-            threading.Thread(target=self._work, name=f"smithers-task-{self._started}", daemon=True).start()
+        if is_thread_idle or self._has_grown(is_first_try=retry_s == START_RETRY_FIRST_S):
+            self._jobs.put(job)
+        elif not self._is_closed:
+            self._courier.later(retry_s, self._submit, job, min(2 * retry_s, START_RETRY_MAX_S))
+
+    def _has_grown(self, *, is_first_try: bool) -> bool:
+        thread = threading.Thread(target=self._work, name=f"smithers-task-{self._started + 1}", daemon=True)
+        try:
+            thread.start()
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            if is_first_try:
+                _log.warning("A task waits for a thread: %s.", error)
+            return False
+        self._started += 1
+        return True
 
     async def call(self, function: Callable[[Any], str], argument: Any) -> str:
         """Call the function in a thread, in the caller's context, and wait for its result."""
@@ -69,6 +91,7 @@ class ThreadPool:
 
     def close(self) -> None:
         """Let every thread go once it has nothing to do."""
+        self._is_closed = True
         for _ in range(self._started):
             self._jobs.put(None)
 

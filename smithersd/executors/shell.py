@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from smithersd.config import STOP_GRACE_S
@@ -12,7 +13,9 @@ from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
 from smithersd.executors.child import Child
 from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell_output import ShellOutput
+from smithersd.executors.shortage import is_shortage
 
 READ_BYTES: Final = 64 * 1024
 """Bytes that one read takes: what a pipe holds, so that no command starves the loop."""
@@ -29,11 +32,24 @@ GROUP_POLL_MAX_S: Final = 0.1
 
 
 def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
-    """Start the command; one that cannot be started fails soon."""
+    """Start the command; one that cannot be started fails soon, and waits where that may pass."""
+    begin = partial(_begin, work, attempt, encode)
+    try:
+        return begin()
+    except Exception as error:
+        if is_shortage(error):
+            return Postponed(attempt, begin, error)
+        raise
+
+
+def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
     argv = ("/bin/sh", "-c", work.command) if isinstance(work.command, str) else work.command
     try:
         child = Child(argv, work.cwd, work.env, attempt.host.courier)
-    except Exception as error:  # noqa: BLE001 - OSError, or an argument that no process can have
+    except Exception as error:
+        if is_shortage(error):
+            raise
+        # OSError, or an argument that no process can have.
         failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}.")
         attempt.host.courier.carry(attempt.fail, failure)
         return _NeverBegun(attempt)

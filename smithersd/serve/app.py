@@ -73,9 +73,11 @@ def create_serve_app(
         InvalidRequest: the token is empty or cannot be sent, or an allowed host is none.
     """
     guard = Guard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
-    context = _context(store, run_id, abort, guard)
+    context = _context(workflow, store, run_id, abort, guard)
     labels: dict[AbstractResource, str] = {}
-    app = web.Application(middlewares=middlewares(guard=guard, traffic=context.metrics.traffic, labels=labels))
+    app = web.Application(
+        middlewares=middlewares(run_id=run_id, guard=guard, traffic=context.metrics.traffic, labels=labels)
+    )
     app[CONTEXT] = context
     labels.update(_add_routes(app, has_metrics=metrics))
     context.metrics.traffic.expect(_served(app, labels))
@@ -85,9 +87,9 @@ def create_serve_app(
     return app
 
 
-def _context(store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> RunContext:
+def _context(workflow: Named, store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> RunContext:
     streams = Streams()
-    metrics = Metrics(open_streams=lambda: streams.count)
+    metrics = Metrics(run_id=run_id, workflow_name=workflow.name, open_streams=lambda: streams.count)
     view = RunView(store, run_id, observe=metrics.observe)
     return RunContext(
         run_id=run_id,
@@ -105,21 +107,24 @@ def _context(store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> R
 
 
 def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractResource, str]:
-    """Add the routes; return the name of each resource, which stays the same wherever the app is mounted."""
+    """Add the routes; return the name of each resource, which stays the same wherever the app is mounted.
+
+    A node's id is the rest of its path: proxies make a slash of %2F.
+    """
     getters: list[tuple[str, Handler]] = [
         ("/health", health),
         ("/ready", ready),
         ("/", status),
         ("/frames", frames),
         ("/nodes", nodes),
-        (r"/nodes/{node_id:[^/]+}", node),
+        (r"/nodes/{node_id:.+}", node),
         ("/approvals", approvals),
     ]
     if has_metrics:
         getters.append(("/metrics", metrics_route))
     posters: list[tuple[str, Handler]] = [
-        (r"/approve/{node_id:[^/]+}", approve),
-        (r"/deny/{node_id:[^/]+}", deny),
+        (r"/approve/{node_id:.+}", approve),
+        (r"/deny/{node_id:.+}", deny),
         ("/cancel", cancel),
     ]
     router = app.router

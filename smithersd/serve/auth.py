@@ -1,8 +1,9 @@
 """Who may ask: a token when one is set, and otherwise only what plainly comes from this machine.
 
-With a token nothing else is checked: no web page knows it. Without one, three doors are closed: a web page of another
+With a token nothing else is checked: no web page knows it. Without one, four doors are closed: a web page of another
 site in the operator's own browser (its Origin, Sec-Fetch-Site), a name of another's DNS that points here (its Host),
-and other machines (their address), unless the operator opened the last two with `insecure`.
+other machines (their address), and a proxy on this machine, behind which is who knows who, unless the operator opened
+the last three with `insecure`.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from smithersd.errors import InvalidRequest
 from smithersd.serve.errors import Forbidden, Unauthorized
@@ -36,8 +37,12 @@ def token_of(auth_token: str | None) -> str | None:
         raise InvalidRequest(
             "The auth token is empty.", remedy=f"Give one, or leave it out (and unset {TOKEN_VARIABLE})."
         )
-    if token != token.strip() or not token.isprintable():
-        raise InvalidRequest("The auth token has blanks around it or characters that no header can carry.")
+    if token != token.strip() or not (token.isascii() and token.isprintable()):
+        # Clients write what is not ASCII into a header in different ways, or not at all.
+        raise InvalidRequest(
+            "The auth token has blanks around it or characters that no header can carry.",
+            remedy="Use letters, digits and signs of ASCII.",
+        )
     return token
 
 
@@ -62,6 +67,7 @@ class Guard:
         self._check_site(request)
         if not self._is_insecure:
             self._check_peer(request)
+            self._check_proxy(request)
             self._check_host(request)
 
     def _check_token(self, request: web.Request, digest: bytes) -> None:
@@ -73,7 +79,7 @@ class Guard:
             )
 
     def _check_site(self, request: web.Request) -> None:
-        if request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site":
+        if _fetch(request, "Site") == "cross-site" and not _is_navigation(request):
             raise Forbidden("A page of another site may not use this run.", remedy="Set a token and send it.")
         for origin in request.headers.getall(hdrs.ORIGIN, ()):
             if not self._is_own(origin, request.headers.get(hdrs.HOST, "")):
@@ -95,6 +101,13 @@ class Guard:
         if isinstance(peer, tuple) and not is_loopback(str(peer[0])):
             raise Forbidden("Without a token only this machine is answered.", remedy=_OPENING)
 
+    def _check_proxy(self, request: web.Request) -> None:
+        sign = next((name for name in request.headers if _is_of_proxy(name)), None)
+        if sign is None and request.version < HttpVersion11 and _asks_to_close(request):
+            sign = "HTTP/1.0 with Connection: close"  # nginx, where nobody told it to say more
+        if sign is not None:
+            raise Forbidden(f"Without a token no proxy is answered; the request has {sign}.", remedy=_OPENING)
+
     def _check_host(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, ())
         name = _hostname(hosts[0]) if len(hosts) == 1 else ""
@@ -103,6 +116,37 @@ class Guard:
                 "Without a token only requests to a loopback name are answered.",
                 remedy=f"{_OPENING} A single name is allowed with --allowed-host.",
             )
+
+
+_OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
+
+
+def _is_of_proxy(header: str) -> bool:
+    name = header.lower()
+    return name in _OF_PROXIES or name.startswith("x-forwarded-")
+
+
+def _asks_to_close(request: web.Request) -> bool:
+    return request.headers.get(hdrs.CONNECTION, "").strip().lower() == "close"
+
+
+def is_preflight(request: web.Request) -> bool:
+    """Whether a browser asks if a page may ask: it never sends a token then, and no route answers OPTIONS by itself."""
+    return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+
+
+def _fetch(request: web.Request, name: str) -> str:
+    """What a browser says of a request itself; pages cannot set it."""
+    return request.headers.get(f"Sec-Fetch-{name}", "").strip().lower()
+
+
+def _is_navigation(request: web.Request) -> bool:
+    """Whether somebody follows a link: the page that has it cannot see the answer, and a GET changes nothing."""
+    return (
+        request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
+        and _fetch(request, "Mode") == "navigate"
+        and _fetch(request, "Dest") == "document"
+    )
 
 
 def _bearers(request: web.Request) -> Iterable[str]:

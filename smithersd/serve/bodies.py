@@ -2,7 +2,8 @@
 
 Bodies are read as JSON whatever their content type says. A body that could be read in two ways (a key that comes
 twice, NaN, half a surrogate pair) is INVALID_JSON; one that is JSON but not what the route takes is INVALID_REQUEST.
-Nothing is coerced. An empty body means: all defaults.
+Nothing is coerced. An empty body means: all defaults, but only where the client sent none: of one that was announced
+and did not arrive whole nobody knows what it said. Nor is a body decompressed: 1 MB of it may hold 1 GB.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from pydantic_core import PydanticCustomError
 from smithersd.config import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
 from smithersd.core.json_text import JsonTooDeep, parse_json
 from smithersd.errors import InvalidRequest
-from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout
+from smithersd.serve.context import CONTEXT
+from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
+from smithersd.serve.meant_run import check_named_run
 from smithersd.serve.queries import INT64_MAX
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -34,13 +37,15 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 class Body(BaseModel):
-    """What all bodies share: camelCase names, nothing unknown, nothing coerced."""
+    """What all bodies share: camelCase names, nothing unknown, nothing coerced, and the run that is meant."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel, frozen=True)
 
+    run_id: str | None = None
+
 
 class NoBody(Body):
-    """The body of a route that takes nothing: empty, or `{}`."""
+    """The body of a route that takes nothing more: empty, or `{}`."""
 
 
 class DecisionBody(Body):
@@ -60,18 +65,41 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
 
     Raises:
         InvalidJson: it is no JSON.
-        InvalidRequest: it is no object, is nested too deep, or has unknown or mistyped fields.
+        InvalidRequest: it did not arrive whole, is no object, is nested too deep, or has unknown or mistyped fields.
+        UnsupportedMediaType: it is compressed.
+        RunMismatch: it names another run.
         PayloadTooLarge: it exceeds BODY_BYTES_MAX.
         RequestTimeout: it did not arrive in BODY_TIMEOUT_S.
     """
+    _check_encoding(request)
     raw = await _read_bytes(request)
+    _check_length(request, len(raw))
     value = _parsed(raw) if raw else {}
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
     try:
-        return model.model_validate(value)
+        body = model.model_validate(value)
     except ValidationError as error:
         raise _explained(error) from None
+    check_named_run(body.run_id, request.app[CONTEXT].run_id)
+    return body
+
+
+def _check_encoding(request: web.Request) -> None:
+    encodings = {one.strip().lower() for one in ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).split(",")}
+    if encodings - {"", "identity"}:
+        raise UnsupportedMediaType("A compressed body is not read.", remedy="Send it without Content-Encoding.")
+
+
+def _check_length(request: web.Request, length: int) -> None:
+    """Refuse a body that the headers announce and that has not come: an HTTP parser may lose one, a proxy too."""
+    announced = request.content_length
+    is_chunked = hdrs.TRANSFER_ENCODING in request.headers
+    if (is_chunked and length == 0) or (announced is not None and length != announced):
+        raise InvalidRequest(
+            f"The headers announce a body, and {length} bytes of it have arrived.",
+            remedy="To decide without a body, send none: neither Content-Length nor Transfer-Encoding.",
+        )
 
 
 async def _read_bytes(request: web.Request) -> bytes:

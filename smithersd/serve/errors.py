@@ -73,6 +73,18 @@ class PayloadTooLarge(UserError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class UnsupportedMediaType(UserError):
+    """The body is compressed."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class RunMismatch(UserError):
+    """The request is meant for another run than the one that is served here."""
+
+    code = "RUN_MISMATCH"
+
+
 class RequestTimeout(UserError):
     """The body did not arrive in time."""
 
@@ -112,11 +124,13 @@ STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
         RunNotActive.code: HTTPStatus.CONFLICT,
         RunIsDriven.code: HTTPStatus.CONFLICT,
         LeaseLost.code: HTTPStatus.CONFLICT,
+        RunMismatch.code: HTTPStatus.CONFLICT,
         PayloadTooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        UnsupportedMediaType.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        TooManyStreams.code: HTTPStatus.TOO_MANY_REQUESTS,
         SmithersError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
         NotReady.code: HTTPStatus.SERVICE_UNAVAILABLE,
         StoreUnavailable.code: HTTPStatus.SERVICE_UNAVAILABLE,
-        TooManyStreams.code: HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
 """Every code that a client can meet. One that is not here is answered as SERVER_ERROR."""
@@ -154,7 +168,7 @@ def _headers(error: SmithersError) -> dict[str, str]:
             return {hdrs.RETRY_AFTER: str(error.retry_after_s)}
         case StoreUnavailable() | NotReady():
             return {hdrs.RETRY_AFTER: "1"}
-        case PayloadTooLarge() | RequestTimeout():
+        case PayloadTooLarge() | RequestTimeout() | UnsupportedMediaType():
             # The rest of the body is on its way and nobody wants it.
             return {hdrs.CONNECTION: "close"}
         case _:

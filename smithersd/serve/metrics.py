@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -25,7 +31,8 @@ _STATM = Path("/proc/self/statm")
 class Metrics:
     """The numbers of one app and their registry."""
 
-    def __init__(self, *, open_streams: Callable[[], int]) -> None:
+    def __init__(self, *, run_id: str, workflow_name: str, open_streams: Callable[[], int]) -> None:
+        self._info = {"run_id": run_id, "workflow": workflow_name}
         self.tally = Tally()
         self.traffic = Traffic()
         self._run = RunState("")
@@ -46,6 +53,7 @@ class Metrics:
 
     def families(self) -> Iterator[Metric]:
         """Yield every family as it stands."""
+        yield InfoMetricFamily("smithers_run", "The run that is served.", value=self._info)
         for name, meaning in COUNTERS.items():
             yield CounterMetricFamily(name, meaning, value=self.tally.counts[name])
         for name, meaning in DURATIONS.items():

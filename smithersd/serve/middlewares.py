@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
-from smithersd.serve.auth import Guard
+from smithersd.serve.auth import Guard, is_preflight
 from smithersd.serve.errors import error_answer
+from smithersd.serve.meant_run import RUN_HEADER, check_meant_run, run_header
 from smithersd.serve.traffic import UNMATCHED, Traffic
 
 OPEN_ROUTES = frozenset({"/health", "/ready"})
@@ -20,9 +21,12 @@ OPEN_ROUTES = frozenset({"/health", "/ready"})
 
 _access_log = logging.getLogger("smithersd.access")
 _CLIENT_LEFT = 499
+_IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
 
 
-def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
+def middlewares(
+    *, run_id: str, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]
+) -> list[Middleware]:
     """Return an app's middlewares; `labels` names the route of each resource, wherever the app is mounted."""
 
     def route_of(request: web.Request) -> str:
@@ -46,17 +50,22 @@ def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResou
     @web.middleware
     async def envelop(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            return await handler(request)
+            answer = await handler(request)
         except ConnectionError:
             # The client has left: there is nobody to tell.
             raise
         except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is told and logged
-            return error_answer(error)
+            answer = error_answer(error)
+        if _IS_ADMITTED in request and not answer.prepared:
+            answer.headers[RUN_HEADER] = run_header(run_id)
+        return answer
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if route_of(request) not in OPEN_ROUTES:
+        if route_of(request) not in OPEN_ROUTES and not is_preflight(request):
             guard.check(request)
+            request[_IS_ADMITTED] = True
+            check_meant_run(request, run_id)
         return await handler(request)
 
     return [count, envelop, admit]

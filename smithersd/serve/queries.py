@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from smithersd.errors import InvalidRequest
+from smithersd.serve.meant_run import RUN_PARAMETER
 
 INT64_MAX = 2**63 - 1
 """The largest number that every store can hold."""
@@ -17,14 +18,14 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 def read_query(request: web.BaseRequest, *names: str) -> Mapping[str, str]:
-    """Return the parameters of a request that may have these.
+    """Return the parameters of a request that may have these, and the one that every request may have.
 
     Raises:
         InvalidRequest: another parameter is there, or one of these twice.
     """
     values: dict[str, str] = {}
     for name, value in request.query.items():
-        if name not in names:
+        if name not in names and name != RUN_PARAMETER:
             known = f"This route knows {', '.join(names)}." if names else "This route knows none."
             raise InvalidRequest(f"Unknown query parameter {name!r}.", remedy=known)
         if name in values:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from smithersd.config import BODY_LINGER_S, SERVER_STOP_S
-from smithersd.serve.sockets import BACKLOG, ForkShield, limit_send_buffer, listen
+from smithersd.config import SERVER_STOP_S
+from smithersd.serve.connections import Connections
+from smithersd.serve.sockets import ForkShield, listen, prepare_listener
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,12 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, host: str, port: int, *, sockets: Sequence[socket.socket] = ()
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    sockets: Sequence[socket.socket] = (),
+    connections: Connections | None = None,
 ) -> AsyncIterator[Server]:
     """Serve an app while the `with` lasts; at its end streams get the last events and are closed.
 
@@ -35,29 +41,27 @@ async def serving(
         host: a name or address of this machine; "0.0.0.0" and "::" are all of them.
         port: the port, 0 for a free one.
         sockets: sockets that listen already (socket activation); host and port are not used then.
+        connections: the limits of its connections; by default those of the process.
 
     Raises:
         UserError: the port is taken or may not be used, or the host is none of this machine's.
     """
     sockets = sockets or listen(host, port)
     for listener in sockets:
-        limit_send_buffer(listener)
-    runner = web.AppRunner(
-        app,
-        handler_cancellation=True,
-        access_log=None,
-        lingering_time=BODY_LINGER_S,
-        shutdown_timeout=SERVER_STOP_S,
-    )
+        prepare_listener(listener)
+    connections = connections or Connections()
+    app.middlewares.insert(0, connections.note_request)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=SERVER_STOP_S)
     shield = ForkShield(lambda: _descriptors(sockets, runner))
     try:
         await runner.setup()
-        for listener in sockets:
-            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        assert runner.server is not None
+        connections.listen(sockets, runner.server)
         server = _server(sockets[0])
         _log.info("Listening on %s.", server.url)
         yield server
     finally:
+        connections.close()
         await runner.cleanup()
         for listener in sockets:
             listener.close()

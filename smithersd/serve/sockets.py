@@ -41,9 +41,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def limit_send_buffer(listener: socket.socket) -> None:
-    """Bound what the kernel holds for each client that connects: one that never reads is noticed the sooner."""
+def prepare_listener(listener: socket.socket) -> None:
+    """Set what every client's socket inherits, and listen, in the loop's way.
+
+    The send buffer bounds what the kernel holds for a client, so that one that never reads is noticed the sooner.
+    """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, str]]:
@@ -58,10 +63,8 @@ def _bound(family: int, address: tuple[str, int]) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        limit_send_buffer(listener)
         listener.bind(address)
-        listener.listen(BACKLOG)
-        listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        listener.listen(BACKLOG)  # a port that is taken is often told only now
     except BaseException:
         listener.close()
         raise

@@ -7,15 +7,18 @@ which would come in between, is put off for ever, and this one pings when it has
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
-from smithersd.config import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, STREAM_WRITE_TIMEOUT_S
+from smithersd.config import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, WRITE_TIMEOUT_S
+from smithersd.core.json_text import one_line
+from smithersd.errors import SmithersError
 from smithersd.feed import Encoded, Follower, LoggedEvent
 from smithersd.serve.answers import EVERY_ANSWER
+from smithersd.serve.taking import Taking
 
 _log = logging.getLogger(__name__)
 
@@ -23,13 +26,33 @@ _log = logging.getLogger(__name__)
 _HEAD = b"retry: %d\n" % STREAM_RETRY_MS
 _PING = b": ping\n"
 
+CONTENT_TYPE = "text/event-stream"
+_HEADERS = {
+    **EVERY_ANSWER,
+    hdrs.CONTENT_TYPE: f"{CONTENT_TYPE}; charset=utf-8",  # some clients decode what names no charset as Latin-1
+    hdrs.CACHE_CONTROL: "no-cache, no-transform",  # a proxy that compresses would hold events back
+}
+
 Wanted = Callable[[Encoded], bool]
 """Whether a client asked for an event."""
 
 
 def encode_event(event: LoggedEvent) -> bytes:
     """Write an event as a client gets it. Its JSON is one line."""
-    return f"event: smithers\nid: {event.seq}\ndata: {event.payload}\n\n".encode()
+    return f"event: smithers\ndata: {one_line(event.payload)}\nid: {event.seq}\n\n".encode()
+
+
+def retry_answer(error: SmithersError, *, after_s: int) -> web.Response:
+    """Answer with a stream that says only when to come back: an EventSource never does after any other status."""
+    body = f"retry: {after_s * 1000}\n: {error.code}\n\n"
+    return web.Response(text=body, headers=_HEADERS)
+
+
+class _Response(EventSourceResponse):
+    """A stream's head, whatever application it is mounted in does to every answer."""
+
+    def enable_compression(self, *_: object, **__: object) -> None:
+        """Stay as it is: what is compressed is held back."""
 
 
 class EventStream:
@@ -39,30 +62,33 @@ class EventStream:
         self,
         request: web.Request,
         *,
+        note: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
         ping_s: float = STREAM_PING_S,
-        write_timeout_s: float = STREAM_WRITE_TIMEOUT_S,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
     ) -> None:
+        """`note` is a comment before the first event; `headers` are sent beside those that every stream has."""
         self._request = request
+        self._head = _HEAD if note is None else _HEAD + f": {note}\n".encode()
         self._ping_s = ping_s
-        self._write_timeout_s = write_timeout_s
         self._written_at_s = 0.0
-        # send_timeout also lets the kernel give up a peer that acknowledges nothing.
-        self.response = EventSourceResponse(sep="\n", ping_interval=math.inf, send_timeout=write_timeout_s)
-        # The connection's life is for aiohttp to tell, who knows the client's HTTP version.
-        del self.response.headers[hdrs.CONNECTION]
-        self.response.headers.update(EVERY_ANSWER)
+        assert request.transport is not None, "its stream was given a place"
+        self._taking = Taking(request.transport, timeout_s=write_timeout_s)
+        self._headers = {**_HEADERS, **headers}
+        self.response = self._made()
 
     async def run(self, follower: Follower, wanted: Wanted | None) -> None:
         """Send what the follower gives until its end, until the client leaves, or until it takes too long.
 
-        The connection of a client that takes too long is cut: it comes back with its last id and misses nothing.
+        The connection of a client that takes nothing for too long is cut: it comes back with its last id and misses
+        nothing.
         """
         try:
-            await self.response.prepare(self._request)
+            await self._prepare()
             async with self.response:
-                await self._write(_HEAD)
+                await self._write(self._head)
                 await self._send_all(follower, wanted)
-                await self._within_time(self.response.write_eof())
+                await self._taking.wait(self.response.write_eof())
         except (ConnectionError, TimeoutError):
             # It left, or was cut off.
             return
@@ -70,6 +96,28 @@ class EventStream:
             # The head is out: there is no way to tell the client but to end.
             _log.exception("An event stream broke down.")
             self._cut()
+
+    def _made(self) -> EventSourceResponse:
+        response = _Response(sep="\n", ping_interval=math.inf, send_timeout=None)
+        # The connection's life is for aiohttp to tell, who knows the client's HTTP version.
+        del response.headers[hdrs.CONNECTION]
+        response.headers.update(self._headers)
+        return response
+
+    async def _prepare(self) -> None:
+        """Send the head, also where a hook of the application around us cannot bear a stream."""
+        try:
+            await self.response.prepare(self._request)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            if self._request.writer.output_size:
+                raise
+            _log.warning("A hook of the application around the run's fails at an event stream: %r", error)
+            self._headers.update(self.response.headers)
+            self.response = self._made()
+            # A bare request knows of no application, and so of no hooks.
+            await self.response.prepare(web.BaseRequest.clone(self._request))
 
     async def _send_all(self, follower: Follower, wanted: Wanted | None) -> None:
         while events := await self._next(follower):
@@ -85,6 +133,9 @@ class EventStream:
                 async with asyncio.timeout_at(self._written_at_s + self._ping_s):
                     return await follower.take()
             except TimeoutError:
+                if self._taking.is_stuck():  # pings are so small that they never have to wait
+                    self._cut()
+                    raise
                 await self._write(_PING)
 
     async def _send(self, events: Sequence[Encoded]) -> None:
@@ -94,20 +145,13 @@ class EventStream:
 
     async def _write(self, data: bytes) -> None:
         writing = self.response.write(data)
+        self._taking.written += len(data)
         if self._is_idle() and len(data) <= STREAM_WRITE_BYTES_MAX // 2:
             # It need not wait for the client, so it needs no timer: most writes are small, and there are many.
             await writing
         else:
-            await self._within_time(writing)
+            await self._taking.wait(writing)
         self._written_at_s = asyncio.get_running_loop().time()
-
-    async def _within_time(self, writing: Coroutine[Any, Any, None]) -> None:
-        try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await writing
-        except TimeoutError:
-            self._cut()
-            raise
 
     def _is_idle(self) -> bool:
         """Whether the client has taken all that was written."""

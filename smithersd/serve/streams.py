@@ -7,14 +7,16 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 
 from smithersd.config import STREAM_DRAIN_S, STREAM_RETRY_AFTER_S, STREAMS_MAX
+from smithersd.serve.connections import connections_max
 from smithersd.serve.errors import NotReady, TooManyStreams
 
 
 class Streams:
     """Counts streams and knows their connections."""
 
-    def __init__(self, *, streams_max: int = STREAMS_MAX) -> None:
-        self._streams_max = streams_max
+    def __init__(self) -> None:
+        # The others are for requests that are answered and gone: /health is never out of reach.
+        self._streams_max = min(STREAMS_MAX, connections_max() * 3 // 4)
         self._transports: dict[object, asyncio.Transport] = {}
         self._none_left = asyncio.Event()
         self._is_closing = False

@@ -171,7 +171,9 @@ async def test_what_is_wrong_with_a_program_is_said(bench, scripts, words, cwd, 
     assert outcome.error.message == f"The command of 'node-1' cannot be started: {message}."
 
 
-async def test_no_more_descriptors_fails_the_attempt_and_leaves_nothing_open(bench):
+@contextlib.contextmanager
+def no_more_descriptors():
+    """No file can be opened, but for one, which is amid what a process needs."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
     taken = []
@@ -179,15 +181,38 @@ async def test_no_more_descriptors_fails_the_attempt_and_leaves_nothing_open(ben
         with contextlib.suppress(OSError):
             while True:
                 taken.append(os.open("/dev/null", os.O_RDONLY))
-        os.close(taken.pop())  # room for one descriptor, amid what a process needs
-        record = bench.shell("true")
-        taken.append(os.open("/dev/null", os.O_RDONLY))
+        os.close(taken.pop())
+        yield
+        taken.append(os.open("/dev/null", os.O_RDONLY))  # nothing was left open
     finally:
         for descriptor in taken:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
-    assert "Too many open files" in (await record.outcome()).error.message
+
+async def test_a_command_waits_while_no_more_files_can_be_opened(bench, caplog):
+    with no_more_descriptors():
+        record = bench.shell("echo here")
+
+    assert await record.outcome() == Succeeded('"here\\n"')
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == ["attempt 1 of 'node-1' waits: it cannot be started now ([Errno 24] Too many open files)."]
+
+
+async def test_a_command_that_waits_for_room_can_be_stopped(bench):
+    with no_more_descriptors():
+        record = bench.shell("echo here > there")
+        record.running.stop()
+        record.running.stop()
+
+    assert await record.outcome() == Stopped()
+
+
+async def test_a_command_that_waits_for_room_keeps_nobody_from_closing(open_bench):
+    async with open_bench() as bench:
+        with no_more_descriptors():
+            record = bench.shell("echo here")
+    assert record.told == []
 
 
 async def test_output_that_is_no_utf8_is_replaced_and_characters_are_never_cut(bench):

@@ -19,6 +19,19 @@ def double(number):
     return number * 2
 
 
+async def test_a_function_waits_while_no_thread_can_be_started(bench, caplog):
+    usual = threading.stack_size(2**47)  # more than the system has addresses
+    try:
+        records = [bench.function(double, number) for number in range(3)]
+    finally:
+        threading.stack_size(usual)
+
+    assert [await record.outcome() for record in records] == [Succeeded("0"), Succeeded("2"), Succeeded("4")]
+    assert [line.getMessage() for line in caplog.records if line.levelname == "WARNING"] == [
+        "A task waits for a thread: can't start new thread."
+    ] * 3
+
+
 async def test_a_plain_function_runs_in_a_daemon_thread(bench):
     threads = []
 

@@ -25,7 +25,7 @@ async def read_messages(response: ClientResponse, *, count: int | None = None) -
             frame = frame.partition("\n")[2]
         if not frame:
             break
-        name, seq, data, *rest = frame.split("\n")
+        name, data, seq, *rest = frame.split("\n")
         assert (name, rest) == ("event: smithers", ["", ""])
         assert seq.startswith("id: ")
         assert data.startswith("data: ")

@@ -12,7 +12,7 @@ from smithersd.serve.errors import Forbidden, Unauthorized
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story
 
-TOKEN = "sk-s3cret-ä"
+TOKEN = "sk-s3cret-a"
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_the_environment_names_the_token(connect: Connect, monkeypatch: py
     assert (await given.get("/", headers={"x-smithers-key": "given"})).status == 200
 
 
-@pytest.mark.parametrize("token", ["", " ", "x\n", "a\0b", " x"])
+@pytest.mark.parametrize("token", ["", " ", "x\n", "a\0b", " x", "sk-ä", "sk-\u2028"])
 def test_a_token_that_cannot_be_sent_is_an_error_and_never_no_auth(make_app: MakeApp, token: str) -> None:
     with pytest.raises(InvalidRequest):
         make_app(auth_token=token)
@@ -217,3 +217,70 @@ async def test_probes_are_answered_without_a_token_whoever_asks(connect: Connect
     for path in ("/health", "/ready"):
         for method in ("GET", "HEAD"):
             assert (await client.request(method, path, headers=headers)).status == 200
+
+
+OF_PROXIES = [
+    {"Forwarded": "for=10.0.0.5"},
+    {"X-Forwarded-For": "10.0.0.5"},
+    {"x-forwarded-proto": "https"},
+    {"X-Forwarded-Anything": ""},
+    {"Via": "1.1 varnish"},
+    {"X-Real-IP": "127.0.0.1"},
+]
+
+
+@pytest.mark.parametrize("headers", OF_PROXIES)
+async def test_without_a_token_no_proxy_is_answered_unless_insecure(
+    connect: Connect, story: Story, headers: dict[str, str]
+) -> None:
+    await story.begin()
+    await story.ask()
+    client = await connect(allowed_hosts=["run.example"])
+    for host in ("localhost:7331", "run.example"):
+        answer = await client.post("/approve/gate", headers={"Host": host} | headers)
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"]) == (403, "FORBIDDEN")
+        assert next(iter(headers)).lower() in error["message"].lower()
+        assert "--auth-token" in error["message"]
+    assert await story.store.inbox("run-1") == []
+    assert (await client.get("/health", headers=headers)).status == 200
+    assert (await (await connect(insecure=True)).get("/", headers=headers)).status == 200
+    with_token = await connect(auth_token=TOKEN)
+    assert (await with_token.get("/", headers=headers | {"x-smithers-key": TOKEN})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "more", "status"),
+    [
+        ("GET / HTTP/1.0", "Connection: close\r\n", 403),  # nginx, where nobody told it to say more
+        ("GET / HTTP/1.0", "", 200),
+        ("GET / HTTP/1.0", "Connection: keep-alive\r\n", 200),
+        ("GET / HTTP/1.1", "Connection: close\r\n", 200),
+    ],
+)
+async def test_a_proxy_that_says_nothing_is_known_by_how_it_asks(
+    connect: Connect, story: Story, request_line: str, more: str, status: int
+) -> None:
+    await story.begin()
+    client = await connect()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(f"{request_line}\r\nHost: localhost\r\n{more}\r\n".encode())
+    assert int((await reader.readline()).split()[1]) == status
+    writer.close()
+
+
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+async def test_a_link_from_a_chat_opens_but_decides_nothing(connect: Connect, story: Story) -> None:
+    await story.begin()
+    await story.ask()
+    client = await connect()
+    for path in ("/", "/approvals", "/nodes"):
+        assert (await client.get(path, headers=LINK)).status == 200
+    for verb in ("approve/gate", "deny/gate", "cancel"):
+        assert (await client.post(f"/{verb}", headers=LINK)).status == 403
+    assert (await client.get("/", headers=LINK | {"Sec-Fetch-Dest": "iframe"})).status == 403
+    assert (await client.get("/", headers=LINK | {"Sec-Fetch-Mode": "no-cors"})).status == 403
+    assert (await client.get("/", headers=LINK | {"Host": "evil.example"})).status == 403
+    assert await story.store.inbox("run-1") == []

@@ -194,6 +194,7 @@ async def test_noise_on_the_socket(target: Target, noise: bytes) -> None:
 
 HOST = b"Host: localhost\r\n"
 POST = b"POST /approve/gate HTTP/1.1\r\n" + HOST
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
 
 
 @pytest.mark.parametrize(
@@ -208,9 +209,13 @@ POST = b"POST /approve/gate HTTP/1.1\r\n" + HOST
         (POST + b"Transfer-Encoding: gzip\r\n\r\n{", {400}),
         (POST + b"Content-Length: 99999999999999999999\r\n\r\n", {400, 413}),
         (POST + b"Content-Length: 2000000\r\n\r\n{", {413}),
-        (POST + b"Content-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", {400, 415}),
-        (POST + b"Content-Encoding: deflate\r\nContent-Length: 3\r\n\r\nabc", {400}),
-        (POST + b"Content-Encoding: nonsense\r\nContent-Length: 1\r\n\r\n{", {400}),
+        (POST + b"Content-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", {415}),
+        (POST + b"Content-Encoding: deflate\r\nContent-Length: 3\r\n\r\nabc", {415}),
+        (POST + b"Content-Encoding: nonsense\r\nContent-Length: 1\r\n\r\n{", {415}),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+        (POST + UPGRADE + b"Upgrade: websocket\r\nContent-Length: 15\r\n\r\n" + b'{"iteration":7}', {409}),
+        (POST + UPGRADE + b"Upgrade: h2c\r\nContent-Length: 15\r\n\r\n" + b'{"iteration":7}', {409}),
+        (POST + UPGRADE + b"Upgrade: tcp\r\nContent-Length: 15\r\n\r\n" + b'{"iteration":7}', {409}),
         (POST + b"Expect: nonsense\r\nContent-Length: 1\r\n\r\n{", {400, 417}),
         (b"POST /nope HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n{", {404, 100}),
         (b"POST /nope HTTP/1.1\r\n" + HOST + b"Expect: nonsense\r\nContent-Length: 1\r\n\r\n{", {404, 417}),

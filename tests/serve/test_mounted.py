@@ -4,10 +4,12 @@ import asyncio
 import io
 from typing import Any
 
+import aiohttp_cors
 import pytest
 from aiohttp import web
 
 from smithersd.config import BODY_BYTES_MAX
+from smithersd.core import events as e
 from smithersd.serve import create_serve_app
 from smithersd.store import Store
 from tests.serve.agreement import check_agreement
@@ -150,3 +152,59 @@ async def test_its_streams_end_with_the_host(host: Client, story: Story) -> None
         await host.server.close()
         messages = await reading
     assert [message.seq for message in messages] == [0, 1, 2]
+
+
+async def compress(_: web.Request, response: web.StreamResponse) -> None:
+    response.enable_compression()
+
+
+async def expect_a_text(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["X-Hook"] = "was here"
+    if request.path.endswith("/events"):
+        raise AttributeError("a stream has no text")
+
+
+@pytest.mark.parametrize("hook", [compress, expect_a_text])
+async def test_a_hook_that_cannot_bear_streams_does_not_keep_events_back(
+    make_app: MakeApp, story: Story, aiohttp_client: Any, hook: Any
+) -> None:
+    await story.begin(pending("a"))
+    host = web.Application()
+    host.on_response_prepare.append(hook)
+    host.add_subapp("/run", make_app())
+    client = await aiohttp_client(host)
+    async with client.get("/run/events") as response:
+        assert response.status == 200
+        assert response.headers["Smithers-Run"] == "run-1"
+        assert "Content-Encoding" not in response.headers
+        assert ("X-Hook" in response.headers) == (hook is expect_a_text)
+        assert len(await read_messages(response, count=2)) == 2
+        await story.tell(pending("b"), e.RunFinished())
+        assert len(await read_messages(response)) == 2
+    assert (await client.get("/run/")).status == 200
+
+
+async def test_a_page_of_another_origin_may_ask_where_the_application_allows_it(
+    make_app: MakeApp, story: Story, aiohttp_client: Any
+) -> None:
+    await story.begin()
+    await story.ask()
+    await story.abandon()
+    app = make_app(auth_token="sk-1")
+    allowed = aiohttp_cors.ResourceOptions(allow_headers="*", allow_methods="*", expose_headers="*")
+    cors = aiohttp_cors.setup(app, defaults={"https://board.example": allowed})
+    for route in list(app.router.routes()):
+        cors.add(route)
+    host = web.Application()
+    host.add_subapp("/run", app)
+    client = await aiohttp_client(host)
+    board = {"Origin": "https://board.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    for path in ("/run/approve/gate", "/run/events", "/run/"):
+        method = {"Access-Control-Request-Method": "POST" if "approve" in path else "GET"}
+        preflight = await client.options(path, headers=board | asking | method)
+        assert (preflight.status, preflight.headers["Access-Control-Allow-Origin"]) == (200, board["Origin"])
+    decided = await client.post("/run/approve/gate", headers=board | {"Authorization": "Bearer sk-1"})
+    assert (decided.status, decided.headers["Access-Control-Allow-Origin"]) == (200, board["Origin"])
+    refused = await client.post("/run/approve/gate", headers=board)
+    assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, board["Origin"])

@@ -151,3 +151,12 @@ async def test_what_is_not_there_is_not_found(client: Client, story: Story, path
     await story.begin(pending("a"))
     response = await client.get(path)
     assert (response.status, (await response.json())["error"]["code"]) == (404, "NODE_NOT_FOUND")
+
+
+async def test_a_slash_in_an_id_need_not_be_encoded(client: Client, story: Story) -> None:
+    await story.begin(pending("a/b/c"))
+    await story.ask("gates/one")
+    await story.abandon()
+    assert (await (await client.get("/nodes/a/b/c")).json())["nodeId"] == "a/b/c"
+    assert (await client.post("/approve/gates/one")).status == 200
+    assert (await client.get("/nodes/a/b")).status == 404

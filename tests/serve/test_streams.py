@@ -174,7 +174,10 @@ async def test_one_stream_too_many_is_told_when_to_come_back(url: str, http: aio
     assert {response.status for response in responses} == {200}
     async with http.get(f"{url}/events") as refused:
         error = (await refused.json())["error"]
-        assert (refused.status, error["code"], refused.headers["Retry-After"]) == (503, "TOO_MANY_STREAMS", "5")
+        assert (refused.status, error["code"], refused.headers["Retry-After"]) == (429, "TOO_MANY_STREAMS", "5")
+    async with http.get(f"{url}/events", headers={"Accept": "text/event-stream"}) as put_off:
+        assert (put_off.status, put_off.content_type) == (200, "text/event-stream")
+        assert await put_off.text() == "retry: 5000\n: TOO_MANY_STREAMS\n\n"
     assert "smithers_streams_active 1000.0" in await (await http.get(f"{url}/metrics")).text()
     responses.pop().close()
 
@@ -209,6 +212,8 @@ async def test_no_stream_begins_once_the_server_ends(make_app: MakeApp, aiohttp_
     await app.shutdown()
     response = await client.get("/events")
     assert (response.status, (await response.json())["error"]["code"]) == (503, "NOT_READY")
+    put_off = await client.get("/events", headers={"Accept": "text/event-stream"})
+    assert (put_off.status, await put_off.text()) == (200, "retry: 5000\n: NOT_READY\n\n")
 
 
 @settings(max_examples=15)

@@ -1,44 +1,76 @@
 """GET /events: the run's log, pushed as it grows."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from smithersd.core.events import EVENT_TYPES, TERMINAL_TYPES
-from smithersd.errors import InvalidRequest
+from smithersd.config import STREAM_RETRY_AFTER_S
+from smithersd.core.events import TERMINAL_TYPES
+from smithersd.errors import InvalidRequest, StoreUnavailable
 from smithersd.feed import Encoded
 from smithersd.serve.answers import EVERY_ANSWER
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import CONTEXT, RunContext
+from smithersd.serve.errors import NotReady, TooManyStreams
+from smithersd.serve.meant_run import RUN_HEADER, run_header
 from smithersd.serve.queries import integer, integer_of, read_query
-from smithersd.serve.sse import EventStream, Wanted
-from smithersd.store.records import RunRow
+from smithersd.serve.sse import CONTENT_TYPE, EventStream, Wanted, retry_answer
 
 LAST_EVENT_ID = "Last-Event-ID"
+LAST_EVENT_ID_PARAMETER = "lastEventId"
+"""How those send it who cannot send headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a stream starts, what it says to that, and whether there is anything left to send."""
+
+    after_seq: int
+    note: str | None
+    is_at_end: bool
 
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream the events after the larger of afterSeq and Last-Event-ID, until the run's last one."""
     context = request.app[CONTEXT]
-    query = read_query(request, "afterSeq", "types", "node")
+    query = read_query(request, "afterSeq", LAST_EVENT_ID_PARAMETER, "types", "node")
     after_seq = integer(query, "afterSeq", minimum=-1)
+    # aiohttp before 3.14.3 leaves blanks.
+    last_ids = [request.headers.get(LAST_EVENT_ID, "").strip(), query.get(LAST_EVENT_ID_PARAMETER, "")]
     wanted = _wanted(query)
+    try:
+        start = await _start(context, -1 if after_seq is None else after_seq, last_ids)
+        if start.is_at_end:
+            # An EventSource that has seen the end stops at a 204; at anything else it would come back for ever.
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=EVERY_ANSWER)
+        with context.streams.opened(request):
+            stream = EventStream(request, note=start.note, headers={RUN_HEADER: run_header(context.run_id)})
+            async with context.feed.follow(start.after_seq) as follower:
+                await stream.run(follower, wanted)
+        return stream.response
+    except (TooManyStreams, NotReady, StoreUnavailable) as error:
+        if CONTENT_TYPE not in request.headers.get(hdrs.ACCEPT, ""):
+            raise
+        return retry_answer(error, after_s=STREAM_RETRY_AFTER_S)
+
+
+async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -> _Start:
     run = await context.store.find_run(context.run_id)
-    last_id = _last_event_id(request, run)
-    if run is not None and run.status.is_final and last_id == run.last_seq:
-        # An EventSource that has seen the end stops at a 204; at anything else it would come back for ever.
-        return web.Response(status=204, headers=EVERY_ANSWER)
-    with context.streams.opened(request):
-        stream = EventStream(request)
-        async with context.feed.follow(max(-1 if after_seq is None else after_seq, last_id)) as follower:
-            await stream.run(follower, wanted)
-    return stream.response
-
-
-def _last_event_id(request: web.Request, run: RunRow | None) -> int:
-    """The id that a client comes back with; -1 when it is none of this run."""
-    number = integer_of(request.headers.get(LAST_EVENT_ID, "").strip())  # aiohttp before 3.14.3 leaves blanks
     last_seq = -1 if run is None else run.last_seq
-    return number if number is not None and -1 <= number <= last_seq else -1
+    note = None
+    for number in (integer_of(text) for text in last_ids):
+        if number is not None and number > last_seq:
+            note = f"event {number} is none of this run's"
+        elif number is not None:
+            after_seq = max(after_seq, number)
+    if note is not None:
+        note = f"{note}: the stream starts {'at its beginning' if after_seq < 0 else f'after event {after_seq}'}"
+    return _Start(after_seq, note, run is not None and run.status.is_final and after_seq >= last_seq)
+
+
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 
 
 def _wanted(query: Mapping[str, str]) -> Wanted | None:
@@ -56,10 +88,12 @@ def _wanted(query: Mapping[str, str]) -> Wanted | None:
 
 
 def _types(text: str) -> frozenset[str]:
+    """The names that were asked for; one that this version does not know is perhaps a later one's."""
     types = frozenset(text.split(","))
-    unknown = sorted(types - EVENT_TYPES)
-    if unknown:
+    odd = sorted(name for name in types if _TYPE.fullmatch(name) is None)
+    if odd:
         raise InvalidRequest(
-            f"Unknown event type {unknown[0]!r}.", remedy=f"The types are {', '.join(sorted(EVENT_TYPES))}."
+            f"The query parameter 'types' has {odd[0][:50]!r}, which cannot be an event type.",
+            remedy="It is a list such as NodeStarted,NodeFinished.",
         )
     return types

@@ -1,0 +1,23 @@
+"""How many files the process may open: as many as the system lets it, within reason.
+
+Every client and every command takes some, and the usual soft limit of 1,024 is there for programs that use select().
+"""
+
+import logging
+import resource
+
+from smithersd.config import FILES_MAX
+
+_log = logging.getLogger(__name__)
+
+
+def raise_files_limit() -> None:
+    """Raise the soft limit to FILES_MAX, or to the hard limit where that is lower; a higher one stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError) as error:  # a sandbox, or a system that allows less than it says
+        _log.info("The limit of open files stays at %d: %s.", soft, error)

@@ -1,0 +1,249 @@
+"""The connections of a server: who is let in, who must make room, and what a request gets that is none.
+
+Whoever reaches the port can open connections without a token, so they must cost the run nothing: there are fewer of
+them than the process may open files, one without a request is closed after a while, and where all are taken the one
+that has been without a request for the longest makes room.
+"""
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+from collections.abc import Sequence
+from typing import Any, cast
+
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from smithersd.config import (
+    ACCEPT_PAUSE_S,
+    BODY_LINGER_S,
+    CONNECTIONS_MAX,
+    FILES_RESERVED,
+    IDLE_TIMEOUT_S,
+    SWEEP_S,
+    WRITE_TIMEOUT_S,
+)
+from smithersd.errors import InvalidRequest
+from smithersd.serve.errors import error_answer
+from smithersd.serve.limited_log import LimitedLog
+from smithersd.serve.taking import Taking
+
+_log = logging.getLogger(__name__)
+
+_ACCEPTS_PER_TURN = 64
+"""Connections that are let in before the loop goes on with other things."""
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_CLIENTS_FAULTS = (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError, aiohttp.ClientPayloadError)
+
+
+def connections_max() -> int:
+    """Return how many connections there may be, so that the engine can still open the files that it needs."""
+    files_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files_max == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return min(CONNECTIONS_MAX, files_max - min(FILES_RESERVED, files_max // 2))
+
+
+class Connections:
+    """Takes connections from listening sockets and hands them to a web server.
+
+    `note_request` has to be the outermost middleware of its application.
+    """
+
+    def __init__(self, *, limit: int | None = None, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+        """Let in `limit` clients at once, by default as many as the process can bear."""
+        self._limit = connections_max() if limit is None else limit
+        self.idle_timeout_s = idle_timeout_s
+        self._server: web.Server | None = None
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
+        self._beginning: set[asyncio.Task[Any]] = set()
+        self._open: set[_Connection] = set()
+        self._next_sweep: asyncio.TimerHandle | None = None
+        self._idle: dict[_Connection, None] = {}  # the one that has been idle for the longest comes first
+        self.troubles = LimitedLog(_log)
+        self.malformed = LimitedLog(_log)
+
+    def listen(self, listeners: Sequence[socket.socket], server: web.Server) -> None:
+        """Let clients in from now on."""
+        self._server = server
+        for listener in listeners:
+            self._listeners.append(listener)
+            self._loop.add_reader(listener, self._accept, listener)
+
+        self._sweep()
+
+    def close(self) -> None:
+        """Let nobody in any more; the web server sees to those who are in."""
+        if self._next_sweep is not None:
+            self._next_sweep.cancel()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+        self._listeners.clear()
+        for task in self._beginning:
+            task.cancel()
+
+    def add(self, connection: "_Connection") -> None:
+        """Know of a connection, which has no request yet."""
+        self._open.add(connection)
+        self._idle[connection] = None
+
+    def discard(self, connection: "_Connection") -> None:
+        """Know of it no longer."""
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+
+    @web.middleware
+    async def note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Know which connections have a request."""
+        connection = request.protocol
+        assert isinstance(connection, _Connection)
+        self._idle.pop(connection, None)
+        try:
+            return await handler(request)
+        finally:
+            if connection in self._open:
+                self._idle[connection] = None
+
+    def _sweep(self) -> None:
+        """Cut those that were closed and whose last answer is not taken: nobody else waits for them."""
+        for connection in [one for one in self._open if one.is_closed_in_vain]:
+            connection.abort()
+        self._next_sweep = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                client, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(listener, error)
+                return
+            if self._has_room():
+                self._begin(client)
+            else:
+                client.close()
+                self.troubles.warn(f"All {self._limit} connections are taken; a client was sent away.")
+
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
+        """Accept nothing for a moment: what fails now would fail again at once."""
+        what = "no more files can be opened" if error.errno in _SHORTAGES else str(error.strerror)
+        self.troubles.warn(f"Clients must wait: {what}.")
+        self._loop.remove_reader(listener)
+        self._loop.call_later(ACCEPT_PAUSE_S, self._resume, listener)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _has_room(self) -> bool:
+        """Whether another connection may be, if need be instead of an idle one."""
+        if len(self._open) + len(self._beginning) < self._limit:
+            return True
+        idlest = next((one for one in self._idle if one.has_sent_all), None)
+        if idlest is None:
+            return False
+        self.discard(idlest)
+        idlest.abort()
+        return True
+
+    def _begin(self, client: socket.socket) -> None:
+        client.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        task = self._loop.create_task(self._connect(client))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _connect(self, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._made, client)
+        except OSError as error:
+            client.close()
+            self.troubles.warn(f"A client could not be let in: {error}.")
+
+    def _made(self) -> "_Connection":
+        assert self._server is not None
+        return _Connection(self, self._server, self._loop)
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection, as aiohttp handles it, within our limits and with our errors."""
+
+    def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # which it takes for "none"
+            keepalive_timeout=connections.idle_timeout_s,
+            lingering_time=BODY_LINGER_S,
+            auto_decompress=False,
+        )
+        self._connections = connections
+        self._parting: Taking | None = None
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether the client's system has been given all answers."""
+        return self._wire.get_write_buffer_size() == 0
+
+    @property
+    def is_closed_in_vain(self) -> bool:
+        """Whether it was closed, and the client takes nothing of what it was sent before; to be asked now and then."""
+        if self._parting is None and self._wire.is_closing():
+            self._parting = Taking(self._wire, timeout_s=WRITE_TIMEOUT_S)
+        return self._parting is not None and self._parting.is_stuck()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._wire.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = cast("asyncio.Transport", transport)  # aiohttp's own `transport` is gone once it is closed
+        super().connection_made(transport)
+        self._connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.discard(self)
+        super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write an answer, for as long as the client takes any of it."""
+        try:
+            taking = Taking(self._wire, timeout_s=WRITE_TIMEOUT_S)
+            return await taking.wait(super().finish_response(request, resp, start_time))
+        except TimeoutError:
+            raise ConnectionError("the client does not take its answer") from None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,  # noqa: ARG002 - aiohttp's own signature
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what failed around the application, as everything else is answered."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        if isinstance(exc, _CLIENTS_FAULTS) or not isinstance(exc, Exception):
+            self._note(exc)
+            exc = InvalidRequest("The request is not valid HTTP.")
+        answer = error_answer(exc)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log what went wrong in here; of what a client did wrong a line is enough."""
+        if isinstance(kw.get("exc_info"), _CLIENTS_FAULTS):
+            self._note(kw["exc_info"])
+        else:
+            super().log_exception(*args, **kw)
+
+    def _note(self, error: BaseException | None) -> None:
+        peer = self.peername
+        who = f" from {peer[0]}" if isinstance(peer, tuple) else ""
+        self._connections.malformed.warn(f"A malformed request{who}: {type(error).__name__}.")
