@@ -133,7 +133,7 @@ def _events(client: httpx.Client, query: str, *, count: int) -> str:
     with client.stream("GET", f"/events?{query}") as stream:
         for part in stream.iter_text():
             text += part
-            ends = [match.end() for match in re.finditer(r"^data: .*\n\n", text, re.MULTILINE)]
+            ends = [match.end() for match in re.finditer(r"^id: .*\n\n", text, re.MULTILINE)]
             if len(ends) >= count:
                 return text[: ends[count - 1]]
     raise AssertionError(f"the stream ended early: {text}")
