@@ -182,7 +182,7 @@ def test_inspect_json_is_whole_and_has_the_shapes_of_the_wire(smithers: Smithers
     [gate] = told["approvals"]
     assert (gate["nodeId"], gate["shown"], gate["shownTruncated"]) == ("publish", made["output"], False)
     assert told["tree"]["kind"] == "sequence"
-    assert told["input"] == {}
+    assert told["input"] == {"version": "1.0"}, "what was left out has its default, once and for all"
 
 
 def test_inspect_shows_a_tree_in_tree_order_with_the_subtrees_that_were_reached(smithers: Smithers) -> None:

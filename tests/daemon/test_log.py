@@ -21,6 +21,7 @@ def story(ctx):
     return Sequence(Task("work", work, retries=1, retry_delay=0.01, continue_on_fail=True),
                     Approval("gate", title="Go\\x1b[31m?"))
 """
+WHERE = "(flow.py:9 in work)"
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (INFO   |WARNING|ERROR  ) (\S+) (.+)")
 
 
@@ -48,7 +49,7 @@ def test_it_has_a_line_for_each_event_with_time_level_and_run(place: DaemonPlace
     said = [(line[2].strip(), line[4]) for line in lines]
     assert ("INFO", "run started: story") in said
     assert ("INFO", "work | from a task") in said
-    assert ("WARNING", "work failed (attempt 2): ValueError: not yet") in said
+    assert ("WARNING", f"work failed (attempt 2): ValueError: not yet {WHERE}") in said
     assert ("INFO", "gate asks: Go\\x1b[31m?") in said
     assert ("INFO", "run finished") in said
     assert daemon.log.count('raise ValueError("not yet")\nValueError: not yet\n') == 2, "the log has the tracebacks"
@@ -62,7 +63,7 @@ def test_json_lines_are_for_machines(place: DaemonPlace) -> None:
     _, failed = [line for line in lines if line.get("event") == "NodeFailed"]
     assert failed["node"] == "work"
     assert failed["level"] == "warning"
-    assert failed["message"] == "work failed (attempt 2): ValueError: not yet"
+    assert failed["message"] == f"work failed (attempt 2): ValueError: not yet {WHERE}"
     assert next(line["event"] for line in lines if "event" in line) == "RunStarted"
     assert [line["event"] for line in lines if "event" in line][-1] == "RunFinished"
 

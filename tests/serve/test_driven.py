@@ -44,7 +44,7 @@ async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client:
         gate = await (await client.get("/nodes/gate")).json()
         assert gate["iterations"][0]["output"]["decided_by"] == "alice"
         await until(reaches(client, "finished"))
-        assert engine.state.status is RunStatus.FINISHED
+    assert engine.state.status is RunStatus.FINISHED
     await check_agreement(client, store)
     assert (await (await client.get("/nodes/ship")).json())["iterations"][0]["output"] == "shipped almanac-1.0.tar.gz"
 
