@@ -134,6 +134,15 @@ NODES_LIMIT_MAX = 1_000
 SHOWN_BYTES_MAX = 64 * KIB
 """Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""
 
+# What people read
+CALL_ARGUMENT_LENGTH_MAX = 80
+"""Characters of an argument, in what a gate says of the call that it holds back."""
+QUESTION_LINES_MAX = 20
+"""Lines of a gate's question, with what it shows, where there is a screen for it."""
+QUESTION_LINES_LISTED_MAX = 10
+"""The same in a list of runs."""
+QUESTION_LINE_LENGTH_MAX = 400
+
 # The process
 ATTEMPT_MARK_VARIABLE = "SMITHERS_ATTEMPT"
 """The environment variable by which a process of a shell attempt is known."""

@@ -11,8 +11,8 @@ from smithersd.cli.options import (
     say_folder,
     storage_options,
 )
-from smithersd.cli.output import say
-from smithersd.cli.standing import next_steps, standing
+from smithersd.cli.output import say, say_lines
+from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_GRACE_S
 from smithersd.daemon.storage import Storage
@@ -43,5 +43,4 @@ async def _cancel(store: Store, said: str | None, storage: Storage) -> None:
     else:
         by = f" by {driver}" if (driver := driver_name(run)) is not None else ""
         say(f"Run {run_id} is being cancelled{by}: what runs has {STOP_GRACE_S:g} s to stop.")
-    for line in next_steps(run, [], storage):
-        say(line)
+    say_lines(steps_to_take_up(run, storage))

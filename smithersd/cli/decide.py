@@ -16,17 +16,27 @@ from smithersd.cli.options import (
     storage_options,
     whole_number,
 )
-from smithersd.cli.output import say
-from smithersd.cli.standing import next_steps, standing
+from smithersd.cli.output import say, say_lines, terminal_width
+from smithersd.cli.question_lines import question_lines
+from smithersd.cli.standing import questions_with_commands, standing, steps_to_take_up
 from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
-from smithersd.config import JSON_DEPTH_MAX
+from smithersd.config import JSON_DEPTH_MAX, QUESTION_LINES_LISTED_MAX, QUESTION_LINES_MAX
 from smithersd.core.json_text import json_text, parse_json
+from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.storage import Storage
-from smithersd.engine import SystemClock, choose_gate, choose_run, driver_name, pending_gates, wait_until_applied
+from smithersd.engine import (
+    SystemClock,
+    choose_gate,
+    choose_run,
+    driver_name,
+    pending_questions,
+    read_question,
+    wait_until_applied,
+)
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.store import Store
-from smithersd.store.records import Decision, RunRow, Submitted
+from smithersd.store.records import Decision, GateRow, RunRow, Submitted
 
 _PAST = {"approve": "approved", "deny": "denied"}
 
@@ -110,7 +120,8 @@ async def _decide(store: Store, wanted: _Wanted) -> None:
     except ApprovalAlreadyDecided as error:
         raise _with_time(error) from error
     await wait_until_applied(store, submitted)
-    await _say_outcome(store, submitted, wanted, node_name(node_id, iteration or 0))
+    gate = await _decided(store, run, node_id, iteration)
+    await _say_outcome(store, submitted, wanted, await read_question(store, run.run_id, gate))
 
 
 async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | None]:
@@ -120,6 +131,12 @@ async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | 
         raise InvalidRequest("--iteration does not say of which node.", remedy="Name it with --node.")
     gate = await choose_gate(store, run.run_id)
     return gate.node_id, gate.iteration
+
+
+async def _decided(store: Store, run: RunRow, node_id: str, iteration: int | None) -> GateRow:
+    """The gate that was decided; without an iteration the latest one."""
+    asked = [gate for gate in await store.gates(run.run_id) if gate.node_id == node_id]
+    return next((gate for gate in asked if gate.iteration == iteration), asked[-1])
 
 
 def _with_commands(error: ApprovalAmbiguous, run: RunRow, wanted: _Wanted) -> ApprovalAmbiguous:
@@ -140,8 +157,9 @@ def _with_time(error: ApprovalAlreadyDecided) -> ApprovalAlreadyDecided:
     )
 
 
-async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, name: str) -> None:
+async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, question: Question) -> None:
     run = await store.run(submitted.run_id)
+    name = node_name(*question.key)
     done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
     if submitted.inbox_id is None:
         say(f"That was decided so already; nothing has changed. Run {run.run_id} is ", standing(run), ".")
@@ -151,5 +169,14 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, name
         say(done, f" It is stored; {driver}, which drives the run, has not taken it up yet.")
     else:
         say(done, " It is stored, and counts as soon as the run goes on.")
-    for line in next_steps(run, await pending_gates(store, run.run_id), wanted.storage):
-        say(line)
+    width, storage = terminal_width(), wanted.storage
+    whole = invocations.inspect(run.run_id, storage=storage, is_json=True)
+    say_lines(question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole, width=width, verb="asked"))
+    left = [] if run.status.is_final else await pending_questions(store, run.run_id)
+    steps = [
+        *questions_with_commands(run.run_id, left, storage, lines_max=QUESTION_LINES_LISTED_MAX, width=width),
+        *steps_to_take_up(run, storage),
+    ]
+    if steps:
+        say()
+    say_lines(steps)

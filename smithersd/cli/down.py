@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_folder, storage_options
-from smithersd.cli.output import say
-from smithersd.cli.standing import next_steps, standing
+from smithersd.cli.output import say, say_lines
+from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_TIMEOUT_S_DEFAULT
 from smithersd.daemon.exit_codes import ExitCode
@@ -117,8 +117,7 @@ async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
     verb = "had ended" if stopped.was_over else "is"
     say(Phrase(f"Run {run.run_id} {verb} ", "bold"), standing(run), ". ", _process(stopped))
     if not stopped.was_over:
-        for line in next_steps(run, [], storage):
-            say(line)
+        say_lines(steps_to_take_up(run, storage))
 
 
 def _process(stopped: Stopped) -> str:

@@ -19,7 +19,7 @@ from smithersd.cli.options import (
     storage_options,
     whole_number,
 )
-from smithersd.cli.output import flush, say
+from smithersd.cli.output import flush, say_columns
 from smithersd.cli.standing import is_interrupted, why_undriven
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.events import EVENT_TYPES, decode
@@ -135,4 +135,4 @@ def _print_json(seq: int, payload: str | bytes) -> None:
 def _print_line(seq: int, payload: str | bytes) -> None:
     at_ms = pydantic_core.from_json(payload)["timestampMs"]
     for phrase in event_phrases(decode(payload)):
-        say(Phrase(f"{seq:>5}  {time_of_day(at_ms)}  ", "dim"), phrase)
+        say_columns([[Phrase(f"{seq:>5}  {time_of_day(at_ms)}", "dim"), phrase]])

@@ -10,9 +10,14 @@ from textwrap import indent
 
 import click
 
+from smithersd.cli.columns import wrapped
 from smithersd.cli.words import one_line
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
+
+_INDENT = "  "
+_WIDTH_DEFAULT = 80
+"""Cells of a terminal that does not tell its size."""
 
 
 class ReaderLeft(Exception):
@@ -49,9 +54,20 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
 
 
 def _say(message: str, remedy: str | None) -> None:
-    print(f"smithers: {one_line(message, length_max=MESSAGE_LENGTH_MAX)}", file=sys.stderr)
+    lines = [f"smithers: {one_line(message, length_max=MESSAGE_LENGTH_MAX)}"]
     if remedy is not None:
-        print(indent(remedy, "  "), file=sys.stderr)
+        lines += indent(remedy, _INDENT).splitlines()
+    for line in lines:
+        print("\n".join(_broken(line)), file=sys.stderr)
+
+
+def _broken(line: str) -> list[str]:
+    """A line as a terminal shows it best; entries of a list, and commands in it, stay whole."""
+    if not sys.stderr.isatty() or line.startswith(2 * _INDENT):
+        return [line]
+    indented = _INDENT if line.startswith(_INDENT) else ""
+    width = os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH_DEFAULT
+    return [indented + part for part in wrapped(line.removeprefix(indented), width - len(indented))]
 
 
 def _hint(error: click.ClickException) -> str | None:

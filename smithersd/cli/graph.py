@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from smithersd.cli.columns import Line
 from smithersd.cli.inputs import read_input
 from smithersd.cli.options import debug_option, json_option
-from smithersd.cli.output import Line, say, say_columns, say_json
+from smithersd.cli.output import say, say_columns, say_json
 from smithersd.cli.tree import element_name, folded, walk
 from smithersd.cli.words import Phrase, duration, one_line
 from smithersd.core.frames import Tree

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import pydantic_core
 
+from smithersd.cli.columns import Line
 from smithersd.cli.options import (
     UNNAMED_TO_LOOK_AT,
     debug_option,
@@ -16,19 +17,29 @@ from smithersd.cli.options import (
     run_to_look_at,
     storage_options,
 )
-from smithersd.cli.output import Line, say, say_columns, say_json
-from smithersd.cli.standing import driver_json, failure_line, is_interrupted, next_steps, process_of, standing
+from smithersd.cli.output import say, say_columns, say_json, say_lines, terminal_width
+from smithersd.cli.standing import (
+    driver_json,
+    failure_line,
+    is_interrupted,
+    process_of,
+    questions_with_commands,
+    standing,
+    steps_to_take_up,
+)
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
+from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core.fold import NodeKey, NodeRecord
-from smithersd.core.wire import attempt_json, error_json, gate_json, node_json, run_json
+from smithersd.core.questions import Question
+from smithersd.core.wire import attempt_json, error_json, node_json, question_json, run_json
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.storage import Storage
 from smithersd.elements.kinds import NodeKind
-from smithersd.engine import SystemClock, driver_name, pending_gates
+from smithersd.engine import SystemClock, driver_name, pending_questions
 from smithersd.engine.reading import Reading, read_run
 from smithersd.store import Store
-from smithersd.store.records import GateRow, InboxKind, InboxRow
+from smithersd.store.records import InboxKind, InboxRow
 
 _OUTPUT_LENGTH_MAX = 32
 _INPUT_LENGTH_MAX = 200
@@ -50,19 +61,19 @@ def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
 
     Outputs are shortened; --json has them whole.
     """
-    reading, gates = on_store(storage, lambda opened: _read(opened, run))
+    reading, questions = on_store(storage, lambda opened: _read(opened, run))
     if is_json:
         say_json(_json(reading, storage.folder))
     else:
-        _say(reading, gates, storage)
+        _say(reading, questions, storage)
 
 
-async def _read(store: Store, said: str | None) -> tuple[Reading, list[GateRow]]:
+async def _read(store: Store, said: str | None) -> tuple[Reading, list[Question]]:
     run_id = (await run_to_look_at(store, said)).run_id
-    return await read_run(store, run_id), await pending_gates(store, run_id)
+    return await read_run(store, run_id), await pending_questions(store, run_id)
 
 
-def _say(reading: Reading, gates: list[GateRow], storage: Storage) -> None:
+def _say(reading: Reading, questions: list[Question], storage: Storage) -> None:
     now_ms = SystemClock().now_ms()
     row = reading.row
     say(Phrase(row.run_id, "bold"), " ", standing(row))
@@ -73,11 +84,18 @@ def _say(reading: Reading, gates: list[GateRow], storage: Storage) -> None:
             reading.tree, reading.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(reading)
         )
         say_columns([line.phrases() for line in lines])
-    steps = [*map(_left, reading.inbox), *next_steps(row, gates, storage, verbs=("approve", "deny"))]
+    asked = questions_with_commands(
+        row.run_id,
+        questions,
+        storage,
+        lines_max=QUESTION_LINES_MAX,
+        width=terminal_width(),
+        verbs=("approve", "deny"),
+    )
+    steps = [*map(_left, reading.inbox), *asked, *steps_to_take_up(row, storage)]
     if steps:
         say()
-    for step in steps:
-        say(step)
+    say_lines(steps)
 
 
 def _facts(reading: Reading, folder: StateFolder, now_ms: int) -> Iterator[Line]:
@@ -108,13 +126,14 @@ def _notes(reading: Reading) -> dict[NodeKey, str]:
     }
 
 
-def _left(row: InboxRow) -> str:
+def _left(row: InboxRow) -> Phrase:
     """Say what was left for the run and counts when it goes on."""
     by = f" by {one_line(row.decided_by)}" if row.decided_by else ""
     if row.kind is InboxKind.CANCEL:
-        return f"Its cancel{by} is on its way."
+        return Phrase(f"Its cancel{by} is on its way.")
     done = "approved" if row.kind is InboxKind.APPROVE else "denied"
-    return f"{node_name(row.node_id or '', row.iteration or 0)} was {done}{by}, which counts when the run goes on."
+    name = node_name(row.node_id or "", row.iteration or 0)
+    return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
 
 
 def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
@@ -132,7 +151,7 @@ def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
         "input": pydantic_core.from_json(row.input),
         "tree": reading.tree,
         "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],
-        "approvals": [gate_json(key, gate, reading.shown_output(key, gate)) for key, gate in reading.waiting_gates],
+        "approvals": [question_json(reading.question(key, gate)) for key, gate in reading.waiting_gates],
     }
 
 

@@ -6,12 +6,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from smithersd.cli import words
+from smithersd.cli.columns import wrapped
 from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Region, Screen
 from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
+from smithersd.cli.words import Phrase
 from smithersd.core import events
 from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeKey
+from smithersd.core.questions import Question
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
 
@@ -24,6 +27,7 @@ class LiveReport:
         self._clock = SystemClock()
         self._begun: Begun | None = None
         self._notes: dict[NodeKey, str] = {}
+        self._questions: dict[NodeKey, Question] = {}
 
     def warn(self, text: str) -> None:
         """Show it in red."""
@@ -46,6 +50,11 @@ class LiveReport:
             self._note(one.event)
         self._region.change()
 
+    def ask(self, question: Question) -> None:
+        """Show it for as long as it waits."""
+        self._questions[question.key] = question
+        self._region.change()
+
     def reload(self) -> None:
         """There is nothing to read anew."""
 
@@ -53,7 +62,7 @@ class LiveReport:
         """Leave the last drawing on the screen, and say how the run ended."""
         self._region.stop()
         if self._begun is not None:
-            self._region.print([Text(line) for line in closing_lines(self._begun, is_still_served=is_still_served)])
+            self._region.print(self._broken(closing_lines(self._begun, is_still_served=is_still_served)))
 
     def close(self) -> None:
         """Put the terminal back."""
@@ -63,12 +72,23 @@ class LiveReport:
         """Put the cursor back."""
         self._region.release()
 
+    def _broken(self, lines: Sequence[Phrase]) -> list[Text]:
+        """Lines that the terminal need not break amid a word; what is to be pasted it may."""
+        width = self._region.width
+        return [
+            Text(part, line.style)
+            for line in lines
+            for part in ([line.text] if line.is_whole else wrapped(line.text, width))
+        ]
+
     def _note(self, event: events.Event) -> None:
         match event:
             case events.NodeOutput() | events.RunResumed(workflow_changed=True):
                 self._region.print([Text(phrase.text, phrase.style) for phrase in words.event_phrases(event)])
             case events.NodeProgress():
                 self._notes[event.node_id, event.iteration] = words.progress(event.done, event.total, event.message)
+            case events.ApprovalGranted() | events.ApprovalDenied():
+                self._questions.pop((event.node_id, event.iteration), None)
             case events.NodeFinished() | events.NodeFailed() | events.NodeCancelled() | events.NodeInterrupted():
                 self._notes.pop((event.node_id, event.iteration), None)
             case _:
@@ -76,4 +96,4 @@ class LiveReport:
 
     def _view(self, screen: Screen) -> RenderableType:
         assert self._begun is not None, "the region is started by a run that has begun"
-        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes)
+        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes, questions=self._questions)

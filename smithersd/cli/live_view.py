@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, chop_cells
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from smithersd.cli.question_lines import question_lines
 from smithersd.cli.region import Screen
 from smithersd.cli.tidings import command_that_decides
 from smithersd.cli.tree import TreeLine, node_lines, tree_lines
-from smithersd.cli.words import STATUS_STYLES, duration
+from smithersd.cli.words import STATUS_STYLES, Phrase, duration
+from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.questions import Question
 from smithersd.core.states import NodeState, RunStatus
+from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun
 
 _URGENCY = {
@@ -29,9 +33,16 @@ _NARROW = 60
 _NAME_SHARE = 0.45
 
 
-def live_view(begun: Begun, screen: Screen, *, now_ms: int, notes: Mapping[NodeKey, str]) -> RenderableType:
+def live_view(
+    begun: Begun,
+    screen: Screen,
+    *,
+    now_ms: int,
+    notes: Mapping[NodeKey, str],
+    questions: Mapping[NodeKey, Question],
+) -> RenderableType:
     """Draw a run so that it fits the screen with a line to spare."""
-    said = [*_waits(begun, screen), *_status(begun, now_ms)]
+    said = [*_waits(begun, screen, questions), *_status(begun, now_ms)]
     foot = [part for line in said for part in _folded(line, screen.width)]
     rows = screen.height - 1 - len(foot)
     if rows <= 0:
@@ -68,23 +79,41 @@ def _aligned(lines: Sequence[TreeLine], width: int) -> Iterator[Text]:
     for line in pieces:
         text = Text()
         for piece, cells in zip(line[:-1], widths, strict=False):
-            text.append(set_cell_size(piece.text, cells), piece.style).append("  ")
-        text.append(line[-1].text, line[-1].style).rstrip()
+            text.append(_sized(piece, cells)).append("  ")
+        text.append(line[-1].text, line[-1].style)
+        if not any(piece.text for piece in line[1:]):
+            text = Text(line[0].text, line[0].style)  # a container's name has the line for itself
+        text.rstrip()
         text.truncate(width, overflow="ellipsis")
         yield text
 
 
-def _waits(begun: Begun, screen: Screen) -> list[Text]:
-    """The commands that get the run on; on a small screen fewer of them."""
+def _sized(piece: Phrase, cells: int) -> Text:
+    text = Text(piece.text, piece.style)
+    text.truncate(cells, overflow="ellipsis", pad=True)
+    return text
+
+
+def _waits(begun: Begun, screen: Screen, questions: Mapping[NodeKey, Question]) -> list[Text]:
+    """The first question and the commands that get the run on; on a small screen less of them."""
     state = begun.engine.state
     if not state.count(NodeState.WAITING_APPROVAL):
         return []
     gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
     lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in gates[:shown]]
+    if gates[0] in questions:
+        lines = [*_question(begun, screen, questions[gates[0]]), *lines]
     if len(gates) > shown:
         lines.append(Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow"))
     return lines
+
+
+def _question(begun: Begun, screen: Screen, question: Question) -> Iterator[Text]:
+    whole = invocations.inspect(begun.engine.run_id, storage=begun.storage)
+    lines_max = min(QUESTION_LINES_MAX, screen.height // 3)
+    for line in question_lines(question, lines_max=lines_max, whole=whole, width=screen.width):
+        yield Text(line.text, line.style)
 
 
 def _status(begun: Begun, now_ms: int) -> Iterator[Text]:

@@ -19,6 +19,7 @@ from smithersd.cli.printer import Printer
 from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
+from smithersd.core.questions import Question
 from smithersd.core.states import NodeState
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import RunFolder
@@ -112,6 +113,9 @@ class LogReport:
             if not isinstance(one.event, _UNTOLD):
                 self.say(_lines_of(one))
 
+    def ask(self, question: Question) -> None:
+        """The log has the event's line."""
+
     def reload(self) -> None:
         """There is nothing to read anew."""
 
@@ -119,7 +123,8 @@ class LogReport:
         """Say how the run stands."""
         if self._begun is not None:
             ended_by = invocations.down(self._begun.engine.run_id, storage=self._begun.storage)
-            self._say_all(closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by))
+            closing = closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by)
+            self._say_all(line.text for line in closing)
 
     def close(self) -> None:
         """Write what is left; what author code still prints goes on into the log."""

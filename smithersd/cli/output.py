@@ -1,26 +1,25 @@
 """Where commands write: styled by rich on a terminal, plain lines elsewhere, JSON for machines.
 
-rich is imported only where there is a terminal. Nothing is ever wrapped or cut here: a terminal wraps by itself, and
-who reads a pipe wants whole lines.
+rich is imported only where there is a terminal. Nothing is ever cut here. For a terminal lines are laid out to its
+width; who reads a pipe wants whole lines.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 import pydantic_core
 
+from smithersd.cli.columns import Line, Row, has_longer_word, in_columns, in_table, wrapped
 from smithersd.cli.words import Phrase
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Line = Sequence[Phrase]
-"""A line in pieces, each with its style."""
-
-_GAP = "  "
+_BELOW = "  "
+"""What belongs to a row of a table stands below it, indented."""
 
 
 def say(*phrases: Phrase | str) -> None:
@@ -42,33 +41,40 @@ def say_aside(text: str) -> None:
     Console(stderr=True).print(text, style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
+def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
+    """Write lines, on a terminal broken between words; what is meant to be pasted stays whole."""
+    width = terminal_width()
+    for line in lines:
+        for text in [line.text] if width is None or line.is_whole else wrapped(line.text, width - indent):
+            say(" " * indent, Phrase(text, line.style, is_whole=True))
+
+
 def say_columns(lines: Sequence[Line]) -> None:
-    """Write lines whose pieces stand under one another; the last piece of a line may be of any width."""
-    lines = [_without_empty_end(line) for line in lines]
-    widths: list[int] = []
-    for line in lines:
-        widths += [0] * (len(line) - 1 - len(widths))
-        for column, piece in enumerate(line[:-1]):
-            widths[column] = max(widths[column], _cells(piece.text))
-    for line in lines:
-        last = len(line) - 1
-        say(*(piece if i == last else _padded(piece, widths[i]) for i, piece in enumerate(line)))
+    """Write lines whose pieces stand under one another."""
+    for parts in in_columns(lines, terminal_width()):
+        for part in parts:
+            _say_whole(part)
 
 
-def say_table(heads: Sequence[str], rows: Sequence[Line]) -> None:
-    """Write rows under heads; on a terminal that is too narrow all cells but a row's first are folded."""
-    if not sys.stdout.isatty():
-        say_columns([[Phrase(head) for head in heads], *rows])
-        return
-    from rich.table import Table  # noqa: PLC0415 - only a terminal needs it
-    from rich.text import Text  # noqa: PLC0415 - as above
+def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write rows under heads, and below each what belongs to it."""
+    below: list[Sequence[Phrase]] = [(), *(row.below for row in rows)]
+    for (parts, moved), more in zip(in_table(heads, rows, terminal_width()), below, strict=True):
+        for part in parts:
+            _say_whole(part)
+        if moved:
+            say(_BELOW, *_joined(moved))
+        say_lines(more, indent=len(_BELOW))
 
-    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
-    for place, head in enumerate(heads):
-        table.add_column(head, overflow="fold", no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(Text(piece.text, piece.style) for piece in row))
-    _console().print(table)
+
+def terminal_width() -> int | None:
+    """Return the cells of a line of the terminal that stdout is, None where it is none."""
+    return _console().width if sys.stdout.isatty() else None
+
+
+def _say_whole(pieces: Line) -> None:
+    """Write a line that is laid out already."""
+    say(*(replace(piece, is_whole=True) for piece in pieces))
 
 
 def say_json(value: Any) -> None:
@@ -81,25 +87,18 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def _without_empty_end(line: Line) -> Line:
-    full = [place for place, piece in enumerate(line, start=1) if piece.text]
-    return line[: full[-1]] if full else []
-
-
-def _padded(piece: Phrase, width: int) -> Phrase:
-    return Phrase(piece.text + " " * (width - _cells(piece.text)) + _GAP, piece.style)
-
-
-def _cells(text: str) -> int:
-    """How many cells of a terminal a text takes."""
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+def _joined(pieces: Line) -> Iterator[Phrase]:
+    for place, piece in enumerate(pieces):
+        yield from [Phrase(", ")] if place else []
+        yield piece
 
 
 def _say_styled(pieces: Sequence[Phrase]) -> None:
     from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
 
     line = Text.assemble(*((piece.text, piece.style) for piece in pieces))
-    _console().print(line, soft_wrap=True, highlight=False)
+    is_whole = any(piece.is_whole for piece in pieces) or has_longer_word(line.plain, _console().width)
+    _console().print(line, soft_wrap=is_whole, highlight=False)
 
 
 @lru_cache(maxsize=1)

@@ -6,12 +6,18 @@ from typing import TextIO
 
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
+from smithersd.cli.question_lines import question_lines
 from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines
+from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core import events
 from smithersd.core.events import Recorded
-from smithersd.core.states import NodeState
+from smithersd.core.fold import NodeKey
+from smithersd.core.questions import Question
+from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
 
+_BELOW = " " * 10
+"""What belongs to a line stands below it, beside the time of day."""
 _UNTOLD = (
     events.RunStarted,
     events.RunResumed,
@@ -39,6 +45,8 @@ class PlainReport:
     def __init__(self) -> None:
         self._begun: Begun | None = None
         self._printer = Printer()
+        self._unasked: dict[NodeKey, Recorded] = {}
+        """Gates whose question is still to come."""
 
     def warn(self, text: str) -> None:
         """Print to stderr."""
@@ -49,20 +57,28 @@ class PlainReport:
         self._print(standby_lines(waiting), sys.stdout)
 
     def begin(self, begun: Begun) -> None:
-        """Say what runs and where, and what it asked before this process took it up."""
+        """Say what runs and where."""
         self._begun = begun
         self._print(opening_lines(begun), sys.stdout)
-        for node in begun.engine.state.nodes.values() if begun.engine.is_resumed else ():
-            if node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
-                self._say_gate(node.gate.requested_at_ms, node.key, node.gate.title)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Print a line for each that matters."""
         for one in recorded:
             if isinstance(one.event, events.ApprovalRequested):
-                self._say_gate(one.timestamp_ms, (one.event.node_id, one.event.iteration), one.event.title)
+                self._unasked[one.event.node_id, one.event.iteration] = one
             elif _is_told(one.event):
-                self._say(one.timestamp_ms, [phrase.text for phrase in words.event_phrases(one.event)])
+                self._say_unasked(getattr(one.event, "node_id", None))
+                self._say_event(one)
+
+    def ask(self, question: Question) -> None:
+        """Print the question, and the command that answers it."""
+        assert self._begun is not None, "a run begins before it asks"
+        self._unasked.pop(question.key, None)
+        whole = invocations.inspect(self._begun.engine.run_id, storage=self._begun.storage)
+        head, *details = question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole)
+        self._say(question.requested_at_ms, [head.text])
+        command = command_that_decides(self._begun, question.key)
+        self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], sys.stdout)
 
     def reload(self) -> None:
         """There is nothing to read anew."""
@@ -70,7 +86,10 @@ class PlainReport:
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run ended, and what to do next."""
         if self._begun is not None:
-            self._print(closing_lines(self._begun, is_still_served=is_still_served), sys.stdout)
+            for key in list(self._unasked):
+                self._say_unasked(key[0])
+            closing = closing_lines(self._begun, is_still_served=is_still_served)
+            self._print([line.text for line in closing], sys.stdout)
 
     def close(self) -> None:
         """Print what is left."""
@@ -79,10 +98,13 @@ class PlainReport:
     def release(self) -> None:
         """There is nothing to put back."""
 
-    def _say_gate(self, at_ms: int, key: tuple[str, int], title: str) -> None:
-        assert self._begun is not None, "a run begins before it asks"
-        self._say(at_ms, [f"{words.node_name(*key)} asks: {words.one_line(title)}"])
-        self._print([f"          {command_that_decides(self._begun, key)}"], sys.stdout)
+    def _say_unasked(self, node_id: str | None) -> None:
+        """Say first that a node has asked: something became of it before its question was read."""
+        for key in [key for key in self._unasked if key[0] == node_id]:
+            self._say_event(self._unasked.pop(key))
+
+    def _say_event(self, recorded: Recorded) -> None:
+        self._say(recorded.timestamp_ms, [phrase.text for phrase in words.event_phrases(recorded.event)])
 
     def _say(self, at_ms: int, texts: Iterable[str]) -> None:
         self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], sys.stdout)

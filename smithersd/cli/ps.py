@@ -1,33 +1,39 @@
 """smithers ps: which runs there are."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from smithersd.cli.columns import Line, Row
 from smithersd.cli.options import debug_option, json_option, on_store, storage_options
-from smithersd.cli.output import Line, say, say_json, say_table
+from smithersd.cli.output import say, say_json, say_table, terminal_width
 from smithersd.cli.standing import (
     RunProcess,
     driver_elsewhere,
     driver_json,
     error_of,
-    next_steps,
     process_of,
+    questions_with_commands,
     standing,
+    steps_to_take_up,
 )
-from smithersd.cli.words import Phrase, duration, node_name, short_time
-from smithersd.core.wire import error_json
+from smithersd.cli.words import Phrase, duration, short_time
+from smithersd.config import QUESTION_LINES_LISTED_MAX
+from smithersd.core.questions import Question
+from smithersd.core.wire import error_json, question_json
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.presence import read_presence
 from smithersd.daemon.storage import Storage
-from smithersd.engine import SystemClock, pending_gates
+from smithersd.engine import SystemClock, pending_questions
 from smithersd.store import Store
-from smithersd.store.records import GateRow, RunRow
+from smithersd.store.records import RunRow
 
 _LIMIT_DEFAULT = 50
 _LIMIT_MAX = 10_000
-_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP", "URL", "WAITS FOR")
+_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP")
+_INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class _Listed:
     """A run with what it waits for and the process that has it in hand."""
 
     run: RunRow
-    gates: list[GateRow]
+    questions: list[Question]
     process: RunProcess
 
 
@@ -82,8 +88,8 @@ async def _still_served(store: Store, folder: StateFolder) -> list[RunRow]:
 
 
 async def _listed(store: Store, folder: StateFolder, run: RunRow) -> _Listed:
-    gates = [] if run.status.is_final else await pending_gates(store, run.run_id)
-    return _Listed(run, gates, process_of(run, folder))
+    questions = [] if run.status.is_final else await pending_questions(store, run.run_id)
+    return _Listed(run, questions, process_of(run, folder))
 
 
 def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
@@ -91,33 +97,38 @@ def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
         say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
         return
     now_ms = SystemClock().now_ms()
-    say_table(_HEADS, [_row(one, now_ms) for one in listed])
-    for one in listed:
-        steps = [] if one.run.status.is_final else next_steps(one.run, one.gates, storage)
-        if steps:
-            say()
-            say(Phrase(one.run.run_id, "bold"))
-        for step in steps:
-            say("  ", step)
+    say_table(_HEADS, [Row(_cells(one, now_ms), list(_below(one, storage))) for one in listed])
 
 
-def _row(one: _Listed, now_ms: int) -> Line:
+def _cells(one: _Listed, now_ms: int) -> Line:
     run = one.run
     process = one.process
     up_ms = None if process.started_at_ms is None else now_ms - process.started_at_ms
-    first = [node_name(gate.node_id, gate.iteration) for gate in one.gates[:1]]
-    more = [f"+{len(one.gates) - 1}"] if len(one.gates) > 1 else []
     return [
-        Phrase(run.run_id),
+        Phrase(run.run_id, "bold"),
         Phrase(run.workflow_name),
         standing(run),
         Phrase(short_time(run.created_at_ms, now_ms)),
         Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
         Phrase(str(process.pid) if process.pid is not None else driver_elsewhere(run) or ""),
         Phrase("" if up_ms is None else duration(up_ms)),
-        Phrase(process.url or ""),
-        Phrase(" ".join([*first, *more])),
     ]
+
+
+def _below(one: _Listed, storage: Storage) -> Iterator[Phrase]:
+    """Where the run is served, what it waits for, and what gets it on."""
+    if one.process.url is not None:
+        yield Phrase(one.process.url, is_whole=True)
+    if not one.run.status.is_final:
+        width = terminal_width()
+        yield from questions_with_commands(
+            one.run.run_id,
+            one.questions,
+            storage,
+            lines_max=QUESTION_LINES_LISTED_MAX,
+            width=None if width is None else width - _INDENT,
+        )
+        yield from steps_to_take_up(one.run, storage)
 
 
 def _json(one: _Listed) -> dict[str, Any]:
@@ -135,13 +146,5 @@ def _json(one: _Listed) -> dict[str, Any]:
         "pid": one.process.pid,
         "driver": driver_json(run),
         "processStartedAtMs": one.process.started_at_ms,
-        "waitsFor": [
-            {
-                "nodeId": gate.node_id,
-                "iteration": gate.iteration,
-                "title": gate.title,
-                "requestedAtMs": gate.requested_at_ms,
-            }
-            for gate in one.gates
-        ],
+        "waitsFor": [question_json(question) for question in one.questions],
     }

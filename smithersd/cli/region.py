@@ -59,6 +59,11 @@ class Region:
             LineStream(self._stderr, self._show_line) if self._is_stderr_here else self._stderr
         )
 
+    @property
+    def width(self) -> int:
+        """The cells of a line."""
+        return self._console.width
+
     def print(self, lines: Sequence[Text]) -> None:
         """Show lines above the region; in any thread."""
         with self._lock:

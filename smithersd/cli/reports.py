@@ -10,6 +10,7 @@ from pathlib import Path
 from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
 from smithersd.core.events import Recorded
+from smithersd.core.questions import Question
 from smithersd.daemon.environment import Inherited
 from smithersd.daemon.notify import Notifier
 from smithersd.daemon.options import LogFormat, ServiceOptions
@@ -87,6 +88,10 @@ class _Reports:
     def show(self, recorded: Sequence[Recorded]) -> None:
         for report in self._reports:
             report.show(recorded)
+
+    def ask(self, question: Question) -> None:
+        for report in self._reports:
+            report.ask(question)
 
     def reload(self) -> None:
         for report in self._reports:

@@ -1,19 +1,21 @@
 """How a run stands, as whoever looks at it from outside must see it, and what gets it on."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from smithersd.cli.question_lines import question_lines
 from smithersd.cli.words import (
     INTERRUPTED,
     INTERRUPTED_STYLE,
     STATUS_STYLES,
     Phrase,
+    command_phrase,
     duration,
     error_phrase,
-    node_name,
-    one_line,
 )
+from smithersd.core.questions import Question
 from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import StateFolder
@@ -21,7 +23,7 @@ from smithersd.daemon.presence import read_presence
 from smithersd.daemon.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
-from smithersd.store.records import GateRow, RunRow
+from smithersd.store.records import RunRow
 
 
 def is_interrupted(run: RunRow) -> bool:
@@ -80,28 +82,29 @@ def error_of(run: RunRow) -> ErrorInfo | None:
     return None if run.error is None else ErrorInfo(**json.loads(run.error))
 
 
-def next_steps(
-    run: RunRow, gates: list[GateRow], storage: Storage, *, verbs: tuple[str, ...] = ("approve",)
-) -> list[str]:
-    """Say what gets the run on: the decisions that it waits for (by these verbs), or the command that takes it up."""
-    return [*_decisions(run, gates, storage, verbs), *_taking_up(run, storage)]
+def questions_with_commands(
+    run_id: str,
+    questions: Sequence[Question],
+    storage: Storage,
+    *,
+    lines_max: int,
+    width: int | None,
+    verbs: tuple[str, ...] = ("approve",),
+) -> Iterator[Phrase]:
+    """Say what a run asks, and the commands of these verbs that answer it."""
+    whole = invocations.inspect(run_id, storage=storage, is_json=len(verbs) > 1)
+    for question in questions:
+        yield from question_lines(question, lines_max=lines_max, whole=whole, width=width)
+        for verb in verbs:
+            yield command_phrase(invocations.decide(verb, run_id, *question.key, storage=storage))
 
 
-def _decisions(run: RunRow, gates: list[GateRow], storage: Storage, verbs: tuple[str, ...]) -> list[str]:
-    lines = []
-    for gate in gates:
-        lines.append(f"{node_name(gate.node_id, gate.iteration)} asks: {one_line(gate.title)}")
-        lines += [
-            "  " + invocations.decide(verb, run.run_id, gate.node_id, gate.iteration, storage=storage) for verb in verbs
-        ]
-    return lines
-
-
-def _taking_up(run: RunRow, storage: Storage) -> list[str]:
+def steps_to_take_up(run: RunRow, storage: Storage) -> list[Phrase]:
+    """Say which command takes a run up that nobody drives; nothing where somebody does."""
     if is_interrupted(run):
         is_forced = run.owner is not None and _is_living_here(run.owner)
         resume = invocations.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
-        return [f"{why_undriven(run)} It goes on with:", f"  {resume}"]
+        return [Phrase(f"{why_undriven(run)} It goes on with:"), command_phrase(resume)]
     if run.status is RunStatus.SUSPENDED or run.status.is_final:
         return steps_without_driver(run.status, run.run_id, run.workflow_path, storage)
     return []
@@ -125,14 +128,14 @@ def _is_living_here(owner: str) -> bool:
     return owner_from(owner).is_local and not is_owner_dead(owner)
 
 
-def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, storage: Storage) -> list[str]:
+def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | None, storage: Storage) -> list[Phrase]:
     """Say which command goes on with a run that is driven no longer, or with what it has done."""
     match status:
         case RunStatus.FINISHED | RunStatus.CONTINUED:
             return []
         case RunStatus.FAILED | RunStatus.CANCELLED:
             command = invocations.start_from(run_id, workflow_path, storage=storage)
-            return ["A new run can take over what is done:", f"  {command}"]
+            return [Phrase("A new run can take over what is done:"), command_phrase(command)]
         case (
             RunStatus.SUSPENDED
             | RunStatus.RUNNING
@@ -140,7 +143,8 @@ def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | No
             | RunStatus.WAITING_TIMER
             | RunStatus.WAITING_EVENT
         ):
-            return ["It goes on with:", f"  {invocations.resume(run_id, workflow_path, storage=storage)}"]
+            resume = invocations.resume(run_id, workflow_path, storage=storage)
+            return [Phrase("It goes on with:"), command_phrase(resume)]
         case _:
             assert_never(status)
 

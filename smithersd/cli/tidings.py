@@ -2,6 +2,7 @@
 
 from smithersd.cli import words
 from smithersd.cli.standing import steps_without_driver
+from smithersd.cli.words import Phrase
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
@@ -25,12 +26,12 @@ def standby_lines(waiting: StandingBy) -> list[str]:
     return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
-def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[str]:
+def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
     """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
     state = begun.engine.state
-    lines = [_ending(state), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage)]
+    lines = [Phrase(_ending(state)), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage)]
     if is_still_served:
-        lines.append(f"Served as it is at {begun.url} until {ended_by}.")
+        lines.append(Phrase(f"Served as it is at {begun.url} until {ended_by}."))
     return lines
 
 

@@ -65,10 +65,16 @@ _STREAM_STYLES = MappingProxyType({"stderr": "yellow"})
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A line of text and the style that it shows in."""
+    """A line of text and the style that it shows in; we break none that is whole, so that it can be pasted."""
 
     text: str
     style: str = ""
+    is_whole: bool = False
+
+
+def command_phrase(command: str) -> Phrase:
+    """Show a command that somebody may paste."""
+    return Phrase(f"  {command}", is_whole=True)
 
 
 def duration(duration_ms: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core import events
+from smithersd.core.calls import call_text, only_source
 from smithersd.core.events import Event, JsonValue
 from smithersd.core.fold import GateRecord, NodeKey, NodeRecord
 from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
@@ -30,10 +31,12 @@ def is_gate(node: Node[Any]) -> bool:
 
 
 def gate_request(node: Node[Any]) -> events.ApprovalRequested:
-    """Return what a node asks: an Approval its own question, a task with needs_approval a standard one."""
+    """Return what a node asks: an Approval its own question, a task with needs_approval whether to do what it does."""
     if isinstance(node, Approval):
         return events.ApprovalRequested(node.id, 0, node.title, node.summary, node.metadata, node.show, node.on_deny)
-    return events.ApprovalRequested(node.id, 0, f"Run {node.label or node.id}?", None, None, None, OnDeny.FAIL)
+    assert isinstance(node, (Task, Shell)), f"{node!r} is no gate"
+    title = f"Run {node.label or node.id}?"
+    return events.ApprovalRequested(node.id, 0, title, call_text(node), None, only_source(node), OnDeny.FAIL)
 
 
 def is_edited(gate: GateRecord, question: events.ApprovalRequested) -> bool:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pydantic_core
-
-from smithersd.config import SHOWN_BYTES_MAX
 from smithersd.core.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
+from smithersd.core.questions import Question
 from smithersd.errors import ErrorInfo
 
 Json = dict[str, Any]
@@ -55,20 +53,18 @@ def error_json(error: ErrorInfo | None) -> Json | None:
     return None if error is None else {"code": error.code, "name": error.name, "message": error.message}
 
 
-def gate_json(key: NodeKey, gate: GateRecord, shown_output: str | None) -> Json:
-    """Tell what a gate asks, with all that is needed to decide; `shown_output` is JSON text, cut if it is too long."""
-    shown, is_cut = _cut(shown_output)
-    node_id, iteration = key
+def question_json(question: Question) -> Json:
+    """Tell what a gate asks, with all that is needed to decide."""
     return {
-        "nodeId": node_id,
-        "iteration": iteration,
-        "title": gate.title,
-        "summary": gate.summary,
-        "shown": shown,
-        "shownTruncated": is_cut,
-        "metadata": gate.metadata,
-        "onDeny": gate.on_deny,
-        "requestedAtMs": gate.requested_at_ms,
+        "nodeId": question.node_id,
+        "iteration": question.iteration,
+        "title": question.title,
+        "summary": question.summary,
+        "shown": question.shown,
+        "shownTruncated": question.is_cut,
+        "metadata": question.metadata,
+        "onDeny": question.on_deny,
+        "requestedAtMs": question.requested_at_ms,
     }
 
 
@@ -83,13 +79,3 @@ def shown_key(run: RunState, gate: GateRecord, iteration: int, iterations: Seque
     if not known:
         return None
     return (gate.show, iteration if iteration in known else known[-1])
-
-
-def _cut(output: str | None) -> tuple[Any, bool]:
-    """The output as a value, or the beginning of its JSON text when that is too long."""
-    if output is None:
-        return None, False
-    text = output.encode()
-    if len(text) <= SHOWN_BYTES_MAX:
-        return pydantic_core.from_json(text), False
-    return text[:SHOWN_BYTES_MAX].decode(errors="ignore"), True

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from smithersd.core.events import ApprovalRequested, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.questions import Question, question_of
 from smithersd.core.states import NodeState
+from smithersd.core.wire import shown_key
+from smithersd.store import Store
+
+
+async def read_question(run: RunState, node: NodeRecord, store: Store) -> Question:
+    """Return what a gate that waits asks; what it shows is read from the store."""
+    assert node.gate is not None, f"{node.node_id} waits for nothing"
+    iterations = sorted(iteration for node_id, iteration in run.nodes if node_id == node.gate.show)
+    shown = shown_key(run, node.gate, node.iteration, iterations)
+    return question_of(node.key, node.gate, None if shown is None else await store.output(run.run_id, *shown))
 
 
 class Gates:

@@ -33,6 +33,11 @@ def down(run_id: str, *, storage: Storage, standby_pid_file: str | None = None) 
     return _command("down", run_id, *standby, storage=storage)
 
 
+def inspect(run_id: str, *, storage: Storage, is_json: bool = False) -> str:
+    """`smithers inspect RUN`; as JSON nothing is shortened."""
+    return _command("inspect", run_id, *(("--json",) if is_json else ()), storage=storage)
+
+
 def suspend(run_id: str, *, storage: Storage) -> str:
     """`smithers down RUN --suspend`."""
     return _command("down", run_id, "--suspend", storage=storage)

@@ -17,10 +17,10 @@ import pydantic_core
 from smithersd.config import STOP_GRACE_S
 from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeRecord
-from smithersd.core.wire import Json, gate_json, shown_key
+from smithersd.core.wire import Json, question_json
 from smithersd.daemon import invocations
 from smithersd.daemon.command import CommandFailed, run_command
-from smithersd.daemon.gates import Gates
+from smithersd.daemon.gates import Gates, read_question
 from smithersd.daemon.report import Begun
 from smithersd.daemon.told import ToldFile, Wait
 from smithersd.errors import SmithersError
@@ -117,16 +117,12 @@ class _Work:
 
     async def _approval(self, node: NodeRecord, *, is_new: bool) -> Json:
         """A gate as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
-        gate, run_id = node.gate, self._run.run_id
-        assert gate is not None, f"{node.node_id} waits for nothing"
-        iterations = sorted(iteration for node_id, iteration in self._run.nodes if node_id == gate.show)
-        shown = shown_key(self._run, gate, node.iteration, iterations)
-        output = None if shown is None else await self._store.output(run_id, *shown)
+        question = await read_question(self._run, node, self._store)
         commands = {
-            f"{verb}Command": invocations.decide(verb, run_id, *node.key, storage=self._begun.storage)
+            f"{verb}Command": invocations.decide(verb, self._run.run_id, *node.key, storage=self._begun.storage)
             for verb in ("approve", "deny")
         }
-        return {**gate_json(node.key, gate, output), "new": is_new, **commands}
+        return {**question_json(question), "new": is_new, **commands}
 
 
 def _wait_of(node: NodeRecord) -> Wait:

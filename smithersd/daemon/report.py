@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from smithersd.core.events import Recorded
+from smithersd.core.questions import Question
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.storage import Storage
 from smithersd.engine import Engine
@@ -51,6 +52,9 @@ class Report(Protocol):
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """These events are durable."""
+
+    def ask(self, question: Question) -> None:
+        """A gate waits for a person; told once for each, soon after the event that says so."""
 
     def reload(self) -> None:
         """SIGHUP came: the log, if there is one, has been opened anew."""

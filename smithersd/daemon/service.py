@@ -18,6 +18,7 @@ from smithersd.config import STOP_GRACE_S
 from smithersd.core.events import Recorded
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon import invocations
+from smithersd.daemon.asking import asking
 from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
@@ -130,8 +131,9 @@ class _Service:
             begun = Begun(engine, self._options.workflow, self._storage, url)
             self._take(begun)
             async with self._telling(begun, store):
-                with guarded(engine):
-                    await self._drive(engine)
+                async with asking(begun, self._report, store=store):
+                    with guarded(engine):
+                        await self._drive(engine)
                 is_still_served = url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
                 self._report.end(is_still_served=is_still_served)
                 if is_still_served:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from smithersd.core import events
 from smithersd.core.events import Recorded
 from smithersd.core.fold import RunState
+from smithersd.core.questions import Question
 from smithersd.core.states import RunStatus
 from smithersd.daemon.gates import Gates
 from smithersd.daemon.notify import Notifier
@@ -71,6 +72,9 @@ class SupervisorReport:
         if self._gates is not None and any(isinstance(one.event, _CHANGES_OF_STATUS) for one in recorded):
             self._gates.follow(recorded)
             self._tell_status(self._status_line())
+
+    def ask(self, question: Question) -> None:
+        """The status names the gates."""
 
     def reload(self) -> None:
         """Tell that it was done: by now the log is a new file."""

@@ -2,7 +2,7 @@
 
 from smithersd.core.start_mode import StartMode
 from smithersd.engine.applied import wait_until_applied
-from smithersd.engine.choose import choose_gate, choose_run, pending_gates
+from smithersd.engine.choose import choose_gate, choose_run
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver
 from smithersd.engine.engine import Engine
@@ -10,6 +10,7 @@ from smithersd.engine.ids import new_run_id
 from smithersd.engine.log import StoredLog
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.prepare import UNSET, check_run_id, fitting_input, prepare_run, read_state
+from smithersd.engine.questions import pending_questions, read_question
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.standby import stand_by
@@ -42,8 +43,9 @@ __all__ = [
     "local_driver",
     "new_run_id",
     "owner_from",
-    "pending_gates",
+    "pending_questions",
     "prepare_run",
+    "read_question",
     "read_state",
     "request_cancel",
     "result_of",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from smithersd.core.fold import GateRecord, NodeKey, RunState
 from smithersd.core.frames import FrameTree, Tree
+from smithersd.core.questions import Question, question_of
 from smithersd.core.states import NodeState
 from smithersd.core.wire import shown_key
 from smithersd.engine.prepare import read_state
@@ -35,11 +36,11 @@ class Reading:
         ]
         return sorted(waiting, key=lambda one: one[1].requested_at_ms)
 
-    def shown_output(self, key: NodeKey, gate: GateRecord) -> str | None:
-        """Return the output that a gate shows, None where it shows none."""
+    def question(self, key: NodeKey, gate: GateRecord) -> Question:
+        """Return what a gate asks."""
         iterations = sorted(iteration for node_id, iteration in self.state.nodes if node_id == gate.show)
         shown = shown_key(self.state, gate, key[1], iterations)
-        return None if shown is None else self.outputs.get(shown)
+        return question_of(key, gate, None if shown is None else self.outputs.get(shown))
 
 
 async def read_run(store: Store, run_id: str) -> Reading:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Task, workflow
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, workflow
 
 sys.stdout.write("a workflow file may print\n")
 
@@ -66,3 +66,36 @@ def shapes(ctx: Context[None]) -> Any:
 def nested(ctx: Context[None]) -> Any:
     regions = (Sequence(Approval(f"ship-{name}"), label=f"Region {name}") for name in ("eu", "ap"))
     return Sequence(Sequence(Parallel(*regions, label="配送")), lambda c: Sequence(Sequence(Task("end", str, 1))))
+
+
+def _notes() -> str:
+    return "# What is new\n" + "\n".join(f"- fault {number} is mended, which many had seen" for number in range(100))
+
+
+@workflow
+def careful(ctx: Context[None]) -> Any:
+    notes = Task("notes", _notes)
+    ask = Approval(
+        "publish",
+        title="Publish 1.2.0 to the index?",
+        summary="It replaces 1.1.9.\nThere is no way back.",
+        show=notes,
+        metadata={"risk": "low", "tickets": ["A-1", "A-2"]},
+    )
+    return Sequence(notes, ask, Shell("upload", ["scp", notes, "host:/srv/my wheels"], needs_approval=True))
+
+
+@workflow
+def wide(ctx: Context[None]) -> Any:
+    long = "a-node-with-a-very-long-name-that-hardly-fits-into-half-of-a-line"
+    failing = Task(long, _refused, continue_on_fail=True, label="A step whose label is as long as its name, or longer")
+    gates = Approval("情報-gate", title="発表しますか? 🚀"), Approval("second", title="And " * 30 + "so on?")
+    return Sequence(
+        Task("報告", _notes),
+        failing,
+        Parallel(*gates, label="配送"),
+    )
+
+
+def _refused() -> None:
+    raise ValueError("the remote has said that it cannot be done, because the quota of the project has been used up")

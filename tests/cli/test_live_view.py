@@ -14,7 +14,8 @@ from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Screen
 from smithersd.core import events as e
 from smithersd.core.events import Recorded
-from smithersd.core.fold import RunState
+from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.questions import Question
 from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.report import Begun
@@ -31,6 +32,7 @@ class Told:
 
     state: RunState = field(default_factory=lambda: RunState("run-1"))
     problem: str | None = None
+    questions: dict[NodeKey, Question] = field(default_factory=dict)
     run_id: str = "run-1"
 
     @property
@@ -61,7 +63,7 @@ def draw(told: Told, screen: Screen) -> list[str]:
     begun = Begun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
     console = Console(width=screen.width, height=screen.height, file=None, color_system=None)
     with console.capture() as captured:
-        console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}))
+        console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}, questions=told.questions))
     return captured.get().splitlines()
 
 

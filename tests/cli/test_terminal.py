@@ -1,41 +1,23 @@
 """What a person at a terminal sees, and --help."""
 
-import os
-import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 
 import click
 import pytest
+from rich.cells import cell_len
 
 from smithersd.cli.group import smithers as group
-from smithersd.core.states import NodeState
-from tests.cli.conftest import DEADLINE_S, Said, run_flow
+from smithersd.core.states import NodeState, RunStatus
+from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
+from tests.cli.terminal import on_terminal, plain
 
 Smithers = Callable[..., Said]
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m")
 COMMANDS = group.list_commands(click.Context(group))
-
-
-def on_terminal(*arguments: str, **environment: str) -> str:
-    """Run a command on a terminal of its own; return what it wrote there."""
-    controller, terminal = pty.openpty()
-    inherited: Mapping[str, str] = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR"}}
-    environment = {**inherited, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24", **environment}
-    command = [sys.executable, "-m", "smithersd", *arguments]
-    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
-    os.close(terminal)
-    parts = []
-    with suppress(OSError):  # what a controller reads when the last of the other side has closed
-        while part := os.read(controller, 65_536):
-            parts.append(part)
-    os.close(controller)
-    assert process.wait(DEADLINE_S) == 0, b"".join(parts)
-    return b"".join(parts).decode()
 
 
 @pytest.mark.parametrize("command", ["ps", "inspect", "events"])
@@ -46,12 +28,40 @@ def test_a_terminal_gets_colours_unless_it_wants_none(command: str) -> None:
     assert "\x1b" not in on_terminal(command, TERM="dumb")
 
 
-def test_a_narrow_terminal_cuts_nothing() -> None:
-    run_flow("gate", "live-1")
-    written = on_terminal("ps", COLUMNS="40", NO_COLOR="1")
-    assert "live-1" in written
-    assert "smithers approve live-1 --node publish" in written
-    assert "…" not in written
+@pytest.mark.parametrize(("columns", "lines"), [(40, 24), (80, 24), (120, 40)])
+@pytest.mark.parametrize("command", ["ps", "ps --all", "inspect a-rel", "events a-rel", "graph {flow}"])
+def test_on_no_terminal_a_word_is_broken(smithers: Smithers, command: str, columns: int, lines: int) -> None:
+    run_flow("wide", "a-release-with-a-name-20261125-094138-uskq")
+    run_flow("quick", "short")
+    with driving("gate", "served", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
+        arguments = [one.format(flow=f"{FLOWS}:wide") for one in command.split()]
+        written = plain(on_terminal(*arguments, COLUMNS=str(columns), LINES=str(lines)))
+        whole = smithers(*arguments)
+        kill(process)
+    heads = " started time pid up status workflow more lines"
+    words = {*(whole.out + whole.err + heads).replace(",", " ").split()}
+    changing = re.compile(r"[\d.hms:]+")  # durations, and how many lines there are more
+    broken = set(written.replace(",", " ").split()) - words
+    assert [word for word in broken if not changing.fullmatch(word)] == []
+    for line in written.splitlines():
+        is_to_be_pasted = re.search(r"smithers |https?://", line) is not None
+        assert cell_len(line) <= columns or is_to_be_pasted or any(cell_len(word) > columns for word in line.split()), (
+            line
+        )
+
+
+def test_ps_at_80_columns_has_url_and_waits_below_the_row_and_no_empty_column() -> None:
+    run_id = "hitl-20261125-094138-uskq"
+    with driving("gate", run_id, RunStatus.WAITING_APPROVAL, "--serve", "--port", "0"):
+        written = plain(on_terminal("ps")).splitlines()
+    heads, row, more, url, asks, *_ = (line.rstrip() for line in written)
+    assert heads.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID"]
+    assert row.split()[:3] == [run_id, "gate", "waiting-approval"]
+    assert re.fullmatch(r"  up [\d.]+m?s", more)
+    assert re.fullmatch(r"  http://127\.0\.0\.1:\d+", url)
+    assert asks == "  publish asks: Publish it?"
+    run_flow("quick", "ended")
+    assert "PID" not in on_terminal("ps", "--all", "--limit", "1")
 
 
 def test_a_terminal_without_unicode_gets_question_marks() -> None:

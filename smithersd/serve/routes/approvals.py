@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from smithersd.core.fold import GateRecord, NodeKey, RunState
+from smithersd.core.questions import question_of
 from smithersd.core.states import NodeState
-from smithersd.core.wire import Json, gate_json, shown_key
+from smithersd.core.wire import Json, question_json, shown_key
 from smithersd.serve.answers import json_answer
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.queries import read_query
@@ -32,4 +33,4 @@ def _waiting(run: RunState, view: RunView) -> list[tuple[NodeKey, GateRecord]]:
 
 async def _told(context: RunContext, key: NodeKey, gate: GateRecord, shown: NodeKey | None) -> Json:
     output = None if shown is None else await context.store.output(context.run_id, *shown)
-    return gate_json(key, gate, output)
+    return question_json(question_of(key, gate, output))

@@ -1,0 +1,71 @@
+"""Tells a report of the gates that wait for a person, with what they show, which is read from the store."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from smithersd.core.events import Recorded
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.daemon.gates import Gates, read_question
+from smithersd.daemon.report import Begun, Report
+from smithersd.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def asking(begun: Begun, report: Report, *, store: Store) -> AsyncIterator[None]:
+    """Tell the report of each gate that waits, once, while the `with` lasts; at its end all has been told."""
+    work = _Work(begun, report, store)
+    begun.engine.observe(work.follow)
+    working = asyncio.create_task(work.run(), name="asking")
+    try:
+        yield
+        work.end()
+        await working
+    finally:
+        working.cancel()
+        await asyncio.wait([working])
+
+
+class _Work:
+    def __init__(self, begun: Begun, report: Report, store: Store) -> None:
+        self._run = begun.engine.state
+        self._report = report
+        self._store = store
+        self._gates = Gates(self._run)
+        self._told: set[NodeKey] = set()
+        self._is_ending = False
+        self._wake = asyncio.Event()
+        self._wake.set()
+
+    def follow(self, recorded: Sequence[Recorded]) -> None:
+        """Take in the events of a step."""
+        if self._gates.follow(recorded):
+            self._wake.set()
+
+    def end(self) -> None:
+        """Tell what is left to be told, and no more."""
+        self._is_ending = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell of gates as they begin to wait."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while new := [node for node in self._gates.waiting if node.key not in self._told]:
+                self._told.add(new[0].key)
+                await self._tell(new[0])
+            if self._is_ending:
+                return
+
+    async def _tell(self, node: NodeRecord) -> None:
+        """Whatever keeps a gate from being told matters less than the run."""
+        try:
+            question = await read_question(self._run, node, self._store)
+            if node in self._gates.waiting:
+                self._report.ask(question)
+        except Exception:  # noqa: BLE001 - as said above
+            _log.exception("What %s asks could not be shown.", node.node_id)
