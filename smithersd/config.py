@@ -16,6 +16,10 @@ JSON_DEPTH_MAX = 100
 """Lists and objects inside one another, in a JSON value that comes from outside or that is kept inside of another: a
 request's body, an input, a gate's metadata, a heartbeat. Readers of JSON give up at some 200."""
 OUTPUT_BYTES_MAX = 10 * MIB
+OUTPUTS_HELD_BYTES_MAX = 32 * MIB
+"""Bytes of outputs that a run's engine keeps in memory; the others are read from the store when they are needed."""
+OUTPUT_SMALL_LENGTH = 64 * KIB
+"""Characters of an output that a run which is taken up has at hand from the start, as long as all of them fit."""
 INPUT_BYTES_MAX = 1 * MIB
 RUN_ID_LENGTH_MAX = 200
 LABEL_BYTES_MAX = 1 * KIB

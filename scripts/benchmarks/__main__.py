@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks import daemon, growth, history, hosts, latency, process, replay, takeover, throughput
+from benchmarks import daemon, growth, history, hosts, latency, process, replay, silence, takeover, throughput
 from benchmarks.figures import Figure, is_busy, machine, table
 from benchmarks.grounds import postgres_ground
 
@@ -19,6 +19,7 @@ ON_SQLITE: Topics = {
     "latency": latency.measure,
     "replay": replay.measure,
     "process": process.measure,
+    "silence": silence.measure,
     "daemon": daemon.measure,
 }
 ON_POSTGRES: Topics = {

@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, at_most
 from benchmarks.workflows import ROOT, folder
 
 _POLL_S = 0.005
-_MIB = 2**20
+MIB = 2**20
 
 _STEPS = """
 from smithersd import Sequence, Task, workflow
@@ -53,8 +53,8 @@ async def measure(*, is_quick: bool) -> AsyncIterator[Figure]:
 async def _up(workflow: Path, folder: Path) -> AsyncIterator[tuple[float, float]]:
     """Start the command; yield the seconds to its first answer and its MiB once the run has ended."""
     async with started(workflow, folder) as (pid, client, start_s):
-        await _ended(client)
-        yield start_s, psutil.Process(pid).memory_info().rss / _MIB
+        await ended(client)
+        yield start_s, psutil.Process(pid).memory_info().rss / MIB
 
 
 @asynccontextmanager
@@ -86,7 +86,8 @@ async def _healthy(client: ClientSession, process: asyncio.subprocess.Process) -
     raise RuntimeError(f"smithers up ended at once with {process.returncode}")
 
 
-async def _ended(client: ClientSession) -> None:
+async def ended(client: ClientSession) -> None:
+    """Wait until the run has ended."""
     while True:
         async with client.get("/") as answer:
             if (await answer.json()).get("finishedAtMs") is not None:

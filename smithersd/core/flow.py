@@ -30,14 +30,14 @@ from smithersd.core.gates import (
 )
 from smithersd.core.journal import Journal
 from smithersd.core.nodes import Nodes
+from smithersd.core.outputs import OutputAway, Outputs
 from smithersd.core.places import LAZY, Place
-from smithersd.core.reads import Outputs
 from smithersd.core.render import Renderer
 from smithersd.core.rendering import RenderedTree
 from smithersd.core.slots import Slots
 from smithersd.core.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.step import Start, Step
-from smithersd.core.values import start_values
+from smithersd.core.values import outputs_needed
 from smithersd.elements import Branch, Node, NodeKind, Workflow
 from smithersd.errors import (
     ErrorInfo,
@@ -67,14 +67,17 @@ class Flow:
         reused: Reused | None = None,
     ) -> None:
         self._workflow = workflow
-        self._outputs = outputs or Outputs()
+        self.outputs = outputs or Outputs()
+        self.away: NodeKey | None = None
+        """The output that a rendering reads and that is not in memory: once it is held, `advance` goes on."""
         self._reused = reused or {}
-        self._renderer = Renderer(workflow, state, self._outputs, input)
+        self._renderer = Renderer(workflow, state, self.outputs, input)
         self._journal = Journal(state, self._renderer.readers)
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
         self._slots = Slots(max_concurrency)
-        self._nodes = Nodes(self._journal, self._tree, self._slots, self._outputs, self._renderer.readers, chance)
+        self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, self._renderer.readers, chance)
         self._is_replanned = False
+        self._is_resuming = False
 
     # What others may look at
 
@@ -141,19 +144,15 @@ class Flow:
         """Take the run up where its log ends; `interruption` is what became of the attempts that it shows running.
 
         Raises:
-            WorkflowError: the first rendering failed; nothing was decided.
+            WorkflowError: the first rendering failed; nothing was decided. While an output is `away` it is still to
+                come, in `advance`.
         """
         self._journal.now_ms = now_ms
         self._journal.emit(events.RunResumed(fence, is_workflow_changed))
         for node in list(self.state.nodes.values()):
             if node.state is NodeState.IN_PROGRESS:
                 self._journal.emit(events.NodeInterrupted(*node.key, node.attempt, interruption))
-        self._tree.learn()
-        try:
-            self._tree.render()
-            self._replan()
-        except InvalidOutput as error:
-            self._nodes.end_run(Fail(ErrorInfo.of(error)))
+        self._is_resuming = True
         self.advance(now_ms)
 
     def succeeded(self, key: NodeKey, attempt: int, output: str, now_ms: int) -> None:
@@ -171,6 +170,11 @@ class Flow:
         is_going_on = self._nodes.ending is None or isinstance(self._nodes.ending, Suspend)
         if not (is_going_on and self._nodes.is_retried(node)):
             self._nodes.fail(node)
+
+    def unreadable(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
+        """What an attempt was to run with cannot be read: it would be so at each try, so the run fails."""
+        if self._attempt_ended(key, attempt, now_ms) is not None:
+            self._nodes.end_run(Fail(error))
 
     def stopped(self, key: NodeKey, attempt: int, now_ms: int) -> None:
         """An attempt that was told to stop has done so, or was left behind."""
@@ -224,8 +228,26 @@ class Flow:
             self._nodes.end_run(Suspend(reason))
 
     def advance(self, now_ms: int) -> None:
-        """Decide everything that follows from what was taken in."""
+        """Decide everything that follows from what was taken in, as far as an output that is `away` allows."""
         self._journal.now_ms = now_ms
+        self.away = None
+        try:
+            if self._is_resuming:
+                self._render_resumed()
+            self._settle(now_ms)
+        except OutputAway as away:
+            self.away = away.key
+
+    def _render_resumed(self) -> None:
+        self._tree.learn()
+        try:
+            self._tree.render()
+            self._replan()
+        except InvalidOutput as error:
+            self._nodes.end_run(Fail(ErrorInfo.of(error)))
+        self._is_resuming = False
+
+    def _settle(self, now_ms: int) -> None:
         self._nodes.wake_due(now_ms)
         is_settled = False
         while not is_settled:
@@ -307,6 +329,9 @@ class Flow:
                 self._decide_branch(place, place.element)
             elif isinstance(place.element, Node):
                 self._enter_node(place, place.element)
+        except OutputAway:
+            self._tree.plan.return_next(place)
+            raise
         except OutputNotReady as error:
             self._nodes.await_output(place, error)
         except UnknownDependency:
@@ -380,16 +405,11 @@ class Flow:
             element = place.element
             assert isinstance(element, Node)
             node = self.state.nodes[place.id, 0]
-            try:
-                values = start_values(element, self._nodes.output_of)
-            except InvalidOutput as error:
-                self._slots.release(node.key)
-                self._nodes.end_run(Fail(ErrorInfo.of(error)))
-                return
             attempt = node.attempt + 1
             heartbeat = node.last_heartbeat
             self._journal.emit(events.NodeStarted(*node.key, attempt))
-            self._journal.step.starts.append(Start(element, node.key, attempt, values, heartbeat))
+            needed = outputs_needed(element, self.outputs)
+            self._journal.step.starts.append(Start(element, node.key, attempt, needed, heartbeat))
 
     def _settle_status(self) -> None:
         if self._nodes.ending is not None or self._tree.plan.is_ended:

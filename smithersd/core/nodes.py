@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
 
 from smithersd.core import events
 from smithersd.core.awaiting import Awaiting, never_ready
@@ -11,12 +10,13 @@ from smithersd.core.events import Event
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.core.gates import is_edited
 from smithersd.core.journal import Journal
+from smithersd.core.outputs import Outputs
 from smithersd.core.places import Order, Place, Progress
-from smithersd.core.reads import Outputs, Readers
+from smithersd.core.reads import Readers
 from smithersd.core.rendering import RenderedTree
 from smithersd.core.slots import Slots
 from smithersd.core.states import NodeState
-from smithersd.elements import Node, Shell, Task
+from smithersd.elements import Shell, Task
 from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
 
 
@@ -57,11 +57,6 @@ class Nodes:
         """Where a node stands in the tree, None where the tree has dropped it."""
         place = self._tree.place(node.node_id)
         return None if place is None or place.is_dropped or node.key in self.unmounted else place
-
-    def output_of(self, node: Node[Any]) -> Any:
-        """A node's output, None where it ended without one."""
-        key = (node.id, 0)
-        return None if self._outputs.text(key) is None else self._outputs.read(key, node.schema)
 
     def replan(self) -> None:
         """After a new rendering: nothing waits in the old plan any more."""

@@ -46,6 +46,10 @@ class Plan:
         """Make a place due again."""
         self._due.append(place)
 
+    def return_next(self, place: Place) -> None:
+        """Give back a place that was taken and not entered: it is the next one again."""
+        self._due.appendleft(place)
+
     def postpone(self, lazy: Place) -> bool:
         """Make a lazy place due again after all that is due now; return whether that can help.
 

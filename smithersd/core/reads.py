@@ -7,47 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pydantic_core
-
-from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.fold import RunState
+from smithersd.core.outputs import Outputs
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.schema import Schema
-from smithersd.errors import InvalidOutput
 
 SchemaLookup = Callable[[str], Schema | None]
 """Finds the schema of a node's output by the node's id, None where no such node is known (yet)."""
-
-
-class Outputs:
-    """The outputs of a run as JSON text, by node."""
-
-    def __init__(self) -> None:
-        self._texts: dict[NodeKey, str] = {}
-
-    def put(self, key: NodeKey, text: str) -> None:
-        """Keep a node's output."""
-        self._texts[key] = text
-
-    def text(self, key: NodeKey) -> str | None:
-        """Return a node's output as JSON text, None where it has none."""
-        return self._texts.get(key)
-
-    def read(self, key: NodeKey, schema: Schema | None) -> Any:
-        """Read an output by its schema (plain data without one); each reader gets an object of its own.
-
-        Raises:
-            InvalidOutput: the stored output does not fit the schema (any more).
-        """
-        text = self._texts[key]
-        if schema is None:
-            return pydantic_core.from_json(text)
-        try:
-            return schema.load(text)
-        except InvalidOutput as error:
-            raise InvalidOutput(
-                f"The stored output of node {key[0]!r} no longer fits {schema.name}: {error.message}",
-                remedy="Undo that change of the type, or start a new run.",
-            ) from error
 
 
 @dataclass(slots=True)
@@ -71,7 +37,7 @@ class TrackedReads:
         """Answer whether the node has an output, and which."""
         self.noted.outputs.add(node_id)
         key = (node_id, 0)
-        if self._outputs.text(key) is None:
+        if not self._outputs.has(key):
             return False, None
         return True, self._outputs.read(key, schema or self._schema_of(node_id))
 

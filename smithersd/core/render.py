@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from smithersd.author_errors import text_of, with_place
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
-from smithersd.core.reads import Outputs, Readers, SchemaLookup, TrackedReads
+from smithersd.core.outputs import Outputs
+from smithersd.core.reads import Readers, SchemaLookup, TrackedReads
 from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
 from smithersd.elements.texts import shown

@@ -26,6 +26,7 @@ class RenderedTree:
         self._journal = journal
         self._frames = frames
         self._plan: Plan | None = None
+        self._is_due = True
         self._schemas: dict[str, Schema] = {}
 
     @property
@@ -45,8 +46,8 @@ class RenderedTree:
 
     @property
     def is_stale(self) -> bool:
-        """Whether something that a rendering has read has changed since."""
-        return bool(self._renderer.readers.dirty)
+        """Whether nothing was rendered yet, or something that a rendering has read has changed since."""
+        return self._is_due or bool(self._renderer.readers.dirty)
 
     def learn(self) -> None:
         """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed.
@@ -87,9 +88,12 @@ class RenderedTree:
         Raises:
             WorkflowError: the function raised, or its tree cannot be run.
         """
+        self._is_due = True  # until it is done: it may be cut short by an output that is away
         for scope in list(self._renderer.readers.dirty):
             self._renderer.forget(scope)
-        place, tree = self._compile_root(self._renderer.root(self._schema_of))
+        child = self._renderer.root(self._schema_of)
+        self._is_due = False
+        place, tree = self._compile_root(child)
         self._plan = Plan(place)
         self._mount(place)
         self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._gone(place))})

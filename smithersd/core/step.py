@@ -24,13 +24,13 @@ class FrameChange:
 class Start:
     """An attempt to start once the step is durable.
 
-    `values` are what the node runs with: a task's arguments, or a shell's `(command, env)`, outputs in their places.
+    `outputs` are what the node runs with: those of the nodes among its arguments that ended with one.
     """
 
     node: Node[Any]
     key: NodeKey
     attempt: int
-    values: tuple[Any, ...]
+    outputs: tuple[NodeKey, ...]
     last_heartbeat: JsonValue
 
 

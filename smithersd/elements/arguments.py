@@ -1,43 +1,33 @@
-"""Elements among a node's arguments: finding them, and putting their outputs in their places."""
+"""Elements among a node's arguments: finding them, and refusing those whose outputs could not arrive."""
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from smithersd.elements.copies import Copies
 from smithersd.elements.element import Element, Node
 from smithersd.errors import WorkflowError
 
+_Found = tuple[Element[Any], str | None]
+"""An element, and the name of what hides it, None where its output can take its place."""
+
 
 def elements_in(value: object) -> Iterator[Element[Any]]:
-    """Find the elements in a value: itself, or anywhere in lists, tuples and dict values."""
-    if isinstance(value, Element):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from elements_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from elements_in(item)
-
-
-def with_outputs(value: Any, output_of: Callable[[Node[Any]], Any]) -> Any:
-    """Return the value with every node in it replaced by its output; a value without nodes stays itself."""
-    if isinstance(value, Node):
-        return output_of(value)
-    if type(value) in (list, tuple):
-        return type(value)(with_outputs(item, output_of) for item in value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(with_outputs(item, output_of) for item in value))
-    if type(value) is dict:
-        return {key: with_outputs(item, output_of) for key, item in value.items()}
-    return value
+    """Find the elements in a value: itself, or anywhere in the data that is copied for each attempt."""
+    for element, _ in _found(value, {}, None):
+        yield element
 
 
 def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
     """Refuse elements that cannot arrive as outputs; return whether there are any elements at all.
 
     Raises:
-        WorkflowError: a container among the arguments, or an element hidden in a functools.partial.
+        WorkflowError: a container among the arguments, or an element where no output can be put: in a
+            functools.partial, a set, a key, a container that cannot be made anew.
     """
     has_elements = False
     for argument in arguments:
@@ -49,15 +39,67 @@ def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
                     f"{node} takes {element!r} as an argument, but a {element.kind} has no output.",
                     remedy="Pass a task inside it, or name it in depends_on.",
                 )
+    if has_elements:
+        _check_replaced(arguments, node)
     return has_elements
 
 
 def check_not_hidden(value: object, node: str) -> None:
-    """Refuse a functools.partial that holds an element: its output could never arrive."""
-    while isinstance(value, functools.partial):
-        for element in elements_in([*value.args, value.keywords]):
+    """Refuse a value that holds an element where its output could never arrive."""
+    for element, hidden_in in _found(value, {}, None):
+        if hidden_in is not None:
             raise WorkflowError(
-                f"{node} has {element!r} hidden in a functools.partial, where its output cannot arrive.",
-                remedy="Pass the element as an argument of the task itself.",
+                f"{node} has {element!r} hidden in {hidden_in}, where its output cannot arrive.",
+                remedy="Pass the element as an argument of the task itself, or in a list, tuple or dict.",
             )
-        value = value.func
+
+
+def _check_replaced(arguments: tuple[Any, ...], node: str) -> None:
+    """Try whether outputs can take the places of the elements: a container of the author's may not be made anew."""
+    for argument in arguments:
+        try:
+            left = list(elements_in(Copies(lambda _: None).of(argument)))
+        except Exception as error:
+            raise _not_replaced(argument, node) from error
+        if left:
+            raise _not_replaced(argument, node)
+
+
+def _not_replaced(argument: object, node: str) -> WorkflowError:
+    return WorkflowError(
+        f"{node} has elements in a {type(argument).__name__}, which cannot be made anew with their outputs.",
+        remedy="Pass the elements in a list, tuple or dict.",
+    )
+
+
+def _found(value: object, seen: dict[int, object], hidden_in: str | None) -> Iterator[_Found]:
+    if isinstance(value, Element):
+        yield value, hidden_in
+        return
+    if isinstance(value, (str, bytes, int, float, type(None))) or id(value) in seen:
+        return
+    seen[id(value)] = value  # kept, so that its id stays its own
+    for part, hides in _parts(value):
+        yield from _found(part, seen, hidden_in or hides)
+
+
+def _parts(value: object) -> Iterator[tuple[object, str | None]]:
+    """What a value holds, each with the name of what hides it there."""
+    match value:
+        case list() | tuple() | deque():
+            yield from ((item, None) for item in value)
+        case dict():
+            yield from ((item, None) for item in value.values())
+            yield from ((key, "a key of a dict") for key in value)
+        case set() | frozenset():
+            yield from ((item, "a set") for item in value)
+        case functools.partial():
+            yield from ((item, "a functools.partial") for item in (value.func, value.args, value.keywords))
+        case Mapping():
+            yield from ((item, f"a {type(value).__name__}") for item in value.values())
+        case BaseModel():
+            yield from ((item, None) for item in {**value.__dict__, **(value.__pydantic_extra__ or {})}.values())
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from ((getattr(value, field.name, None), None) for field in dataclasses.fields(value))
+        case _:
+            pass

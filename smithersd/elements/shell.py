@@ -25,8 +25,9 @@ class Shell(Node[T_co]):
     than 10 MiB; with `output=` that text is read as JSON of the given type, and more than 10 MiB fail the attempt. A
     program with a slash in its name (`./test.sh`) is a path from `cwd`, any other is looked for on PATH.
 
-    An element among the words or in `env` makes the command run after it, with its output there (a text as it is,
-    anything else as JSON). `cwd` is the folder to run in, `env` is added to the environment.
+    An element among the words or in `env` makes the command run after it, with its output there (a text, a
+    number, a path, a date and the like as they are, lists and objects as JSON). `cwd` is the folder to run in, `env` is
+    added to the environment.
     Other options: see `TaskOptions`.
 
     >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
@@ -82,9 +83,13 @@ class Shell(Node[T_co]):
         self.env: dict[str, Word] = _checked_env(env, name)
         self.has_elements = check_arguments((list(self.command), self.env), name)
 
+    def inputs(self) -> Iterator[Element[Any]]:
+        """The elements among the words and in env."""
+        yield from elements_in([list(self.command), self.env]) if self.has_elements else ()
+
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before: the elements among the words and in env, and depends_on."""
-        yield from elements_in([list(self.command), self.env]) if self.has_elements else ()
+        yield from self.inputs()
         yield from self.depends_on
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, Unpack, overload
 
 from smithersd.elements.arguments import check_arguments, check_not_hidden, elements_in
-from smithersd.elements.element import Node, Reference
+from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.functions import unwrapped
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
@@ -21,9 +21,9 @@ class Task(Node[T_co]):
     """One call of a function: `Task(id, function, *arguments, **options)`.
 
     An async function runs in the event loop, a plain one in a thread. An element among the arguments, also in a list,
-    tuple or dict, makes this task run after it and receive its output. The return annotation is the output's schema:
-    what the next task receives equals what was returned, or the attempt fails with INVALID_OUTPUT.
-    Options: see `TaskOptions`.
+    tuple, dict, dataclass or model, makes this task run after it and receive its output. Each attempt has its own
+    copies of the arguments. The return annotation is the output's schema: what the next task receives equals what was
+    returned, or the attempt fails with INVALID_OUTPUT. Options: see `TaskOptions`.
 
     >>> def double(number: int) -> int:
     ...     return 2 * number
@@ -65,9 +65,13 @@ class Task(Node[T_co]):
         self.has_elements = check_arguments(arguments, name)
         check_signature(function, arguments, name)
 
+    def inputs(self) -> Iterator[Element[Any]]:
+        """The elements among the arguments."""
+        yield from elements_in(self.arguments) if self.has_elements else ()
+
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before: the elements among the arguments, and depends_on."""
-        yield from elements_in(self.arguments) if self.has_elements else ()
+        yield from self.inputs()
         yield from self.depends_on
 
 

@@ -7,6 +7,7 @@ how: a timeout or a stop tells the work to end, and after a grace of 3 s it is l
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
@@ -14,11 +15,14 @@ from smithersd.core import events
 from smithersd.core.events import JsonValue
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.step import Start
+from smithersd.core.values import Texts, bound_call, shell_words
 from smithersd.elements import Node, Shell, Task
 from smithersd.elements.schema import Schema
+from smithersd.engine.fetching import Fetching
 from smithersd.engine.leftovers import mark_of
-from smithersd.errors import ErrorInfo, TaskTimeout
+from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
 from smithersd.executors import (
+    TEXT_LENGTH_MAX,
     AttemptInfo,
     Call,
     Executors,
@@ -29,6 +33,7 @@ from smithersd.executors import (
     ShellCall,
     Stopped,
     Succeeded,
+    Unreadable,
 )
 
 AttemptEvent = events.NodeOutput | events.NodeProgress | events.TaskHeartbeat
@@ -67,9 +72,17 @@ class LiveAttempt:
         self._is_timed_out = False
         self._is_told_to_end = False
 
-    def run(self, executors: Executors, call: Call) -> None:
-        """Begin."""
-        self._running = executors.start(call, self)
+    def run(
+        self, start: Start, held: dict[NodeKey, str], run: RunState, executors: Executors, fetching: Fetching
+    ) -> None:
+        """Begin with the outputs in memory, or once the others are fetched."""
+        if len(held) < len(start.outputs):
+            self._running = fetching.start(start.outputs, held, partial(call_of, start, run), self)
+            return
+        try:
+            self._running = executors.start(call_of(start, run, held), self)
+        except InvalidOutput as error:
+            self.ended(Unreadable(ErrorInfo.of(error)))
 
     def time_out(self) -> None:
         """It has taken too long: end it."""
@@ -124,23 +137,29 @@ class LiveAttempt:
 
     def _judged(self, outcome: Outcome) -> Outcome:
         """A result that came before the end of the grace counts; what failed after it was told to end was stopped."""
-        if isinstance(outcome, Succeeded) or not self._is_told_to_end:
+        if isinstance(outcome, Succeeded | Unreadable) or not self._is_told_to_end:
             return outcome
         if self._is_timed_out:
             return Failed(ErrorInfo.of(TaskTimeout(f"It took longer than its timeout of {self.timeout_s:g} s.")))
         return Stopped()
 
 
-def call_of(start: Start, run: RunState) -> Call:
-    """Return what an executor is to run."""
+def call_of(start: Start, run: RunState, texts: Texts) -> Call:
+    """Return what an executor is to run with these outputs.
+
+    Raises:
+        InvalidOutput: an output that is a word of a command cannot be read.
+    """
     info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
     node = start.node
     if isinstance(node, Shell):
-        command, env = start.values
+        command, env = shell_words(node, texts)
         marked_env = {**env, ATTEMPT_MARK_VARIABLE: mark_of(run, start.key, start.attempt)}
         return Call(info, ShellCall(command, node.cwd, marked_env, node.parses_stdout), _stdout_encoder(node))
     assert isinstance(node, Task), f"{node!r} has no attempts"
-    return Call(info, FunctionCall(node.function, start.values), node.schema.dump)
+    is_large = sum(map(len, texts.values())) > TEXT_LENGTH_MAX
+    work = FunctionCall(node.function, node.arguments, partial(bound_call, texts), is_large)
+    return Call(info, work, node.schema.dump)
 
 
 def deadline_of(start: Start, now_ms: int) -> int | None:

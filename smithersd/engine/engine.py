@@ -20,13 +20,14 @@ from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.frames import Tree
 from smithersd.core.states import RunStatus
 from smithersd.core.step import Start, Step
-from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, call_of, deadline_of
+from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, deadline_of
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
+from smithersd.engine.fetching import Fetching, advance
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import LeaseLost, StoreUnavailable
-from smithersd.executors import Executors, Failed, Stopped, Succeeded
+from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
 
@@ -50,6 +51,7 @@ class Engine:
         self._clock = clock
         self._exits_on_wait = exits_on_wait
         self._executors = Executors(is_capturing=is_capturing)
+        self._fetching = Fetching(self._executors, self._output)
         self._live: dict[NodeKey, LiveAttempt] = {}
         self._deadlines: list[tuple[int, int, LiveAttempt]] = []
         self._news: deque[News] = deque()
@@ -175,6 +177,7 @@ class Engine:
         self._wake.set()
         try:
             self._act(self._first_step)  # only now, so that observers hear of each attempt before it begins
+            self._first_step = Step()
             while not self._flow.is_over:
                 await self._wake.wait()
                 self._wake.clear()
@@ -196,6 +199,7 @@ class Engine:
         """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
         for attempt in self._live.values():
             attempt.forget()
+        self._fetching.close()
         await self._executors.close()
         if not self._flow.is_over and self._is_created:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
@@ -209,12 +213,16 @@ class Engine:
             await self._insist(lambda: self._store.renew_lease(self.run_id, self._fence))
         now_ms = self._clock.now_ms()
         self._take_in(now_ms)
-        self._flow.advance(now_ms)
+        await advance(self._flow, now_ms, self._output)
         if self._exits_on_wait and self.state.status.is_waiting:
             self._flow.suspend(now_ms, "no-wait")
         step = self._flow.take_step()
         await self._commit(step)
         self._act(step)
+        self._flow.outputs.trim()
+
+    async def _output(self, key: NodeKey) -> str | None:
+        return await self._insist(lambda: self._store.output(self.run_id, *key))
 
     def _take_in(self, now_ms: int) -> None:
         flow = self._flow
@@ -239,6 +247,8 @@ class Engine:
                 self._flow.succeeded(news.key, news.attempt, output, now_ms)
             case Failed(error):
                 self._flow.failed(news.key, news.attempt, error, now_ms)
+            case Unreadable(error):
+                self._flow.unreadable(news.key, news.attempt, error, now_ms)
             case Stopped():
                 self._flow.stopped(news.key, news.attempt, now_ms)
 
@@ -259,7 +269,7 @@ class Engine:
         if attempt.deadline_ms is not None:
             heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
             self._started += 1
-        attempt.run(self._executors, call_of(start, self.state))
+        attempt.run(start, self._flow.outputs.held(start.outputs), self.state, self._executors, self._fetching)
 
     def _stop(self, key: NodeKey) -> None:
         attempt = self._live.get(key)

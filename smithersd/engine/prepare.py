@@ -15,13 +15,14 @@ from smithersd.core.events import Recorded, decode
 from smithersd.core.flow import Flow, Reused
 from smithersd.core.fold import RunState
 from smithersd.core.frames import FrameTree
-from smithersd.core.reads import Outputs
+from smithersd.core.outputs import Outputs
 from smithersd.core.start_mode import StartMode
 from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.texts import plain_text
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.engine import Engine
+from smithersd.engine.fetching import fetch_away
 from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.source import WorkflowSource
@@ -169,12 +170,14 @@ class _Start:
                 await asyncio.to_thread(end_owner, lease.former_owner)
             flow = await self._folded_flow(row)
             await end_leftovers(flow.state)
+            now_ms = self._clock.now_ms()
             flow.resume(
-                self._clock.now_ms(),
+                now_ms,
                 fence=lease.fence,
                 is_workflow_changed=self._is_changed(row),
                 interruption=interruption,
             )
+            await fetch_away(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
             return await self._taken_up(self._engine(flow, lease.fence))
         except BaseException:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
@@ -249,10 +252,18 @@ class _Start:
         frames = FrameTree()
         for frame in await self._store.frames(self._run_id):
             frames.apply(frame.scopes)
-        outputs = Outputs()
-        for one in await self._store.outputs(self._run_id):
-            outputs.put((one.node_id, one.iteration), one.output)
+        outputs = await self._outputs(state)
         return self._flow(state, row.input, frames=frames, outputs=outputs, reused=reused)
+
+    async def _outputs(self, state: RunState) -> Outputs:
+        """What the log tells of outputs, with the small ones at hand: these are what renderings read."""
+        outputs = Outputs()
+        for node in state.nodes.values():
+            if node.has_output:
+                outputs.note(node.key)
+        for one in await self._store.small_outputs(self._run_id):
+            outputs.hold((one.node_id, one.iteration), one.output)
+        return outputs
 
     async def _earlier(self, from_run_id: str) -> RunRow:
         row = await self._store.run(from_run_id)

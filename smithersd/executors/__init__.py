@@ -3,9 +3,11 @@
 from smithersd.executors.call import AttemptInfo, Call, FunctionCall, Running, ShellCall, Sink
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.executors import Executors
-from smithersd.executors.outcome import Failed, Outcome, Stopped, Succeeded
+from smithersd.executors.large import TEXT_LENGTH_MAX
+from smithersd.executors.outcome import Failed, Outcome, Stopped, Succeeded, Unreadable
 
 __all__ = [
+    "TEXT_LENGTH_MAX",
     "AttemptInfo",
     "Call",
     "Executors",
@@ -18,5 +20,6 @@ __all__ = [
     "Stopped",
     "Succeeded",
     "TaskContext",
+    "Unreadable",
     "task_context",
 ]

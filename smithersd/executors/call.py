@@ -1,11 +1,13 @@
 """What an executor is given to run, and what it gives back: the seam between the engine and task code."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from smithersd.core.events import JsonValue
+from smithersd.errors import ErrorInfo, InvalidOutput
 from smithersd.executors.outcome import Outcome
 
 STDOUT = "stdout"
@@ -39,10 +41,36 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """An author's function with its arguments; async functions run in the loop, plain ones in a thread."""
+    """An author's function with its arguments; async functions run in the loop, plain ones in a thread.
+
+    `bind` makes of both the call itself, in the place where the code runs: it reads stored outputs and copies
+    arguments, and raises InvalidOutput when an output cannot be read. `is_large` says that it takes too long for the
+    loop.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    bind: Callable[..., Callable[[], Any]] = functools.partial
+    is_large: bool = False
+
+    def bound(self) -> Callable[[], Any]:
+        """Return the call.
+
+        Raises:
+            UnreadableArguments: a stored output cannot be read.
+        """
+        try:
+            return self.bind(self.function, *self.args)
+        except InvalidOutput as error:
+            raise UnreadableArguments(ErrorInfo.of(error)) from error
+
+
+class UnreadableArguments(Exception):
+    """What a function was to be called with cannot be read."""
+
+    def __init__(self, error: ErrorInfo) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,17 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
 
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.call import FunctionCall, UnreadableArguments
+from smithersd.executors.large import large_json
+from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
 from smithersd.executors.weight import is_heavy
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ class CoroutineRun:
     Nothing awaits that task, so author code which ignores its cancellation holds up nothing but itself.
     """
 
-    __slots__ = ("_args", "_attempt", "_encode", "_function", "_has_returned", "_task", "has_begun")
+    __slots__ = ("_attempt", "_encode", "_has_returned", "_task", "_work", "has_begun")
 
     def __init__(self, attempt: Attempt, encode: Callable[[Any], str]) -> None:
         self._attempt = attempt
@@ -36,15 +40,9 @@ class CoroutineRun:
         self._has_returned = False
         self.has_begun = False
 
-    def begin(
-        self,
-        context: Context,
-        function: Callable[..., Awaitable[Any]],
-        args: tuple[Any, ...],
-    ) -> None:
-        """Start the task; the function is called in its first step."""
-        self._function = function
-        self._args = args
+    def begin(self, context: Context, work: FunctionCall) -> None:
+        """Start the task; the function is called in its first step, or once its arguments are read."""
+        self._work = work
         # Not loop.create_task: an eager task factory would let the outcome arrive before this has returned.
         self._task = asyncio.Task(self._run(), name=self._attempt.info.node_id, context=context)
         self._attempt.host.registry.add(self)
@@ -82,6 +80,9 @@ class CoroutineRun:
             if not self._is_stepping():
                 raise  # the loop is gone and this coroutine is thrown away: there is nobody left to tell
             self._fail(error)
+        except UnreadableArguments as unreadable:
+            self._attempt.host.registry.discard(self)
+            self._attempt.end(Unreadable(unreadable.error))
         except BaseException as error:  # noqa: BLE001 - nothing that an author raises may reach the loop
             # Not swallowed: a CancelledError ends here as the attempt's outcome, and nobody awaits this task.
             self._fail(error)
@@ -90,11 +91,26 @@ class CoroutineRun:
             self._attempt.end(Succeeded(output))
 
     async def _output(self) -> str:
-        result = await self._function(*self._args)
+        call = await self._bound()
+        result = await call()
         self._has_returned = True
         if is_heavy(result):
-            return await self._attempt.host.pool.call(self._encode, result)
+            return await self._in_thread(lambda: self._encode(result))
         return self._encode(result)
+
+    async def _bound(self) -> Callable[[], Any]:
+        work = self._work
+        del self._work  # with the texts that are read, which may be large
+        if work.is_large or is_heavy(work.args):
+            return await self._in_thread(work.bound)
+        return work.bound()
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        def work() -> T:
+            with large_json():
+                return function()
+
+        return await self._attempt.host.pool.call(work)
 
     def _is_stepping(self) -> bool:
         try:

@@ -66,7 +66,7 @@ class Executors:
         context.run(current_attempt.set, attempt)
         if is_async(work.function):
             coroutine_run = CoroutineRun(attempt, call.encode_output)
-            coroutine_run.begin(context, work.function, work.args)
+            coroutine_run.begin(context, work)
             return coroutine_run
         thread_run = ThreadRun(attempt, work, call.encode_output)
         thread_run.begin(context)

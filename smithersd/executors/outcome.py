@@ -24,5 +24,12 @@ class Stopped:
     """The work was told to end, and ended without a result."""
 
 
-Outcome = Succeeded | Failed | Stopped
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The work did not begin: what it was to run with cannot be read (any more)."""
+
+    error: ErrorInfo
+
+
+Outcome = Succeeded | Failed | Stopped | Unreadable
 """How an attempt ended; `match` over it ends in assert_never."""

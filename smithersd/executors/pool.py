@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar, cast
 
 from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.executors.courier import Courier
 from smithersd.executors.shortage import is_shortage
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Job = Callable[[], None]
 """Work for a thread; it raises nothing."""
@@ -63,20 +65,20 @@ class ThreadPool:
         self._started += 1
         return True
 
-    async def call(self, function: Callable[[Any], str], argument: Any) -> str:
+    async def call(self, function: Callable[[], T]) -> T:
         """Call the function in a thread, in the caller's context, and wait for its result."""
-        future: asyncio.Future[tuple[str, BaseException | None]] = self._courier.loop.create_future()
+        future: asyncio.Future[tuple[T | None, BaseException | None]] = self._courier.loop.create_future()
         context = copy_context()
 
-        def settle(result: str, error: BaseException | None) -> None:
+        def settle(result: T | None, error: BaseException | None) -> None:
             if not future.done():
                 future.set_result((result, error))
 
         def job() -> None:
             try:
-                result = context.run(function, argument)
+                result = context.run(function)
             except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-                self._courier.carry(settle, "", error)
+                self._courier.carry(settle, None, error)
             else:
                 self._courier.carry(settle, result, None)
 
@@ -85,7 +87,7 @@ class ThreadPool:
         try:
             if error is not None:
                 raise error
-            return result
+            return cast("T", result)
         finally:
             del error  # else its traceback and this frame would keep each other
 

@@ -12,6 +12,7 @@ from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
 from smithersd.executors.child import Child
+from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded
 from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell_output import ShellOutput
@@ -219,7 +220,8 @@ class ShellRun:
 
     def _encode_in_thread(self) -> None:
         try:
-            output = self._encode(self._output.stdout())
+            with large_json():
+                output = self._encode(self._output.stdout())
         except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
             self._host.courier.carry(self._attempt.fail, error)
         else:

@@ -3,14 +3,17 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import FunctionCall
+from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.coroutine import CoroutineRun
-from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.large import large_json
+from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
+from smithersd.executors.weight import is_heavy
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ class _ToAwait:
             self.awaitable.close()
 
 
-_Produced = Succeeded | Stopped | _ToAwait
+_Produced = Succeeded | Stopped | Unreadable | _ToAwait
 
 
 class ThreadRun:
@@ -81,10 +84,17 @@ class ThreadRun:
     def _produce(self) -> _Produced:
         if self._attempt.is_told_to_end:
             return Stopped()
-        result = self._work.function(*self._work.args)
+        try:
+            with large_json() if self._work.is_large else nullcontext():
+                call = self._work.bound()
+        except UnreadableArguments as unreadable:
+            return Unreadable(unreadable.error)
+        del self._work  # with the texts that were read, which may be large
+        result = call()
         if inspect.isawaitable(result):
             return _ToAwait(result)
-        return Succeeded(self._encode(result))
+        with large_json() if is_heavy(result) else nullcontext():
+            return Succeeded(self._encode(result))
 
     def _arrive(self, produced: _Produced | BaseException, context: Context) -> None:
         self._host.registry.discard(self)
@@ -103,7 +113,7 @@ class ThreadRun:
             return
         run = CoroutineRun(self._attempt, self._encode)
         self._awaiting = (run, to_await)
-        run.begin(context, _awaited, (to_await.awaitable,))
+        run.begin(context, FunctionCall(_awaited, (to_await.awaitable,)))
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from smithersd.elements import Element
+
 PARTS_MAX = 1_000
 """Values inside a result that are still written in the loop: well under a millisecond."""
 
@@ -44,6 +46,8 @@ def _inside(part: Any) -> Iterable[Any]:
     match part:
         case Mapping():
             return (*part.keys(), *part.values()) if len(part) < PARTS_MAX else range(PARTS_MAX)
+        case Element():
+            return ()  # its output is not here yet
         case Iterator():
             return range(PARTS_MAX)
         case list() | tuple() | set() | frozenset():

@@ -1,6 +1,11 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.config import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX
+from smithersd.config import (
+    EVENT_PAGE_BYTES_MAX,
+    EVENTS_PER_PAGE_MAX,
+    OUTPUT_SMALL_LENGTH,
+    OUTPUTS_HELD_BYTES_MAX,
+)
 from smithersd.core.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
@@ -50,6 +55,12 @@ def output_rows(run_id: str) -> Transaction[list[OutputRow]]:
     """Read all outputs of a run."""
     rows = yield Statement("select_outputs", (run_id,))
     return [OutputRow(*row) for row in rows]
+
+
+def small_output_rows(run_id: str) -> Transaction[list[OutputRow]]:
+    """Read the small outputs of a run, in no order, as far as they fit into what a driver keeps in memory."""
+    rows = yield Page("select_small_outputs", (run_id, OUTPUT_SMALL_LENGTH), OUTPUTS_HELD_BYTES_MAX)
+    return [OutputRow(node_id, iteration, output, at_ms) for node_id, iteration, at_ms, output in rows]
 
 
 def output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | None]:

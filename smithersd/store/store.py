@@ -178,6 +178,10 @@ class Store:
         """Read all outputs, in the order in which they came."""
         return await self._database.read(reading.output_rows(run_id))
 
+    async def small_outputs(self, run_id: str) -> list[OutputRow]:
+        """Read outputs of at most 64 Ki characters each, as many as fit into 32 MiB."""
+        return await self._database.read(reading.small_output_rows(run_id))
+
     async def output(self, run_id: str, node_id: str, iteration: int) -> str | None:
         """Read one output as JSON text, None where there is none."""
         return await self._database.read(reading.output_text(run_id, node_id, iteration))

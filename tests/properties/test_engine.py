@@ -171,6 +171,15 @@ def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataO
     asyncio.run(prove_disturbed_equals_calm(spec, data))
 
 
+@given(trees(), st.data())
+@fast
+def test_a_run_ends_the_same_when_no_output_stays_in_memory(spec: Spec, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as limits:
+        limits.setattr("smithersd.core.outputs.OUTPUTS_HELD_BYTES_MAX", 0)
+        limits.setattr("smithersd.store.reading.OUTPUT_SMALL_LENGTH", -1)
+        asyncio.run(prove_disturbed_equals_calm(spec, data))
+
+
 @given(trees(may_vanish=True), st.data())
 @fast
 def test_every_invariant_holds_whatever_happens(spec: Spec, data: st.DataObject) -> None:

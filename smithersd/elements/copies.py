@@ -1,0 +1,114 @@
+"""Copies of arguments: each attempt has its own, so that a retry and a resumption see what the first attempt saw.
+
+Data is copied, as deep as it goes: lists, tuples, dicts, sets, deques, byte arrays and their subclasses, dataclasses,
+pydantic models, partials, and objects that say themselves how they are copied (`__deepcopy__`, as arrays do). Anything
+else, a lock or a client, is not data and stays the same object.
+"""
+
+import copy
+import dataclasses
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from smithersd.elements.element import Element, Node
+
+_WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, type})
+
+
+class Copies:
+    """One attempt's copies: a value that stands in two places is copied once; nodes give way to their outputs."""
+
+    def __init__(self, output_of: Callable[[Node[Any]], Any]) -> None:
+        self._output_of = output_of
+        self._made: dict[int, tuple[Any, Any]] = {}
+
+    def of(self, value: Any) -> Any:
+        """Return a copy of the value, with outputs in the places of nodes."""
+        if type(value) in _WITHOUT_PARTS:
+            return value
+        made = self._made.get(id(value))
+        return self._remember(value, self._copied(value)) if made is None else made[1]
+
+    def _remember(self, value: Any, made: Any) -> Any:
+        self._made[id(value)] = (value, made)  # the value is kept as well, so that its id stays its own
+        return made
+
+    def _copied(self, value: Any) -> Any:
+        if isinstance(value, Node):
+            return self._output_of(value)
+        if isinstance(value, Element):
+            return value
+        copied = self._by_kind(value)
+        return value if copied is None else copied
+
+    def _by_kind(self, value: Any) -> Any:
+        """A copy of data, None for what is no data or cannot be copied."""
+        match value:
+            case tuple():
+                return self._tuple(value)
+            case functools.partial():
+                return functools.partial(self.of(value.func), *self.of(value.args), **self.of(value.keywords))
+            case list() | dict() | deque() | set() | frozenset() | bytearray() | BaseModel():
+                return self._container(value)
+            case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                return self._container(value)
+            case _ if hasattr(type(value), "__deepcopy__"):
+                return _copy(value, copy.deepcopy)
+            case _:
+                return None
+
+    def _container(self, value: Any) -> Any:
+        made = _copy(value, copy.copy)
+        if made is None:
+            return None
+        self._remember(value, made)  # before its parts, which may hold it
+        match made:
+            case list():
+                list.__setitem__(made, slice(None), self._all(value))
+            case dict():
+                self._replace_in(made)
+            case deque():
+                for index, item in enumerate(value):
+                    made[index] = self.of(item)
+            case BaseModel():
+                for parts in (made.__dict__, made.__pydantic_extra__, made.__pydantic_private__):
+                    self._replace_in(parts or {})
+            case _ if dataclasses.is_dataclass(made):
+                self._replace_fields(made)
+            case _:
+                pass  # sets and bytes hold nothing that can change
+        return made
+
+    def _tuple(self, value: tuple[Any, ...]) -> Any:
+        items = self._all(value)
+        if all(one is other for one, other in zip(items, value, strict=True)):
+            return value
+        made = _copy(items, functools.partial(tuple.__new__, type(value)))
+        for name, item in getattr(value, "__dict__", {}).items():
+            setattr(made, name, self.of(item))
+        return made
+
+    def _replace_in(self, parts: dict[Any, Any]) -> None:
+        for key, item in list(dict.items(parts)):
+            dict.__setitem__(parts, key, self.of(item))
+
+    def _replace_fields(self, made: Any) -> None:
+        for field in dataclasses.fields(made):
+            if hasattr(made, field.name):
+                object.__setattr__(made, field.name, self.of(getattr(made, field.name)))
+
+    def _all(self, items: Iterable[Any]) -> list[Any]:
+        return [self.of(item) for item in items]
+
+
+def _copy(value: Any, how: Callable[[Any], Any]) -> Any:
+    """A copy, None for what has none: a class of the author's may refuse, or be the only one of its kind."""
+    try:
+        made = how(value)
+    except Exception:  # noqa: BLE001 - whatever an author's class raises
+        return None
+    return None if made is value else made
