@@ -56,7 +56,8 @@ class ErrorInfo:
         """Describe any exception: ours by its code, an author's as TASK_FAILED."""
         code = error.code if isinstance(error, SmithersError) else TASK_FAILED
         message = str(error) or type(error).__name__
-        return cls(code, type(error).__name__, message[:MESSAGE_LENGTH_MAX])
+        # Half a surrogate pair may come from anywhere, and no store can hold it.
+        return cls(code, type(error).__name__, message[:MESSAGE_LENGTH_MAX].encode(errors="replace").decode())
 
 
 class SmithersError(Exception):

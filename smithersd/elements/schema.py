@@ -49,7 +49,7 @@ class Schema:
             return self._dumped(value)
         except (InvalidOutput, MemoryError):
             raise
-        except Exception as error:  # of pydantic, or of an author's serializer
+        except (Exception, SystemExit) as error:  # of pydantic, or of an author's serializer
             name = type(value).__name__
             raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {_raised(error)}") from error
 
@@ -63,7 +63,7 @@ class Schema:
             return self._adapter.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
             raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidOutput(f"A validator of {self.name} refused the output: {_raised(error)}") from error
 
     def normalised(self, text: str) -> str:
