@@ -1,38 +1,73 @@
-"""README's Python runs: its workflows to their end, its tests as tests, its shell lines only name what there is."""
+"""README's Python files run as printed, each by itself beside `bugfix.py`; its shell lines name what there is."""
 
-import asyncio
-import inspect
-from types import CodeType
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import httpx
 import pytest
 
-from smithersd import Workflow
-from smithersd.testing import run_to_end
 from tests.docs.documents import ROOT, blocks
+from tests.ports import free_port
 
-PYTHON = [compile(code, f"README block {number}", "exec") for number, code in enumerate(blocks("python"), 1)]
-
-
-def names_of(block: CodeType) -> dict[str, object]:
-    """Execute a block after those before it, as a reader would read them."""
-    names: dict[str, object] = {"__name__": "readme"}
-    for code in PYTHON[: PYTHON.index(block) + 1]:
-        exec(code, names)
-    return names
+BUGFIX, REVIEW, TEST, EMBEDDING = blocks("python")
+DEADLINE_S = 60.0
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.co_filename)
-async def test_every_python_block_runs(block: CodeType) -> None:
-    names = names_of(block)
-    defined = set(block.co_names)
-    for name, value in names.items():
-        if name not in defined:
-            continue
-        if isinstance(value, Workflow):
-            result = await run_to_end(value)
-            assert result.status == "finished", result.error
-        elif name.startswith("test_") and inspect.iscoroutinefunction(value):
-            await asyncio.wait_for(value(), timeout=30)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".smithers").mkdir(mode=0o700)
+    (tmp_path / "bugfix.py").write_text(BUGFIX)
+    return tmp_path
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, said
+    return said
+
+
+def test_the_review_runs(folder: Path) -> None:
+    (folder / "review.py").write_text(REVIEW)
+    said = finish(begin(folder, "-m", "smithersd", "up", "review.py"))
+    assert "lint reader.py finished" in said
+    assert "lint writer.py finished" in said
+
+
+def test_the_test_passes(folder: Path) -> None:
+    (folder / "test_bugfix.py").write_text(TEST)
+    options = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", "asyncio_mode=auto")
+    assert "1 passed" in finish(begin(folder, "-m", "pytest", *options, "test_bugfix.py"))
+
+
+def test_the_program_that_mounts_a_run_serves_it_to_its_end(folder: Path) -> None:
+    port = free_port()
+    (folder / "mounted.py").write_text(EMBEDDING.replace("3000", str(port)))
+    process = begin(folder, "mounted.py")
+    approve = f"http://127.0.0.1:{port}/bugfix/approve/deploy"
+    until_s = time.monotonic() + DEADLINE_S
+    while not is_done(approve):
+        assert time.monotonic() < until_s, "the gate did not open"
+        time.sleep(0.1)
+    assert "finished" in finish(process)
+
+
+def is_done(url: str) -> bool:
+    """Whether the gate was there to be approved."""
+    try:
+        return httpx.post(url, headers={"Authorization": "Bearer sk-secret"}).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def test_every_script_in_the_documents_exists() -> None:

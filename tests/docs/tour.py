@@ -33,21 +33,28 @@ def masked(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def play(folder: Path) -> dict[str, str]:
-    """Follow the tour in a folder of its own; return what its commands and requests answer, by name."""
+def prepare(folder: Path) -> None:
+    """Make the folder of somebody who begins the tour."""
     (folder / ".smithers").mkdir(mode=0o700)  # else one that somebody left further up would be found
     (folder / "bugfix.py").write_text(blocks("python")[0])
-    return {**_crash_and_resume(folder), **_fail_and_mend(folder), **_serve_to_others(folder)}
 
 
-def _crash_and_resume(folder: Path) -> dict[str, str]:
+def crash_and_resume(folder: Path, *, is_late: bool) -> dict[str, str]:
+    """Kill the run in its work, or only when it waits, and go on; return what commands and requests answer, by name."""
     port = free_port()
     seen: dict[str, str] = {}
-    with _up(folder, "--serve", "--port", str(port), "--run-id", "bug-1") as lines:
-        seen["RUN"] = lines.until("fix 1/3")
-        lines.process.kill()
-    with _up(folder, "--serve", "--port", str(port), "--run-id", "bug-1", "--resume") as lines:
-        seen["RESUME"] = lines.until("smithers approve")
+    begin, resume = _typed("smithers up bugfix.py --serve --run-id bug-1")
+    with _up(folder, f"{begin} --port {port}") as lines:
+        seen["RUN"] = lines.until("fix 1/30")
+        if is_late:
+            lines.until("smithers approve")
+        _run(folder, _typed("kill -9")[0])
+        lines.process.wait(timeout=30)
+    with _up(folder, f"{resume} --port {port}") as lines:
+        if not is_late:
+            seen["RESUME"] = lines.until("fix 1/30")
+            lines.until("fix 29/30")
+        seen["ASKED"] = lines.until("smithers approve")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             seen["STATUS"] = client.get("/").text
             seen["EVENTS"] = _events(client, "types=NodeFinished,ApprovalRequested", count=3)
@@ -58,23 +65,25 @@ def _crash_and_resume(folder: Path) -> dict[str, str]:
     return seen
 
 
-def _fail_and_mend(folder: Path) -> dict[str, str]:
+def fail_and_mend(folder: Path) -> dict[str, str]:
+    """Let the last step fail, mend it, and take over what was done."""
     file = folder / "bugfix.py"
     sound = file.read_text()
     file.write_text(sound.replace('print("shipped:", patch)', 'print("shipped:", pach)'))
-    with _up(folder, "--run-id", "bug-2") as lines:
+    with _up(folder, _typed("smithers up bugfix.py --run-id bug-2")[0]) as lines:
         asked = lines.until("smithers approve")
-        approve = [sys.executable, "-m", "smithersd", "approve", "bug-2", "--by", "alice"]
-        subprocess.run(approve, cwd=folder, check=True, capture_output=True)
+        _run(folder, "smithers approve bug-2 --by alice")
         failed = asked + lines.rest()
     file.write_text(sound)
-    with _up(folder, "--from", "bug-2") as lines:
+    with _up(folder, _typed("smithers up bugfix.py --from bug-2")[0]) as lines:
         return {"FAILED": failed, "FROM": lines.rest()}
 
 
-def _serve_to_others(folder: Path) -> dict[str, str]:
+def serve_to_others(folder: Path) -> dict[str, str]:
+    """Serve with a token."""
     port = free_port()
-    with _up(folder, "--serve", "--port", str(port), "--auth-token", "sk-secret") as lines:
+    [serve] = _typed("smithers up bugfix.py --serve --port 8080")
+    with _up(folder, serve.replace("8080", str(port))) as lines:
         lines.until("smithers approve")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=_TOKEN) as client:
             return {
@@ -83,6 +92,21 @@ def _serve_to_others(folder: Path) -> dict[str, str]:
                 "T_APPROVE": client.post("/approve/deploy", json={"note": "Ship it", "decidedBy": "alice"}).text,
                 "T_HEALTH": httpx.get(f"http://127.0.0.1:{port}/health").text,
             }
+
+
+def _typed(beginning: str) -> list[str]:
+    """The commands that README has its reader type."""
+    lines = "\n".join(blocks("console")).splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {beginning}")]
+
+
+def _run(folder: Path, command: str) -> None:
+    subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PATH": path}
 
 
 class Lines:
@@ -114,11 +138,14 @@ class Lines:
 
 
 @contextmanager
-def _up(folder: Path, *flags: str) -> Iterator[Lines]:
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "smithersd", "up", "bugfix.py", *flags]
+def _up(folder: Path, command: str) -> Iterator[Lines]:
     process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["bash", "-c", f"exec {command}"],
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         yield Lines(process)
