@@ -50,6 +50,14 @@ LEASE_S = 15.0
 LEASE_S_MIN = 0.1
 LEASE_RENEWALS = 3
 """Renewals that fit into a lease: every 5 s of 15."""
+LOOP_LOOK_S = 0.25
+"""How often the watchdog asks an event loop for a sign of life."""
+LOOP_HELD_S = 1.0
+"""How long author code may hold the event loop before it is named."""
+HELD_LOOP_LINE_S = 10.0
+"""The least time from one such line to the next."""
+HELD_LOOP_SAME_LINE_S = 60.0
+"""The least time until the same function is named again."""
 STANDBY_POLL_S = 0.5
 """How often a process that stands by looks whether the run needs it."""
 STORE_RETRY_FIRST_S = 0.1

@@ -19,6 +19,7 @@
     |   +-- StoreTooNew            STORE_TOO_NEW: written by a later version
     |   +-- StoreInvalid           STORE_INVALID: a URL or file that cannot be a store
     +-- LeaseLost                  LEASE_LOST: another driver took the run (exit code 5)
+    +-- EngineFailed           ENGINE_FAILED: the engine itself has failed (exit code 70)
     +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked out; worth another try
     +-- TaskError                  what ends an attempt or a node
         +-- InvalidOutput          INVALID_OUTPUT
@@ -34,7 +35,7 @@ an id that the log has too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 TASK_FAILED = "TASK_FAILED"
 """The code of an exception that an author's own function raised."""
@@ -180,6 +181,21 @@ class LeaseLost(SmithersError):
     """Another driver holds the run now: what this one wrote was refused."""
 
     code = "LEASE_LOST"
+
+
+class EngineFailed(SmithersError):
+    """The engine itself has failed, or code of the workflow has ended it: its run goes on with the next driver."""
+
+    code = "ENGINE_FAILED"
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Describe what ended the engine."""
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return cls(
+            f"The engine has failed: {what}.",
+            remedy="Nothing that is done is lost: a run that had begun goes on with --resume.",
+        )
 
 
 class StartFailed(SmithersError):

@@ -119,7 +119,8 @@ def _check_nodes(log: Sequence[Recorded]) -> None:  # noqa: C901 - one arm an ev
             case events.NodeSkipped():
                 ended.add(key)
             case events.NodeRetrying():
-                ended.remove(key)
+                assert event.attempt == attempts[key] + 1, f"{key} is to be tried again out of turn"
+                ended.discard(key)  # one that backs off already may be given another time
             case events.NodeOutput() | events.NodeProgress() | events.TaskHeartbeat():
                 assert running.get(key) == event.attempt, f"{key} says something while it does not run"
             case _:

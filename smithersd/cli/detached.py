@@ -16,6 +16,7 @@ from pathlib import Path
 from smithersd.cli.log_report import Line, LogReport
 from smithersd.cli.reports import reporting
 from smithersd.daemon.become import become_daemon
+from smithersd.daemon.early_exit import EarlyExit
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.log_file import LogFile, forgive_stdio
@@ -42,13 +43,18 @@ def main() -> None:
             traceback.print_exc()
         answer.send(Refused(error.code, error.message, error.remedy))
         code, has_left_tasks = exit_code_of_error(error), False
+    except Exception:  # noqa: BLE001 - a fault of ours: what it was stands in the log
+        traceback.print_exc()
+        code, has_left_tasks = ExitCode.ENGINE_FAILED, False
     leave(code, has_left_tasks=has_left_tasks)
 
 
 def _run(options: ServiceOptions, answer: StartAnswer, output: int) -> tuple[ExitCode, bool]:
     log = _DaemonLog(options, answer, output)
+    early_exit = EarlyExit()
     source = load_workflow(options.workflow)
     with reporting([log]) as report:
+        early_exit.report = report
         try:
             return run_in_loop(run_service(options, source, report, log))
         except SmithersError as error:

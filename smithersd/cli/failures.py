@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import indent
+from typing import NoReturn
 
 import click
 
@@ -42,7 +43,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
         sys.exit(ExitCode.FINISHED)
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            _exit_with_traceback()
         _say("The output cannot be written: no space is left on the device.", None)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
@@ -51,6 +52,14 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
             traceback.print_exc()
         _say(error.message, error.remedy)
         sys.exit(exit_code_of_error(error))
+    except Exception:  # noqa: BLE001 - a fault of ours
+        _exit_with_traceback()
+
+
+def _exit_with_traceback() -> NoReturn:
+    """Show all that there is of a fault of ours, and exit with its code."""
+    traceback.print_exc()
+    sys.exit(ExitCode.ENGINE_FAILED)
 
 
 def _say(message: str, remedy: str | None) -> None:

@@ -132,7 +132,9 @@ class LogReport:
             self._printer.close()
 
     def release(self) -> None:
-        """There is no terminal."""
+        """Write what is left."""
+        if self._printer is not None:
+            self._printer.close()
 
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""

@@ -96,7 +96,8 @@ class PlainReport:
         self._printer.close()
 
     def release(self) -> None:
-        """There is nothing to put back."""
+        """Print what is left."""
+        self._printer.close()
 
     def _say_unasked(self, node_id: str | None) -> None:
         """Say first that a node has asked: something became of it before its question was read."""

@@ -72,9 +72,13 @@ class Region:
             self._print_above()
 
     def print_errors(self, lines: Sequence[Text]) -> None:
-        """Show lines above the region, or write them to stderr where that is no terminal; in any thread."""
+        """Show lines above the region at once, or write them to stderr where that is no terminal; in any thread.
+
+        The loop that draws may be the very thing that is wrong.
+        """
         if self._is_stderr_here:
             self.print(lines)
+            self._print_above()
         else:
             self._printer.write("".join(f"{line.plain}\n" for line in lines), self._stderr)
 
@@ -123,7 +127,8 @@ class Region:
         self._printer.close()
 
     def release(self) -> None:
-        """Show the cursor again, whatever else is under way; in any thread."""
+        """Write what is left and show the cursor again, whatever else is under way; in any thread."""
+        self._printer.close()
         with suppress(OSError):
             os.write(self._terminal.fileno(), _SHOW_CURSOR)
 

@@ -362,7 +362,7 @@ class Flow:
 
     def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
         if node.retry_at_ms is not None:
-            self._nodes.back_off(place, node.retry_at_ms)
+            self._nodes.go_on_backing_off(place, node, node.retry_at_ms)
         elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
             self._nodes.give_up(node)
         elif node.attempts or (node.gate is not None and node.gate.is_granted):

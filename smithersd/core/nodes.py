@@ -150,6 +150,20 @@ class Nodes:
         self.back_off(place, due_ms)
         return True
 
+    def go_on_backing_off(self, place: Place, node: NodeRecord, due_ms: int) -> None:
+        """Wait for the time that an earlier driver or rendering has set, but no longer than the policy's delay.
+
+        The machine's clock may have been put back since.
+        """
+        element = place.element
+        assert isinstance(element, (Task, Shell))
+        longest_s = element.attempts.retry.delay_before_s(node.failures, 0)
+        latest_ms = self._journal.now_ms + round(longest_s * 1000)
+        if due_ms > latest_ms:
+            due_ms = latest_ms
+            self._journal.emit(events.NodeRetrying(*node.key, node.attempt + 1, due_ms))
+        self.back_off(place, due_ms)
+
     def back_off(self, place: Place, due_ms: int) -> None:
         """A place waits for the time of its retry."""
         heappush(self._backing_off, (due_ms, place.order, place))

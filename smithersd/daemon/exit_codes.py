@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import assert_never
 
 from smithersd.core.states import RunStatus
-from smithersd.errors import LeaseLost, SmithersError, UserError
+from smithersd.errors import EngineFailed, LeaseLost, SmithersError, UserError
 
 
 class ExitCode(IntEnum):
@@ -16,6 +16,8 @@ class ExitCode(IntEnum):
     WAITING = 3
     USAGE = 4
     LEASE_LOST = 5
+    ENGINE_FAILED = 70
+    """An error of ours, or code of the workflow that ended the process: a service manager should start it again."""
     INTERRUPTED = 130
     """SIGINT while the run was live."""
     TERMINATED = 143
@@ -50,5 +52,7 @@ def exit_code_of_error(error: SmithersError) -> ExitCode:
             return ExitCode.USAGE
         case LeaseLost():
             return ExitCode.LEASE_LOST
+        case EngineFailed():
+            return ExitCode.ENGINE_FAILED
         case _:
             return ExitCode.FAILED

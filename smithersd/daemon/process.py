@@ -11,11 +11,15 @@ from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
-from smithersd.errors import SmithersError, UserError
+from smithersd.errors import EngineFailed, SmithersError, UserError
 
 EXIT_GRACE_S = 1.0
 """How long the interpreter may take to shut down: author code may have left threads that it would wait for."""
 _IDLE_THREADS_END_S = 0.1
+_FAILED_END_S = 5.0
+"""How long the service may take to end after author code has broken out of the loop."""
+_exit_at_once = os._exit
+"""Kept from before author code could replace it."""
 
 
 _kept = ExitStack()
@@ -30,15 +34,22 @@ def keep_until_exit(held: ExitStack) -> None:
     _kept.enter_context(held)
 
 
+def end_now(code: int) -> NoReturn:
+    """End the process at once: with this code, or with the one that it was about to end with."""
+    _flush()
+    _end(_exit_codes[0] if _exit_codes else code)
+
+
 def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
     """Run a service in a new event loop; return its exit code and whether tasks are left behind in the loop.
 
     An error that ends a run that was begun ends the process soon, whatever author code is still running.
+    Author code that cancels the service, stops the loop or breaks out of it has made the engine fail.
     Not by `asyncio.run`, which would wait at its end for every task and thread that author code has left.
     """
     loop = _new_loop()
     try:
-        code = loop.run_until_complete(service)
+        code = _completed(loop, service)
     except UserError:  # no run was begun, so nothing is left behind
         loop.close()
         raise
@@ -47,6 +58,33 @@ def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, boo
         raise
     _ignore_further_stops()
     return code, bool(asyncio.all_tasks(loop))
+
+
+def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, ExitCode]) -> ExitCode:
+    """Run the service to its end.
+
+    Raises:
+        EngineFailed: it ended otherwise than by returning or by an error of ours.
+    """
+    task = loop.create_task(service)
+    try:
+        return loop.run_until_complete(task)
+    except SmithersError:
+        raise
+    except BaseException as error:
+        if _is_interrupt(error):
+            raise
+        if not task.done():
+            _leave_soon(ExitCode.ENGINE_FAILED, within_s=_FAILED_END_S)
+            task.cancel()
+            with suppress(BaseException):  # what matters is the error that led here
+                loop.run_until_complete(task)
+        raise EngineFailed.of(error) from error
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it is Ctrl+C from before the service has taken the signals over."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
@@ -65,9 +103,9 @@ def _ignore_further_stops() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave_soon(code: int) -> threading.Thread:
+def _leave_soon(code: int, *, within_s: float = EXIT_GRACE_S) -> threading.Thread:
     """See to it that the process ends with this code even if something keeps the interpreter from shutting down."""
-    watchdog = threading.Thread(target=_leave_late, args=(code,), name="smithersd-exit", daemon=True)
+    watchdog = threading.Thread(target=_leave_late, args=(code, within_s), name="smithersd-exit", daemon=True)
     watchdog.start()
     return watchdog
 
@@ -97,15 +135,15 @@ def _has_left_threads(*, besides: threading.Thread) -> bool:
     return any(thread.is_alive() for thread in daemons)
 
 
-def _leave_late(code: int) -> None:
-    threading.Event().wait(EXIT_GRACE_S)
+def _leave_late(code: int, within_s: float) -> None:
+    threading.Event().wait(within_s)
     _end(code)
 
 
 def _end(code: int) -> NoReturn:
     _ending.acquire()  # for good: whoever else comes here is not needed
     _let_go()
-    os._exit(code)
+    _exit_at_once(code)
 
 
 def _let_go() -> None:

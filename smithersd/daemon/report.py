@@ -66,7 +66,10 @@ class Report(Protocol):
         """Write what is left; nothing more will be reported."""
 
     def release(self) -> None:
-        """Leave the terminal as it was; also in the midst of another call, from any thread."""
+        """The process ends at once: write what is left and leave the terminal as it was.
+
+        It comes from any thread, also in the midst of another call.
+        """
 
 
 class Log(Protocol):

@@ -256,7 +256,7 @@ class _Service:
 
     async def _drive(self, engine: Engine) -> None:
         try:
-            await engine.drive()
+            await engine.drive(is_cancel_crash=True)
         except StoreUnavailable as error:
             if self._stopped_by is None:
                 raise

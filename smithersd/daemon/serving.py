@@ -12,7 +12,8 @@ from aiohttp.typedefs import Handler, Middleware
 from smithersd.daemon.options import ServeOptions
 from smithersd.serve import create_serve_app, serving
 from smithersd.serve.auth import is_loopback, token_of
-from smithersd.serve.middlewares import OPEN_ROUTES
+from smithersd.serve.errors import NotReady
+from smithersd.serve.middlewares import OPEN_ROUTES, READY_ROUTE
 from smithersd.store import Store
 
 
@@ -47,7 +48,7 @@ async def served(
     """Serve a run, which need not have begun, while the `with` lasts; give the URL.
 
     Sockets that listen already take the place of host and port. `warn` is told where other machines may reach it.
-    Until `is_settled` (that the run has begun, or why it has not) requests wait, but for those of probes.
+    Until `is_settled` (that the run has begun, or why it has not) requests wait; probes do not, and /ready is 503.
 
     Raises:
         UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
@@ -81,6 +82,8 @@ def _waiting_for(is_settled: asyncio.Event) -> Middleware:
     async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN_ROUTES:
             await is_settled.wait()
+        elif request.path == READY_ROUTE and not is_settled.is_set():
+            raise NotReady("The run has not been taken up yet.")
         return await handler(request)
 
     return wait

@@ -22,6 +22,9 @@ from types import FrameType
 FORCED_END_S = 1.0
 """How long the orderly end may take after the second signal; then the process is gone."""
 
+_exit_at_once = os._exit
+"""Kept from before author code could replace it."""
+
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 _OF_A_CHILD: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
@@ -84,7 +87,7 @@ class StopSignals:
     def _end(self, first: signal.Signals) -> None:
         threading.Event().wait(FORCED_END_S)
         self._before_exit()
-        os._exit(self._exit_code(first))
+        _exit_at_once(self._exit_code(first))
 
 
 def _let_go_in_child() -> None:

@@ -12,6 +12,11 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that nobody puts; where there is such a one it goes on while the machine sleeps."""
 
 
+def steady_s() -> float:
+    """Read a clock that nobody puts, in seconds since some instant: for what time has passed in this process."""
+    return time.clock_gettime(_STEADY)
+
+
 class Alarm(Protocol):
     """Wakes somebody at a time that may be moved."""
 

@@ -4,6 +4,8 @@ The serve app asks here for `/ready`: a process that drives the run is ready onl
 its store takes what it writes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -13,6 +15,22 @@ class Driver(Protocol):
     @property
     def problem(self) -> str | None:
         """Why the run does not go on at present, in a few words, or None."""
+
+    async def holds_lease(self) -> bool:
+        """Whether nobody else may take the run.
+
+        Raises:
+            StoreUnavailable: the store does not say.
+        """
+
+
+class _Beginning:
+    """A process that has taken a run's lease and has not brought the run back yet."""
+
+    problem = "it is being taken up"
+
+    async def holds_lease(self) -> bool:
+        return True
 
 
 _drivers: dict[tuple[str, str], Driver] = {}
@@ -31,3 +49,13 @@ def unregister_driver(store_url: str, run_id: str) -> None:
 def local_driver(store_url: str, run_id: str) -> Driver | None:
     """Return the engine that drives the run in this process, or None."""
     return _drivers.get((store_url, run_id))
+
+
+@contextmanager
+def taking_up(store_url: str, run_id: str) -> Iterator[None]:
+    """Announce that this process takes the run up, and cannot go on with it while the `with` lasts."""
+    register_driver(store_url, run_id, _Beginning())
+    try:
+        yield
+    finally:
+        unregister_driver(store_url, run_id)

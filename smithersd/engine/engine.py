@@ -10,10 +10,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from smithersd.config import LEASE_RENEWALS, STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
+from smithersd.config import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
 from smithersd.core.events import Recorded
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState
@@ -25,8 +26,11 @@ from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.fetching import Fetching, advance
 from smithersd.engine.inbox import answer_of
+from smithersd.engine.lease import HeldLease
+from smithersd.engine.owner import current_owner, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
-from smithersd.errors import LeaseLost, StoreUnavailable
+from smithersd.engine.watchdog import watched
+from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
@@ -43,11 +47,11 @@ class Engine:
     """One run's driver, from `prepare_run` until the run has ended or is suspended."""
 
     def __init__(
-        self, flow: Flow, *, store: Store, fence: int, clock: Clock, is_capturing: bool, exits_on_wait: bool
+        self, flow: Flow, *, store: Store, lease: HeldLease, clock: Clock, is_capturing: bool, exits_on_wait: bool
     ) -> None:
         self._flow = flow
         self._store = store
-        self._fence = fence
+        self._lease = lease
         self._clock = clock
         self._exits_on_wait = exits_on_wait
         self._executors = Executors(is_capturing=is_capturing)
@@ -58,6 +62,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._alarm = clock.alarm(self._wake.set)
+        self._renewal: asyncio.TimerHandle | None = None
         self._inbox_is_new = True
         self._lease_is_due = False
         self._applied: list[int] = []
@@ -99,6 +104,14 @@ class Engine:
     def problem(self) -> str | None:
         """Why the run does not go on at present, None when all is well."""
         return self._problem
+
+    async def holds_lease(self) -> bool:
+        """Whether nobody else may take the run: its lease has time left, or the run has ended.
+
+        Raises:
+            StoreUnavailable: the store does not say.
+        """
+        return await self._store.holds_lease(self.run_id, self._lease.fence)
 
     @property
     def is_ended_before(self) -> bool:
@@ -161,56 +174,83 @@ class Engine:
 
     async def _begin(self, new_run: NewRun | None) -> None:
         step = self._flow.take_step()
-        await self._store.commit(Commit(self.run_id, self._fence, batch_of(step, self.state), new_run=new_run))
+        await self._store.commit(Commit(self.run_id, self._lease.fence, batch_of(step, self.state), new_run=new_run))
         self._is_created = True
         self._first_step = step
 
-    async def drive(self) -> RunStatus:
+    async def drive(self, *, is_cancel_crash: bool = False) -> RunStatus:
         """Drive the run until it has ended or is suspended; return which.
+
+        A driver that dies leaves the run to others, as interrupted by a crash. With `is_cancel_crash` that is so too
+        when this coroutine is cancelled: in a process of ours nobody does that on purpose.
 
         Raises:
             LeaseLost: another driver took the run; nothing more was written.
+            StoreUnavailable: the store refused what was to be written last.
+            EngineFailed: something unexpected happened in the engine itself.
         """
+        has_crashed = True
         unsubscribe = self._store.subscribe(self.run_id, Topic.INBOX, self._on_inbox)
         register_driver(self._store.url, self.run_id, self)
-        renewal = self._renewal()
+        self._schedule_renewal()
         self._wake.set()
         try:
-            self._act(self._first_step)  # only now, so that observers hear of each attempt before it begins
-            self._first_step = Step()
-            while not self._flow.is_over:
-                await self._wake.wait()
-                self._wake.clear()
-                if self._lease_is_due:
-                    renewal = self._renewal()
-                await self._turn()
+            with watched(self._lease):
+                self._lease.is_driving = True
+                await self._drive()
+            has_crashed = False
             return self.state.status
         except LeaseLost:
+            has_crashed = False
             _log.error("%s: another driver has taken the run; what ran here is interrupted", self.run_id)
             raise
+        except StoreUnavailable:
+            has_crashed = False
+            raise
+        except asyncio.CancelledError:
+            has_crashed = is_cancel_crash
+            if has_crashed:
+                _log.error("%s: something in this process has cancelled the engine", self.run_id)
+            raise
+        except Exception as error:
+            _log.exception("%s: the engine has failed", self.run_id)
+            raise EngineFailed.of(error) from error
         finally:
-            renewal.cancel()
+            if self._renewal is not None:
+                self._renewal.cancel()
             unsubscribe()
             unregister_driver(self._store.url, self.run_id)
             self._alarm.close()
-            await self.close()
+            await self.close(has_crashed=has_crashed)
 
-    async def close(self) -> None:
+    async def _drive(self) -> None:
+        self._act(self._first_step)  # only now, so that observers hear of each attempt before it begins
+        self._first_step = Step()
+        while not self._flow.is_over:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._turn()
+
+    async def close(self, *, has_crashed: bool = False) -> None:
         """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
         for attempt in self._live.values():
             attempt.forget()
         self._fetching.close()
         await self._executors.close()
-        if not self._flow.is_over and self._is_created:
-            with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
-                await self._store.release_lease(self.run_id, self._fence)
+        if self._flow.is_over or not self._is_created:
+            return
+        with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
+            if has_crashed:
+                await self._lease.mark_crashed(owner_text(replace(current_owner(), has_crashed=True)))
+            else:
+                await self._lease.give_back()
 
     async def _turn(self) -> None:
         """One turn: take in what is new, decide, commit, act."""
-        await self._read_inbox()
         if self._lease_is_due:
             self._lease_is_due = False
-            await self._insist(lambda: self._store.renew_lease(self.run_id, self._fence))
+            await self._insist(self._lease.renew)
+        await self._read_inbox()
         now_ms = self._clock.now_ms()
         self._take_in(now_ms)
         await advance(self._flow, now_ms, self._output)
@@ -303,10 +343,12 @@ class Engine:
         due = [at_ms for at_ms in (self._next_deadline_ms(), self._flow.next_due_ms) if at_ms is not None]
         self._alarm.set(min(due, default=None), may_jump=not self._live)
 
-    def _renewal(self) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(self._store.lease_s / LEASE_RENEWALS, self._on_lease_due)
+    def _schedule_renewal(self) -> None:
+        self._renewal = asyncio.get_running_loop().call_later(self._lease.interval_s, self._on_lease_due)
 
     def _on_lease_due(self) -> None:
+        """Have the lease renewed in the next turn; the time after that is set here, whatever that turn comes to."""
+        self._schedule_renewal()
         self._lease_is_due = self._inbox_is_new = True
         self._wake.set()
 
@@ -321,7 +363,7 @@ class Engine:
             return
         self._inbox_is_new = False
         try:
-            self._apply(await self._insist(lambda: self._store.driver_inbox(self.run_id, self._fence)))
+            self._apply(await self._insist(lambda: self._store.driver_inbox(self.run_id, self._lease.fence)))
         except StoreUnavailable:  # asked to stop: the next write tells whether that can be said
             self._inbox_is_new = True
 
@@ -362,7 +404,7 @@ class Engine:
         is_end = end is not None and (end.status.is_final or end.status is RunStatus.SUSPENDED)
         return Commit(
             run_id=self.run_id,
-            fence=self._fence,
+            fence=self._lease.fence,
             batch=batch,
             applied=tuple(self._applied),
             closing=end,

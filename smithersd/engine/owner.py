@@ -19,15 +19,27 @@ _END_TIMEOUT_S = 5.0
 _END_POLL_S = 0.01
 
 
+_NAMES = {
+    "boot_id": "bootId",
+    "pid_namespace": "pidNamespace",
+    "start_time": "startTime",
+    "has_crashed": "hasCrashed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process on a host. `start_time` tells it from a later process with the same pid (clock ticks since boot)."""
+    """A process on a host. `start_time` tells it from a later process with the same pid (clock ticks since boot).
+
+    `has_crashed` is what a driver leaves that found itself failing: its process may live on, but drives no more.
+    """
 
     host: str
     boot_id: str
     pid_namespace: str
     pid: int
     start_time: int
+    has_crashed: bool = False
 
     @property
     def name(self) -> str:
@@ -64,20 +76,19 @@ def _owner(pid: int) -> Owner:
 
 def owner_text(owner: Owner) -> str:
     """Write an owner as the JSON that a lease holds."""
-    names = {"boot_id": "bootId", "pid_namespace": "pidNamespace", "start_time": "startTime"}
-    return json.dumps({names.get(name, name): value for name, value in asdict(owner).items()})
+    return json.dumps({_NAMES.get(name, name): value for name, value in asdict(owner).items()})
 
 
 def owner_from(text: str) -> Owner:
     """Read an owner from a lease."""
     v = json.loads(text)
-    return Owner(v["host"], v["bootId"], v["pidNamespace"], v["pid"], v["startTime"])
+    return Owner(v["host"], v["bootId"], v["pidNamespace"], v["pid"], v["startTime"], v.get("hasCrashed", False))
 
 
 def is_owner_dead(text: str) -> bool:
-    """Whether the named process is known to have ended; False where that cannot be told from here."""
+    """Whether the named driver is known to have ended; False where that cannot be told from here."""
     owner = owner_from(text)
-    return owner.is_local and not owner.is_alive
+    return owner.has_crashed or (owner.is_local and not owner.is_alive)
 
 
 def interruption_by(former_owner: str | None) -> Interruption:
@@ -96,7 +107,7 @@ def end_owner(text: str) -> bool:
     Its pid is signalled through a pidfd that was opened while it was known to be the same process.
     """
     owner = owner_from(text)
-    if not owner.is_local or owner.pid == os.getpid():
+    if not owner.is_local or owner.has_crashed or owner.pid == os.getpid():
         return False
     try:
         pidfd = os.pidfd_open(owner.pid)

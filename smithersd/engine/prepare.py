@@ -21,11 +21,14 @@ from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.texts import plain_text
 from smithersd.engine.clock import Clock, SystemClock
+from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
 from smithersd.engine.fetching import fetch_away
+from smithersd.engine.lease import HeldLease
 from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.source import WorkflowSource
+from smithersd.engine.watchdog import watched
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
@@ -147,7 +150,7 @@ class _Start:
             created_at_ms=now_ms,
             owner=owner_text(current_owner()),
         )
-        engine = self._engine(flow, _FIRST_FENCE)
+        engine = self._engine(flow, self._held(_FIRST_FENCE))
         try:
             await engine.create(new_run)
         except BaseException:
@@ -164,25 +167,34 @@ class _Start:
         if lease.run.status.is_final:  # it ended in this moment
             await self._store.release_lease(self._run_id, lease.fence)
             return await self._ended(lease.run, text)
+        held = self._held(lease.fence)
         try:
-            interruption = interruption_by(lease.former_owner)
-            if force and lease.former_owner is not None:
-                await asyncio.to_thread(end_owner, lease.former_owner)
-            flow = await self._folded_flow(row)
-            await end_leftovers(flow.state)
-            now_ms = self._clock.now_ms()
-            flow.resume(
-                now_ms,
-                fence=lease.fence,
-                is_workflow_changed=self._is_changed(row),
-                interruption=interruption,
-            )
-            await fetch_away(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
-            return await self._taken_up(self._engine(flow, lease.fence))
+            with taking_up(self._store.url, self._run_id), watched(held):
+                return await self._resumed(row, lease, held, force=force)
         except BaseException:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
-                await self._store.release_lease(self._run_id, lease.fence)
+                await held.give_back()
             raise
+
+    async def _resumed(self, row: RunRow, lease: Lease, held: HeldLease, *, force: bool) -> Engine:
+        """Bring a run back to where its log ends; that may take longer than a lease lasts."""
+        interruption = interruption_by(lease.former_owner)
+        if force and lease.former_owner is not None:
+            await asyncio.to_thread(end_owner, lease.former_owner)
+        flow = await self._folded_flow(row)
+        await end_leftovers(flow.state)
+        now_ms = self._clock.now_ms()
+        flow.resume(
+            now_ms,
+            fence=lease.fence,
+            is_workflow_changed=self._is_changed(row),
+            interruption=interruption,
+        )
+        await fetch_away(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
+        return await self._taken_up(self._engine(flow, held))
+
+    def _held(self, fence: int) -> HeldLease:
+        return HeldLease(self._store, self._run_id, fence)
 
     async def _lease(self, row: RunRow, *, force: bool) -> Lease:
         """Take the lease; just after a reboot of this host wait for the one from before it to run out."""
@@ -204,7 +216,7 @@ class _Start:
         )
 
     async def _ended(self, row: RunRow, input_text: str) -> Engine:
-        return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), row.fence)
+        return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), self._held(row.fence))
 
     async def _taken_up(self, engine: Engine) -> Engine:
         try:
@@ -214,11 +226,11 @@ class _Start:
             raise
         return engine
 
-    def _engine(self, flow: Flow, fence: int) -> Engine:
+    def _engine(self, flow: Flow, lease: HeldLease) -> Engine:
         return Engine(
             flow,
             store=self._store,
-            fence=fence,
+            lease=lease,
             clock=self._clock,
             is_capturing=self._is_capturing,
             exits_on_wait=self._exits_on_wait,

@@ -2,6 +2,7 @@
 
 from smithersd.executors.call import AttemptInfo, Call, FunctionCall, Running, ShellCall, Sink
 from smithersd.executors.context import TaskContext, task_context
+from smithersd.executors.coroutine import node_of_task
 from smithersd.executors.executors import Executors
 from smithersd.executors.large import TEXT_LENGTH_MAX
 from smithersd.executors.outcome import Failed, Outcome, Stopped, Succeeded, Unreadable
@@ -21,5 +22,6 @@ __all__ = [
     "Succeeded",
     "TaskContext",
     "Unreadable",
+    "node_of_task",
     "task_context",
 ]

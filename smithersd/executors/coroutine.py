@@ -4,12 +4,14 @@ import asyncio
 import functools
 import inspect
 import logging
+import sys
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import FunctionCall, UnreadableArguments
+from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
 from smithersd.executors.weight import is_heavy
@@ -24,6 +26,18 @@ def is_async(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def node_of_task(task: "asyncio.Task[Any]") -> str | None:
+    """Name the node that a task of the loop works for, None where it is no node's.
+
+    Before Python 3.12 a task that author code has started itself cannot be told from others.
+    """
+    if sys.version_info >= (3, 12):
+        attempt = task.get_context().get(current_attempt)
+        return None if attempt is None else attempt.info.node_id
+    is_attempt = getattr(task.get_coro(), "cr_code", None) is CoroutineRun._run.__code__  # noqa: SLF001 - below
+    return task.get_name() if is_attempt else None
 
 
 class CoroutineRun:

@@ -16,7 +16,8 @@ from smithersd.serve.errors import error_answer
 from smithersd.serve.meant_run import RUN_HEADER, check_meant_run, run_header
 from smithersd.serve.traffic import UNMATCHED, Traffic
 
-OPEN_ROUTES = frozenset({"/health", "/ready"})
+READY_ROUTE = "/ready"
+OPEN_ROUTES = frozenset({"/health", READY_ROUTE})
 """Routes that answer anybody: they tell nothing, and probes have no token."""
 
 _access_log = logging.getLogger("smithersd.access")

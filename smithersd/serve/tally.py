@@ -83,10 +83,15 @@ class Tally:
     def apply(self, run: RunState, recorded: Recorded) -> None:
         """Count an event that the state has just taken in."""
         self.counts["smithers_events_emitted"] += 1
-        for name in _RAISED_BY.get(type(recorded.event), ()):
-            self.counts[name] += 1
+        if not self._is_known_retry(recorded):
+            for name in _RAISED_BY.get(type(recorded.event), ()):
+                self.counts[name] += 1
         self._settle_failure(recorded)
         self._measure(run, recorded)
+
+    def _is_known_retry(self, recorded: Recorded) -> bool:
+        """Whether it only gives another time to a retry that was counted: a new one follows the failure at once."""
+        return isinstance(recorded.event, events.NodeRetrying) and self._failed is None
 
     def _settle_failure(self, recorded: Recorded) -> None:
         """Whether a node has failed for good shows in what follows: a NodeRetrying, or anything else."""

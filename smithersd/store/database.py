@@ -30,6 +30,13 @@ class Database(Protocol):
                 store knows its own effect when it sees it.
         """
 
+    def write_from_thread(self, transaction: Transaction[T]) -> T:
+        """Do as `write` does without the event loop, which may be held, and wait in the calling thread.
+
+        Raises:
+            StoreUnavailable: as with `write`.
+        """
+
     async def read(self, transaction: Transaction[T]) -> T:
         """Run a transaction that only reads; it never waits behind writes.
 

@@ -48,6 +48,16 @@ def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:
         raise _is_lost(run_id)
 
 
+def mark_crashed(run_id: str, fence: int, owner: str) -> Transaction[None]:
+    """Note that the driver has died; nothing that it still has under way can be written. A lost lease stays."""
+    yield Statement("mark_crashed", (run_id, fence, owner))
+
+
+def holds_lease(run_id: str, fence: int) -> Transaction[bool]:
+    """Whether the lease of this fence has time left, or the run has ended and needs none."""
+    return bool((yield Statement("holds_lease", (run_id, fence))))
+
+
 def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
     """Read what the driver is to apply, and whether it is the driver still: whatever woke it, it finds out here.
 

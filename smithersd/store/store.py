@@ -85,6 +85,25 @@ class Store:
         await self._database.check_place()
         await self._database.write(lease.renew_lease(run_id, fence, self._lease_ms))
 
+    def renew_lease_from_thread(self, run_id: str, fence: int) -> None:
+        """Give the lease its full time again while the event loop is held; wait for that in the calling thread.
+
+        Raises:
+            LeaseLost: the fence was raised, or the lease was given back.
+        """
+        self._database.write_from_thread(lease.renew_lease(run_id, fence, self._lease_ms))
+
+    async def holds_lease(self, run_id: str, fence: int) -> bool:
+        """Whether the lease of this fence has time left, or the run has ended and needs none."""
+        return await self._database.read(lease.holds_lease(run_id, fence))
+
+    async def mark_crashed(self, run_id: str, fence: int, owner: str) -> None:
+        """End the lease of a driver that has died, and leave its name, so marked, to whoever takes the run up.
+
+        A lease that was lost is not touched.
+        """
+        await self._database.write(lease.mark_crashed(run_id, fence, owner))
+
     async def driver_inbox(self, run_id: str, fence: int) -> list[InboxRow]:
         """Read what waits to be applied, oldest first.
 

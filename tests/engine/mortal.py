@@ -52,6 +52,14 @@ class MortalStore(Store):
         self._check_alive()
         await super().release_lease(run_id, fence)
 
+    async def mark_crashed(self, run_id: str, fence: int, owner: str) -> None:
+        self._check_alive()
+        await super().mark_crashed(run_id, fence, owner)
+
+    def renew_lease_from_thread(self, run_id: str, fence: int) -> None:
+        if not self.is_dead:
+            super().renew_lease_from_thread(run_id, fence)
+
     async def driver_inbox(self, run_id: str, fence: int) -> Any:
         self._check_alive()
         return await self._counted(super().driver_inbox(run_id, fence))

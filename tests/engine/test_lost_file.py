@@ -1,4 +1,7 @@
-"""A SQLite file that is deleted or moved beneath a run: what would be written into it is lost, so the run waits."""
+"""A SQLite file that is deleted or moved beneath a run: what would be written into it is lost, so the run waits.
+
+Its log and that log's index count as much as the database itself.
+"""
 
 import asyncio
 from pathlib import Path
@@ -15,8 +18,11 @@ LEASE_S = 0.3
 """Renewed three times as often, and looked after then."""
 
 
-async def test_the_run_waits_while_its_file_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path, elsewhere = tmp_path / "runs.db", tmp_path / "elsewhere.db"
+@pytest.mark.parametrize("name", ["runs.db", "runs.db-wal", "runs.db-shm"])
+async def test_the_run_waits_while_a_file_of_its_store_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    path, elsewhere = tmp_path / name, tmp_path / "elsewhere"
     may_end = asyncio.Event()
     done: list[str] = []
 
@@ -24,7 +30,7 @@ async def test_the_run_waits_while_its_file_is_away(tmp_path: Path, caplog: pyte
     def flow(_: Any) -> Any:
         return Sequence(Task("a", may_end.wait), Task("b", done.append, "b"))
 
-    async with open_store(path, lease_s=LEASE_S) as store:
+    async with open_store(tmp_path / "runs.db", lease_s=LEASE_S) as store:
         engine = await prepare_run(flow, store=store, run_id="r")
         driving = asyncio.create_task(engine.drive())
         await until(lambda: bool(engine._live))

@@ -100,6 +100,19 @@ async def test_a_retry_keeps_its_due_time_through_a_crash(store: Store) -> None:
     assert (await node(store, "a")).attempt == 2
 
 
+async def test_a_retry_waits_no_longer_than_its_delay_after_a_restart_with_the_clock_put_back(store: Store) -> None:
+    before = StillClock()
+    flow, calls = failing(1, retries=1, retry_delay=60)
+    await crash_when(flow, store, lambda engine: engine.state.nodes["a", 0].retry_at_ms is not None, clock=before)
+    after = StillClock(before.now_ms() - 3_600_000)
+    async with driven(flow, store, clock=after) as (engine, driving):
+        await until(lambda: after.next_due_ms is not None)
+        assert engine.state.nodes["a", 0].retry_at_ms == after.now_ms() + 60_000
+        after.pass_ms(60_000)
+        assert await driving is RunStatus.FINISHED
+    assert calls == [1, 2]
+
+
 async def test_a_shell_is_retried_like_a_task(store: Store, tmp_path: Any) -> None:
     @workflow
     def flow(_: Any) -> Any:

@@ -13,6 +13,10 @@ from tests.serve.story import Story
 
 class Driver:
     problem: str | None = None
+    has_lease = True
+
+    async def holds_lease(self) -> bool:
+        return self.has_lease
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])

@@ -1,6 +1,8 @@
 """Leases: one driver at a time, by the fence and by the database's clock."""
 
 import asyncio
+import threading
+from dataclasses import replace
 
 import pytest
 
@@ -160,3 +162,60 @@ async def test_a_lease_lasts_as_long_as_the_store_that_takes_or_renews_it_says(b
         assert 55_000 < await lease_left_ms(store) <= 60_000
     await store.renew_lease("run-1", 2)
     assert await lease_left_ms(store) <= LEASE_MS
+
+
+async def test_a_lease_is_renewed_while_the_loop_is_held(backend: Backend, store: Store) -> None:
+    await store.commit(begin())
+    await let_time_pass(backend, LEASE_MS - 2_000)
+    assert await lease_left_ms(store) <= 2_000
+    renewing = threading.Thread(target=store.renew_lease_from_thread, args=("run-1", 1))
+    renewing.start()
+    renewing.join()  # which holds the loop
+    assert await lease_left_ms(store) > 2_000
+
+
+@pytest.mark.parametrize("loss", ["taken", "given back", "ended", "crashed"])
+async def test_a_lease_that_is_held_no_longer_is_not_renewed_from_a_thread(store: Store, loss: str) -> None:
+    await store.commit(begin())
+    match loss:
+        case "taken":
+            await store.take_lease("run-1", OTHER, is_dead=dead)
+        case "given back":
+            await store.release_lease("run-1", 1)
+        case "ended":
+            await store.commit(replace(step("run-1"), closing=end(1), is_release=True))
+        case _:
+            await store.mark_crashed("run-1", 1, OTHER)
+    before = await store.run("run-1")
+    with pytest.raises(LeaseLost):
+        await asyncio.to_thread(store.renew_lease_from_thread, "run-1", 1)
+    after = await store.run("run-1")
+    assert (after.owner, after.lease_expires_at_ms, after.fence) == (
+        before.owner,
+        before.lease_expires_at_ms,
+        before.fence,
+    )
+
+
+async def test_a_driver_that_crashed_writes_no_more_and_leaves_its_name(store: Store) -> None:
+    await store.commit(begin())
+    await store.mark_crashed("run-1", 1, OTHER)
+    assert not (await store.run("run-1")).is_leased
+    with pytest.raises(LeaseLost):
+        await store.commit(step("run-1", event(1)))
+    await store.mark_crashed("run-1", 1, OWNER)  # no lease of that fence is left
+    lease = await store.take_lease("run-1", OWNER, is_dead=alive)
+    assert lease.former_owner == OTHER
+
+
+async def test_a_lease_is_held_until_it_runs_out_or_is_lost_and_an_ended_run_needs_none(
+    backend: Backend, store: Store
+) -> None:
+    await store.commit(begin())
+    assert await store.holds_lease("run-1", 1)
+    await let_time_pass(backend, LEASE_MS)
+    assert not await store.holds_lease("run-1", 1)
+    lease = await store.take_lease("run-1", OTHER, is_dead=dead)
+    assert (await store.holds_lease("run-1", 1), await store.holds_lease("run-1", lease.fence)) == (False, True)
+    await store.commit(replace(step("run-1", fence=lease.fence), closing=end(1), is_release=True))
+    assert await store.holds_lease("run-1", lease.fence)

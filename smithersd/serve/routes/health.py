@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from smithersd.config import READY_TIMEOUT_S
-from smithersd.engine import local_driver
+from smithersd.engine import Driver, local_driver
 from smithersd.errors import StoreUnavailable
 from smithersd.serve.answers import json_answer, raw_answer
 from smithersd.serve.context import CONTEXT
@@ -29,9 +29,16 @@ async def ready(request: web.Request) -> web.Response:
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             await context.store.check()
+            await _check_driver(local_driver(context.store.url, context.run_id))
     except (StoreUnavailable, TimeoutError):
         raise NotReady("The store does not answer.") from None
-    driver = local_driver(context.store.url, context.run_id)
-    if driver is not None and driver.problem is not None:
-        raise NotReady("The engine cannot go on at present.")
     return json_answer({"ok": True})
+
+
+async def _check_driver(driver: Driver | None) -> None:
+    if driver is None:
+        return
+    if driver.problem is not None:
+        raise NotReady("The engine cannot go on at present.")
+    if not await driver.holds_lease():
+        raise NotReady("The engine's lease has run out.")

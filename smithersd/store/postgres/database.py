@@ -22,6 +22,7 @@ class PostgresDatabase:
 
     def __init__(self, address: Address, schema: str, driver: Driver) -> None:
         self._address = address
+        self._schema = schema
         self._writer = Connection(address, schema, driver)
         self._reader = Connection(address, schema)
         self._listener: Listener | None = None
@@ -36,6 +37,13 @@ class PostgresDatabase:
     async def write(self, transaction: Transaction[T]) -> T:
         """Run a transaction on the writing connection, after those that came before."""
         return await self._to_its_end(self._writer.write(transaction))
+
+    def write_from_thread(self, transaction: Transaction[T]) -> T:
+        """Run a transaction on a connection of its own, in a loop of its own: the others belong to the held one.
+
+        Where that one holds the run's row amid a transaction, the server ends it after 5 s, and this goes on.
+        """
+        return asyncio.run(self._written_alone(transaction))
 
     async def read(self, transaction: Transaction[T]) -> T:
         """Run a reading transaction on the reading connection."""
@@ -53,6 +61,13 @@ class PostgresDatabase:
             self._listener = Listener(self._address, on_change, self._is_own)
             self._listener.start()
         self._listener.follow(followed)
+
+    async def _written_alone(self, transaction: Transaction[T]) -> T:
+        connection = Connection(self._address, self._schema)
+        try:
+            return await connection.write(transaction)
+        finally:
+            await connection.close()
 
     def _stop_listening(self) -> None:
         if self._listener is not None:

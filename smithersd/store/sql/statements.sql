@@ -91,6 +91,15 @@ RETURNING fence
 UPDATE {runs} SET lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
 RETURNING run_id
 
+-- name: mark_crashed
+-- The fence is raised, so that nothing which the driver still has under way can be written.
+UPDATE {runs} SET fence = fence + 1, owner = ?3, lease_expires_at_ms = {now_ms}
+WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
+
+-- name: holds_lease
+SELECT 1 FROM {runs}
+WHERE run_id = ?1 AND (finished_at_ms IS NOT NULL OR (fence = ?2 AND lease_expires_at_ms > {now_ms}))
+
 -- name: is_fence
 SELECT 1 FROM {runs} WHERE run_id = ?1 AND fence = ?2
 

@@ -42,6 +42,11 @@ class SqliteDatabase:
         """Run a transaction in the writer's thread, in one hop."""
         return await self._writer.submit(transaction)
 
+    def write_from_thread(self, transaction: Transaction[T]) -> T:
+        """Run a transaction in the writer's thread, if the file is still the one at its path."""
+        self._file.check()
+        return self._writer.wait_for(transaction)
+
     async def read(self, transaction: Transaction[T]) -> T:
         """Run a reading transaction in a reader's thread."""
         return await self._readers.submit(transaction)

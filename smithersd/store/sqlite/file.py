@@ -1,6 +1,8 @@
-"""The file that a store has open, and whether it is still the one at its path.
+"""The files that a store has open, and whether they are still the ones at their paths.
 
-SQLite goes on writing into a file that was deleted or replaced, and says nothing: all of that would be lost.
+SQLite goes on writing into a file that was deleted or replaced, and says nothing: all of that would be lost. The log
+(-wal) and its index (-shm) count as much as the database itself: a process that opens the store meanwhile makes new
+ones, and neither sees what the other commits.
 """
 
 from dataclasses import dataclass
@@ -9,10 +11,12 @@ from typing import Self
 
 from smithersd.errors import StoreUnavailable
 
+_SUFFIXES = ("", "-wal", "-shm")
+
 
 @dataclass(frozen=True, slots=True)
-class OpenFile:
-    """A file as it was found at its path when it was opened."""
+class _Found:
+    """One file as it was found when it was opened."""
 
     path: Path
     device: int
@@ -20,20 +24,10 @@ class OpenFile:
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """Remember the file at this path, which is open by now.
-
-        Raises:
-            OSError: there is none.
-        """
         found = path.stat()
         return cls(path, found.st_dev, found.st_ino)
 
     def check(self) -> None:
-        """Return while the file is where it was; this asks the disk.
-
-        Raises:
-            StoreUnavailable: it is gone, or another one is there.
-        """
         try:
             found = self.path.stat()
         except OSError as error:
@@ -43,6 +37,32 @@ class OpenFile:
 
     def _lost(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"The SQLite store {str(self.path)!r} {what}: what would be written into the open one would be lost.",
+            f"{str(self.path)!r} of the SQLite store {what}: what would be written into the open one would be lost.",
             remedy="Put the file back; or stop this process, and start it again with the store that is to count.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A database with its log and the log's index, as they were found when it was opened."""
+
+    path: Path
+    files: tuple[_Found, ...]
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Remember the files at this path, which are open by now.
+
+        Raises:
+            OSError: there are none.
+        """
+        return cls(path, tuple(_Found.at(Path(f"{path}{suffix}")) for suffix in _SUFFIXES))
+
+    def check(self) -> None:
+        """Return while the files are where they were; this asks the disk.
+
+        Raises:
+            StoreUnavailable: one is gone, or another one is there.
+        """
+        for file in self.files:
+            file.check()

@@ -4,6 +4,7 @@ They are daemon threads: an open store never holds up the end of the process.
 """
 
 import asyncio
+import concurrent.futures
 import queue
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, TypeVar
 
-from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX
+from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
 from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
@@ -22,7 +23,10 @@ from smithersd.store.statements import Transaction
 
 T = TypeVar("T")
 
-_Job = tuple[Transaction[Any], "asyncio.Future[Any]"]
+_Job = tuple[Transaction[Any], "asyncio.Future[Any] | concurrent.futures.Future[Any]"]
+
+_WAIT_S = WRITE_LOCK_TIMEOUT_S + 2
+"""How long another thread waits for the writer."""
 
 
 class _Sign(Enum):
@@ -52,6 +56,17 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((transaction, future))
         return future
+
+    def wait_for(self, transaction: Transaction[T]) -> T:
+        """Queue a transaction and wait for its value in the calling thread, which is not the loop's."""
+        _check_open(self._is_closed)
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._jobs.put((transaction, future))
+        try:
+            return future.result(_WAIT_S)
+        except TimeoutError:
+            future.cancel()
+            raise StoreUnavailable("The SQLite store's writer does not answer.") from None
 
     def watch(self, on_change: OnChange | None) -> None:
         """Call `on_change` in the loop when another process has committed."""
@@ -164,12 +179,31 @@ def _perform(
     job: _Job,
 ) -> None:
     transaction, future = job
+    if isinstance(future, concurrent.futures.Future):
+        _perform_for_thread(run, connection, transaction, future)
+        return
     try:
         value = run(connection, transaction)
     except BaseException as error:  # noqa: BLE001 - it is raised where the transaction is awaited
         _call(loop, _fail, future, error)
     else:
         _call(loop, _succeed, future, value)
+
+
+def _perform_for_thread(
+    run: Callable[[sqlite3.Connection, Transaction[Any]], Any],
+    connection: sqlite3.Connection,
+    transaction: Transaction[Any],
+    future: "concurrent.futures.Future[Any]",
+) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # nobody waits for it any more
+    try:
+        value = run(connection, transaction)
+    except BaseException as error:  # noqa: BLE001 - as above
+        future.set_exception(error)
+    else:
+        future.set_result(value)
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:

@@ -1,0 +1,98 @@
+"""Who holds an event loop, seen from another thread, and how often that is said."""
+
+import asyncio
+import logging
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from smithersd.config import HELD_LOOP_LINE_S, HELD_LOOP_SAME_LINE_S
+from smithersd.engine.clock import steady_s
+from smithersd.executors import node_of_task
+
+_log = logging.getLogger(__name__)
+
+_LIBRARIES = tuple(
+    f"{folder}/" for folder in {str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib"))}
+)
+_LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What an event loop is busy with.
+
+    `place` is the innermost line of the author's code ("flow.py:12 in fetch"), or of any code where none is the
+    author's. `function` is the same for all places in one function.
+    """
+
+    node_id: str | None
+    place: str
+    function: str
+
+
+def loop_holder(loop: asyncio.AbstractEventLoop, thread_id: int) -> Holder | None:
+    """Find out what the loop of a thread is busy with; None where it is not to be seen any more."""
+    frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - the documented way to another thread's stack
+    if frame is None:
+        return None
+    task = asyncio.current_task(loop)
+    authors = next((one for one in _frames(frame) if _is_authors(one.f_code.co_filename)), frame)
+    code = authors.f_code
+    return Holder(
+        node_id=None if task is None else node_of_task(task),
+        place=f"{Path(code.co_filename).name}:{authors.f_lineno} in {code.co_name}",
+        function=f"{code.co_filename}:{code.co_firstlineno}",
+    )
+
+
+class HeldLoopReport:
+    """Warns of a loop that is held: at once, and then ever more rarely for as long as it stays so.
+
+    Another function is named 10 s after the one before at the soonest, and the same one every minute.
+    """
+
+    def __init__(self) -> None:
+        self._told_at_s: dict[str, float] = {}
+        self._is_told = False
+
+    def tell(self, held_s: float, holder: Holder | None) -> None:
+        """The loop has been held for so long."""
+        if holder is None or not self._is_due(holder.function):
+            return
+        self._is_told = True
+        who = "code of the workflow" if holder.node_id is None else f"task {holder.node_id!r}"
+        _log.warning(
+            "The event loop has been held for %.0f s by %s, at %s: meanwhile nothing else of the run moves and the "
+            "server answers nobody. Make it a plain function (it gets a thread), or use asyncio.to_thread.",
+            held_s, who, holder.place,
+        )  # fmt: skip
+
+    def end(self, held_s: float) -> None:
+        """The loop goes on, after so long."""
+        if self._is_told:
+            self._is_told = False
+            _log.warning("The event loop goes on, after %.0f s.", held_s)
+
+    def _is_due(self, function: str) -> bool:
+        now_s = steady_s()
+        recent = {one: at_s for one, at_s in self._told_at_s.items() if now_s - at_s < HELD_LOOP_SAME_LINE_S}
+        is_due = function not in recent and all(now_s - at_s >= HELD_LOOP_LINE_S for at_s in recent.values())
+        self._told_at_s = recent | {function: now_s} if is_due else recent
+        return is_due
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """A stack from its innermost frame on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_authors(file: str) -> bool:
+    if file.startswith("<") or file.startswith(_LIBRARIES):
+        return False
+    return _LIBRARY_FOLDERS.isdisjoint(Path(file).parts)

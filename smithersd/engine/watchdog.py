@@ -1,0 +1,111 @@
+"""A thread beside each event loop that drives runs: it tells who holds the loop, and keeps the leases meanwhile.
+
+A coroutine of an author that computes or sleeps without `await` stops everything else in its loop: the server, the
+engine, and with it the renewal of the lease. The process lives on all the same, so nobody must take its runs; and
+whoever looks at a server that does not answer is to find out which line is to blame.
+
+The thread asks the loop for a sign of life several times a second. Where none has come by the next time the loop is
+held. A C function that holds the interpreter's lock as well holds this thread too: nothing can be done about that.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from smithersd.config import LOOP_HELD_S, LOOP_LOOK_S
+from smithersd.engine.clock import steady_s
+from smithersd.engine.held_loop import HeldLoopReport, loop_holder
+from smithersd.engine.lease import HeldLease
+from smithersd.errors import LeaseLost, StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+_LOOKS_PER_RENEWAL = 2
+
+_watchdogs: dict[asyncio.AbstractEventLoop, "_Watchdog"] = {}
+
+
+@contextmanager
+def watched(lease: HeldLease) -> Iterator[None]:
+    """Have the running loop watched, and the lease kept, while the `with` lasts.
+
+    One thread watches a loop, however many runs it drives; it ends with the last of them.
+    """
+    loop = asyncio.get_running_loop()
+    watchdog = _watchdogs.get(loop)
+    if watchdog is None:
+        watchdog = _watchdogs[loop] = _Watchdog(loop)
+    watchdog.add(lease)
+    try:
+        yield
+    finally:
+        if not watchdog.discard(lease):
+            del _watchdogs[loop]
+
+
+class _Watchdog:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
+        self._leases: tuple[HeldLease, ...] = ()
+        self._asked_at_s: float | None = None
+        self._held_s = 0.0
+        self._report = HeldLoopReport()
+        self._is_changed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="smithersd-watchdog", daemon=True)
+
+    def add(self, lease: HeldLease) -> None:
+        """Keep a lease from now on."""
+        self._leases = (*self._leases, lease)
+        if len(self._leases) == 1:
+            self._thread.start()
+        self._is_changed.set()
+
+    def discard(self, lease: HeldLease) -> bool:
+        """Keep a lease no longer; return whether there are others. The thread ends when there are none."""
+        self._leases = tuple(one for one in self._leases if one is not lease)
+        self._is_changed.set()
+        return bool(self._leases)
+
+    def _watch(self) -> None:
+        while leases := self._leases:
+            try:
+                self._look(leases)
+            except RuntimeError:  # the loop is closed
+                return
+            if self._is_changed.wait(_rest_s(leases)):
+                self._is_changed.clear()
+
+    def _look(self, leases: tuple[HeldLease, ...]) -> None:
+        asked_at_s = self._asked_at_s
+        is_held = asked_at_s is not None
+        if asked_at_s is None:
+            self._report.end(self._held_s)
+            self._asked_at_s = steady_s()
+            self._loop.call_soon_threadsafe(self._answer)
+        elif (held_s := steady_s() - asked_at_s) >= LOOP_HELD_S:
+            self._report.tell(held_s, loop_holder(self._loop, self._loop_thread))
+        for lease in leases:
+            if (is_held or not lease.is_driving) and lease.is_late:
+                _renew(lease)
+
+    def _answer(self) -> None:
+        """The loop is free; called in it."""
+        if self._asked_at_s is not None:
+            self._held_s = steady_s() - self._asked_at_s
+        self._asked_at_s = None
+
+
+def _renew(lease: HeldLease) -> None:
+    try:
+        lease.renew_from_thread()
+    except LeaseLost:
+        _log.debug("%s: its lease was lost; its driver finds out by itself", lease.run_id)
+    except StoreUnavailable as error:
+        _log.debug("%s: its lease cannot be renewed at present: %s", lease.run_id, error)
+
+
+def _rest_s(leases: tuple[HeldLease, ...]) -> float:
+    return min(LOOP_LOOK_S, *(lease.interval_s / _LOOKS_PER_RENEWAL for lease in leases))
