@@ -46,7 +46,7 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
     reading = await read_run(store, RUN_ID)
     [(key, asked)] = reading.waiting_gates
     assert asked.metadata == nested(JSON_DEPTH_MAX)
-    assert reading.shown_output(key, asked) is not None
+    assert reading.question(key, asked).shown == nested(OUTPUT_DEPTH_MAX)
     assert reading.node_ids == ["beats", "gate", "after"]
     async with driven(deep, store) as (_, driving):
         decision = json.dumps(nested(JSON_DEPTH_MAX))
