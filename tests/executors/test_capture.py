@@ -430,7 +430,8 @@ async def test_each_log_line_comes_once_while_other_threads_of_the_task_print(ca
         await record.outcome()
 
         assert record.text("stderr") == "".join(f"ERROR:author.module:line {number}\n" for number in range(300))
-        assert record.text("stdout") == "chatter\n" * 900
+        # A print is two writes, so threads may mix their lines; no letter of them is lost.
+    assert sorted(record.text("stdout")) == sorted("chatter\n" * 900)
 
 
 async def test_a_print_is_told_soon_and_not_only_at_the_end(capturing):
