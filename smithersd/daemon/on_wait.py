@@ -110,6 +110,7 @@ class _Work:
             "runId": self._run.run_id,
             "workflowName": self._run.workflow_name,
             "url": self._begun.url,
+            "link": None if self._begun.url is None else f"{self._begun.url}/?runId={self._run.run_id}",
             "folder": str(Path.cwd()),
             "approvals": [await self._approval(node, is_new=_wait_of(node) in new) for node in waiting],
         }

@@ -50,7 +50,10 @@ def test_the_command_is_given_all_that_is_needed_to_decide(place):
     commands = {"approveCommand": "smithers approve r --node deploy", "denyCommand": "smithers deny r --node deploy"}
     assert approval == {**approvals[0], "new": True, **commands}
     assert approval["shown"] == {"lines": 3}
-    assert message == {"runId": "r", "workflowName": "flow", "url": process.url, "folder": str(place.folder)}
+    link = f"{process.url}/?runId=r"
+    assert message == {
+        "runId": "r", "workflowName": "flow", "url": process.url, "link": link, "folder": str(place.folder)
+    }  # fmt: skip
 
 
 @pytest.mark.slow
