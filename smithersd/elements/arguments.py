@@ -12,6 +12,8 @@ from smithersd.elements.copies import Copies
 from smithersd.elements.element import Element, Node
 from smithersd.errors import WorkflowError
 
+_WITHOUT_PARTS = frozenset({type(None), bool, int, float, str, bytes})
+
 _Found = tuple[Element[Any], str | None]
 """An element, and the name of what hides it, None where its output can take its place."""
 
@@ -30,28 +32,32 @@ def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
             functools.partial, a set, a key, a container that cannot be made anew.
     """
     has_elements = False
-    for argument in arguments:
-        check_not_hidden(argument, node)
-        for element in elements_in(argument):
-            has_elements = True
-            if not isinstance(element, Node):
-                raise WorkflowError(
-                    f"{node} takes {element!r} as an argument, but a {element.kind} has no output.",
-                    remedy="Pass a task inside it, or name it in depends_on.",
-                )
+    for found in _found(arguments, {}, None):
+        has_elements = True
+        _check_found(found, node)
     if has_elements:
         _check_replaced(arguments, node)
     return has_elements
 
 
-def check_not_hidden(value: object, node: str) -> None:
-    """Refuse a value that holds an element where its output could never arrive."""
-    for element, hidden_in in _found(value, {}, None):
-        if hidden_in is not None:
-            raise WorkflowError(
-                f"{node} has {element!r} hidden in {hidden_in}, where its output cannot arrive.",
-                remedy="Pass the element as an argument of the task itself, or in a list, tuple or dict.",
-            )
+def check_not_hidden(function: object, node: str) -> None:
+    """Refuse a function that holds an element where its output could never arrive: a functools.partial."""
+    for found in _found(function, {}, None):
+        _check_found(found, node)
+
+
+def _check_found(found: _Found, node: str) -> None:
+    element, hidden_in = found
+    if hidden_in is not None:
+        raise WorkflowError(
+            f"{node} has {element!r} hidden in {hidden_in}, where its output cannot arrive.",
+            remedy="Pass the element as an argument of the task itself, or in a list, tuple or dict.",
+        )
+    if not isinstance(element, Node):
+        raise WorkflowError(
+            f"{node} takes {element!r} as an argument, but a {element.kind} has no output.",
+            remedy="Pass a task inside it, or name it in depends_on.",
+        )
 
 
 def _check_replaced(arguments: tuple[Any, ...], node: str) -> None:
@@ -76,11 +82,12 @@ def _found(value: object, seen: dict[int, object], hidden_in: str | None) -> Ite
     if isinstance(value, Element):
         yield value, hidden_in
         return
-    if isinstance(value, (str, bytes, int, float, type(None))) or id(value) in seen:
+    if id(value) in seen:
         return
     seen[id(value)] = value  # kept, so that its id stays its own
     for part, hides in _parts(value):
-        yield from _found(part, seen, hidden_in or hides)
+        if type(part) not in _WITHOUT_PARTS:
+            yield from _found(part, seen, hidden_in or hides)
 
 
 def _parts(value: object) -> Iterator[tuple[object, str | None]]:
