@@ -1,7 +1,6 @@
-"""What holds for every test: the signals it starts with, and that its runs' tables say what their logs say."""
+"""What holds for every test: it does not matter who started it, and that its runs' tables say what their logs say."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from smithersd import Store
 from smithersd.errors import StoreUnavailable
 from tests.invariants import check_store
+from tests.starter import neutral_start
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """What depends on how much else a machine has to do is no fault of a property's."""
@@ -20,20 +20,10 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def signals_are_as_in_a_terminal() -> Iterator[None]:
-    """Take back what nohup, cron or a runner of CI ignores and blocks, which all that a test starts would inherit.
-
-    SIGHUP goes on to end nothing here, but by a handler: that is at its default in whatever is started.
-    """
-    ignored = {number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN}
-    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
-    for number in ignored - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores them itself, and only here
-        signal.signal(number, ours.get(number, signal.SIG_DFL))
-    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+def started_by_anybody() -> Iterator[None]:
+    """The suite is the same whoever starts it."""
+    with neutral_start():
+        yield
 
 
 @pytest.fixture(autouse=True)
