@@ -56,7 +56,7 @@ async def _bare_s(url: str, count: int) -> float:
             await response.prepare(request)
             after = -1
             while rows := await connection.fetch(_PAGE, RUN_ID, after):
-                text = "".join(f"event: smithers\nid: {seq}\ndata: {payload}\n\n" for seq, payload in rows)
+                text = "".join(f"event: smithers\ndata: {payload}\nid: {seq}\n\n" for seq, payload in rows)
                 await response.write(text.encode())
                 after = rows[-1][0]
             return response

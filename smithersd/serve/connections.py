@@ -11,6 +11,7 @@ import logging
 import resource
 import socket
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, cast
 
 import aiohttp
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 _ACCEPTS_PER_TURN = 64
 """Connections that are let in before the loop goes on with other things."""
+_IDLE_CONSIDERED = 16
+"""How many idle connections are looked at to find one whose client has taken all its answers."""
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _CLIENTS_FAULTS = (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError, aiohttp.ClientPayloadError)
 
@@ -73,7 +76,6 @@ class Connections:
         for listener in listeners:
             self._listeners.append(listener)
             self._loop.add_reader(listener, self._accept, listener)
-
         self._sweep()
 
     def close(self) -> None:
@@ -144,9 +146,10 @@ class Connections:
         """Whether another connection may be, if need be instead of an idle one."""
         if len(self._open) + len(self._beginning) < self._limit:
             return True
-        idlest = next((one for one in self._idle if one.has_sent_all), None)
-        if idlest is None:
+        idle = list(islice(self._idle, _IDLE_CONSIDERED))
+        if not idle:
             return False
+        idlest = next((one for one in idle if one.has_sent_all), idle[0])
         self.discard(idlest)
         idlest.abort()
         return True

@@ -117,7 +117,7 @@ async def test_who_has_a_request_makes_room_for_nobody(
     serve: Serve, story: Story, caplog: pytest.LogCaptureFixture
 ) -> None:
     await story.begin()
-    async with serve(Connections(limit=2)) as strangers:
+    async with serve(Connections(limit=2, idle_timeout_s=0.5)) as strangers:
         streams = [await strangers.connect() for _ in range(2)]
         for stream in streams:
             await stream.ask(EVENTS)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -135,6 +136,27 @@ async def test_who_never_reads_is_cut_off_and_slows_nobody(streaming: Streaming,
     got = await asyncio.to_thread(read_what_is_left, deaf)
     assert len(got) < 10_000_000
     assert not got.endswith(b"0\r\n\r\n")
+
+
+def read_slowly(reader: socket.socket) -> bytes:
+    """Read to the end, a little every now and then: a single write takes longer than a client may take nothing."""
+    got = b""
+    with reader:
+        while not got.endswith(b"0\r\n\r\n") and (part := reader.recv(2_048)):
+            got += part
+            time.sleep(0.02)
+    return got
+
+
+async def test_who_reads_ever_so_slowly_is_not_cut_off(streaming: Streaming, store: Store, story: Story) -> None:
+    client = await streaming(write_timeout_s=0.5)
+    slow = await asyncio.to_thread(deaf_socket, client.host, client.port)
+    await story.begin(pending("a"))
+    await shout(story, 5)
+    await story.tell(e.RunFinished())
+    got = await asyncio.to_thread(read_slowly, slow)
+    assert got.count(b"event: smithers") == story.state.last_seq + 1
+    assert got.endswith(b"0\r\n\r\n")
 
 
 async def test_a_slow_reader_misses_nothing(url: str, http: aiohttp.ClientSession, story: Story) -> None:
