@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from smithersd.config import OUTPUT_BYTES_MAX
+from smithersd.config import OUTPUT_BYTES_MAX, OUTPUT_SMALL_LENGTH
 from smithersd.store import Store
 from tests.store.rows import NOW_MS, begin, event, output, step
 
@@ -30,3 +30,14 @@ async def test_an_output_of_10_mib_is_kept_whole(store: Store) -> None:
     await store.commit(begin())
     await store.commit(step("run-1", event(1), outputs=(output("a", text),)))
     assert await store.output("run-1", "a", 0) == text
+
+
+async def test_small_outputs_are_read_together_as_many_as_memory_is_to_hold(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = tuple(output(f"small {number}", json.dumps("x" * OUTPUT_SMALL_LENGTH)[2:]) for number in range(3))
+    await store.commit(begin())
+    await store.commit(step("run-1", event(1), outputs=(*small, output("large", "x" * (OUTPUT_SMALL_LENGTH + 1)))))
+    assert sorted(row.node_id for row in await store.small_outputs("run-1")) == ["small 0", "small 1", "small 2"]
+    monkeypatch.setattr("smithersd.store.reading.OUTPUTS_HELD_BYTES_MAX", 2 * OUTPUT_SMALL_LENGTH)
+    assert len(await store.small_outputs("run-1")) == 2

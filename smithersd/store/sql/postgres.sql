@@ -17,6 +17,16 @@ WHERE runs.run_id = ?1 AND sessions.usename = current_user
 -- name: lock_lease
 SELECT owner, lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1 FOR NO KEY UPDATE
 
+-- name: select_small_outputs
+-- As many as fit into ?3 bytes, the first in any case.
+SELECT node_id, iteration, created_at_ms, output
+FROM (
+  SELECT node_id, iteration, created_at_ms, output,
+         sum(octet_length(output)) OVER (ORDER BY node_id, iteration ROWS UNBOUNDED PRECEDING) AS bytes
+  FROM {outputs} WHERE run_id = ?1 AND length(output) <= ?2
+) AS page
+WHERE bytes <= ?3 OR bytes = octet_length(output)
+
 -- name: select_events
 -- As many as fit into ?4 bytes, the first in any case: the sizes are known without reading what is large.
 SELECT seq, timestamp_ms, type, node_id, payload

@@ -11,6 +11,10 @@ SELECT 1 WHERE ?1 IS NULL
 -- name: lock_lease
 SELECT owner, lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
 
+-- name: select_small_outputs
+SELECT node_id, iteration, created_at_ms, output
+FROM {outputs} WHERE run_id = ?1 AND length(output) <= ?2
+
 -- name: select_events
 SELECT seq, timestamp_ms, type, node_id, payload
 FROM {events} WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3

@@ -113,10 +113,6 @@ SELECT 1 FROM {events} WHERE run_id = ?1 AND node_id = ?2 AND type = 'NodePendin
 SELECT node_id, iteration, output, created_at_ms
 FROM {outputs} WHERE run_id = ?1 ORDER BY created_at_ms, node_id, iteration
 
--- name: select_small_outputs
-SELECT node_id, iteration, created_at_ms, output
-FROM {outputs} WHERE run_id = ?1 AND length(output) <= ?2
-
 -- name: select_output
 SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 AND iteration = ?3
 
