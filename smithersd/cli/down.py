@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_folder, storage_options
+from smithersd.cli.options import (
+    debug_option,
+    login_name,
+    on_store,
+    run_argument,
+    run_epilog,
+    say_folder,
+    storage_options,
+)
 from smithersd.cli.output import say, say_lines
 from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
@@ -64,7 +72,7 @@ def command(
     """
     if is_all and (run is not None or pid_file is not None):
         raise InvalidRequest("--all is every run.", remedy="Leave RUN and --pid-file out beside it.")
-    wish = Wish(is_suspension, timeout_s, is_forced)
+    wish = Wish(is_suspension, timeout_s, is_forced, by=f"{login_name()} (smithers down)")
     say_folder(storage)
     named = None if pid_file is None else Path(pid_file).absolute()
     if is_all:

@@ -11,6 +11,8 @@ import click
 
 from smithersd.cli.failures import ReaderLeft, exiting
 from smithersd.daemon.exit_codes import ExitCode
+from smithersd.posix.init_process import split_from_process_1
+from smithersd.posix.signal_state import reset_inherited_signals
 
 _COMMANDS = (
     *("up", "down", "approve", "deny", "cancel", "serve"),
@@ -57,6 +59,8 @@ def smithers(context: click.Context, *, debug: bool) -> None:
 
 def run(arguments: list[str] | None) -> NoReturn:
     """Run a command, None being the one that was typed, and end the process with its exit code."""
+    split_from_process_1()
+    reset_inherited_signals()
     _fill_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark

@@ -7,13 +7,13 @@ went to another program all look the same, and all are recognised.
 Three traps, and how they are stepped around. A file may be removed between its opening and its locking: whoever has
 the lock checks that the locked file is still the one at the path. A stale number could be read as the new holder's
 before that one has written its own: a stale file is never written anew but replaced by an empty one. A process may end
-between the reading of its pid and the opening of its pidfd: whoever wants to signal it looks afterwards whether the
-lock is still held.
+between the reading of its pid and the opening of a handle on it: whoever wants to signal it looks afterwards whether
+the lock is still held.
 """
 
 import fcntl
 import os
-import signal
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +22,11 @@ from types import TracebackType
 from typing import Self
 
 from smithersd.errors import DaemonRuns, UserError
+from smithersd.posix.process_handle import ProcessHandle
 
 _PID_BYTES_MAX = 32
+_PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
+"""What a pidfile holds; NULs are what a power cut may leave of it."""
 _LOOK_S = 0.1
 """Who only looks, or clears away, holds the lock for an instant; who holds it for longer than this is the daemon."""
 _LOOK_POLL_S = 0.001
@@ -79,38 +82,17 @@ class PidFile:
         self.release()
 
 
-class Holder:
-    """The live process that holds a pidfile; it is signalled through a descriptor of its own, never by its number."""
-
-    def __init__(self, pid: int, pidfd: int) -> None:
-        self.pid = pid
-        self._pidfd = pidfd
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal; one that has ended meanwhile is left alone, and one that is halted goes on to receive it."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
-            signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
-
-    def fileno(self) -> int:
-        """A descriptor that becomes readable when the process has ended."""
-        return self._pidfd
-
-
 @contextmanager
-def holder_of(path: Path) -> Iterator[Holder | None]:
+def holder_of(path: Path) -> Iterator[ProcessHandle | None]:
     """Open the process that holds a pidfile, None where nobody does (no file, or a stale one)."""
     pid = held_pid(path)
-    pidfd = None if pid is None else _opened(pid)
+    holder = None if pid is None else ProcessHandle.open(pid)
     try:
         # Still the same, so the process that we opened in between is the one that holds it.
-        if pid is None or pidfd is None or held_pid(path) != pid:
-            yield None
-        else:
-            yield Holder(pid, pidfd)
+        yield holder if held_pid(path) == pid else None
     finally:
-        if pidfd is not None:
-            os.close(pidfd)
+        if holder is not None:
+            holder.close()
 
 
 def held_pid(path: Path) -> int | None:
@@ -118,6 +100,8 @@ def held_pid(path: Path) -> int | None:
 
     It is a number of the holder's pid namespace, which need not be ours.
     """
+    if not path.is_file():  # a pipe would keep us waiting, and a device knows what opening it does
+        return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -139,7 +123,11 @@ def remove_stale(path: Path) -> bool:
 
     Raises:
         DaemonRuns: somebody holds it.
+        UserError: it is not a pidfile.
     """
+    if not path.exists():
+        return False
+    _check_regular(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -156,6 +144,8 @@ def remove_stale(path: Path) -> bool:
 
 def _locked(path: Path) -> int:
     """Open and lock an empty file at the path."""
+    if path.exists():
+        _check_regular(path)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -190,9 +180,19 @@ def _lock_soon(descriptor: int, path: Path) -> None:
 
 def _unlink(descriptor: int, path: Path) -> None:
     """Remove a stale pidfile, and nothing that was named as one by mistake."""
-    if os.fstat(descriptor).st_size > _PID_BYTES_MAX:
-        raise UserError(f"{str(path)!r} is no pidfile.", remedy="Name another with --pid-file.")
+    if os.fstat(descriptor).st_size and not _PID_TEXT.fullmatch(os.pread(descriptor, _PID_BYTES_MAX + 1, 0)):
+        raise _not_a_pidfile(path)
     path.unlink()
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse a device, a pipe or a folder before it is opened."""
+    if not path.is_file():
+        raise _not_a_pidfile(path)
+
+
+def _not_a_pidfile(path: Path) -> UserError:
+    return UserError(f"{str(path)!r} is not a pidfile; it is left as it is.", remedy="Choose another --pid-file.")
 
 
 def _written_pid(descriptor: int) -> int | None:
@@ -205,13 +205,6 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _opened(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
 
 
 def _already_runs(path: Path, pid: int | None) -> DaemonRuns:

@@ -281,7 +281,7 @@ class _Service:
             self._stop(signal.SIGTERM)
 
     def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
-        if not _is_over(engine):
+        if not _is_over(engine) and not engine.is_cancel_requested:
             self._say_stopping(engine, number)
         if number is signal.SIGINT:
             engine.request_cancel()
@@ -293,9 +293,11 @@ class _Service:
         grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
         if number is signal.SIGINT:
             suspend = invocations.suspend(engine.run_id, storage=self._storage)
-            self._report.warn(f"Cancelling the run.{grace}\nTo stop a run without cancelling it: {suspend}")
-        elif is_busy:
-            self._report.warn(f"Suspending the run.{grace}")
+            self._report.warn(
+                f"Cancelling the run: SIGINT (Ctrl+C).{grace}\nTo stop a run without cancelling it: {suspend}"
+            )
+        else:
+            self._report.warn(f"Suspending the run: SIGTERM.{grace}")
 
     def _abandon(self) -> None:
         if self._engine is not None:
@@ -308,7 +310,11 @@ class _Service:
         return self._exit_code()
 
     def _exit_code(self) -> ExitCode:
-        if self._stopped_by is not None:
+        status = None if self._engine is None else self._engine.state.status
+        if self._stopped_by is not None and not (
+            # SIGTERM only suspends: what cancelled the run had been asked for before.
+            self._stopped_by is signal.SIGTERM and status is RunStatus.CANCELLED
+        ):
             return _SIGNAL_CODES[self._stopped_by]
         assert self._engine is not None, "it ended before it had a run, and without an error"
         return exit_code_of_status(self._engine.state.status)

@@ -25,8 +25,6 @@ FORCED_END_S = 1.0
 _exit_at_once = os._exit
 """Kept from before author code could replace it."""
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
-
 _OF_A_CHILD: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
@@ -63,9 +61,13 @@ class StopSignals:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Take the signals over for as long as the `with` lasts; in the main thread."""
-        before = {number: signal.signal(number, self._handle) for number in _STOPS}
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # whoever started us with nohup means it
-            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
+        handlers = {signal.SIGINT: self._handle, signal.SIGTERM: self._handle, signal.SIGHUP: self._hang_up}
+        before = {
+            signum: signal.signal(signum, handler)
+            for signum, handler in handlers.items()
+            # What was ignored is meant so: a script's `command &` ignores SIGINT, nohup SIGHUP.
+            if signum is signal.SIGTERM or signal.getsignal(signum) is not signal.SIG_IGN
+        }
         try:
             yield
         finally:

@@ -16,11 +16,14 @@ from pathlib import Path
 from smithersd.config import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.pidfile import Holder, held_pid, holder_of, remove_stale
+from smithersd.daemon.pidfile import held_pid, holder_of, remove_stale
 from smithersd.daemon.presence import forget_dead, is_run_process, stands_by
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
-from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive
+from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
+from smithersd.posix.process_handle import ProcessHandle
 from smithersd.store import Store
+
+_END_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Wish:
     timeout_s: float
     is_forced: bool
     """Whether a process that does not end in time is killed."""
+    by: str | None = None
+    """Who asks; the log of a cancelled run names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ async def end_process(folder: RunFolder, pid_file: Path) -> None:
             await _has_ended(holder, FORCED_STOP_S)
 
 
-async def _is_known(holder: Holder, run_id: str, folder: RunFolder, pid_file: Path) -> bool:
+async def _is_known(holder: ProcessHandle, run_id: str, folder: RunFolder, pid_file: Path) -> bool:
     """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces.
 
     For a moment at its beginning and at its end a process holds its pidfile and is not written down. Return False when
@@ -112,9 +117,16 @@ def _clear_away(pid_file: Path, folder: RunFolder) -> bool:
     return was_stale
 
 
-async def _end(store: Store, run_id: str, holder: Holder, wish: Wish) -> bool:
-    """End a process; return whether it had to be killed."""
-    holder.signal(signal.SIGTERM if wish.is_suspension else signal.SIGINT)
+async def _end(store: Store, run_id: str, holder: ProcessHandle, wish: Wish) -> bool:
+    """End a process; return whether it had to be killed.
+
+    A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
+    and a process that ignores SIGINT (a script's `command &`) is cancelled too.
+    """
+    if not wish.is_suspension:
+        with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
+            await request_cancel(store, run_id, by=wish.by)
+    _signal(holder, signal.SIGTERM, run_id)
     if await _has_ended(holder, wish.timeout_s):
         return False
     if not wish.is_forced:
@@ -123,8 +135,18 @@ async def _end(store: Store, run_id: str, holder: Holder, wish: Wish) -> bool:
             f"{await _what_it_is_at(store, run_id)}.",
             remedy="Wait and try again, or kill it with `smithers down --force`.",
         )
-    holder.signal(signal.SIGKILL)
+    _signal(holder, signal.SIGKILL, run_id)
     return await _has_ended(holder, FORCED_STOP_S)
+
+
+def _signal(holder: ProcessHandle, signum: signal.Signals, run_id: str) -> None:
+    try:
+        holder.signal(signum)
+    except PermissionError:
+        raise NotStopped(
+            f"Process {holder.pid} of run {run_id!r} belongs to another user.",
+            remedy="Stop it as that user, or as root.",
+        ) from None
 
 
 async def _settle(store: Store, run_id: str, wish: Wish, *, is_standby: bool) -> RunStatus | None:
@@ -178,17 +200,13 @@ async def _what_it_is_at(store: Store, run_id: str) -> str:
     return f"the run is {state.status}, and the process does not answer"
 
 
-async def _has_ended(holder: Holder, timeout_s: float) -> bool:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(holder.fileno(), ended.set)
+async def _has_ended(process: ProcessHandle, timeout_s: float) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
-            await ended.wait()
+            while not process.has_ended:  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(_END_POLL_S)
     except TimeoutError:
         return False
-    finally:
-        loop.remove_reader(holder.fileno())
     return True
 
 

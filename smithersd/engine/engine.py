@@ -123,6 +123,11 @@ class Engine:
         """Whether the run was taken up, not begun."""
         return self._is_resumed
 
+    @property
+    def is_cancel_requested(self) -> bool:
+        """Whether somebody has asked to cancel the run."""
+        return self._is_cancelled
+
     def observe(self, observer: Observer) -> None:
         """Show every durable step's events to `observer`, in the event loop's thread, from the first step on.
 
@@ -373,6 +378,8 @@ class Engine:
                 continue
             match row.kind:
                 case InboxKind.CANCEL:
+                    who = "somebody" if row.decided_by is None else repr(row.decided_by)
+                    _log.warning("%s: %s asked to cancel the run", self.run_id, who)
                     self._cancels.append(row.id)
                     self._is_cancelled = True
                 case InboxKind.APPROVE | InboxKind.DENY:

@@ -1,6 +1,7 @@
 """Processes that carry a mark in their environment, whatever sessions and parents they have gone through: found, ended.
 
-A process is recognised by its mark alone: a process id may belong to anybody by now. Signals go through pidfds.
+A process is recognised by its mark alone: a process id may belong to anybody by now. Signals go through pidfds; where
+the kernel gives out none, right after the mark was looked at again.
 
 As a program of its own it waits at its stdin until whoever started it is gone, and ends the processes with the marks
 that it was told last, each line being a JSON list of marks:
@@ -53,7 +54,7 @@ def _signal_until_gone(
     while True:
         with _marked_processes(entries) as processes:
             for pid in processes.keys() - told:
-                _signal(processes[pid], number)
+                _signal(pid, processes[pid], number)
             told |= processes.keys()
             found |= told
             quiet_looks = 0 if processes else quiet_looks + 1
@@ -62,34 +63,48 @@ def _signal_until_gone(
             _await_one(processes.values())
 
 
-def _signal(pidfd: int, number: signal.Signals) -> None:
+def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        signal.pidfd_send_signal(pidfd, number)
-        signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # one that is halted could not end
+        for each in (signum, signal.SIGCONT):  # one that is halted could not end
+            if pidfd is None:
+                os.kill(pid, each)
+            else:
+                signal.pidfd_send_signal(pidfd, each)
 
 
-def _await_one(pidfds: Iterable[int]) -> None:
+def _await_one(pidfds: Iterable[int | None]) -> None:
     """Wait until one of the processes has ended, for an instant at most."""
     poll = select.poll()
     for pidfd in pidfds:
-        poll.register(pidfd, select.POLLIN)
+        if pidfd is not None:
+            poll.register(pidfd, select.POLLIN)
     poll.poll(_LOOK_S * 1000)
 
 
 @contextmanager
-def _marked_processes(entries: frozenset[bytes]) -> Iterator[dict[int, int]]:
-    """Open the processes that carry one of the marks: pidfds by pid."""
-    opened: dict[int, int] = {}
+def _marked_processes(entries: frozenset[bytes]) -> Iterator[dict[int, int | None]]:
+    """Open the processes that carry one of the marks: pidfds by pid, None where the kernel gives out none."""
+    opened: dict[int, int | None] = {}
     try:
         for pid in _process_ids():
             if _is_marked(pid, entries):
-                with suppress(OSError):
-                    opened[pid] = os.pidfd_open(pid)
+                with suppress(ProcessLookupError):
+                    opened[pid] = _opened(pid)
         # Looked at again now that they are held: a number may have changed hands in between.
         yield {pid: pidfd for pid, pidfd in opened.items() if _is_marked(pid, entries)}
     finally:
         for pidfd in opened.values():
-            os.close(pidfd)
+            if pidfd is not None:
+                os.close(pidfd)
+
+
+def _opened(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):  # an old kernel, another system, or a sandbox that refuses it
+        return None
 
 
 def _process_ids() -> list[int]:

@@ -8,12 +8,12 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from smithersd.core.states import Interruption
+from smithersd.posix.process_handle import ProcessHandle, process_start_time
 
 _END_TIMEOUT_S = 5.0
 _END_POLL_S = 0.01
@@ -61,7 +61,7 @@ class Owner:
     @property
     def is_alive(self) -> bool:
         """Whether a local owner's process still runs; a zombie does not."""
-        return _start_time(self.pid) == self.start_time
+        return process_start_time(self.pid) == self.start_time
 
 
 def current_owner() -> Owner:
@@ -71,7 +71,7 @@ def current_owner() -> Owner:
 
 @lru_cache(maxsize=2)
 def _owner(pid: int) -> Owner:
-    return Owner(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_time(pid) or 0)
+    return Owner(socket.gethostname(), _boot_id(), _pid_namespace(), pid, process_start_time(pid) or 0)
 
 
 def owner_text(owner: Owner) -> str:
@@ -104,55 +104,28 @@ def interruption_by(former_owner: str | None) -> Interruption:
 def end_owner(text: str) -> bool:
     """End a local owner's process: ask, then kill after 5 s. Return whether there was one to end.
 
-    Its pid is signalled through a pidfd that was opened while it was known to be the same process.
+    It is signalled through a handle that was opened while it was known to be the same process.
     """
     owner = owner_from(text)
     if not owner.is_local or owner.has_crashed or owner.pid == os.getpid():
         return False
-    try:
-        pidfd = os.pidfd_open(owner.pid)
-    except (ProcessLookupError, AttributeError):
+    process = ProcessHandle.open(owner.pid)
+    if process is None:
         return False
-    try:
+    with process:
         if not owner.is_alive:
             return False
-        _end(owner, pidfd)
+        _end(process)
         return True
-    finally:
-        os.close(pidfd)
 
 
-def _end(owner: Owner, pidfd: int) -> None:
-    with suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-        signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # one that is halted could not end
-        deadline = time.monotonic() + _END_TIMEOUT_S
-        while owner.is_alive and time.monotonic() < deadline:
-            time.sleep(_END_POLL_S)
-        if owner.is_alive:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-
-
-def _start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None where it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return _start_time_without_proc(pid)
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
-
-
-def _start_time_without_proc(pid: int) -> int | None:
-    """Where there is no /proc (macOS) a live pid is all that can be told."""
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return 0
+def _end(process: ProcessHandle) -> None:
+    process.signal(signal.SIGTERM)
+    deadline = time.monotonic() + _END_TIMEOUT_S
+    while not process.has_ended and time.monotonic() < deadline:
+        time.sleep(_END_POLL_S)
+    if not process.has_ended:
+        process.signal(signal.SIGKILL)
 
 
 def _boot_id() -> str:

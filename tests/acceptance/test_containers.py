@@ -40,15 +40,17 @@ def both(place: Place) -> tuple[Process, Process]:
     first = container(place, "first")
     until(lambda: place.lines("ticks"), "the command's first effect")
     second = container(place, "second")
-    second.until_text("driven by process 1 on")
+    second.until_text("driven by process 2 on")
     (place.folder / "relieved").touch()
     return first, second
 
 
 def inner_pid(process: Process) -> int:
-    """The driver itself, as it is numbered outside of its container."""
+    """The driver itself, as it is numbered outside of its container: the child of its process 1."""
     pid = process.popen.pid
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    for _ in range(2):
+        pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    return pid
 
 
 def reasons(place: Place) -> list[str]:
@@ -89,3 +91,44 @@ def test_a_container_takes_the_run_of_another_by_force_with_a_pidfile_of_its_own
     forced = ("--resume", "--force", "--pid-file", "second.pid")
     place.start("up", "flow.py", "--run-id", "r", *forced, within=CONTAINER)
     until(lambda: reasons(place) == [Interruption.LEASE_LOST], "the take-over")
+
+
+ORPHANS = """
+@workflow
+def orphans(ctx):
+    return Sequence(
+        Shell("background", "for i in 1 2 3 4; do (setsid sh -c 'echo $PPID >> parents') & done; echo started"),
+        Shell("look", "while ps -o stat= | grep Z; do sleep 0.02; done"),
+    )
+"""
+
+
+def test_process_1_of_a_container_reaps_orphans_and_tells_the_exit_code_of_the_run(place: Place) -> None:
+    place.write(ORPHANS)
+    assert place.start("up", "flow.py", "--run-id", "r", within=CONTAINER).wait() == 0
+    place.write('@workflow\ndef failing(ctx):\n    return Shell("fails", "exit 3")\n')
+    assert place.start("up", "flow.py", "--run-id", "r2", within=CONTAINER).wait() == 1
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, "suspended"), (signal.SIGINT, "cancelled")])
+def test_process_1_of_a_container_passes_signals_on(place: Place, signum: signal.Signals, status: str) -> None:
+    place.write('@workflow\ndef gated(ctx):\n    return Approval("go")\n')
+    process = place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)
+    process.until_text("go")
+    until(lambda: "RunStatusChanged" in place.types("r"), "the run")
+    os.kill(process_1(process), signum)
+    assert process.wait() == 128 + signum
+    assert place.state("r").status == status
+
+
+def test_a_signal_amid_the_import_ends_process_1(place: Place) -> None:
+    place.write('Path("importing").touch()\ntime.sleep(60)\n')
+    process = place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)
+    until((place.folder / "importing").exists, "the import")
+    os.kill(process_1(process), signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+
+
+def process_1(process: Process) -> int:
+    pid = process.popen.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())

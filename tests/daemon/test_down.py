@@ -1,5 +1,6 @@
 """`smithers down`: when it returns 0 there is no process and no pidfile, and the run has ended or is suspended."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -131,7 +132,7 @@ def test_a_process_that_is_about_to_let_go_of_its_pidfile_is_waited_for(place: D
 
 
 def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPlace) -> None:
-    """A container that shares the folder: the lock is seen from here, and its process 1 is not ours."""
+    """A container that shares the folder: the lock is seen from here, and its process 2 is not ours."""
     unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
     if (
         shutil.which("unshare") is None
@@ -141,7 +142,7 @@ def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPla
     place.write(GATE)
     with place.start_wrapped(unshare, "up", "flow.py", "--run-id", "r") as container:
         until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
-        assert (place.state_folder / "runs" / "r" / "pid").read_text() == "1\n"
+        assert (place.state_folder / "runs" / "r" / "pid").read_text() == "2\n"
         for flags in ((), ("--force", "--timeout", "0"), ("--suspend",)):
             said = place.call("down", "r", *flags)
             assert said.code == 1
@@ -204,7 +205,20 @@ def test_a_run_in_a_terminal_is_stopped_too(place: DaemonPlace) -> None:
     up = place.up("--run-id", "r")
     up.until_text("asks")
     assert place.call("down").code == 0
-    assert up.wait() == 130
+    assert up.wait() == 2
+    assert "(smithers down)' asked to cancel the run" in up.text
+
+
+def test_a_run_that_a_script_started_in_its_background_is_stopped_too(place: DaemonPlace) -> None:
+    """Whoever ignores SIGINT (`command &` in a script) is not ended by the Ctrl+C of the script, but by down."""
+    place.write(GATE)
+    with place.start_wrapped(("sh", "-c", '"$@" & wait $!', "sh"), "up", "flow.py", "--run-id", "r") as script:
+        until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
+        pid = int((place.state_folder / "runs" / "r" / "pid").read_text())
+        os.kill(pid, signal.SIGINT)
+        assert place.call("down", "r").code == 0
+        assert script.wait() == 2, "130 if SIGINT had ended it"
+    assert place.status("r") == "cancelled"
     assert place.status("r") == "cancelled"
     assert not (place.state_folder / "runs" / "r").exists()
 

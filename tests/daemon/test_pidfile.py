@@ -1,7 +1,6 @@
 """A pidfile names the process that holds it, and nobody else, whatever happens to that process."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -92,7 +91,7 @@ def test_twenty_starts_at_once_leave_one_holder(tmp_path):
             kill(process)
 
 
-@pytest.mark.parametrize("content", ["", "1\n", f"{2**31 - 1}\n", "no number", "99999999999999999999999999"])
+@pytest.mark.parametrize("content", ["", "1\n", f"{2**31 - 1}\n", "99999999999999999999999999", "\0\0\0"])
 def test_a_file_that_nobody_holds_is_stale_whatever_it_says(tmp_path, content):
     path = tmp_path / "pid"
     path.write_text(content)
@@ -123,13 +122,27 @@ def test_a_held_file_is_not_cleared_away(tmp_path):
         assert path.exists()
 
 
-def test_a_file_that_is_no_pidfile_is_not_replaced(tmp_path):
-    path = tmp_path / "flow.py"
-    path.write_text("print('the only copy of somebody's work')\n")
-    with pytest.raises(UserError, match="is no pidfile"):
+@pytest.mark.parametrize("content", ["print('the only copy of somebody's work')\n", "v1.2.3\n", "12 13\n"])
+def test_a_file_that_is_not_a_pidfile_is_never_replaced_or_removed(tmp_path, content):
+    path = tmp_path / "VERSION"
+    path.write_text(content)
+    with pytest.raises(UserError, match="is not a pidfile"):
         PidFile(path).acquire()
-    with pytest.raises(UserError, match="is no pidfile"):
+    with pytest.raises(UserError, match="is not a pidfile"):
         remove_stale(path)
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_not_a_regular_file_is_not_opened_as_a_pidfile(tmp_path, make):
+    path = tmp_path / "pid"
+    make(path)
+    with pytest.raises(UserError, match="is not a pidfile"):
+        PidFile(path).acquire()
+    with pytest.raises(UserError, match="is not a pidfile"):
+        remove_stale(path)
+    with holder_of(path) as holder:
+        assert holder is None
     assert path.exists()
 
 
@@ -141,9 +154,8 @@ def test_a_holder_is_signalled_and_its_end_is_seen(tmp_path):
         with holder_of(path) as holder:
             assert holder is not None
             holder.signal(signal.SIGTERM)
-            readable, _, _ = select.select([holder], [], [], 10)
-            assert readable
             process.wait()
+            assert holder.has_ended
             holder.signal(signal.SIGTERM)  # nobody is there any more: nothing happens
     finally:
         kill(process)

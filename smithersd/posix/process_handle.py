@@ -1,0 +1,88 @@
+"""A handle on another process that never means a later process of the same number.
+
+Where the kernel gives out pidfds the handle is one. Where it does not (an old kernel, macOS, a sandbox that refuses
+the call) the process is known by its number and its start time, and looked at again before each signal.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class ProcessHandle:
+    """One live process, from `open` to `close`; a `with` closes it."""
+
+    def __init__(self, pid: int, pidfd: int | None, start_time: int | None) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._start_time = start_time
+
+    @classmethod
+    def open(cls, pid: int) -> Self | None:
+        """Open a process; None where there is none of this number."""
+        start_time = process_start_time(pid)
+        if start_time is None:
+            return None
+        try:
+            return cls(pid, os.pidfd_open(pid), start_time)
+        except ProcessLookupError:
+            return None
+        except (AttributeError, OSError):  # no pidfds here: the start time tells it from a later process
+            return cls(pid, None, start_time)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended; a zombie has."""
+        return process_start_time(self.pid) != self._start_time
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Send a signal, and let a process that is halted go on to receive it; one that has ended is left alone.
+
+        Raises:
+            PermissionError: the process belongs to another user.
+        """
+        with suppress(ProcessLookupError):
+            for each in (signum, signal.SIGCONT):
+                if self._pidfd is not None:
+                    signal.pidfd_send_signal(self._pidfd, each)
+                elif not self.has_ended:
+                    os.kill(self.pid, each)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def process_start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None where it has ended, or is a zombie.
+
+    Without /proc (macOS) a live process is all that can be told: then it is 0.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _start_time_without_proc(pid)
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def _start_time_without_proc(pid: int) -> int | None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return 0
