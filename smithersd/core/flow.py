@@ -30,7 +30,7 @@ from smithersd.core.gates import (
 )
 from smithersd.core.journal import Journal
 from smithersd.core.nodes import Nodes
-from smithersd.core.outputs import OutputAway, Outputs
+from smithersd.core.outputs import OutputNotInMemory, Outputs
 from smithersd.core.places import LAZY, Place
 from smithersd.core.render import Renderer
 from smithersd.core.rendering import RenderedTree
@@ -68,7 +68,7 @@ class Flow:
     ) -> None:
         self._workflow = workflow
         self.outputs = outputs or Outputs()
-        self.away: NodeKey | None = None
+        self.missing_output: NodeKey | None = None
         """The output that a rendering reads and that is not in memory: once it is held, `advance` goes on."""
         self._reused = reused or {}
         self._renderer = Renderer(workflow, state, self.outputs, input)
@@ -144,7 +144,7 @@ class Flow:
         """Take the run up where its log ends; `interruption` is what became of the attempts that it shows running.
 
         Raises:
-            WorkflowError: the first rendering failed; nothing was decided. While an output is `away` it is still to
+            WorkflowError: the first rendering failed; nothing was decided. With a `missing_output` it is still to
                 come, in `advance`.
         """
         self._journal.now_ms = now_ms
@@ -228,15 +228,15 @@ class Flow:
             self._nodes.end_run(Suspend(reason))
 
     def advance(self, now_ms: int) -> None:
-        """Decide everything that follows from what was taken in, as far as an output that is `away` allows."""
+        """Decide everything that follows from what was taken in, as far as a `missing_output` allows."""
         self._journal.now_ms = now_ms
-        self.away = None
+        self.missing_output = None
         try:
             if self._is_resuming:
                 self._render_resumed()
             self._settle(now_ms)
-        except OutputAway as away:
-            self.away = away.key
+        except OutputNotInMemory as missing:
+            self.missing_output = missing.key
 
     def _render_resumed(self) -> None:
         self._tree.learn()
@@ -329,7 +329,7 @@ class Flow:
                 self._decide_branch(place, place.element)
             elif isinstance(place.element, Node):
                 self._enter_node(place, place.element)
-        except OutputAway:
+        except OutputNotInMemory:
             self._tree.plan.return_next(place)
             raise
         except OutputNotReady as error:

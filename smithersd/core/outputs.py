@@ -13,7 +13,7 @@ from smithersd.elements.schema import Schema
 from smithersd.errors import InvalidOutput
 
 
-class OutputAway(BaseException):
+class OutputNotInMemory(BaseException):
     """An output is read that is not in memory: whoever drives the run fetches it, and what read it is done again.
 
     It is no Exception, so that no `except Exception` of an author's condition catches it.
@@ -74,10 +74,10 @@ class Outputs:
 
         Raises:
             InvalidOutput: the stored output does not fit the schema (any more), or is gone.
-            OutputAway: it is not in memory.
+            OutputNotInMemory: it is not in memory.
         """
         if key not in self._held:
-            raise OutputAway(key)
+            raise OutputNotInMemory(key)
         return read_output(key[0], self._held[key], schema)
 
 

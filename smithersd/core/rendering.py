@@ -88,7 +88,7 @@ class RenderedTree:
         Raises:
             WorkflowError: the function raised, or its tree cannot be run.
         """
-        self._is_due = True  # until it is done: it may be cut short by an output that is away
+        self._is_due = True  # until it is done: it may be cut short by an output that is not in memory
         for scope in list(self._renderer.readers.dirty):
             self._renderer.forget(scope)
         child = self._renderer.root(self._schema_of)

@@ -24,12 +24,12 @@ async def advance(flow: Flow, now_ms: int, read: ReadOutput) -> None:
         StoreUnavailable: the store refused.
     """
     flow.advance(now_ms)
-    await fetch_away(flow, now_ms, read)
+    await fetch_missing(flow, now_ms, read)
 
 
-async def fetch_away(flow: Flow, now_ms: int, read: ReadOutput) -> None:
+async def fetch_missing(flow: Flow, now_ms: int, read: ReadOutput) -> None:
     """Fetch what the flow could not go on without, and let it go on."""
-    while (key := flow.away) is not None:
+    while (key := flow.missing_output) is not None:
         flow.outputs.hold(key, await read(key))
         flow.advance(now_ms)
 

@@ -23,7 +23,7 @@ from smithersd.elements.texts import plain_text
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
-from smithersd.engine.fetching import fetch_away
+from smithersd.engine.fetching import fetch_missing
 from smithersd.engine.lease import HeldLease
 from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
@@ -190,7 +190,7 @@ class _Start:
             is_workflow_changed=self._is_changed(row),
             interruption=interruption,
         )
-        await fetch_away(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
+        await fetch_missing(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
         return await self._taken_up(self._engine(flow, held))
 
     def _held(self, fence: int) -> HeldLease:
