@@ -2,6 +2,7 @@
 
 from typing import Any, Generic, Protocol, TypeVar, overload
 
+from smithersd.elements.copies import Copies
 from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.schema import Schema
@@ -11,6 +12,9 @@ from smithersd.errors import OutputNotReady, WorkflowError
 InputT_co = TypeVar("InputT_co", covariant=True)
 T = TypeVar("T")
 DefaultT = TypeVar("DefaultT")
+
+
+_NOT_READ: Any = object()
 
 
 class Reads(Protocol):
@@ -30,14 +34,22 @@ class Context(Generic[InputT_co]):
     read has changed.
     """
 
-    __slots__ = ("_reads", "input", "run_id")
+    __slots__ = ("_given_input", "_own_input", "_reads", "run_id")
 
     def __init__(self, *, input: Any, run_id: str, reads: Reads) -> None:
-        self.input: InputT_co = input
-        """The run's input, validated."""
+        self._given_input = input
+        self._own_input: Any = _NOT_READ
         self.run_id = run_id
         """The run's id."""
         self._reads = reads
+
+    @property
+    def input(self) -> InputT_co:
+        """The run's input, validated; a copy for each rendering, so that none sees what another did to it."""
+        if self._own_input is _NOT_READ:
+            self._own_input = Copies(lambda node: node).of(self._given_input)
+        value: InputT_co = self._own_input
+        return value
 
     @overload
     def output(self, node: Element[T]) -> T: ...

@@ -169,6 +169,22 @@ async def test_each_attempt_has_its_own_copies_of_arguments_and_input() -> None:
     assert seen == [({"n": 1}, ["a"], ["p"], {"a": 1}, [0])] * 4
 
 
+async def test_each_rendering_has_its_own_copy_of_the_input() -> None:
+    seen: list[list[Any]] = []
+
+    def spoils(ctx: Context[Settings]) -> bool:
+        seen.append(list(ctx.input.items))
+        ctx.input.items.append("spoiled")
+        return ctx.input.items == ["a"]
+
+    @workflow
+    def flow(ctx: Context[Settings]) -> Any:
+        return Sequence(*(Task(f"{number}", one, skip_if=spoils) for number in range(2)))
+
+    assert (await run_to_end(flow)).status == "finished"
+    assert seen == [["a"], ["a"]]
+
+
 async def test_what_is_no_data_is_the_same_object_for_every_attempt() -> None:
     lock, client = threading.Lock(), object()
     value = await received({"lock": lock, "points": [Point(client)], "only": Stubborn([1])})
