@@ -276,6 +276,7 @@ class _Tail:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="smithersd-feed")
+        self._task.add_done_callback(self._end)
 
     async def stop(self) -> None:
         tasks: list[asyncio.Task[Any]] = [*self.pages.tasks()]
@@ -309,7 +310,12 @@ class _Tail:
             self._failure = error
         finally:
             unsubscribe()
-            self._publish()
+
+    def _end(self, _: asyncio.Task[None]) -> None:
+        """Nothing is read any more, also where somebody has cancelled that: nobody must wait for it."""
+        if not self.is_at_end and self._failure is None:
+            self._failure = RuntimeError("Its reading was cancelled.")
+        self._publish()
 
     async def _follow_log(self) -> None:
         # From the last event, not after it: so the tail sees a log that has ended.

@@ -247,3 +247,20 @@ def test_a_stopped_terminal_holds_up_no_run(place: Place, terminals: list[Termin
 
 def _assert_cursor_shows(terminal: Terminal) -> None:
     assert terminal.raw.rfind(SHOW_CURSOR) > terminal.raw.rfind(HIDE_CURSOR) > -1
+
+
+def test_a_task_that_holds_the_loop_is_named_while_it_does(place: Place, terminals: list[Terminal]) -> None:
+    place.write("""
+        async def holds():
+            while not Path("go").exists():
+                time.sleep(0.01)
+
+        @workflow
+        def flow(ctx):
+            return Task("holds", holds)
+        """)
+    up = Terminal(place, "up", "flow.py", "--run-id", "r")
+    terminals.append(up)
+    up.until_text("by task 'holds'")
+    (place.folder / "go").touch()
+    assert up.wait() == 0

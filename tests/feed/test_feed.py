@@ -302,3 +302,15 @@ async def test_tells_who_need_not_wait() -> None:
         log.append()
         await follower.take()
         assert (follower.cursor, follower.is_behind) == (3, False)
+
+
+async def test_a_reading_that_somebody_cancels_leaves_no_follower_waiting() -> None:
+    log = ListLog()
+    feed = feed_of(log, poll_s=LONG_S)
+    async with feed.follow(-1) as follower:
+        before = asyncio.all_tasks()
+        taking = asyncio.create_task(follower.take())
+        for task in before - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(RuntimeError, match="broke down"):
+            await taking

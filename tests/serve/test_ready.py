@@ -38,6 +38,9 @@ async def test_ready_tells_of_the_engine_in_this_process(client: Client, store: 
         assert "secret" not in error["message"]
         assert response.headers["Retry-After"] == "1"
         assert (await client.get("/health")).status == 200
+        driver.problem, driver.has_lease = None, False
+        response = await client.get("/ready")
+        assert (response.status, (await response.json())["error"]["code"]) == (503, "NOT_READY")
     finally:
         unregister_driver(store.url, "run-1")
     assert (await client.get("/ready")).status == 200

@@ -107,6 +107,30 @@ def blocking(ctx):
 
 
 @pytest.mark.slow
+def test_a_task_that_ends_its_process_with_0_is_restarted_and_the_run_goes_on(service):
+    run = service("""
+import os
+from pathlib import Path
+from smithersd import Task, workflow
+
+def ends():
+    if not Path("met").exists():
+        Path("met").touch()
+        os._exit(0)
+
+@workflow
+def ending(ctx):
+    return Task("ends", ends)
+""")
+    run.install()
+    run.start()
+    run.await_status("finished")
+
+    assert run.show("NRestarts") == "1"
+    assert "ended this process by os._exit" in run.manager.journal()
+
+
+@pytest.mark.slow
 def test_a_loop_that_is_free_is_not_taken_for_hung(service):
     run = service(STEPS)
     run.install()
