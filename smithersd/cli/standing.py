@@ -135,7 +135,8 @@ def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | No
             return []
         case RunStatus.FAILED | RunStatus.CANCELLED:
             command = invocations.start_from(run_id, workflow_path, storage=storage)
-            return [Phrase("A new run can take over what is done:"), command_phrase(command)]
+            redo = Phrase("With --redo NODE it does that node again, and what follows from it.")
+            return [Phrase("A new run can take over what is done:"), command_phrase(command), redo]
         case (
             RunStatus.SUSPENDED
             | RunStatus.RUNNING

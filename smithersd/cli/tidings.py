@@ -4,8 +4,12 @@ from smithersd.cli import words
 from smithersd.cli.standing import steps_without_driver
 from smithersd.cli.words import Phrase
 from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.reuse import Forecast
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
+
+_ANEW_SHOWN_MAX = 12
+"""Nodes that run anew of which the reason is told."""
 
 
 def opening_lines(begun: Begun) -> list[str]:
@@ -14,7 +18,20 @@ def opening_lines(begun: Begun) -> list[str]:
     lines = [f"Run {state.run_id} of {state.workflow_name} ({begun.workflow})"]
     if begun.url is not None:
         lines.append(f"Serving at {begun.url}")
-    return lines
+    forecast = None if begun.engine.is_resumed else begun.engine.forecast
+    return lines if forecast is None else [*lines, *_taking_over(forecast)]
+
+
+def _taking_over(forecast: Forecast) -> list[str]:
+    """Say what is taken over of an earlier run, and what runs anew and why."""
+    count = len(forecast.taken_over)
+    lines = [f"Taking over up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
+    reasons = [f"  {words.one_line(node_id)}: {words.one_line(reason)}" for node_id, reason in forecast.anew.items()]
+    if reasons:
+        lines[0] += " Anew run:"
+    if len(reasons) > _ANEW_SHOWN_MAX:
+        reasons[_ANEW_SHOWN_MAX:] = [f"  and {len(reasons) - _ANEW_SHOWN_MAX} more"]
+    return [*lines, *reasons]
 
 
 def standby_lines(waiting: StandingBy) -> list[str]:

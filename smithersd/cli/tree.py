@@ -129,7 +129,7 @@ class _Telling:
 
     def _container(self, depth: int, element: Tree) -> TreeLine:
         decided = self.run.branches.get((element["id"], 0)) if element["kind"] == "branch" else None
-        detail = "" if decided is None else ("then" if decided else "otherwise")
+        detail = "" if decided is None else ("then" if decided.value else "otherwise")
         return TreeLine(depth, element_name(element), None, Look("┬", "dim"), "", "", detail)
 
     def _elapsed(self, node: NodeRecord) -> str:

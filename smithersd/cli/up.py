@@ -19,7 +19,7 @@ from smithersd.errors import InvalidRequest
 
 _SECTIONS = {
     "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "on_wait", "store", "state_folder"),
-    "Going on with a run": ("resume", "resume_or_start", "from_run", "standby", "force"),
+    "Going on with a run": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
     "Serving it": ("serve", *SERVE_FLAGS),
     "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
 }
@@ -34,6 +34,7 @@ _SECTIONS = {
 @click.option("--resume", is_flag=True, help="Go on with the run of --run-id, or with the only live one.")
 @click.option("--resume-or-start", is_flag=True, help="Go on with the run of --run-id, or start it.")
 @click.option("--from", "from_run", metavar="RUN", help="Start a new run that takes over what this ended one has done.")
+@click.option("--redo", multiple=True, metavar="NODE", help="With --from: do this node again, and all that follows.")
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
 @click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
@@ -96,6 +97,8 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
     checked_path(str(Path(flags["workflow"]).absolute()))
     for name in ("from_run", "on_wait", "pid_file", "log_file"):
         checked_text(flags[name] or "", _flag(name))
+    for node_id in flags["redo"]:
+        checked_text(node_id, "--redo")
     return ServiceOptions(
         workflow=flags["workflow"],
         state_folder=checked_path(str(storage.folder.path)),
@@ -103,6 +106,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         run_id=flags["run_id"],
         mode=_mode(flags),
         from_run=flags["from_run"],
+        redo=flags["redo"],
         input=read_input(flags["given_input"]),
         max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
@@ -139,6 +143,8 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest("--resume-or-start does not say which run.", remedy="Name it with --run-id.")
     if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
         raise InvalidRequest("--force takes over a run that exists.", remedy="Give it with --resume.")
+    if flags["redo"] and flags["from_run"] is None:
+        raise InvalidRequest("--redo names nodes of a run that is taken over.", remedy="Name that run with --from.")
     if flags["standby"] and flags["run_id"] is None:
         raise InvalidRequest("--standby does not say for which run.", remedy="Name it with --run-id.")
     excluded = next((name for name in ("from_run", "force") if flags["standby"] and flags[name]), None)

@@ -35,10 +35,11 @@ def _error(value: Any) -> ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run's first event, once in its life."""
+    """The run's first event, once in its life; `redo` are nodes of the earlier run that are not taken over."""
 
     workflow_name: str
     from_run_id: str | None = _optional()
+    redo: tuple[str, ...] | None = _optional(tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +250,12 @@ class ApprovalDenied:
 
 @dataclass(frozen=True, slots=True)
 class BranchDecided:
-    """A branch's condition was judged; it is never judged again."""
+    """A branch's condition was judged; it is never judged again. `reads` are the nodes that it looked at."""
 
     node_id: str
     iteration: int
     value: bool
+    reads: tuple[str, ...] | None = _optional(tuple)
 
 
 Event = (

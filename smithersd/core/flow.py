@@ -9,11 +9,12 @@ would do so *now*, and `close()` takes them in once they are durable. In between
 that nothing that was accepted is overtaken.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from smithersd.config import CRASHES_IN_A_ROW_MAX
 from smithersd.core import events
+from smithersd.core.earlier import EarlierRun
 from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
@@ -34,11 +35,12 @@ from smithersd.core.outputs import OutputNotInMemory, Outputs
 from smithersd.core.places import LAZY, Place
 from smithersd.core.render import Renderer
 from smithersd.core.rendering import RenderedTree
+from smithersd.core.reuse import Forecast, Reuse
 from smithersd.core.slots import Slots
 from smithersd.core.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.step import Start, Step
 from smithersd.core.values import outputs_needed
-from smithersd.elements import Branch, Node, NodeKind, Workflow
+from smithersd.elements import Branch, Node, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
@@ -46,9 +48,6 @@ from smithersd.errors import (
     UnknownDependency,
     WorkflowError,
 )
-
-Reused = Mapping[NodeKey, tuple[NodeKind, str]]
-"""Outputs of an earlier run to take over: by node, its kind and the output's JSON text."""
 
 
 class Flow:
@@ -64,18 +63,18 @@ class Flow:
         chance: Callable[[], float],
         frames: FrameTree | None = None,
         outputs: Outputs | None = None,
-        reused: Reused | None = None,
+        earlier: EarlierRun | None = None,
     ) -> None:
         self._workflow = workflow
         self.outputs = outputs or Outputs()
         self.missing_output: NodeKey | None = None
         """The output that a rendering reads and that is not in memory: once it is held, `advance` goes on."""
-        self._reused = reused or {}
         self._renderer = Renderer(workflow, state, self.outputs, input)
         self._journal = Journal(state, self._renderer.readers)
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
         self._slots = Slots(max_concurrency)
         self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, self._renderer.readers, chance)
+        self._reuse = Reuse(earlier, state, self._tree, self._renderer.readers)
         self._is_replanned = False
         self._is_resuming = False
 
@@ -116,20 +115,24 @@ class Flow:
         """When the next retry is due, None when nothing backs off."""
         return self._nodes.next_due_ms
 
+    def forecast(self) -> Forecast | None:
+        """Tell what the run takes over of an earlier one, None where there is none."""
+        return self._reuse.forecast()
+
     def take_step(self) -> Step:
         """Hand over what was decided since the last time."""
         return self._journal.take()
 
     # Stimuli
 
-    def begin(self, now_ms: int, *, from_run_id: str | None = None) -> None:
-        """Start the run.
+    def begin(self, now_ms: int, *, from_run_id: str | None = None, redo: tuple[str, ...] = ()) -> None:
+        """Start the run; `redo` are nodes of the run `from_run_id` that are not taken over.
 
         Raises:
             WorkflowError: the first rendering failed; nothing was decided.
         """
         self._journal.now_ms = now_ms
-        self._journal.emit(events.RunStarted(self._workflow.name, from_run_id))
+        self._journal.emit(events.RunStarted(self._workflow.name, from_run_id, redo or None))
         self._tree.render()
         self.advance(now_ms)
 
@@ -311,6 +314,7 @@ class Flow:
     def _replan(self) -> None:
         """After a new rendering: nothing waits in the old plan any more, and nodes may have been dropped."""
         self._nodes.replan()
+        self._reuse.replan()
         self._is_replanned = True
 
     def _find_unmounted(self) -> None:
@@ -339,11 +343,11 @@ class Flow:
                 raise
 
     def _decide_branch(self, place: Place, branch: Branch) -> None:
-        value = self.state.branches.get((place.id, 0))
-        if value is None:
-            value = self._tree.judge(branch.when, f"condition of branch {place.id!r}")
-            self._journal.emit(events.BranchDecided(place.id, 0, value))
-        for dropped in self._tree.choose(place, value):
+        if (place.id, 0) not in self.state.branches:
+            judged = self._tree.judge(branch.when, f"condition of branch {place.id!r}")
+            reads = tuple(sorted(judged.reads.all)) or None
+            self._journal.emit(events.BranchDecided(place.id, 0, judged.value, reads))
+        for dropped in self._tree.choose(place, self.state.branches[place.id, 0].value):
             self._nodes.wake_readers(dropped.id)
 
     def _enter_node(self, place: Place, element: Node[Any]) -> None:
@@ -367,28 +371,23 @@ class Flow:
             self._nodes.give_up(node)
         elif node.attempts or (node.gate is not None and node.gate.is_granted):
             self._slots.offer(place)
-        elif (output := self._reusable(element)) is not None:
-            self._nodes.finish(node, output, reused_from=self.state.from_run_id)
-        elif self._tree.judge(element.skip_if, f"skip_if of {element.kind} {place.id!r}"):
+        else:
+            self._enter_anew(place, element, node)
+
+    def _enter_anew(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
+        skip_if = self._tree.judge(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
+        if skip_if.value:
             self._nodes.skip(node)
+        elif self._reuse.is_early(place, skip_if) and self._tree.plan.postpone(place):
+            return
+        elif (output := self._reuse.output_for(place, element, skip_if)) is not None:
+            self._nodes.finish(node, output, reused_from=self.state.from_run_id)
         elif is_gate(element):
             self._journal.emit(gate_request(element))
             self._journal.emit(events.NodeWaitingApproval(*node.key))
             self._journal.step.gates[node.key] = None
         else:
             self._slots.offer(place)
-
-    def _reusable(self, element: Node[Any]) -> str | None:
-        """The output that an earlier run left for this node, if it is still of the right kind and type."""
-        kind, output = self._reused.get((element.id, 0), (None, ""))
-        if kind is not element.node_kind:
-            return None
-        try:
-            element.schema.load(output)
-        except InvalidOutput as error:
-            self._journal.step.notes.append(f"the earlier output of {element.id!r} is not reused: {error.message}")
-            return None
-        return output
 
     # Starting and stopping
 

@@ -94,6 +94,14 @@ class NodeRecord:
         return next((a.heartbeat for a in reversed(self.attempts) if a.heartbeat is not None), None)
 
 
+@dataclass(frozen=True, slots=True)
+class BranchRecord:
+    """What was decided at a branch, and the nodes that its condition looked at."""
+
+    value: bool
+    reads: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class RunState:
     """A run as its log tells it. `last_seq` is -1 before the first event."""
@@ -102,6 +110,7 @@ class RunState:
     workflow_name: str = ""
     status: RunStatus = RunStatus.RUNNING
     from_run_id: str | None = None
+    redo: tuple[str, ...] = ()
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
@@ -110,7 +119,7 @@ class RunState:
     frame_hash: str | None = None
     nodes: dict[NodeKey, NodeRecord] = field(default_factory=dict)
     counts: dict[NodeState, int] = field(default_factory=dict)
-    branches: dict[NodeKey, bool] = field(default_factory=dict)
+    branches: dict[NodeKey, BranchRecord] = field(default_factory=dict)
 
     def apply(self, recorded: Recorded) -> None:
         """Take in the next event of the log."""
@@ -169,12 +178,12 @@ def _apply(run: RunState, event: events.Event, now_ms: int) -> None:  # noqa: C9
         case events.ApprovalGranted() | events.ApprovalDenied():
             _decide(run, event)
         case events.BranchDecided():
-            run.branches[event.node_id, event.iteration] = event.value
+            run.branches[event.node_id, event.iteration] = BranchRecord(event.value, event.reads or ())
         case events.FrameCommitted():
             run.frame_no, run.frame_hash = event.frame_no, event.hash
         case events.RunStarted():
-            run.workflow_name, run.from_run_id = event.workflow_name, event.from_run_id
-            run.started_at_ms = now_ms
+            run.workflow_name, run.started_at_ms = event.workflow_name, now_ms
+            run.from_run_id, run.redo = event.from_run_id, event.redo or ()
         case events.RunResumed():
             run.status = RunStatus.RUNNING
         case events.RunStatusChanged():

@@ -183,6 +183,13 @@ def _tree(place: Place) -> Tree:
 
 def _node_facts(node: Node[Any]) -> Tree:
     facts: Tree = {} if node.label is None else {"label": node.label}
+    arguments = list(dict.fromkeys(one.id for one in node.inputs()))
+    if arguments:
+        facts["arguments"] = arguments
+    if node.has_plain_arguments:
+        facts["plainArguments"] = True
+    if not isinstance(node.skip_if, bool):
+        facts["skipIf"] = True
     after = [one if isinstance(one, str) else one.id for one in node.references()]
     if after:
         facts["dependsOn"] = list(dict.fromkeys(after))

@@ -50,14 +50,16 @@ class Plan:
         """Give back a place that was taken and not entered: it is the next one again."""
         self._due.appendleft(place)
 
-    def postpone(self, lazy: Place) -> bool:
-        """Make a lazy place due again after all that is due now; return whether that can help.
+    def postpone(self, place: Place) -> bool:
+        """Make a place due again after all that is due now, if that can help; return whether it can.
 
-        It helps as long as other subtrees come in between: a node of theirs may be what this one depends on.
+        It helps as long as others come in between that were not postponed since something has ended or was rendered.
         """
-        self._postponed.add(lazy.id)
-        self._due.append(lazy)
-        return any(place.id not in self._postponed for place in self._due)
+        self._postponed.add(place.id)
+        can_help = any(other.id not in self._postponed for other in self._due)
+        if can_help:
+            self._due.append(place)
+        return can_help
 
     def fill(self, lazy: Place, inner: Place) -> None:
         """Put a rendered subtree into its lazy place and let the flow reach it.
@@ -96,6 +98,7 @@ class Plan:
 
     def end(self, place: Place) -> None:
         """A place has ended, whatever with; what that makes due becomes due."""
+        self._postponed.clear()
         ended = deque([place])
         while ended:
             place = ended.popleft()
@@ -143,7 +146,7 @@ class Plan:
         for place in places:
             self._register(place)
         try:
-            targets = [(place, self._targets(place.element)) for place in places if isinstance(place.element, Node)]
+            targets = [(place, self.targets(place.element)) for place in places if isinstance(place.element, Node)]
         except UnknownDependency:
             for place in places:
                 del self.places[place.id]
@@ -168,7 +171,12 @@ class Plan:
                 place.missing += 1
                 self._dependents.setdefault(target.id, []).append(place)
 
-    def _targets(self, node: Node[object]) -> list[Place]:
+    def targets(self, node: Node[object]) -> list[Place]:
+        """Return the places that must have ended before a node: nodes and containers.
+
+        Raises:
+            UnknownDependency: one is not in the tree (yet).
+        """
         return list({target.id: target for target in (self._target(node, one) for one in node.references())}.values())
 
     def _target(self, node: Node[object], reference: Reference) -> Place:

@@ -18,10 +18,23 @@ SchemaLookup = Callable[[str], Schema | None]
 
 @dataclass(slots=True)
 class ScopeReads:
-    """What one rendering of a scope has read: node ids."""
+    """What one rendering of a scope, or one judging of a condition, has read: node ids."""
 
     outputs: set[str] = field(default_factory=set)
     states: set[str] = field(default_factory=set)
+
+    @property
+    def all(self) -> set[str]:
+        """Every node that was looked at."""
+        return self.outputs | self.states
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a condition was found to be, and what it looked at."""
+
+    value: bool
+    reads: ScopeReads
 
 
 class TrackedReads:
@@ -65,6 +78,10 @@ class Readers:
             self._of_output.setdefault(node_id, set()).add(scope)
         for node_id in reads.states:
             self._of_state.setdefault(node_id, set()).add(scope)
+
+    def reads_of(self, scope: str) -> ScopeReads:
+        """Return what the latest rendering of a scope has read."""
+        return self._by_scope.get(scope) or ScopeReads()
 
     def forget(self, scope: str) -> None:
         """A scope is gone or about to be rendered anew."""

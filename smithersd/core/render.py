@@ -10,7 +10,7 @@ from smithersd.author_errors import text_of, with_place
 from smithersd.core.fold import RunState
 from smithersd.core.frames import ROOT_SCOPE
 from smithersd.core.outputs import Outputs
-from smithersd.core.reads import Readers, SchemaLookup, TrackedReads
+from smithersd.core.reads import Judged, Readers, SchemaLookup, ScopeReads, TrackedReads
 from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
 from smithersd.elements.texts import shown
@@ -56,7 +56,7 @@ class Renderer:
         """
         return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
 
-    def judge(self, condition: Condition, schema_of: SchemaLookup, what: str) -> bool:
+    def judge(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Judged:
         """Judge a condition; `what` names it in errors.
 
         Raises:
@@ -64,11 +64,11 @@ class Renderer:
             WorkflowError: it raised, or what it returned is no bool.
         """
         if isinstance(condition, bool):
-            return condition
+            return Judged(condition, ScopeReads())
         reads = TrackedReads(self._state, self._outputs, schema_of)
         value: object = self._call(condition, reads, what)
         if isinstance(value, bool):
-            return value
+            return Judged(value, reads.noted)
         raise WorkflowError(
             f"The {what} returned {shown(value)}, which is no bool.",
             remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",

@@ -9,6 +9,7 @@ from smithersd.core.frames import ROOT_SCOPE, FrameTree, Tree
 from smithersd.core.journal import Journal
 from smithersd.core.places import LAZY, Place, compile_scope
 from smithersd.core.plan import Plan, check_no_cycle, has_dependencies
+from smithersd.core.reads import Judged, ScopeReads
 from smithersd.core.render import Renderer
 from smithersd.core.states import NodeState
 from smithersd.core.step import FrameChange
@@ -94,6 +95,8 @@ class RenderedTree:
         child = self._renderer.root(self._schema_of)
         self._is_due = False
         place, tree = self._compile_root(child)
+        # Of its outputs only: a tree that is the same whatever states were read makes no frame.
+        tree |= _told_reads(ScopeReads(outputs=self._renderer.readers.reads_of(ROOT_SCOPE).outputs))
         self._plan = Plan(place)
         self._mount(place)
         self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._gone(place))})
@@ -108,6 +111,7 @@ class RenderedTree:
         assert not isinstance(lazy.element, Node)
         child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
         inner, tree = compile_scope(child, lazy.id, lazy)
+        tree |= _told_reads(self._renderer.readers.reads_of(lazy.id))
         self.plan.fill(lazy, inner)
         self._mount(inner)
         self._commit_frame({lazy.id: tree})
@@ -120,7 +124,7 @@ class RenderedTree:
                 self._mount(side)
         return dropped
 
-    def judge(self, condition: Condition, what: str) -> bool:
+    def judge(self, condition: Condition, what: str) -> Judged:
         """Judge a condition.
 
         Raises:
@@ -190,8 +194,8 @@ class RenderedTree:
             place = stack.pop()
             yield place
             if place.kind == "branch":
-                value = self._journal.state.branches.get((place.id, 0))
-                stack.extend([] if value is None else place.children[0 if value else 1 :][:1])
+                decided = self._journal.state.branches.get((place.id, 0))
+                stack.extend([] if decided is None else place.children[0 if decided.value else 1 :][:1])
             elif place.kind != LAZY:
                 stack.extend(reversed(place.children))
 
@@ -209,6 +213,12 @@ class RenderedTree:
             frame_no = self._journal.state.frame_no + 1
             self._journal.emit(events.FrameCommitted(frame_no, self._frames.hash))
             self._journal.step.frames.append(FrameChange(frame_no, self._frames.hash, changed, self._journal.now_ms))
+
+
+def _told_reads(reads: ScopeReads) -> Tree:
+    """What the function that made a scope's top element has read, as its tree tells it."""
+    facts = {"readsOutputs": sorted(reads.outputs), "readsStates": sorted(reads.states)}
+    return {name: node_ids for name, node_ids in facts.items() if node_ids}
 
 
 def _a(kind: str) -> str:

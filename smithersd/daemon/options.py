@@ -45,6 +45,8 @@ class ServiceOptions:
     run_id: str | None = None
     mode: StartMode = StartMode.NEW
     from_run: str | None = None
+    redo: tuple[str, ...] = ()
+    """Nodes of `from_run` that are done again."""
     input: str | None = None
     max_concurrency: int | None = None
     is_forced: bool = False

@@ -226,6 +226,7 @@ class _Service:
             mode=options.mode,
             input=self._input,
             from_run_id=None if earlier is None else earlier.run_id,
+            redo=options.redo,
             max_concurrency=options.max_concurrency,
             force=options.is_forced,
             is_capturing=True,

@@ -24,6 +24,15 @@ def elements_in(value: object) -> Iterator[Element[Any]]:
         yield element
 
 
+def are_all_elements(value: object) -> bool:
+    """Whether a value holds elements and nothing else."""
+    if isinstance(value, (list, tuple)):
+        return all(map(are_all_elements, value))
+    if isinstance(value, dict):
+        return all(map(are_all_elements, value.values()))
+    return isinstance(value, Element)
+
+
 def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
     """Refuse elements that cannot arrive as outputs; return whether there are any elements at all.
 

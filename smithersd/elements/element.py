@@ -66,8 +66,18 @@ class Node(Element[T_co]):
         self.skip_if = skip_if
         self.depends_on = _references(depends_on, self)
 
+    @property
+    def has_plain_arguments(self) -> bool:
+        """Whether it may be given anything beside the outputs of nodes, such as a value that a rendering has read."""
+        return False
+
+    def inputs(self) -> "Iterator[Element[Any]]":
+        """The nodes whose outputs it is given."""
+        yield from ()
+
     def references(self) -> Iterator[Reference]:
         """Everything that must have ended before this node is due."""
+        yield from self.inputs()
         yield from self.depends_on
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
 from smithersd.elements.arguments import check_arguments, elements_in
-from smithersd.elements.element import Element, Node, Reference
+from smithersd.elements.element import Element, Node
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.schema import Schema, schema_for
@@ -83,14 +83,14 @@ class Shell(Node[T_co]):
         self.env: dict[str, Word] = _checked_env(env, name)
         self.has_elements = check_arguments((list(self.command), self.env), name)
 
+    @property
+    def has_plain_arguments(self) -> bool:
+        """Any word may hold a value."""
+        return True
+
     def inputs(self) -> Iterator[Element[Any]]:
         """The elements among the words and in env."""
         yield from elements_in([list(self.command), self.env]) if self.has_elements else ()
-
-    def references(self) -> Iterator[Reference]:
-        """Everything that must have ended before: the elements among the words and in env, and depends_on."""
-        yield from self.inputs()
-        yield from self.depends_on
 
 
 def _schema(options: TaskOptions, node: str) -> Schema:

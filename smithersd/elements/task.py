@@ -5,8 +5,8 @@ import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, Unpack, overload
 
-from smithersd.elements.arguments import check_arguments, check_not_hidden, elements_in
-from smithersd.elements.element import Element, Node, Reference
+from smithersd.elements.arguments import are_all_elements, check_arguments, check_not_hidden, elements_in
+from smithersd.elements.element import Element, Node
 from smithersd.elements.functions import unwrapped
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
@@ -65,14 +65,15 @@ class Task(Node[T_co]):
         self.has_elements = check_arguments(arguments, name)
         check_signature(function, arguments, name)
 
+    @property
+    def has_plain_arguments(self) -> bool:
+        """Whether an argument is no element; a function that was made while rendering may hold a value, too."""
+        is_plain_function = inspect.isfunction(self.function) and "<locals>" not in self.function.__qualname__
+        return not is_plain_function or not are_all_elements(self.arguments)
+
     def inputs(self) -> Iterator[Element[Any]]:
         """The elements among the arguments."""
         yield from elements_in(self.arguments) if self.has_elements else ()
-
-    def references(self) -> Iterator[Reference]:
-        """Everything that must have ended before: the elements among the arguments, and depends_on."""
-        yield from self.inputs()
-        yield from self.depends_on
 
 
 def _check_function(function: object, node: str) -> None:

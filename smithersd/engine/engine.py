@@ -19,6 +19,7 @@ from smithersd.core.events import Recorded
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.frames import Tree
+from smithersd.core.reuse import Forecast
 from smithersd.core.states import RunStatus
 from smithersd.core.step import Start, Step
 from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, deadline_of
@@ -94,6 +95,11 @@ class Engine:
     def tree(self) -> Tree:
         """The run's whole tree as it was rendered last."""
         return self._flow.tree
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What the run takes over of an earlier one, None where there is none."""
+        return self._flow.forecast()
 
     @property
     def ready_count(self) -> int:

@@ -7,12 +7,15 @@ import asyncio
 import json
 import logging
 import random
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, Final
 
 from smithersd.config import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
+from smithersd.core.earlier import EarlierRun, Order
 from smithersd.core.events import Recorded, decode
-from smithersd.core.flow import Flow, Reused
+from smithersd.core.flow import Flow
 from smithersd.core.fold import RunState
 from smithersd.core.frames import FrameTree
 from smithersd.core.outputs import Outputs
@@ -56,6 +59,7 @@ async def prepare_run(
     mode: StartMode = StartMode.NEW,
     input: Any = UNSET,
     from_run_id: str | None = None,
+    redo: Sequence[str] = (),
     max_concurrency: int | None = None,
     force: bool = False,
     is_capturing: bool = False,
@@ -65,6 +69,7 @@ async def prepare_run(
     """Begin a run, or take one up, as far as its first durable step; then `Engine.drive` drives it.
 
     `input` is checked against the workflow's type; beside a resumption or `from_run_id` it must be the same as theirs.
+    `redo` names nodes of the run `from_run_id` that are done again, with all that follows from them.
     `max_concurrency` wins over the workflow's own. `force` takes the run from a driver that lives.
 
     Raises:
@@ -86,7 +91,7 @@ async def prepare_run(
             f"Run {run_id!r} exists already ({known.status}).",
             remedy="Go on with it by --resume, or choose another --run-id.",
         )
-    return await start.begun(from_run_id)
+    return await start.begun(from_run_id, tuple(dict.fromkeys(redo)))
 
 
 def check_run_id(run_id: str) -> None:
@@ -129,18 +134,20 @@ class _Start:
         self._exits_on_wait = exits_on_wait
         self._clock = clock
 
-    async def begun(self, from_run_id: str | None) -> Engine:
+    async def begun(self, from_run_id: str | None, redo: tuple[str, ...]) -> Engine:
         """Begin a new run."""
         now_ms = self._clock.now_ms()
-        earlier = None if from_run_id is None else await self._earlier(from_run_id)
+        row = None if from_run_id is None else await self._ended_run(from_run_id)
         text = (
             _input_text(self._workflow, self._input)
-            if earlier is None
-            else _same_input(self._workflow, earlier, self._input, "--from")
+            if row is None
+            else _same_input(self._workflow, row, self._input, "--from")
         )
-        reused = None if earlier is None else await self._reused(earlier)
-        flow = self._flow(RunState(self._run_id), text, reused=reused)
-        flow.begin(now_ms, from_run_id=from_run_id)
+        earlier = None if row is None else await read_earlier(self._store, row)
+        if earlier is not None:
+            check_redo(earlier, redo)
+        flow = self._flow(RunState(self._run_id), text, earlier=earlier)
+        flow.begin(now_ms, from_run_id=from_run_id, redo=redo)
         new_run = NewRun(
             workflow_name=self._workflow.name,
             workflow_path=self._source.path,
@@ -243,7 +250,7 @@ class _Start:
         *,
         frames: FrameTree | None = None,
         outputs: Outputs | None = None,
-        reused: Reused | None = None,
+        earlier: EarlierRun | None = None,
     ) -> Flow:
         return Flow(
             self._workflow,
@@ -253,19 +260,19 @@ class _Start:
             chance=random.random,
             frames=frames,
             outputs=outputs,
-            reused=reused,
+            earlier=earlier,
         )
 
     async def _folded_flow(self, row: RunRow) -> Flow:
         """The flow as the log, the frames and the outputs tell it."""
-        earlier = None if row.from_run_id is None else await self._store.find_run(row.from_run_id)
-        reused = None if earlier is None else await self._reused(earlier)
+        before = None if row.from_run_id is None else await self._store.find_run(row.from_run_id)
+        earlier = None if before is None else await read_earlier(self._store, before)
         state = await read_state(self._store, self._run_id)
         frames = FrameTree()
         for frame in await self._store.frames(self._run_id):
             frames.apply(frame.scopes)
         outputs = await self._outputs(state)
-        return self._flow(state, row.input, frames=frames, outputs=outputs, reused=reused)
+        return self._flow(state, row.input, frames=frames, outputs=outputs, earlier=earlier)
 
     async def _outputs(self, state: RunState) -> Outputs:
         """What the log tells of outputs, with the small ones at hand: these are what renderings read."""
@@ -277,20 +284,13 @@ class _Start:
             outputs.hold((one.node_id, one.iteration), one.output)
         return outputs
 
-    async def _earlier(self, from_run_id: str) -> RunRow:
+    async def _ended_run(self, from_run_id: str) -> RunRow:
         row = await self._store.run(from_run_id)
         if not row.status.is_final:
             raise UserError(
                 f"Run {from_run_id!r} has not ended ({row.status}), so it can go on itself.", remedy="Use --resume."
             )
         return row
-
-    async def _reused(self, earlier: RunRow) -> Reused:
-        state = await read_state(self._store, earlier.run_id)
-        outputs = await self._store.outputs(earlier.run_id)
-        return {
-            (one.node_id, one.iteration): (state.nodes[one.node_id, one.iteration].kind, one.output) for one in outputs
-        }
 
     def _is_changed(self, row: RunRow) -> bool:
         return None not in (row.workflow_hash, self._source.hash) and row.workflow_hash != self._source.hash
@@ -323,12 +323,46 @@ def _input_text(workflow: Workflow[Any], input: Any) -> str:
     return workflow.input_text(None if input is UNSET else input)
 
 
+async def read_earlier(store: Store, row: RunRow) -> EarlierRun:
+    """Read what an ended run leaves for one that takes over what it has done."""
+    state, order, frames = RunState(row.run_id), Order(), FrameTree()
+    async for recorded in _read_log(store, row.run_id):
+        state.apply(recorded)
+        order.apply(recorded)
+    for frame in await store.frames(row.run_id):
+        frames.apply(frame.scopes)
+    outputs = {(one.node_id, one.iteration): one.output for one in await store.outputs(row.run_id)}
+    return EarlierRun(state, order, frames.tree() if state.frame_no else None, outputs)
+
+
+def check_redo(earlier: EarlierRun, redo: Iterable[str]) -> None:
+    """Refuse to do a node again that the earlier run did not have.
+
+    Raises:
+        InvalidRequest: naming those whose ids are like it.
+    """
+    known = {node_id for node_id, _ in earlier.state.nodes}
+    for node_id in redo:
+        if node_id not in known:
+            near = ", ".join(get_close_matches(node_id, known))
+            raise InvalidRequest(
+                f"Run {earlier.run_id!r} has no node {node_id!r} to be done again.",
+                remedy=f"Did you mean {near}?" if near else f"`smithers inspect {earlier.run_id}` lists its nodes.",
+            )
+
+
 async def read_state(store: Store, run_id: str) -> RunState:
     """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end."""
-    run = await store.find_run(run_id)
-    last_seq = -1 if run is None else run.last_seq
     state = RunState(run_id)
-    while state.last_seq < last_seq and (rows := await store.events(run_id, after_seq=state.last_seq)):
-        for row in rows:
-            state.apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
+    async for recorded in _read_log(store, run_id):
+        state.apply(recorded)
     return state
+
+
+async def _read_log(store: Store, run_id: str) -> AsyncIterator[Recorded]:
+    run = await store.find_run(run_id)
+    seq, last_seq = -1, -1 if run is None else run.last_seq
+    while seq < last_seq and (rows := await store.events(run_id, after_seq=seq)):
+        for row in rows:
+            yield Recorded(row.seq, row.timestamp_ms, decode(row.payload))
+        seq = rows[-1].seq

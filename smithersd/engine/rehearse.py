@@ -26,7 +26,7 @@ def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tre
         chance=random.random,
         frames=frames,
         outputs=None,
-        reused=None,
+        earlier=None,
     )
     flow.begin(0)
     return frames.tree()

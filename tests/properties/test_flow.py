@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd.core import events
+from smithersd.core.earlier import EarlierRun, Order
 from smithersd.core.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState, fold
@@ -37,8 +38,18 @@ LIMIT = 3
 class World:
     """A driver of the flow whose disk is a list: it can crash between any two commits."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        earlier: EarlierRun | None = None,
+        redo: tuple[str, ...] = (),
+        mended: frozenset[str] = frozenset(),
+    ) -> None:
+        """A new run, or one that takes over what an earlier one has done; tasks that are `mended` do not fail."""
         self.specs = {one.id: one for one in leaves(spec)}
+        self.earlier = earlier
+        self.mended = mended
         self.workflow = workflow_of(spec)
         self.log: list[Recorded] = []
         self.outputs: dict[NodeKey, str] = {}
@@ -47,8 +58,18 @@ class World:
         self.now_ms = 0
         self.fence = 1
         self.flow = self._new_flow(RunState("r"))
-        self.flow.begin(self.now_ms)
+        self.flow.begin(self.now_ms, from_run_id=None if earlier is None else earlier.run_id, redo=redo)
         self.commit()
+
+    def as_earlier(self) -> EarlierRun:
+        """This run as one that takes it over finds it."""
+        state, order, frames = RunState("r"), Order(), FrameTree()
+        for recorded in self._read_back():
+            state.apply(recorded)
+            order.apply(recorded)
+        for scopes in self.frames:
+            frames.apply(scopes)
+        return EarlierRun(state, order, frames.tree(), dict(self.outputs))
 
     def _new_flow(self, state: RunState) -> Flow:
         frames, outputs = FrameTree(), Outputs()
@@ -64,6 +85,7 @@ class World:
             chance=lambda: 0.0,
             frames=frames,
             outputs=outputs,
+            earlier=self.earlier,
         )
 
     # Stimuli
@@ -72,7 +94,7 @@ class World:
         attempt = self.running.pop(key)
         spec = self.specs[key[0]]
         assert isinstance(spec, TaskSpec)
-        if self.flow.state.nodes[key].failures < spec.failures:
+        if key[0] not in self.mended and self.flow.state.nodes[key].failures < spec.failures:
             self.flow.failed(key, attempt, ErrorInfo("TASK_FAILED", "E", "drawn to fail"), self.now_ms)
         else:
             self.flow.succeeded(key, attempt, json.dumps(spec.id), self.now_ms)

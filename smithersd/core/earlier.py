@@ -1,0 +1,173 @@
+"""An earlier run as a new one needs it: its outputs, in which order things happened, and what depended on what."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from smithersd.core import events
+from smithersd.core.events import Recorded
+from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.frames import Tree
+
+
+@dataclass(slots=True, eq=False)
+class Position:
+    """An element in a run's tree as its frames keep it.
+
+    `outputs_read` and `states_read` are the nodes that the functions looked at which made it: the workflow function
+    and the lazy subtrees around it.
+    """
+
+    tree: Tree
+    parent: "Position | None"
+    index: int
+    outputs_read: frozenset[str]
+    states_read: frozenset[str]
+    children: "list[Position]" = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The element's id, or the one that it has from its place."""
+        element_id: str = self.tree["id"]
+        return element_id
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it has a state of its own; else it is a container."""
+        return "children" not in self.tree
+
+    @property
+    def arguments(self) -> list[str]:
+        """The nodes whose outputs a node is given."""
+        return list(self.tree.get("arguments", ()))
+
+    @property
+    def depends_on(self) -> list[str]:
+        """What must have ended before a node: nodes and containers."""
+        return list(self.tree.get("dependsOn", ()))
+
+    def around(self) -> "Iterator[Position]":
+        """This position and those that it stands in, the innermost first."""
+        position: Position | None = self
+        while position is not None:
+            yield position
+            position = position.parent
+
+    def nodes(self) -> "Iterator[Position]":
+        """The nodes at this position and below it, in tree order."""
+        stack = [self]
+        while stack:
+            position = stack.pop()
+            if position.is_node:
+                yield position
+            stack.extend(reversed(position.children))
+
+
+def positions_of(tree: Tree) -> dict[str, Position]:
+    """Return all elements of a whole tree by their ids."""
+    nothing: frozenset[str] = frozenset()
+    positions: dict[str, Position] = {}
+    stack = [_position(tree, None, 0, nothing, nothing)]
+    while stack:
+        position = stack.pop()
+        positions[position.id] = position
+        position.children = [
+            _position(child, position, index, position.outputs_read, position.states_read)
+            for index, child in enumerate(position.tree.get("children", ()))
+        ]
+        stack.extend(reversed(position.children))
+    return positions
+
+
+def _position(
+    tree: Tree, parent: Position | None, index: int, outputs_read: frozenset[str], states_read: frozenset[str]
+) -> Position:
+    more_outputs, more_states = tree.get("readsOutputs"), tree.get("readsStates")
+    return Position(
+        tree,
+        parent,
+        index,
+        outputs_read | frozenset(more_outputs) if more_outputs else outputs_read,
+        states_read | frozenset(more_states) if more_states else states_read,
+    )
+
+
+@dataclass(slots=True)
+class Order:
+    """The order in which a run's nodes came to be part of it, began and ended: a node's event's seq each."""
+
+    mounted: dict[NodeKey, int] = field(default_factory=dict)
+    begun: dict[NodeKey, int] = field(default_factory=dict)
+    ended: dict[NodeKey, int] = field(default_factory=dict)
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take in the next event of the log."""
+        event = recorded.event
+        match event:
+            case events.NodePending():
+                self.mounted.setdefault((event.node_id, event.iteration), recorded.seq)
+            case events.NodeStarted() | events.ApprovalRequested():
+                self.begun.setdefault((event.node_id, event.iteration), recorded.seq)
+            case events.NodeFinished() | events.NodeSkipped() | events.NodeFailed():
+                self.begun.setdefault((event.node_id, event.iteration), recorded.seq)
+                self.ended[event.node_id, event.iteration] = recorded.seq
+            case _:
+                pass
+
+    def has_ended_before(self, key: NodeKey, other: NodeKey) -> bool:
+        """Whether a node had ended when another one began."""
+        return key in self.ended and other in self.begun and self.ended[key] < self.begun[other]
+
+
+class EarlierRun:
+    """What an ended run left for one that takes over what it has done."""
+
+    def __init__(self, state: RunState, order: Order, tree: Tree | None, outputs: Mapping[NodeKey, str]) -> None:
+        self.state = state
+        self.order = order
+        self.outputs = outputs
+        self.positions = {} if tree is None else positions_of(tree)
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+        return self.state.run_id
+
+    def node(self, node_id: str) -> NodeRecord | None:
+        """Return what the log says of a node, None where it had none."""
+        return self.state.nodes.get((node_id, 0))
+
+    def in_order(self) -> list[NodeRecord]:
+        """Return the nodes that had begun, in that order."""
+        nodes = self.state.nodes
+        return [nodes[key] for key in sorted(self.order.begun, key=self.order.begun.__getitem__)]
+
+    def nodes_in(self, element_id: str) -> list[str]:
+        """Return the id of a node, or those of all nodes in a container."""
+        position = self.positions.get(element_id)
+        return [element_id] if position is None else [node.id for node in position.nodes()]
+
+    def needed_by(self, position: Position) -> set[str]:
+        """Return the nodes that had to end before a node: among its arguments, in depends_on, and what is shown."""
+        return {node_id for one in position.depends_on for node_id in self.nodes_in(one)}
+
+    def looked_at_by(self, position: Position) -> set[str]:
+        """Return the nodes that the functions around a node looked at, and the conditions of the branches."""
+        looked_at = set(position.outputs_read | position.states_read)
+        for around in position.around():
+            decided = self.state.branches.get((around.id, 0))
+            if decided is not None:
+                looked_at |= set(decided.reads)
+        return looked_at
+
+    def was_approved(self, node_id: str) -> bool:
+        """Whether a person had let a node run, in this run or in the one that it was taken over from.
+
+        What was taken over while it needed an approval had one.
+        """
+        node = self.node(node_id)
+        if node is None:
+            return False
+        if node.reused_from is not None:
+            position = self.positions.get(node_id)
+            return position is not None and bool(position.tree.get("needsApproval"))
+        return node.gate is not None and node.gate.is_granted is True

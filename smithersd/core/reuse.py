@@ -1,0 +1,197 @@
+"""Taking over what an earlier run has done (`up --from`): the rule, and what it comes to.
+
+**The rule.** A node is taken over only if all that it depends on was taken over, too:
+
+1. Its output is there, of the same kind and fitting its type, and nobody named the node to be done again (`--redo`).
+2. What it needs is unchanged: its arguments, `depends_on`, what an approval shows; the nodes that its own `skip_if`
+   looked at, the conditions of the branches and the functions of the lazy subtrees around it, and the workflow
+   function. A node is unchanged that was taken over itself, or that ended without an output in the same way as before:
+   skipped again, or again on the side that a branch did not choose. One that failed is not, whatever becomes of it now.
+   One that was only looked at and has not ended is unchanged if it had not ended before, either, when the node began.
+3. A node that needs an approval had one.
+4. No later node may have undone what it did: `undone_in` (`core/undone.py`) says when.
+
+1 to 3 are judged when the flow reaches the node; what it depends on has ended by then. 4 looks at the earlier run only,
+since what is undone is reached before what undid it. Whether a branch's way is the same is judged anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smithersd.core.earlier import EarlierRun, Position
+from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.frames import ROOT_SCOPE
+from smithersd.core.places import LAZY, Place
+from smithersd.core.reads import Judged, Readers
+from smithersd.core.rendering import RenderedTree
+from smithersd.core.states import NodeState
+from smithersd.core.undone import undone_in
+from smithersd.elements import Node, Shell, Task
+from smithersd.errors import InvalidOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a new run will take over, as far as the earlier one tells: an edit of the workflow may change it.
+
+    `anew` are nodes that had begun and will run anew, with the reason, in the order in which they ran.
+    """
+
+    from_run_id: str
+    taken_over: frozenset[str]
+    anew: dict[str, str]
+
+
+def forecast(earlier: EarlierRun, refused: Mapping[str, str]) -> Forecast:
+    """Tell beforehand what will be taken over of an earlier run; `refused` are nodes that will not be, and why."""
+    anew: dict[str, str] = {}
+    taken_over: set[str] = set()
+    for node in earlier.in_order():
+        reason = _reason(node, refused) or _follows(earlier, node, anew)
+        if reason is not None:
+            anew[node.node_id] = reason
+        elif node.has_output:
+            taken_over.add(node.node_id)
+    return Forecast(earlier.run_id, frozenset(taken_over), anew)
+
+
+def _reason(node: NodeRecord, refused: Mapping[str, str]) -> str | None:
+    if node.state is NodeState.SKIPPED:
+        return None
+    return refused.get(node.node_id) if node.has_output else f"it had {_ended(node)}"
+
+
+def _ended(node: NodeRecord) -> str:
+    return {NodeState.FAILED: "failed", NodeState.CANCELLED: "been cancelled"}.get(node.state, "not ended")
+
+
+def _follows(earlier: EarlierRun, node: NodeRecord, anew: dict[str, str]) -> str | None:
+    position = earlier.positions.get(node.node_id)
+    if position is None or not node.has_output:
+        return None
+    found = next((one for one in _needs(earlier, node, position) if one in anew), None)
+    return None if found is None else f"it depends on {found!r}"
+
+
+def _needs(earlier: EarlierRun, node: NodeRecord, position: Position) -> list[str]:
+    looked_at = earlier.looked_at_by(position)
+    seen = [one for one in looked_at if earlier.order.has_ended_before((one, 0), node.key)]
+    return sorted(earlier.needed_by(position) | set(seen), key=lambda one: earlier.order.begun.get((one, 0), -1))
+
+
+class Reuse:
+    """What is taken over of an earlier run, if there is one, judged node by node."""
+
+    def __init__(self, earlier: EarlierRun | None, state: RunState, tree: RenderedTree, readers: Readers) -> None:
+        self._earlier = earlier
+        self._undone = {} if earlier is None else undone_in(earlier)
+        self._unfit: dict[str, str] = {}
+        self._state = state
+        self._tree = tree
+        self._readers = readers
+        self._containers: dict[str, bool] = {}
+
+    def forecast(self) -> Forecast | None:
+        """Tell beforehand what will be taken over, None where there is no earlier run."""
+        if self._earlier is None:
+            return None
+        undone = {used: f"{one.by!r} used it after {one.failed!r} had failed" for used, one in self._undone.items()}
+        return forecast(self._earlier, undone | dict.fromkeys(self._state.redo, "--redo") | self._unfit)
+
+    def replan(self) -> None:
+        """After a new rendering: containers may hold other nodes."""
+        self._containers.clear()
+
+    def is_early(self, place: Place, skip_if: Judged) -> bool:
+        """Whether a node is reached before something that it looked at, which in the earlier run had ended before.
+
+        That may be taken over in this very moment, too.
+        """
+        if self._earlier is None or self._earlier.outputs.get((place.id, 0)) is None:
+            return False
+        looked_at = self._all_looked_at(place, skip_if)
+        return any(not self._has_ended(one) and not self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
+
+    def output_for(self, place: Place, node: Node[object], skip_if: Judged) -> str | None:
+        """Return the output that is taken over for a node which the flow has reached, None where it is made anew."""
+        before = None if self._earlier is None else self._earlier.node(node.id)
+        if before is None or node.id in self._undone or node.id in self._state.redo:
+            return None
+        output = self._fitting_output(before, node)
+        if output is not None and self._needs_unchanged(node) and self._looks_unchanged(place, skip_if):
+            return output
+        return None
+
+    def _fitting_output(self, before: NodeRecord, node: Node[object]) -> str | None:
+        """Return the output of a node, if it is still the same kind of node; why it does not fit is kept."""
+        assert self._earlier is not None
+        output = self._earlier.outputs.get(before.key)
+        if output is None:
+            return None
+        if before.kind is not node.node_kind:
+            self._unfit[node.id] = f"it was a {before.kind}"
+        elif _needs_approval(node) and not self._earlier.was_approved(node.id):
+            self._unfit[node.id] = "it had needed no approval"
+        else:
+            try:
+                node.schema.load(output)
+            except InvalidOutput as error:
+                self._unfit[node.id] = f"its output does not fit any more ({error.message})"
+        return None if node.id in self._unfit else output
+
+    def _needs_unchanged(self, node: Node[object]) -> bool:
+        return all(self._is_whole_unchanged(target) for target in self._tree.plan.targets(node))
+
+    def _is_whole_unchanged(self, target: Place) -> bool:
+        """Whether a node, or all that a container holds, is as it was."""
+        if target.node is not None:
+            return self._is_unchanged(target.id)
+        known = self._containers.get(target.id)
+        if known is None:
+            known = self._containers[target.id] = all(self._is_part_unchanged(inner) for inner in target.walk())
+        return known
+
+    def _is_part_unchanged(self, place: Place) -> bool:
+        if place.node is not None:
+            return self._is_unchanged(place.id)
+        return all(map(self._is_unchanged, self._looked_at(place)))
+
+    def _looks_unchanged(self, place: Place, skip_if: Judged) -> bool:
+        looked_at = self._all_looked_at(place, skip_if)
+        return all(self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
+
+    def _all_looked_at(self, place: Place, skip_if: Judged) -> set[str]:
+        looked_at = skip_if.reads.all | self._readers.reads_of(ROOT_SCOPE).all
+        around: Place | None = place
+        while around is not None:
+            looked_at |= self._looked_at(around)
+            around = around.parent
+        return looked_at
+
+    def _looked_at(self, place: Place) -> set[str]:
+        """The nodes that the function of a lazy subtree or the condition of a branch has looked at."""
+        if place.kind == LAZY:
+            return self._readers.reads_of(place.id).all
+        decided = self._state.branches.get((place.id, 0))
+        return set() if decided is None else set(decided.reads)
+
+    def _has_ended(self, node_id: str) -> bool:
+        node = self._state.nodes.get((node_id, 0))
+        return node is not None and node.state.is_final
+
+    def _is_unchanged(self, node_id: str, *, seen_by: NodeKey | None = None) -> bool:
+        """Whether a node was taken over, or has again ended without an output; `seen_by` only looked at it."""
+        assert self._earlier is not None
+        key = (node_id, 0)
+        now, before = self._state.nodes.get(key), self._earlier.node(node_id)
+        if now is not None and now.state.is_final:
+            if now.has_output:
+                return now.reused_from is not None
+            return now.state is not NodeState.FAILED and before is not None and before.state is now.state
+        if seen_by is not None:
+            return not self._earlier.order.has_ended_before(key, seen_by)
+        return before is None or not before.state.is_final
+
+
+def _needs_approval(node: Node[object]) -> bool:
+    return isinstance(node, (Task, Shell)) and node.attempts.needs_approval

@@ -1,0 +1,118 @@
+"""Which effects an earlier run may have undone after something in it had failed."""
+
+from dataclasses import dataclass
+
+from smithersd.core.earlier import EarlierRun, Position
+from smithersd.core.fold import NodeRecord
+from smithersd.core.states import NodeState
+from smithersd.elements.kinds import NodeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Why a node's effect may stand no longer: `by` used it after `failed` had failed."""
+
+    by: str
+    failed: str
+
+
+def undone_in(earlier: EarlierRun) -> dict[str, Undoing]:
+    """Return the nodes of a run whose effects a later node may have undone, and why.
+
+    What was set up is torn down, what was charged is paid back: a node that runs after a failure may undo what was done
+    before it, and nothing but that order tells it from any other. So a task or shell X counts as undone when another
+    one, Y,
+
+    - used it: was given its output, names it in depends_on, or has plain arguments and was made by a function that read
+      X's output;
+    - ran in that run, and finished;
+    - came after a node Z that had failed for good when X had ended: behind it in a sequence, or depending on it or on
+      what came after it. What ran beside Z and did not depend on it would have run all the same, and undoes nothing.
+
+    A Y that is given the output of Z itself makes something of its failure, as a summary of parts does, and undoes
+    nothing; unless a condition has called it up: it came to be part of the tree only after the failure, in a branch or
+    a lazy subtree, or it has a skip_if.
+
+    What Y got through the output of another node is not looked through, an attempt that did not finish does not count,
+    and no decision of a person is undone: there `--redo` says what is to be done again.
+    """
+    failures = _Failures(earlier)
+    undone: dict[str, Undoing] = {}
+    for node in earlier.in_order():
+        position = earlier.positions.get(node.node_id)
+        if position is None:
+            continue
+        before = failures.before(node, position)
+        failed = failures.latest(before, position) if _has_acted(node) else None
+        if failed is not None:
+            undone |= {used: Undoing(node.node_id, failed) for used in _undoable(earlier, position, failed)}
+    return undone
+
+
+def _has_acted(node: NodeRecord) -> bool:
+    return node.state is NodeState.FINISHED and bool(node.attempts)
+
+
+def _undoable(earlier: EarlierRun, by: Position, failed: str) -> set[str]:
+    """The nodes that one used and that had ended when another one failed."""
+    used = earlier.needed_by(by) | (by.outputs_read if by.tree.get("plainArguments") else frozenset())
+    ended = earlier.order.ended
+    return {
+        one
+        for one in used
+        if (node := earlier.node(one)) is not None
+        and node.kind is not NodeKind.APPROVAL
+        and node.has_output
+        and ended[one, 0] < ended[failed, 0]
+    }
+
+
+class _Failures:
+    """Which failed nodes came before a node, by the order of the tree; a set of them is a number, one bit for each.
+
+    It is asked about all nodes in the order in which they began, so that what came before one is known already.
+    """
+
+    def __init__(self, earlier: EarlierRun) -> None:
+        self._earlier = earlier
+        ended = earlier.order.ended
+        failed = [node for node in earlier.state.nodes.values() if node.state is NodeState.FAILED]
+        self._failed = [node.node_id for node in sorted(failed, key=lambda node: ended[node.key])]
+        self._bits = {node_id: 1 << index for index, node_id in enumerate(self._failed)}
+        self._until: dict[str, int] = {}
+
+    def latest(self, before: int, position: Position) -> str | None:
+        """Name the one of a set that failed last, those left out that a node makes something of; None where none is."""
+        for argument in position.arguments:
+            if self._takes(position, argument):
+                before &= ~self._bits[argument]
+        return self._failed[before.bit_length() - 1] if before else None
+
+    def before(self, node: NodeRecord, position: Position) -> int:
+        """Return the failed nodes that came before this one."""
+        before = 0
+        for around in position.around():
+            before |= self._until_sibling_before(around)
+        for named in position.depends_on:
+            before |= self._until.get(named, 0)
+        for read in self._earlier.looked_at_by(position):
+            if self._earlier.order.has_ended_before((read, 0), node.key):
+                before |= self._until.get(read, 0)
+        until = before | self._bits.get(node.node_id, 0)
+        for around in position.around():
+            self._until[around.id] = self._until.get(around.id, 0) | until
+        return before
+
+    def _until_sibling_before(self, position: Position) -> int:
+        """What came before in a sequence; a sibling in which nothing began leads on to the one before it."""
+        parent = position.parent
+        if parent is None or parent.tree["kind"] != "sequence":
+            return 0
+        siblings = reversed(parent.children[: position.index])
+        return next((self._until[one.id] for one in siblings if one.id in self._until), 0)
+
+    def _takes(self, position: Position, argument: str) -> bool:
+        """Whether a node makes something of another one's failure, and was to run in any case."""
+        order = self._earlier.order
+        is_called_up = bool(position.tree.get("skipIf")) or argument not in self._bits
+        return not is_called_up and order.mounted[position.id, 0] < order.ended[argument, 0]
