@@ -14,6 +14,7 @@ import click
 from smithersd.cli.columns import wrapped
 from smithersd.cli.words import one_line
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
+from smithersd.daemon.system_refusals import refusal_of
 from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
 
 _INDENT = "  "
@@ -42,11 +43,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FINISHED)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _exit_with_traceback()
-        _say("The output cannot be written: no space is left on the device.", None)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.FAILED)
+        _exit_refused(error, is_debugging=is_debugging)
     except SmithersError as error:
         if is_debugging:
             traceback.print_exc()
@@ -54,6 +51,19 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
         sys.exit(exit_code_of_error(error))
     except Exception:  # noqa: BLE001 - a fault of ours
         _exit_with_traceback()
+
+
+def _exit_refused(error: OSError, *, is_debugging: bool) -> NoReturn:
+    """Say what the operating system refused, or show a fault of ours."""
+    if error.errno == errno.ENOSPC:
+        _say("The output cannot be written: no space is left on the device.", None)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+    refusal = refusal_of(error)
+    if refusal is None or is_debugging:
+        _exit_with_traceback()
+    _say(refusal.message, refusal.remedy)
+    sys.exit(exit_code_of_error(refusal))
 
 
 def _exit_with_traceback() -> NoReturn:

@@ -1,5 +1,6 @@
 """smithers up: run a workflow, in this terminal."""
 
+import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -152,9 +153,21 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest(f"--standby and {_flag(excluded)} contradict each other.", remedy="Give one of them.")
     if flags["is_json"] and not flags["detach"]:
         raise InvalidRequest("--json tells where a daemon is found.", remedy="Add -d.")
+    if flags["detach"] and flags["log_file"] is not None:
+        _check_daemon_log(Path(flags["log_file"]).absolute())
     idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if idle and not flags["serve"]:
         raise InvalidRequest(f"{_flag(idle[0])} is for a run that is served.", remedy="Add --serve.")
+
+
+def _check_daemon_log(path: Path) -> None:
+    """Refuse /dev/stdout and its like: a daemon's stdout is its log, so there is nothing behind that name."""
+    of_a_process = path.parts[1:2] in (("dev",), ("proc",)) and path != Path(os.devnull)
+    if of_a_process or (path.exists() and path != Path(os.devnull) and not path.is_file()):
+        raise InvalidRequest(
+            f"{str(path)!r} cannot be the log of a daemon: it is not a regular file.",
+            remedy="Name a file, or leave -d out to log to this process's own output.",
+        )
 
 
 def _flag(name: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
+from smithersd.daemon.system_refusals import refusal_of
 from smithersd.errors import EngineFailed, SmithersError, UserError
 
 EXIT_GRACE_S = 1.0
@@ -64,6 +65,7 @@ def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, E
     """Run the service to its end.
 
     Raises:
+        UserError: the operating system refused what the operator can mend.
         EngineFailed: it ended otherwise than by returning or by an error of ours.
     """
     task = loop.create_task(service)
@@ -71,6 +73,8 @@ def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, E
         return loop.run_until_complete(task)
     except SmithersError:
         raise
+    except OSError as error:
+        raise refusal_of(error) or EngineFailed.of(error) from error
     except BaseException as error:
         if _is_interrupt(error):
             raise

@@ -123,10 +123,17 @@ async def _end(store: Store, run_id: str, holder: ProcessHandle, wish: Wish) -> 
     A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
     and a process that ignores SIGINT (a script's `command &`) is cancelled too.
     """
+    try:
+        holder.check_permission()
+    except PermissionError:
+        raise NotStopped(
+            f"Process {holder.pid} of run {run_id!r} belongs to another user.",
+            remedy="Stop it as that user, or as root.",
+        ) from None
     if not wish.is_suspension:
         with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
             await request_cancel(store, run_id, by=wish.by)
-    _signal(holder, signal.SIGTERM, run_id)
+    holder.signal(signal.SIGTERM)
     if await _has_ended(holder, wish.timeout_s):
         return False
     if not wish.is_forced:
@@ -135,18 +142,8 @@ async def _end(store: Store, run_id: str, holder: ProcessHandle, wish: Wish) -> 
             f"{await _what_it_is_at(store, run_id)}.",
             remedy="Wait and try again, or kill it with `smithers down --force`.",
         )
-    _signal(holder, signal.SIGKILL, run_id)
+    holder.signal(signal.SIGKILL)
     return await _has_ended(holder, FORCED_STOP_S)
-
-
-def _signal(holder: ProcessHandle, signum: signal.Signals, run_id: str) -> None:
-    try:
-        holder.signal(signum)
-    except PermissionError:
-        raise NotStopped(
-            f"Process {holder.pid} of run {run_id!r} belongs to another user.",
-            remedy="Stop it as that user, or as root.",
-        ) from None
 
 
 async def _settle(store: Store, run_id: str, wish: Wish, *, is_standby: bool) -> RunStatus | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smithersd.daemon.environment import TOKEN_CREDENTIAL
+from smithersd.daemon.system_refusals import home_folder
 from smithersd.errors import InvalidRequest, UserError
 
 _PACKAGED = Path(__file__).parents[1] / "units"
@@ -103,7 +104,7 @@ def _manager_folder(*, is_system: bool) -> Path:
     if is_system:
         return Path("/etc/systemd/system")
     config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "systemd" / "user"
+    return (Path(config) if config else home_folder() / ".config") / "systemd" / "user"
 
 
 def _template(name: str) -> str:

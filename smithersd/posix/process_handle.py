@@ -51,6 +51,15 @@ class ProcessHandle:
                 elif not self.has_ended:
                     os.kill(self.pid, each)
 
+    def check_permission(self) -> None:
+        """Refuse early what `signal` would refuse.
+
+        Raises:
+            PermissionError: the process belongs to another user.
+        """
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, 0)
+
     def close(self) -> None:
         """Let go of the process."""
         if self._pidfd is not None:
