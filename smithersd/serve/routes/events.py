@@ -37,8 +37,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     query = read_query(request, "afterSeq", LAST_EVENT_ID_PARAMETER, "types", "node")
     after_seq = integer(query, "afterSeq", minimum=-1)
-    # aiohttp before 3.14.3 leaves blanks.
-    last_ids = [request.headers.get(LAST_EVENT_ID, "").strip(), query.get(LAST_EVENT_ID_PARAMETER, "")]
+    last_ids = [request.headers.get(LAST_EVENT_ID, ""), query.get(LAST_EVENT_ID_PARAMETER, "")]
     wanted = _wanted(query)
     try:
         start = await _start(context, -1 if after_seq is None else after_seq, last_ids)
