@@ -53,7 +53,19 @@ def place_of(error: BaseException) -> str | None:
             found = frame, line
     if found is None:
         return None
-    frame, line = found
+    return place_of_frame(*found)
+
+
+def author_frame(frame: FrameType) -> FrameType | None:
+    """Return the innermost frame of the author's code in a stack, given the stack's own innermost one."""
+    found: FrameType | None = frame
+    while found is not None and not _is_authors(found.f_code.co_filename):
+        found = found.f_back
+    return found
+
+
+def place_of_frame(frame: FrameType, line: int) -> str:
+    """Name a line of code that runs: "flow.py:12 in fetch"."""
     function = frame.f_code.co_name
     return f"{_file_name(frame)}:{line}" + ("" if function == "<module>" else f" in {function}")
 

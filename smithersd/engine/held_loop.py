@@ -3,22 +3,14 @@
 import asyncio
 import logging
 import sys
-import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
+from smithersd.author_errors import author_frame, place_of_frame
 from smithersd.config import HELD_LOOP_LINE_S, HELD_LOOP_SAME_LINE_S
 from smithersd.engine.clock import steady_s
 from smithersd.executors import node_of_task
 
 _log = logging.getLogger(__name__)
-
-_LIBRARIES = tuple(
-    f"{folder}/" for folder in {str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib"))}
-)
-_LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +32,11 @@ def loop_holder(loop: asyncio.AbstractEventLoop, thread_id: int) -> Holder | Non
     if frame is None:
         return None
     task = asyncio.current_task(loop)
-    authors = next((one for one in _frames(frame) if _is_authors(one.f_code.co_filename)), frame)
-    code = authors.f_code
+    frame = author_frame(frame) or frame
+    code = frame.f_code
     return Holder(
         node_id=None if task is None else node_of_task(task),
-        place=f"{Path(code.co_filename).name}:{authors.f_lineno} in {code.co_name}",
+        place=place_of_frame(frame, frame.f_lineno),
         function=f"{code.co_filename}:{code.co_firstlineno}",
     )
 
@@ -83,16 +75,3 @@ class HeldLoopReport:
         is_due = function not in recent and all(now_s - at_s >= HELD_LOOP_LINE_S for at_s in recent.values())
         self._told_at_s = recent | {function: now_s} if is_due else recent
         return is_due
-
-
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    """A stack from its innermost frame on."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-def _is_authors(file: str) -> bool:
-    if file.startswith("<") or file.startswith(_LIBRARIES):
-        return False
-    return _LIBRARY_FOLDERS.isdisjoint(Path(file).parts)

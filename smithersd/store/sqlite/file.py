@@ -37,7 +37,7 @@ class _Found:
 
     def _lost(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"{str(self.path)!r} of the SQLite store {what}: what would be written into the open one would be lost.",
+            f"The SQLite store's file {str(self.path)!r} {what}: what is written into the open one is lost.",
             remedy="Put the file back; or stop this process, and start it again with the store that is to count.",
         )
 
