@@ -66,7 +66,7 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
     @click.command(verb, short_help=summary, help=f"{summary} {description}", epilog=epilog)
     @run_argument
     @click.option("--node", metavar="NODE", help="The gate [default: the only one that waits].")
-    @click.option("--iteration", type=whole_number, metavar="N", help="Which iteration [default: the one that waits].")
+    @click.option("--iteration", type=whole_number(), metavar="N", help="The iteration [default: that which waits].")
     @click.option("--note", metavar="TEXT", help="Why, for those who read the log.")
     @click.option("--by", metavar="NAME", help="Who decides [default: your login name].")
     @click.option("--decision", metavar="JSON", help="More than a yes or no, for the workflow to read.")
@@ -95,7 +95,7 @@ def _decision_text(text: str) -> str:
         return json_text(parse_json(text, depth_max=JSON_DEPTH_MAX))
     except ValueError as error:
         raise InvalidRequest(
-            f"What --decision was given is no JSON: {error}.", remedy="Quote it for the shell: --decision '{...}'."
+            f"The value of --decision is not valid JSON: {error}.", remedy="Quote it for the shell: --decision '{...}'."
         ) from None
 
 
@@ -128,7 +128,7 @@ async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | 
     if wanted.node is not None:
         return wanted.node, wanted.iteration
     if wanted.iteration is not None:
-        raise InvalidRequest("--iteration does not say of which node.", remedy="Name it with --node.")
+        raise InvalidRequest("--iteration needs --node.", remedy="Name the node.")
     gate = await choose_gate(store, run.run_id)
     return gate.node_id, gate.iteration
 
@@ -162,7 +162,7 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, ques
     name = node_name(*question.key)
     done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
     if submitted.inbox_id is None:
-        say(f"That was decided so already; nothing has changed. Run {run.run_id} is ", standing(run), ".")
+        say(f"That had been decided before; nothing has changed. Run {run.run_id} is ", standing(run), ".")
     elif not await store.is_in_inbox(run.run_id, submitted.inbox_id):
         say(done, " The run is ", standing(run), ".")
     elif (driver := driver_name(run)) is not None:

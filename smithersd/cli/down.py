@@ -12,6 +12,7 @@ from smithersd.cli.options import (
     run_argument,
     run_epilog,
     say_folder,
+    seconds_from_zero,
     storage_options,
 )
 from smithersd.cli.output import say, say_lines
@@ -43,10 +44,11 @@ from smithersd.store import Store
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0),
+    type=seconds_from_zero,
+    metavar="SECONDS",
     default=STOP_TIMEOUT_S_DEFAULT,
     show_default=True,
-    help="Seconds to wait for the end.",
+    help="How long to wait for the end.",
 )
 @click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended by then.")
 @click.option("--pid-file", metavar="FILE", help="The process's pidfile, where it is not that of the run.")
@@ -71,7 +73,7 @@ def command(
     its server is stopped. What a process that died has left behind is put in order.
     """
     if is_all and (run is not None or pid_file is not None):
-        raise InvalidRequest("--all is every run.", remedy="Leave RUN and --pid-file out beside it.")
+        raise InvalidRequest("--all means every run.", remedy="Leave RUN and --pid-file out beside it.")
     wish = Wish(is_suspension, timeout_s, is_forced, by=f"{login_name()} (smithers down)")
     say_folder(storage)
     named = None if pid_file is None else Path(pid_file).absolute()

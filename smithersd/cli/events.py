@@ -59,7 +59,7 @@ Print = Callable[[int, str | bytes], None]
 )
 @run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the run has ended.")
-@click.option("--after", type=whole_number, metavar="SEQ", help="Only what comes after this number.")
+@click.option("--after", type=whole_number(), metavar="SEQ", help="Only what comes after this number.")
 @click.option("--types", metavar="A,B", help="Only events of these types.")
 @click.option("--node", metavar="NODE", help="Only events of this node.")
 @click.option("--json", "is_json", is_flag=True, help="Print each event as a line of JSON, with its seq.")

@@ -20,7 +20,8 @@ def read_input(given: str | None) -> str | None:
     try:
         parse_json(text, depth_max=JSON_DEPTH_MAX)
     except ValueError as error:
-        raise InvalidInput(f"{where} is no JSON: {error}.", remedy="Quote it for the shell: --input '{...}'.") from None
+        remedy = "Quote it for the shell: --input '{...}'."
+        raise InvalidInput(f"{where} is not valid JSON: {error}.", remedy=remedy) from None
     return text
 
 

@@ -130,7 +130,7 @@ def _left(row: InboxRow) -> Phrase:
     """Say what was left for the run and counts when it goes on."""
     by = f" by {one_line(row.decided_by)}" if row.decided_by else ""
     if row.kind is InboxKind.CANCEL:
-        return Phrase(f"Its cancel{by} is on its way.")
+        return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")
     done = "approved" if row.kind is InboxKind.APPROVE else "denied"
     name = node_name(row.node_id or "", row.iteration or 0)
     return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")

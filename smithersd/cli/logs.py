@@ -17,7 +17,7 @@ from smithersd.errors import UserError
 from smithersd.store import Store
 
 _COPY_BYTES = 64 * 1024
-_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest")
+_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest,")
 
 
 @click.command("logs", short_help="Print a run's log file.", epilog=_EPILOG)

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import math
 import os
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -56,7 +57,7 @@ _folder_option = click.option(
     envvar=FOLDER_VARIABLE,
     metavar="DIR",
     callback=_absolute_folder,
-    help=f"Of runs and their processes [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
+    help=f"The folder of runs and processes [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
@@ -70,7 +71,7 @@ def storage_options(command: Callable[..., T]) -> Callable[..., T]:
         folder = find_state_folder() if state_folder is None else StateFolder(Path(state_folder))
         return command(*arguments, storage=Storage(folder, store or None), **options)
 
-    return _folder_option(_store_option(with_storage))
+    return _store_option(_folder_option(with_storage))
 
 
 def say_folder(storage: Storage) -> None:
@@ -79,7 +80,7 @@ def say_folder(storage: Storage) -> None:
         say_aside(f"State folder: {storage.folder.path}")
 
 
-UNNAMED_TO_LOOK_AT = "only live run, else the newest"
+UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
 """Which run a command means that only looks, if none is named."""
 
 
@@ -110,11 +111,28 @@ def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
     return "\n".join([f"RUN is a run's id or the beginning of it; without it the {unnamed} is meant.", "", *shown])
 
 
-def whole_number(text: str) -> int:
-    """Read a whole number from 0 that every store can hold; a type for options."""
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
-        raise click.BadParameter(f"{text!r} is no whole number from 0.")
-    return int(text)
+def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], int]:
+    """Make a type for options: a whole number from `first` to `last`, or to what every store can hold."""
+
+    def read(given: object) -> int:
+        text = str(given)
+        if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and first <= int(text) <= (last or int(text)):
+            return int(text)
+        end = "up" if last is None else f"to {last}"
+        raise click.BadParameter(f"{text!r} is not a whole number from {first} {end}.")
+
+    return read
+
+
+def seconds_from_zero(given: object) -> float:
+    """Read how many seconds something may take; a type for options."""
+    try:
+        duration_s = float(str(given))
+    except ValueError:
+        duration_s = math.nan
+    if not 0 <= duration_s < math.inf:
+        raise click.BadParameter(f"{str(given)!r} is not a number of seconds from 0 up.")
+    return duration_s
 
 
 def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
@@ -159,7 +177,7 @@ def checked_text(text: str, flag: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidRequest(f"What {flag} was given is not UTF-8.", remedy="Set the terminal to UTF-8.") from None
+        raise InvalidRequest(f"The value of {flag} is not UTF-8.", remedy="Set the terminal to UTF-8.") from None
     return text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from smithersd.cli.columns import Line, Row
-from smithersd.cli.options import debug_option, json_option, on_store, storage_options
+from smithersd.cli.options import debug_option, json_option, on_store, storage_options, whole_number
 from smithersd.cli.output import say, say_json, say_table, terminal_width
 from smithersd.cli.standing import (
     RunProcess,
@@ -49,7 +49,7 @@ class _Listed:
 @click.option("-a", "--all", "is_all", is_flag=True, help="Also runs that have ended.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, _LIMIT_MAX),
+    type=whole_number(1, _LIMIT_MAX),
     metavar="N",
     default=_LIMIT_DEFAULT,
     help=f"At most so many [default: {_LIMIT_DEFAULT}].",

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from smithersd.cli.options import hide_token
-from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.cli.options import hide_token, whole_number
+from smithersd.config import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 from smithersd.daemon.options import ServeOptions
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -21,7 +21,7 @@ _OPTIONS = (
         metavar="PORT",
         default=PORT_DEFAULT,
         show_default=True,
-        type=click.IntRange(0, 65_535),
+        type=whole_number(0, PORT_MAX),
         help="The port to serve on, 0 for a free one.",
     ),
     click.option(

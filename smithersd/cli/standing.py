@@ -115,7 +115,7 @@ def why_undriven(run: RunRow) -> str:
     if run.owner is None:
         return "Nobody drives the run: its process let go of it before its end."
     if is_owner_dead(run.owner):
-        return "Nobody drives the run: its process has ended without a word."
+        return "Nobody drives the run: its process has died."
     late = duration(run.store_now_ms - (run.lease_expires_at_ms or run.store_now_ms))
     return (
         f"Nobody drives the run: {owner_from(run.owner).name} has not renewed its lease, which ran out {late} ago; "

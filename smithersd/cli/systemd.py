@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from smithersd.cli.options import debug_option
+from smithersd.cli.options import debug_option, whole_number
 from smithersd.cli.output import say
 from smithersd.cli.up import command as up
-from smithersd.config import HOST_DEFAULT, PORT_DEFAULT
+from smithersd.config import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
 from smithersd.daemon.units import Instance, UnitFile, owner_of, unit_files
 from smithersd.engine import check_run_id, find_workflow_file
@@ -34,9 +34,11 @@ Example:
 @command.command("install", short_help="Write the unit files for a run, and say what to type next.", epilog=_EXAMPLE)
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
 @click.argument("up_options", metavar="[-- OPTION OF UP ...]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--run-id", required=True, help="The run's id; the service is smithersd@ID.")
-@click.option("--host", default=HOST_DEFAULT, show_default=True, help="The address to serve on.")
-@click.option("--port", default=PORT_DEFAULT, show_default=True, type=click.IntRange(1, 65_535), help="The port.")
+@click.option("--run-id", metavar="ID", required=True, help="The run's id; the service is smithersd@ID.")
+@click.option("--host", metavar="ADDRESS", default=HOST_DEFAULT, show_default=True, help="The address to serve on.")
+@click.option(
+    "--port", metavar="PORT", default=PORT_DEFAULT, show_default=True, type=whole_number(1, PORT_MAX), help="The port."
+)
 @click.option("--socket", "has_socket", is_flag=True, help="Let systemd hold the port, also while the run restarts.")
 @click.option("--token-file", metavar="FILE", help="Ask clients for the token that is in this file.")
 @click.option("--system", "is_system", is_flag=True, help="For the system's manager, as the owner of WORKFLOW.py.")

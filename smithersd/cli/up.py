@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from smithersd.cli.inputs import read_input
-from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options
+from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options, whole_number
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
@@ -39,7 +39,7 @@ _SECTIONS = {
 @click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
 @click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
 @click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
-@click.option("-c", "--max-concurrency", metavar="N", type=click.IntRange(min=1), help="Attempts at once [default: 4].")
+@click.option("-c", "--max-concurrency", metavar="N", type=whole_number(1), help="Attempts at once [default: 4].")
 @click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
@@ -138,26 +138,26 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
     ways = [name for name in ("resume", "resume_or_start", "from_run") if flags[name]]
     if len(ways) > 1:
         raise InvalidRequest(
-            f"{_flag(ways[0])} and {_flag(ways[1])} contradict each other.", remedy="Give one of them."
+            f"{_flag(ways[0])} and {_flag(ways[1])} cannot be given together.", remedy="Give one of them."
         )
     if flags["resume_or_start"] and flags["run_id"] is None:
-        raise InvalidRequest("--resume-or-start does not say which run.", remedy="Name it with --run-id.")
+        raise InvalidRequest("--resume-or-start needs --run-id.", remedy="Name the run.")
     if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
-        raise InvalidRequest("--force takes over a run that exists.", remedy="Give it with --resume.")
+        raise InvalidRequest("--force needs --resume.", remedy="It takes a run that exists from its process.")
     if flags["redo"] and flags["from_run"] is None:
         raise InvalidRequest("--redo names nodes of a run that is taken over.", remedy="Name that run with --from.")
     if flags["standby"] and flags["run_id"] is None:
-        raise InvalidRequest("--standby does not say for which run.", remedy="Name it with --run-id.")
+        raise InvalidRequest("--standby needs --run-id.", remedy="Name the run that it is for.")
     excluded = next((name for name in ("from_run", "force") if flags["standby"] and flags[name]), None)
     if excluded is not None:
-        raise InvalidRequest(f"--standby and {_flag(excluded)} contradict each other.", remedy="Give one of them.")
+        raise InvalidRequest(f"--standby and {_flag(excluded)} cannot be given together.", remedy="Give one of them.")
     if flags["is_json"] and not flags["detach"]:
-        raise InvalidRequest("--json tells where a daemon is found.", remedy="Add -d.")
+        raise InvalidRequest("--json needs -d.", remedy="It says where the process in the background is found.")
     if flags["detach"] and flags["log_file"] is not None:
         _check_daemon_log(Path(flags["log_file"]).absolute())
     idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if idle and not flags["serve"]:
-        raise InvalidRequest(f"{_flag(idle[0])} is for a run that is served.", remedy="Add --serve.")
+        raise InvalidRequest(f"{_flag(idle[0])} needs --serve.", remedy="It is for a run that is served.")
 
 
 def _check_daemon_log(path: Path) -> None:

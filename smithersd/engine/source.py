@@ -48,7 +48,7 @@ def _loaded(file: WorkflowFile) -> ModuleType:
     """Load a file that the import system would not find by its module's name, or where it would find another one."""
     module_spec = importlib.util.spec_from_file_location(file.module, file.path)
     if module_spec is None or module_spec.loader is None:
-        raise UserError(f"{str(file.path)!r} is no Python file.", remedy="Give a file that ends in .py.")
+        raise UserError(f"{str(file.path)!r} is not a Python file.", remedy="Give a file that ends in .py.")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[file.module] = module
     module_spec.loader.exec_module(module)

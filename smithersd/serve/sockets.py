@@ -13,12 +13,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from smithersd.config import SEND_BUFFER_BYTES
+from smithersd.config import PORT_MAX, SEND_BUFFER_BYTES
 from smithersd.errors import InvalidRequest, UserError
 
 BACKLOG = 1024
 """Connections that may wait to be taken: all clients of a server that was restarted come back within a second."""
-_PORT_MAX = 65_535
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -27,8 +26,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     Raises:
         UserError: the port is taken or may not be used, or the host is none of this machine's.
     """
-    if not 0 <= port <= _PORT_MAX:
-        raise InvalidRequest(f"{port} is no port.", remedy=f"Ports go from 0 (a free one) to {_PORT_MAX}.")
+    if not 0 <= port <= PORT_MAX:
+        raise InvalidRequest(f"{port} is not a port.", remedy=f"Ports go from 0 (a free one) to {PORT_MAX}.")
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):

@@ -47,7 +47,7 @@ async def _opened(url: str | Path, *, must_exist: bool) -> Database:
     if scheme == "sqlite" and rest.startswith("/"):
         return await _open_file(_path(rest[1:], url), must_exist=must_exist)
     raise StoreInvalid(
-        f"{scheme}://... is no store URL of this version.",
+        f"{scheme}://... is not a store URL that this version knows.",
         remedy="Give sqlite:///path for a relative path, sqlite:////path for an absolute one, "
         "or postgresql://user@host/database.",
     )
@@ -56,7 +56,8 @@ async def _opened(url: str | Path, *, must_exist: bool) -> Database:
 async def _open_file(path: Path, *, must_exist: bool) -> Database:
     if must_exist and not path.exists():
         raise StoreInvalid(
-            f"There is no store at {str(path)!r}.", remedy="The first `smithers up` makes one; --store names another."
+            f"There is no store at {str(path)!r}.",
+            remedy="The first `smithers up` makes one; --store or --state-folder names another.",
         )
     return await open_sqlite(path)
 

@@ -91,7 +91,7 @@ def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
     run_flow("gates", "release-1", mode=StartMode.RESUME)
     again = smithers("approve", "--node", "left", "--note", "third")
     assert again.code == 0
-    assert again.out.startswith("That was decided so already; nothing has changed.")
+    assert again.out.startswith("That had been decided before; nothing has changed.")
     granted = smithers("events", "release-1", "--types", "ApprovalGranted", "--json").out.splitlines()
     assert [json.loads(line)["note"] for line in granted] == ["first"]
 
@@ -128,17 +128,17 @@ def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_ap
         (("--node", "nope"), "has no node 'nope'"),
         (("--node", "publish", "--iteration", "7"), "waits for no decision"),
         (("--node", "make"), "waits for no decision"),
-        (("--iteration", "0"), "--iteration does not say of which node."),
-        (("--node", "publish", "--iteration", "-1"), "'-1' is no whole number from 0."),
-        (("--node", "publish", "--iteration", "9" * 30), "is no whole number from 0."),
-        (("--decision", "{a"), "is no JSON"),
-        (("--decision", "NaN"), "NaN is no JSON number"),
+        (("--iteration", "0"), "--iteration needs --node."),
+        (("--node", "publish", "--iteration", "-1"), "'-1' is not a whole number from 0 up."),
+        (("--node", "publish", "--iteration", "9" * 30), "is not a whole number from 0 up."),
+        (("--decision", "{a"), "is not valid JSON"),
+        (("--decision", "NaN"), "NaN is not a JSON number"),
         (("--decision", '"\\ud800"'), "half a surrogate pair"),
         (("--decision", '{"a":1,"a":2}'), "comes twice"),
         (("--decision", "[" * 101 + "]" * 101), "nested deeper"),
-        (("--note", "\udcff"), "What --note was given is not UTF-8."),
-        (("--by", "\udcff"), "What --by was given is not UTF-8."),
-        (("--node", "\udcff"), "What --node was given is not UTF-8."),
+        (("--note", "\udcff"), "The value of --note is not UTF-8."),
+        (("--by", "\udcff"), "The value of --by is not UTF-8."),
+        (("--node", "\udcff"), "The value of --node is not UTF-8."),
     ],
 )
 def test_what_cannot_be_a_decision_is_refused(smithers: Smithers, arguments: tuple[str, ...], message: str) -> None:

@@ -80,7 +80,7 @@ def test_after_must_be_a_seq(smithers: Smithers, after: str) -> None:
     run_flow("quick", "run-1")
     said = smithers("events", "run-1", "--after", after)
     assert (said.code, said.out) == (4, "")
-    assert f"'{after}' is no whole number from 0." in said.err
+    assert f"'{after}' is not a whole number from 0 up." in said.err
 
 
 def test_following_goes_on_until_the_run_has_ended(smithers: Smithers) -> None:

@@ -67,7 +67,7 @@ def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> 
         ((str(FLOWS),), "flows.py has 10 workflows."),
         ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
         ((f"{FLOWS}:gate", "--input", '{"version": 7}'), "does not fit Order: version"),
-        ((f"{FLOWS}:gate", "--input", "{"), "The input is no JSON"),
+        ((f"{FLOWS}:gate", "--input", "{"), "The input is not valid JSON"),
         ((f"{FLOWS}:gate", "--input", "@nope.json"), "cannot be read"),
         (("broken.py",), "broken.py could not be imported: ZeroDivisionError"),
         (("twice.py",), "'same'"),

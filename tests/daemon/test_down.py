@@ -301,8 +301,8 @@ def test_what_cannot_be_meant_is_refused(place: DaemonPlace) -> None:
     assert place.up("--run-id", "r", "--no-wait").wait() == 3
     for arguments, error in {
         ("nobody",): "There is no run 'nobody'.",
-        ("--all", "r"): "--all is every run.",
-        ("--timeout", "-1"): "is not in the range",
+        ("--all", "r"): "--all means every run.",
+        ("--timeout", "-1"): "is not a number of seconds from 0 up",
         ("--pid-file", "none.pid"): "No run of",
     }.items():
         said = place.call("down", *arguments)
