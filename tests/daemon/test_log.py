@@ -164,6 +164,14 @@ def test_after_a_rotation_it_goes_on_in_a_new_file_and_nothing_is_lost(place: Da
     assert place.status("r") == "finished"
 
 
+def fill_the_disk_of(daemon: Daemon) -> None:
+    """Let a daemon write its log to a device that is always full."""
+    daemon.log_file.unlink()
+    daemon.log_file.symlink_to("/dev/full")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: Path(f"/proc/{daemon.pid}/fd/1").readlink() == Path("/dev/full"))
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(place: DaemonPlace) -> None:
     place.write("""
         print("printed at import")
@@ -174,23 +182,35 @@ def test_a_log_that_cannot_be_written_stops_nothing(place: DaemonPlace) -> None:
         @workflow
         def printing(ctx):
             print("printed at rendering")
-            return Task("work", work)
+            return Sequence(Approval("gate", title="Go?"), Task("work", work))
         """)
-    daemon = place.detach("--run-id", "r", "--log-file", "/dev/full")
+    daemon = place.detach("--run-id", "r")
+    daemon.until_log("gate asks")
+    fill_the_disk_of(daemon)
+    assert place.call("approve", "r").code == 0
     daemon.until_ended()
     assert place.status("r") == "finished"
 
 
 def test_what_could_not_be_written_is_counted_when_it_can_be_again(place: DaemonPlace) -> None:
-    place.write("@workflow\ndef waiting(ctx): return Approval('gate', title='Go?')\n")
-    (place.folder / "log").symlink_to("/dev/full")
-    daemon = place.detach("--run-id", "r", "--log-file", "log")
-    (place.folder / "log").unlink()
+    place.write("""
+        @workflow
+        def waiting(ctx):
+            return Sequence(*(Approval(f"gate-{n}", title="Go?") for n in range(3)))
+        """)
+    daemon = place.detach("--run-id", "r")
+    daemon.until_log("gate-0 asks")
+    fill_the_disk_of(daemon)
+    for gate in ("gate-0", "gate-1"):
+        until(lambda gate=gate: place.call("approve", "r", "--node", gate).code == 0)
+    daemon.log_file.unlink()
     daemon.signal(signal.SIGHUP)
-    until((place.folder / "log").exists)
-    assert place.call("approve", "r").code == 0
+    until(daemon.log_file.exists)
+    until(lambda: place.call("approve", "r", "--node", "gate-2").code == 0)
     daemon.until_ended()
-    assert re.search(r"WARNING r \d+ lines could not be written here\.\n.* gate approved", daemon.log)
+    assert re.search(r"WARNING r \d+ lines could not be written here\.\n", daemon.log)
+    assert "gate-0 approved" not in daemon.log
+    assert "gate-2 approved" in daemon.log
 
 
 def test_a_line_that_was_torn_by_a_full_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
