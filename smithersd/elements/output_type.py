@@ -61,9 +61,9 @@ def _problems_inside(schema: Any, place: str) -> Iterator[Found]:
     if kind == "dict" and schema.get("keys_schema", {}).get("type") in _NO_KEYS:
         yield place, "a dict whose keys are no texts, numbers or dates: return a list of pairs"
     elif kind in {"union", "tagged-union"}:
-        yield from _problems_of_choices(_choices(schema), place)
+        yield from _problems_of_choices(choices_of(schema), place)
     elif kind in {"model-fields", "typed-dict", "dataclass-args"}:
-        for name, field in _fields(schema):
+        for name, field in fields_of(schema):
             yield from _problems_of_field(field, f"{place}.{name}".lstrip("."))
     else:
         for part in _parts(schema):
@@ -88,13 +88,15 @@ def _parts(schema: Any) -> list[Any]:
             return [one for one in parts if isinstance(one, dict)]
 
 
-def _choices(schema: Any) -> list[Any]:
+def choices_of(schema: Any) -> list[Any]:
+    """The schemas of a union's members."""
     choices = schema["choices"]
     listed = choices.values() if isinstance(choices, dict) else choices
     return [one[0] if isinstance(one, tuple) else one for one in listed]
 
 
-def _fields(schema: Any) -> list[tuple[str, Any]]:
+def fields_of(schema: Any) -> list[tuple[str, Any]]:
+    """The fields of a model, a TypedDict or a dataclass, by name."""
     fields = schema["fields"]
     return list(fields.items()) if isinstance(fields, dict) else [(one["name"], one) for one in fields]
 

@@ -17,6 +17,7 @@ from smithersd.author_errors import text_of
 from smithersd.config import MIB, OUTPUT_BYTES_MAX
 from smithersd.elements.difference import Difference, difference, is_equal, lost
 from smithersd.elements.output_type import never_read_back
+from smithersd.elements.unknown_keys import UnknownKey, unknown_key
 from smithersd.errors import InvalidOutput, WorkflowError
 
 _PROBLEMS_SHOWN_MAX = 5
@@ -65,6 +66,26 @@ class Schema:
             raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
         except (Exception, SystemExit) as error:
             raise InvalidOutput(f"A validator of {self.name} refused the output: {_raised(error)}") from error
+
+    def unknown_key(self, data: object) -> UnknownKey | None:
+        """Find a key in plain data that the type has no place for, None where there is none."""
+        return unknown_key(self._adapter.core_schema, data)
+
+    def given_text(self, value: object) -> bytes:
+        """Write what was given, and of models only the fields that were set, as JSON text that `load` takes.
+
+        Raises:
+            InvalidOutput: JSON cannot hold it.
+        """
+        try:
+            return (
+                pydantic_core.to_json(value, by_alias=True, exclude_none=False)
+                if _is_plain(value)
+                else (self._adapter.dump_json(value, by_alias=True, round_trip=True, exclude_unset=True))
+            )
+        except Exception as error:
+            name = type(value).__name__
+            raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {_raised(error)}") from error
 
     def normalised(self, text: str) -> str:
         """Check JSON text that somebody else wrote, and write it anew.

@@ -3,18 +3,24 @@
 import inspect
 import typing
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, overload
+
+import pydantic_core
 
 from smithersd.config import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
 from smithersd.elements.functions import is_plain
+from smithersd.elements.same_input import is_given_again
 from smithersd.elements.schema import Schema, schema_for
 from smithersd.elements.texts import plain_text, shown
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
 
 InputT = TypeVar("InputT")
+
+_KEYS_SHOWN_MAX = 12
 
 WorkflowFunction = Callable[[Context[InputT]], Child]
 
@@ -36,11 +42,13 @@ class Workflow(Generic[InputT]):
     def input_text(self, value: Any) -> str:
         """Check an input given as plain data or as the input type itself; return it as the JSON that a run keeps.
 
-        None stands for no input: a type whose fields all have defaults takes it as {}.
+        None stands for no input: a type whose fields all have defaults takes it as {}. What a run keeps has every
+        default in it, as it was judged here and now, and every process of the run reads it back from that.
 
         Raises:
-            InvalidInput: it does not fit the type, or is larger than 1 MiB.
+            InvalidInput: it does not fit the type, has a key that the type does not know, or is larger than 1 MiB.
         """
+        self._check_keys(value)
         text = self._dumped(value)
         size = len(text.encode())
         if size > INPUT_BYTES_MAX:
@@ -61,6 +69,30 @@ class Workflow(Generic[InputT]):
         except InvalidOutput as error:
             raise self._invalid(error) from error
         return value
+
+    def is_same_input(self, value: Any, kept: str) -> bool:
+        """Whether everything that is given is in the input that a run keeps; what is left out has the run's values.
+
+        Raises:
+            InvalidInput: it does not fit the type, or has a key that the type does not know.
+        """
+        self._check_keys(value)
+        try:
+            text = self._input_schema.given_text(value)
+            given = self._input_schema.load(b"{}" if value is None and kept != "null" else text)
+        except InvalidOutput as error:
+            raise self._invalid(error) from error
+        return is_given_again(given, pydantic_core.from_json(text), self.load_input(kept))
+
+    def _check_keys(self, value: Any) -> None:
+        found = self._input_schema.unknown_key(value)
+        if found is not None:
+            near = get_close_matches(found.key, found.known)
+            known = ", ".join(map(repr, near or sorted(found.known)[:_KEYS_SHOWN_MAX])) or "nothing"
+            raise InvalidInput(
+                f"The input of workflow {self.name!r} has an unknown key {found.place!r}.",
+                remedy=f"Did you mean {known}?" if near else f"What is known there is {known}.",
+            )
 
     def _dumped(self, value: Any) -> str:
         try:

@@ -4,7 +4,6 @@ The first rendering comes before anything is written, so that a workflow that ca
 """
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -312,7 +311,7 @@ def fitting_input(workflow: Workflow[Any], row: RunRow, input: Any = UNSET) -> s
 
 
 def _same_input(workflow: Workflow[Any], row: RunRow, input: Any, flag: str) -> str:
-    if input is not UNSET and json.loads(_input_text(workflow, input)) != json.loads(row.input):
+    if input is not UNSET and not workflow.is_same_input(input, row.input):
         raise InvalidInput(
             f"The input differs from that of run {row.run_id!r}.", remedy=f"Leave --input out beside {flag}."
         )

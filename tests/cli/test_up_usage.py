@@ -40,6 +40,7 @@ def up(*flags: str) -> int:
         (("--resume", "--from", "x"), "cannot be given together"),
         (("--resume-or-start",), "--run-id"),
         (("--force",), "--resume"),
+        (("--redo", "one"), "--from"),
         (("--port", "0"), "--serve"),
         (("--serve", "--auth-token", ""), "token is empty"),
         (("--serve", "--port", "65536"), "--port"),
