@@ -15,8 +15,9 @@ from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec
 
 
 def needs(spec: Spec) -> dict[str, set[str]]:
-    """What each node is given or waits for."""
-    return {leaf.id: set(leaf.arguments) if isinstance(leaf, TaskSpec) else set() for leaf in leaves(spec)}
+    """What each node is given the output of: tasks only, a gate's id among the arguments is but a text."""
+    tasks = {leaf.id for leaf in leaves(spec) if isinstance(leaf, TaskSpec)}
+    return {leaf.id: tasks & set(leaf.arguments) if isinstance(leaf, TaskSpec) else set() for leaf in leaves(spec)}
 
 
 def looks(spec: Spec, around: frozenset[str] = frozenset()) -> Iterator[tuple[str, frozenset[str]]]:
