@@ -64,6 +64,10 @@ class MortalStore(Store):
         self._check_alive()
         return await self._counted(super().driver_inbox(run_id, fence))
 
+    async def output(self, run_id: str, node_id: str, iteration: int) -> str | None:
+        self._check_alive()
+        return await self._counted(super().output(run_id, node_id, iteration))
+
     async def _counted(self, call: Awaitable[T]) -> T:
         self.calls_under_way += 1
         try:
