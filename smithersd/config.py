@@ -169,3 +169,10 @@ UNKNOWN_HOLDER_S = 1.0
 """How long a process that holds a run's pidfile may take to be known as the run's, or to let go of it."""
 RUNS_LISTED_MAX = 10_000
 LOG_POLL_S = 0.2
+BACKLOG_LENGTH_MAX = 1 * MIB
+"""Characters for a terminal or a pipe that wait for their reader in memory; more wait in a temporary file."""
+BACKLOG_FILE_BYTES_MAX = 1024 * MIB
+"""Bytes that such a file may have; what comes then is left out, and that is said."""
+TRACEBACKS_BYTES_MAX = 1 * MIB
+TRACEBACK_BYTES_MAX = 64 * KIB
+"""Bytes that the file with what tasks raised may have, and one traceback in it."""

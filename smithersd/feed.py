@@ -15,7 +15,6 @@ The feed knows neither the store nor HTTP: it reads a `Log` and encodes with the
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -32,8 +31,9 @@ from smithersd.config import (
 )
 from smithersd.core.events import TERMINAL_TYPES
 from smithersd.errors import StoreUnavailable
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _Read = TypeVar("_Read")
 

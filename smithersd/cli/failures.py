@@ -29,8 +29,12 @@ class ReaderLeft(Exception):
 @contextmanager
 def exiting(*, is_debugging: bool) -> Iterator[None]:
     """Turn what a command raises into a message on stderr and an exit code."""
+    streams = sys.stdout, sys.stderr
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = streams  # author code may have put others there, which raise
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from smithersd.cli.failures import ReaderLeft, exiting
+from smithersd.cli.streams import patient
 from smithersd.daemon.exit_codes import ExitCode
 from smithersd.posix.init_process import split_from_process_1
 from smithersd.posix.signal_state import reset_inherited_signals
@@ -62,6 +64,7 @@ def run(arguments: list[str] | None) -> NoReturn:
     split_from_process_1()
     reset_inherited_signals()
     _fill_streams()
+    _make_streams_patient()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
     given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
@@ -69,6 +72,14 @@ def run(arguments: list[str] | None) -> NoReturn:
         code = smithers.main(**given) or ExitCode.FINISHED
         sys.stdout.flush()
         sys.exit(code)
+
+
+def _make_streams_patient() -> None:
+    """Lose nothing of what we write where stdout or stderr does not block (O_NONBLOCK) and its reader is slow."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        with suppress(OSError, ValueError):  # one without a descriptor
+            setattr(sys, name, patient(stream, stream.fileno()))
 
 
 def _fill_streams() -> None:

@@ -9,6 +9,7 @@ from smithersd.cli import words
 from smithersd.cli.columns import wrapped
 from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Region, Screen
+from smithersd.cli.streams import Streams
 from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
 from smithersd.cli.words import Phrase
 from smithersd.core import events
@@ -22,8 +23,8 @@ from smithersd.engine import SystemClock
 class LiveReport:
     """Draws a run on the terminal that stdout is."""
 
-    def __init__(self) -> None:
-        self._region = Region()
+    def __init__(self, streams: Streams) -> None:
+        self._region = Region(streams)
         self._clock = SystemClock()
         self._begun: Begun | None = None
         self._notes: dict[NodeKey, str] = {}

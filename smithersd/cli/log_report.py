@@ -6,11 +6,11 @@ or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?,
 """
 
 import logging
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import pydantic_core
 
@@ -48,12 +48,15 @@ class Line:
 class LogReport:
     """Writes to a log file, which is opened as soon as the run's id tells where it is, or to stderr."""
 
-    def __init__(self, place: Callable[[RunFolder], Path | None], log_format: LogFormat) -> None:
-        """`place` tells the file by the run's folder, None for stderr."""
+    def __init__(
+        self, place: Callable[[RunFolder], Path | None], log_format: LogFormat, stderr: TextIO | None = None
+    ) -> None:
+        """`place` tells the file by the run's folder, None for `stderr`."""
         self._place = place
         self._write = _WRITERS[log_format]
         self._file: LogFile | None = None
         self._printer: Printer | None = None
+        self._stderr = stderr
         self._begun: Begun | None = None
         self._run_id = "-"
         self._lost_lines = 0
@@ -139,7 +142,7 @@ class LogReport:
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""
         if self._printer is not None:
-            self._printer.write(self._text(lines), sys.stderr)
+            self._printer.write(self._text(lines), self._stderr)
         elif self._file is not None and lines:
             lost = [_loss(self._lost_lines)] if self._lost_lines else []
             is_written = self._file.write(self._text([*lost, *lines]))

@@ -1,12 +1,12 @@
 """What `up` says where there is no terminal to draw on: a line for each event that matters."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
 from smithersd.cli.question_lines import question_lines
+from smithersd.cli.streams import Streams
 from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines
 from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core import events
@@ -42,7 +42,8 @@ def _is_told(event: events.Event) -> bool:
 class PlainReport:
     """Prints lines: what happens to stdout, what is wrong to stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
         self._begun: Begun | None = None
         self._printer = Printer()
         self._unasked: dict[NodeKey, Recorded] = {}
@@ -50,16 +51,16 @@ class PlainReport:
 
     def warn(self, text: str) -> None:
         """Print to stderr."""
-        self._print(text.splitlines(), sys.stderr)
+        self._print(text.splitlines(), self._streams.err)
 
     def stand_by(self, waiting: StandingBy) -> None:
         """Say what is waited for."""
-        self._print(standby_lines(waiting), sys.stdout)
+        self._print(standby_lines(waiting), self._streams.out)
 
     def begin(self, begun: Begun) -> None:
         """Say what runs and where."""
         self._begun = begun
-        self._print(opening_lines(begun), sys.stdout)
+        self._print(opening_lines(begun), self._streams.out)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Print a line for each that matters."""
@@ -78,7 +79,7 @@ class PlainReport:
         head, *details = question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole)
         self._say(question.requested_at_ms, [head.text])
         command = command_that_decides(self._begun, question.key)
-        self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], sys.stdout)
+        self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
 
     def reload(self) -> None:
         """There is nothing to read anew."""
@@ -89,15 +90,15 @@ class PlainReport:
             for key in list(self._unasked):
                 self._say_unasked(key[0])
             closing = closing_lines(self._begun, is_still_served=is_still_served)
-            self._print([line.text for line in closing], sys.stdout)
+            self._print([line.text for line in closing], self._streams.out)
 
     def close(self) -> None:
         """Print what is left."""
         self._printer.close()
 
     def release(self) -> None:
-        """Print what is left."""
-        self._printer.close()
+        """Print what is left, as far as it is taken at once."""
+        self._printer.close(is_hurried=True)
 
     def _say_unasked(self, node_id: str | None) -> None:
         """Say first that a node has asked: something became of it before its question was read."""
@@ -108,7 +109,7 @@ class PlainReport:
         self._say(recorded.timestamp_ms, [phrase.text for phrase in words.event_phrases(recorded.event)])
 
     def _say(self, at_ms: int, texts: Iterable[str]) -> None:
-        self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], sys.stdout)
+        self._print([f"{words.time_of_day(at_ms)}  {text}" for text in texts], self._streams.out)
 
     def _print(self, lines: Iterable[str], stream: TextIO | None) -> None:
         self._printer.write("".join(f"{line}\n" for line in lines), stream)

@@ -2,13 +2,13 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
+from smithersd.cli.streams import Streams
 from smithersd.core.events import Recorded
 from smithersd.core.questions import Question
 from smithersd.daemon.environment import Inherited
@@ -16,27 +16,30 @@ from smithersd.daemon.notify import Notifier
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report, StandingBy
 from smithersd.daemon.supervision import SupervisorReport
+from smithersd.log import logger
 
 _LOGGER = "smithersd"
 
 
-def choose_log(options: ServiceOptions) -> LogReport | None:
+def choose_log(options: ServiceOptions, streams: Streams) -> LogReport | None:
     """Return the log of a process in the foreground: a file that was named, or stderr where only a format was."""
     if options.log_file is None and options.log_format is None:
         return None
     path = None if options.log_file is None else Path(options.log_file)
-    return LogReport(lambda _: path, options.log_format or LogFormat.HUMAN)
+    return LogReport(lambda _: path, options.log_format or LogFormat.HUMAN, streams.err)
 
 
 @contextmanager
-def choose_report(options: ServiceOptions, log: LogReport | None, inherited: Inherited) -> Iterator[Report]:
-    """Report to this process's streams while the `with` lasts, to the log, and to a service manager.
+def choose_report(
+    options: ServiceOptions, log: LogReport | None, inherited: Inherited, streams: Streams
+) -> Iterator[Report]:
+    """Report to `streams` while the `with` lasts, to the log, and to a service manager.
 
     A log on stderr says it all. The manager comes last: once it is told, the others have been.
     """
     reports: list[Report] = [] if log is None else [log]
     if log is None or options.log_file is not None:
-        reports.insert(0, _live_report() if _is_terminal() else PlainReport())
+        reports.insert(0, _live_report(streams) if _is_terminal(streams) else PlainReport(streams))
     if inherited.notify_address is not None:
         reports.append(SupervisorReport(Notifier(inherited.notify_address), inherited.watchdog_s))
     with reporting(reports, is_debugging=options.is_debugging) as report:
@@ -50,20 +53,20 @@ def reporting(reports: Sequence[Report], *, is_debugging: bool = False) -> Itera
     A terminal shows the tracebacks of tasks only with `is_debugging`; a log always has them.
     """
     handlers = [_handler_of(report, is_debugging=is_debugging) for report in reports]
-    logger = logging.getLogger(_LOGGER)
-    level = logger.level
-    logger.setLevel(min(handler.level for handler in handlers))
+    ours = logger(_LOGGER)
+    level = ours.level
+    ours.setLevel(min(handler.level for handler in handlers))
     for handler in handlers:
-        logger.addHandler(handler)
-    logger.propagate = False  # the author's own logging need not repeat it
+        ours.addHandler(handler)
+    ours.propagate = False  # the author's own logging need not repeat it
     report = _Reports(reports)
     try:
         yield report
     finally:
-        logger.propagate = True
+        ours.propagate = True
         for handler in handlers:
-            logger.removeHandler(handler)
-        logger.setLevel(level)
+            ours.removeHandler(handler)
+        ours.setLevel(level)
         report.close()
 
 
@@ -110,14 +113,14 @@ class _Reports:
             report.release()
 
 
-def _is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+def _is_terminal(streams: Streams) -> bool:
+    return streams.out is not None and streams.out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _live_report() -> Report:
+def _live_report(streams: Streams) -> Report:
     from smithersd.cli.live import LiveReport  # noqa: PLC0415 - brings rich, which only a terminal needs
 
-    return LiveReport()
+    return LiveReport(streams)
 
 
 def _handler_of(report: Report, *, is_debugging: bool) -> logging.Handler:

@@ -1,61 +1,82 @@
-"""Text streams that stand where a terminal's own would tear a region that is drawn in place."""
+"""The streams that this process was started with, for what we have to say ourselves.
+
+Whatever an author does to `sys.stdout` and `sys.stderr` (replaces them, closes them) is theirs: what we say goes
+through descriptors of our own.
+"""
 
 import io
-from collections.abc import Callable
-from typing import Any, TextIO
+import os
+import select
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from typing import TextIO
 
-from smithersd.cli.printer import Printer
+_FIRST_FREE = 3
+"""The descriptors below are stdin, stdout and stderr."""
 
 
-class LineStream(io.TextIOBase):
-    """Stands for stdout or stderr and gives each whole line to `show`, in the thread that wrote it."""
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Stdout and stderr; None for one that was closed."""
 
-    def __init__(self, original: TextIO, show: Callable[[str], None]) -> None:
-        self._original = original
-        self._show = show
-        self._partial = ""
+    out: TextIO | None
+    err: TextIO | None
 
-    def write(self, text: str) -> int:
-        """Take text; a line that is not whole yet waits for its end."""
-        *lines, self._partial = (self._partial + text).split("\n")
-        for line in lines:
-            self._show(line)
-        return len(text)
+    @staticmethod
+    def of_process() -> "Streams":
+        """Return streams to where `sys.stdout` and `sys.stderr` go; from now on those hold back no whole line.
 
-    def finish(self) -> None:
-        """Show a line that never became whole."""
-        if self._partial:
-            self._show(self._partial)
-            self._partial = ""
+        So what author code prints keeps its place among what we say.
+        """
+        return Streams(_copy(sys.stdout), _copy(sys.stderr))
+
+
+def patient(stream: TextIO, descriptor: int) -> TextIO:
+    """Return a stream as this one that writes to a descriptor, and waits where that does not block and is full."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(_PatientWriter(descriptor)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        newline="\n",
+        line_buffering=bool(stream.line_buffering),
+        write_through=getattr(stream, "write_through", False),
+    )
+
+
+class _PatientWriter(io.RawIOBase):
+    """A descriptor that may have been set not to block, by whoever shares it; it stays open when this is closed."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
 
     def writable(self) -> bool:
-        """Whether it takes text: always."""
         return True
 
     def isatty(self) -> bool:
-        """Whether a terminal is behind it."""
-        return self._original.isatty()
+        return os.isatty(self._descriptor)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
+    def write(self, data: object) -> int:
+        while True:
+            try:
+                return os.write(self._descriptor, data)  # type: ignore[arg-type]  # what the buffer above hands down
+            except BlockingIOError:
+                ready = select.poll()
+                ready.register(self._descriptor, select.POLLOUT)
+                ready.poll()
 
 
-class Paper(io.TextIOBase):
-    """What rich draws on: the terminal, by way of a printer that never waits for it."""
-
-    def __init__(self, printer: Printer, terminal: TextIO) -> None:
-        self._printer = printer
-        self._terminal = terminal
-
-    def write(self, text: str) -> int:
-        """Hand text to the printer."""
-        self._printer.write(text, self._terminal)
-        return len(text)
-
-    def isatty(self) -> bool:
-        """Whether a terminal is behind it."""
-        return self._terminal.isatty()
-
-    def fileno(self) -> int:
-        """The terminal's descriptor, which tells its size."""
-        return self._terminal.fileno()
+def _copy(stream: TextIO | None) -> TextIO | None:
+    if stream is None:
+        return None
+    with suppress(OSError, ValueError):  # a stream without a descriptor, or none is left: then it must do itself
+        stream.flush()
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+        return patient(stream, fcntl(stream.fileno(), F_DUPFD_CLOEXEC, _FIRST_FREE))
+    return stream

@@ -46,7 +46,11 @@ def standby_lines(waiting: StandingBy) -> list[str]:
 def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
     """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
     state = begun.engine.state
-    lines = [Phrase(_ending(state)), *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage)]
+    lines = [
+        Phrase(_ending(state)),
+        *_tracebacks(begun),
+        *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage),
+    ]
     if is_still_served:
         lines.append(Phrase(f"Served as it is at {begun.url} until {ended_by}."))
     return lines
@@ -56,6 +60,11 @@ def command_that_decides(begun: Begun, key: NodeKey) -> str:
     """Return the command that lets a gate pass."""
     node_id, iteration = key
     return invocations.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
+
+
+def _tracebacks(begun: Begun) -> list[Phrase]:
+    file = begun.storage.folder.run(begun.engine.run_id).tracebacks_file
+    return [Phrase(f"Tracebacks: {invocations.near(str(file))}")] if file.exists() else []
 
 
 def _ending(state: RunState) -> str:

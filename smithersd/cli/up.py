@@ -69,6 +69,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
 def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
     from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
+    from smithersd.cli.streams import Streams  # noqa: PLC0415
     from smithersd.daemon.early_exit import EarlyExit  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
@@ -76,10 +77,12 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.engine import load_workflow  # noqa: PLC0415
 
     early_exit = EarlyExit()
+    # Before the import, at which an author may replace them.
+    streams = Streams.of_process()
+    log = choose_log(options, streams)
     source = load_workflow(options.workflow)
     empty_stdin()
-    log = choose_log(options)
-    with choose_report(options, log, inherited) as report:
+    with choose_report(options, log, inherited, streams) as report:
         early_exit.report = report
         code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
     leave(code, has_left_tasks=has_left_tasks)

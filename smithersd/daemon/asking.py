@@ -1,7 +1,6 @@
 """Tells a report of the gates that wait for a person, with what they show, which is read from the store."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,9 +8,10 @@ from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.daemon.gates import Gates, read_question
 from smithersd.daemon.report import Begun, Report
+from smithersd.log import logger
 from smithersd.store import Store
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ engine's place. Here both end the process as an error of the engine does, after 
 goes on. What C code does to the process cannot be seen from here.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,8 +14,9 @@ from typing import Any, NoReturn
 from smithersd.daemon import process
 from smithersd.daemon.exit_codes import ExitCode
 from smithersd.daemon.report import Report
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class EarlyExit:

@@ -1,7 +1,7 @@
 """The state folder: `.smithers`, with the store and a folder for each run.
 
     .smithers/smithers.db
-    .smithers/runs/<run-id>/{pid, log, meta.json}
+    .smithers/runs/<run-id>/{pid, log, meta.json, tracebacks}
 
 It is the nearest one up the tree from the working directory, else a new one there; the search ends at the home folder
 and where another file system begins. Folders are for their owner only.
@@ -33,6 +33,11 @@ class RunFolder:
     def log_file(self) -> Path:
         """What the daemon has to say, and what the workflow prints."""
         return self.path / "log"
+
+    @property
+    def tracebacks_file(self) -> Path:
+        """What tasks raised, with tracebacks, where no log has them."""
+        return self.path / "tracebacks"
 
     @property
     def meta_file(self) -> Path:

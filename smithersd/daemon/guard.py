@@ -6,7 +6,6 @@ pipe ends, and it ends their processes. It is started with the first command: a 
 """
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -20,8 +19,9 @@ from smithersd.core.states import NodeState
 from smithersd.elements import NodeKind
 from smithersd.engine import Engine, marked
 from smithersd.engine.leftovers import mark_of
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _END_S = 1.0
 """How long it may take to end when it has nothing to do."""

@@ -19,7 +19,7 @@ def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, storage:
 def resume(run_id: str, workflow_path: str | None, *, storage: Storage, is_forced: bool = False) -> str:
     """`smithers up FILE --run-id RUN --resume`; `is_forced` takes the run from a process that has it in hand."""
     forced = ("--force",) if is_forced else ()
-    return _command("up", _near(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
+    return _command("up", near(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
 
 
 def follow(run_id: str, *, storage: Storage) -> str:
@@ -45,7 +45,7 @@ def suspend(run_id: str, *, storage: Storage) -> str:
 
 def start_from(run_id: str, workflow_path: str | None, *, storage: Storage) -> str:
     """`smithers up FILE --from RUN`: a new run that takes over what is done."""
-    return _command("up", _near(workflow_path), "--from", run_id, storage=storage)
+    return _command("up", near(workflow_path), "--from", run_id, storage=storage)
 
 
 def _command(*words: str, storage: Storage) -> str:
@@ -57,11 +57,11 @@ def _program() -> str:
     started_as = Path(sys.argv[0])
     if started_as.name != _NAME or shutil.which(_NAME) is not None:
         return _NAME
-    return _near(str(started_as.absolute()))
+    return near(str(started_as.absolute()))
 
 
-def _near(path: str | None) -> str:
-    """A file as it is named from here; a run that was begun from Python has none."""
+def near(path: str | None) -> str:
+    """Name a file as it is named from here; a run that was begun from Python has none."""
     if path is None:
         return "WORKFLOW.py"
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

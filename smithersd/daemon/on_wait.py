@@ -7,7 +7,6 @@ Whatever becomes of it, the run goes on.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,9 +23,10 @@ from smithersd.daemon.gates import Gates, read_question
 from smithersd.daemon.report import Begun
 from smithersd.daemon.told import ToldFile, Wait
 from smithersd.errors import SmithersError
+from smithersd.log import logger
 from smithersd.store import Store
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @asynccontextmanager

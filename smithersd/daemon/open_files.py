@@ -3,12 +3,12 @@
 Every client and every command takes some, and the usual soft limit of 1,024 is there for programs that use select().
 """
 
-import logging
 import resource
 
 from smithersd.config import FILES_MAX
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def raise_files_limit() -> None:

@@ -8,7 +8,6 @@ A process that stands by beside one that has the run in hand, with a pidfile of 
 run is its own.
 """
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from smithersd.daemon.pidfile import held_pid
 from smithersd.engine import current_owner, is_owner_dead, owner_from
 from smithersd.engine.owner import owner_text
 from smithersd.errors import UserError
+from smithersd.log import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Presence:
     is_standby: bool = False
 
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _ADAPTER = TypeAdapter(Presence)
 

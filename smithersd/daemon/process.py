@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.system_refusals import refusal_of
@@ -49,6 +49,7 @@ def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, boo
     Not by `asyncio.run`, which would wait at its end for every task and thread that author code has left.
     """
     loop = _new_loop()
+    loop.set_exception_handler(_say_loop_error)
     try:
         code = _completed(loop, service)
     except UserError:  # no run was begun, so nothing is left behind
@@ -57,7 +58,7 @@ def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, boo
     except SmithersError as error:
         _leave_soon(exit_code_of_error(error))
         raise
-    _ignore_further_stops()
+    _end_soon_at_further_stops(code)
     return code, bool(asyncio.all_tasks(loop))
 
 
@@ -101,10 +102,10 @@ def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
     sys.exit(code)
 
 
-def _ignore_further_stops() -> None:
-    """Who asked for an end may ask again: it is coming, and its exit code stands."""
+def _end_soon_at_further_stops(code: int) -> None:
+    """Who asked for an end may ask again: it is coming, its code stands, but nobody is waited for any longer."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: _leave_soon(code))
 
 
 def _leave_soon(code: int, *, within_s: float = EXIT_GRACE_S) -> threading.Thread:
@@ -116,8 +117,14 @@ def _leave_soon(code: int, *, within_s: float = EXIT_GRACE_S) -> threading.Threa
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # its reader has left, it is closed, or there is none
+        with suppress(Exception):  # its reader has left, there is none, or it is an author's
             stream.flush()
+
+
+def _say_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what a callback raised; that an author has broken logging must not end the loop."""
+    with suppress(Exception):
+        loop.default_exception_handler(context)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

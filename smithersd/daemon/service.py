@@ -6,11 +6,10 @@ port is taken before the run is begun.
 
 import asyncio
 import json
-import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.storage import Storage
 from smithersd.daemon.terminal import has_terminal
 from smithersd.daemon.told import ToldFile
+from smithersd.daemon.tracebacks import keeping_tracebacks
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -48,10 +48,11 @@ from smithersd.engine import (
 )
 from smithersd.engine.rehearse import rehearse
 from smithersd.errors import RunNotFound, StoreUnavailable
+from smithersd.log import logger
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _SIGNAL_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SUSPENDED_BY_SIGTERM = "stopped"
@@ -132,7 +133,7 @@ class _Service:
             self._take(begun)
             async with self._telling(begun, store):
                 async with asking(begun, self._report, store=store):
-                    with guarded(engine):
+                    with guarded(engine), self._keeping_tracebacks(run_id):
                         await self._drive(engine)
                 is_still_served = url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
                 self._report.end(is_still_served=is_still_served)
@@ -154,6 +155,11 @@ class _Service:
             finally:
                 if self._engine is None and not self._has_stood_by and self._log is not None:
                     self._log.discard()
+
+    def _keeping_tracebacks(self, run_id: str) -> AbstractContextManager[None]:
+        if self._log is not None and self._log.path is not None:
+            return nullcontext()  # the log has them
+        return keeping_tracebacks(self._folder.run(run_id).tracebacks_file)
 
     def _check_serving(self) -> None:
         if self._options.serve is not None:

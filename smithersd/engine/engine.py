@@ -6,7 +6,6 @@ way is taken together with the next one, so that completions that come together 
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -33,10 +32,11 @@ from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.watchdog import watched
 from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
+from smithersd.log import logger
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 T = TypeVar("T")
 

@@ -1,7 +1,6 @@
 """Who holds an event loop, seen from another thread, and how often that is said."""
 
 import asyncio
-import logging
 import sys
 from dataclasses import dataclass
 
@@ -9,8 +8,9 @@ from smithersd.author_errors import author_frame, place_of_frame
 from smithersd.config import HELD_LOOP_LINE_S, HELD_LOOP_SAME_LINE_S
 from smithersd.engine.clock import steady_s
 from smithersd.executors import node_of_task
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ user, or threw its environment away stays.
 """
 
 import asyncio
-import logging
 from collections.abc import Iterator
 
 from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
@@ -18,8 +17,9 @@ from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.states import AttemptState
 from smithersd.elements import NodeKind
 from smithersd.engine.marked import end_marked
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def mark_of(run: RunState, key: NodeKey, attempt: int) -> str:

@@ -4,7 +4,6 @@ The first rendering comes before anything is written, so that a workflow that ca
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +31,7 @@ from smithersd.engine.owner import current_owner, end_owner, interruption_by, is
 from smithersd.engine.source import WorkflowSource
 from smithersd.engine.watchdog import watched
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
+from smithersd.log import logger
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
 
@@ -47,7 +47,7 @@ _FIRST_FENCE = 1
 _LEASE_MARGIN_MS = 50
 """Beyond the end of a lease that is waited for: the store's clock is read in milliseconds."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 async def prepare_run(

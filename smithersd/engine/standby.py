@@ -6,7 +6,6 @@ whoever resumes it is waited for again.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -15,10 +14,11 @@ from smithersd.core.states import RunStatus
 from smithersd.engine.engine import Engine
 from smithersd.engine.undriven import is_driven
 from smithersd.errors import LeaseLost, RunExists, RunIsDriven, StoreUnavailable
+from smithersd.log import logger
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 async def stand_by(

@@ -9,7 +9,6 @@ held. A C function that holds the interpreter's lock as well holds this thread t
 """
 
 import asyncio
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,9 @@ from smithersd.engine.clock import steady_s
 from smithersd.engine.held_loop import HeldLoopReport, loop_holder
 from smithersd.engine.lease import HeldLease
 from smithersd.errors import LeaseLost, StoreUnavailable
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _LOOKS_PER_RENEWAL = 2
 

@@ -1,7 +1,6 @@
 """One attempt while it runs: what it may still report, and whether it was told to end."""
 
 import asyncio
-import logging
 import threading
 
 import pydantic_core
@@ -15,11 +14,12 @@ from smithersd.executors.host import Host
 from smithersd.executors.outcome import Failed, Outcome, Stopped
 from smithersd.executors.printout import Printout
 from smithersd.executors.throttle import Throttle
+from smithersd.log import logger
 
 Progress = tuple[float | None, float | None, str | None]
 """done, total, message"""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Attempt:
@@ -81,6 +81,8 @@ class Attempt:
     def fail(self, error: BaseException) -> None:
         """Tell that the work raised; if it was told to end, that is how it ended."""
         self.end(Stopped() if self.is_told_to_end else Failed(_described(error)))
+        if self.is_told_to_end and isinstance(error, asyncio.CancelledError):
+            return  # as it should
         # Events hold no stack traces, so this is where an author finds them. Logged once the attempt is over,
         # since what is logged within it would become one of its events.
         _log.info("%s raised %s", self.info, type(error).__name__, exc_info=error)

@@ -1,6 +1,7 @@
 """Makes what tasks print and log part of their attempts, and leaves all other output where it goes."""
 
 import contextlib
+import functools
 import logging
 import sys
 import threading
@@ -66,7 +67,7 @@ class Capture:
         self._ask_in_original(name, original)
 
     def _ask_in_original(self, name: str, original: TextIO) -> None:
-        write: _Write = original.write
+        write = _write_of(original)
 
         def ask_and_write(text: str) -> int:
             attempt = self.attempt()
@@ -75,7 +76,7 @@ class Capture:
             self.write(attempt, text, name)
             return len(text)
 
-        with contextlib.suppress(AttributeError, TypeError):  # a stream of somebody's own that takes no attribute
+        with contextlib.suppress(Exception):  # a stream of somebody's own that takes no attribute
             self._replace(original, "write", ask_and_write)
 
     def _listen_to_logging(self) -> None:
@@ -126,7 +127,7 @@ class _StandIn:
         self._capture = capture
         self._name = name
         self._original = original
-        self._write: _Write = original.write
+        self._write = _write_of(original)
 
     def write(self, text: str) -> int:
         attempt = self._capture.attempt()
@@ -180,6 +181,18 @@ class _BinaryStandIn:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._original, name)
+
+
+def _write_of(stream: TextIO) -> _Write:
+    """How to write to a stream that may be of somebody's own; what is wrong with it, whoever writes is told."""
+    try:
+        return stream.write
+    except Exception:  # noqa: BLE001 - whatever it is
+        return functools.partial(_write_late, stream)
+
+
+def _write_late(stream: TextIO, text: str) -> int:
+    return stream.write(text)
 
 
 def _put_back(owner: Any, name: str, ours: object, original: object) -> None:

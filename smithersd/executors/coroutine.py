@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import inspect
-import logging
 import sys
 from collections.abc import Callable
 from contextvars import Context
@@ -15,10 +14,11 @@ from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
 from smithersd.executors.weight import is_heavy
+from smithersd.log import logger
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -1,7 +1,6 @@
 """Threads for plain functions: daemon threads, which never hold up the end of the process."""
 
 import asyncio
-import logging
 import os
 import queue
 import sys
@@ -14,8 +13,9 @@ from typing import NoReturn, TypeVar, cast
 from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.executors.courier import Courier
 from smithersd.executors.shortage import is_shortage
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 T = TypeVar("T")
 

@@ -1,6 +1,5 @@
 """An attempt that waits because the system has no room for it."""
 
-import logging
 from collections.abc import Callable
 
 from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
@@ -8,8 +7,9 @@ from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Running
 from smithersd.executors.outcome import Stopped
 from smithersd.executors.shortage import is_shortage
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Postponed:

@@ -71,11 +71,14 @@ class _Span:
 
 
 class Printout:
-    """What one attempt printed and nobody was told yet; writes may come from any thread."""
+    """What one attempt printed and nobody was told yet; writes may come from any thread.
+
+    A line that is still without its end waits for it, but not for longer than from one flush of the timer to the next.
+    """
 
     __slots__ = (
-        "_decoders", "_deliver", "_is_awaiting_flush", "_is_full", "_is_urgent", "_lock",
-        "_room_bytes", "_spans", "_timer", "_waiting_bytes",
+        "_begun_lines", "_decoders", "_deliver", "_is_awaiting_flush", "_is_full", "_is_urgent", "_lock",
+        "_overdue_lines", "_room_bytes", "_spans", "_timer", "_waiting_bytes",
     )  # fmt: skip
 
     def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
@@ -84,6 +87,8 @@ class Printout:
         # Reentrant: a signal handler or a finalizer may print amid a print of the same thread.
         self._lock = threading.RLock()
         self._spans: list[_Span] = []
+        self._begun_lines: dict[str, io.StringIO] = {}
+        self._overdue_lines: set[str] = set()
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._room_bytes = NODE_OUTPUT_ATTEMPT_BYTES_MAX
         self._waiting_bytes = 0
@@ -103,7 +108,26 @@ class Printout:
                 self._add(self._decoder(stream).decode(data), stream)
 
     def flush(self) -> None:
-        """Tell all that waits; in the loop's thread."""
+        """Tell the lines that wait, and what has been waiting for the end of its line; in the loop's thread."""
+        with self._lock:
+            for stream in tuple(self._overdue_lines):
+                self._take_begun_line(stream)
+            self._overdue_lines = set(self._begun_lines)
+        self._tell()
+        with self._lock:
+            if self._begun_lines and not self._is_awaiting_flush:
+                self._is_awaiting_flush = True
+                self._timer.add(self)
+
+    def close(self) -> None:
+        """Tell all that waits, also the beginnings of characters that never came whole."""
+        for stream, decoder in self._decoders.items():
+            self.add(decoder.decode(b"", final=True), stream)
+        with self._lock:
+            self._take_begun_lines()
+        self._tell()
+
+    def _tell(self) -> None:
         with self._lock:
             spans, self._spans = self._spans, []
             is_last = self._is_full
@@ -112,12 +136,6 @@ class Printout:
         pieces = [piece for span in spans for piece in span.pieces()]
         for number, (text, stream) in enumerate(pieces, start=1):
             self._deliver(text, stream, is_last and number == len(pieces))
-
-    def close(self) -> None:
-        """Tell all that waits, also the beginnings of characters that never came whole."""
-        for stream, decoder in self._decoders.items():
-            self.add(decoder.decode(b"", final=True), stream)
-        self.flush()
 
     def _add(self, text: str, stream: str) -> None:
         if self._is_full or not text:
@@ -129,8 +147,32 @@ class Printout:
             self._is_full = True
         self._room_bytes -= size_bytes
         self._waiting_bytes += size_bytes
-        self._span(stream).add(text)
+        self._take(text, stream)
+        if self._is_full:
+            self._take_begun_lines()
+            self._span(stream)  # there must be a last piece, even if it is empty
         self._ask_for_flush()
+
+    def _take(self, text: str, stream: str) -> None:
+        lines, end, begun = text.rpartition("\n")
+        if end:
+            self._take_begun_line(stream)
+            self._span(stream).add(lines + end)
+        if begun:
+            line = self._begun_lines.setdefault(stream, io.StringIO())
+            line.write(begun)
+            if line.tell() >= NODE_OUTPUT_CHUNK_BYTES_MAX:
+                self._take_begun_line(stream)
+
+    def _take_begun_line(self, stream: str) -> None:
+        self._overdue_lines.discard(stream)
+        line = self._begun_lines.pop(stream, None)
+        if line is not None:
+            self._span(stream).add(line.getvalue())
+
+    def _take_begun_lines(self) -> None:
+        for stream in tuple(self._begun_lines):
+            self._take_begun_line(stream)
 
     def _span(self, stream: str) -> _Span:
         spans = self._spans
@@ -153,7 +195,7 @@ class Printout:
             self._timer.courier.carry(self._timer.add, self)
         if not self._is_urgent and self._waiting_bytes >= NODE_OUTPUT_CHUNK_BYTES_MAX:
             self._is_urgent = True
-            self._timer.courier.carry(self.flush)
+            self._timer.courier.carry(self._tell)
 
 
 def _measured(text: str) -> tuple[str, int]:

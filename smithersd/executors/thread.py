@@ -1,7 +1,6 @@
 """Attempts of plain functions, each in a thread."""
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from contextvars import Context
@@ -14,8 +13,9 @@ from smithersd.executors.coroutine import CoroutineRun
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
 from smithersd.executors.weight import is_heavy
+from smithersd.log import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

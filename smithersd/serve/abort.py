@@ -1,7 +1,6 @@
 """The app's side of `abort`: once it is set, the run is cancelled, whoever drives it."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -9,9 +8,10 @@ from aiohttp import web
 from smithersd.config import FEED_POLL_S
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive, RunNotFound, StoreUnavailable
+from smithersd.log import logger
 from smithersd.serve.context import CONTEXT, RunContext
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 async def watch_abort(app: web.Application) -> AsyncIterator[None]:

@@ -1,7 +1,6 @@
 """create_serve_app: one run as an aiohttp application, mountable in any other."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from aiohttp.web_urldispatcher import AbstractResource
 
 from smithersd.engine import StoredLog, SystemClock
 from smithersd.feed import Feed
+from smithersd.log import logger
 from smithersd.serve.abort import watch_abort
 from smithersd.serve.auth import Guard, token_of
 from smithersd.serve.context import CONTEXT, RunContext
@@ -32,7 +32,7 @@ from smithersd.serve.streams import Streams
 from smithersd.serve.view import RunView
 from smithersd.store import Store
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Named(Protocol):

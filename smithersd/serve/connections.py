@@ -7,7 +7,6 @@ that has been without a request for the longest makes room.
 
 import asyncio
 import errno
-import logging
 import resource
 import socket
 from collections.abc import Sequence
@@ -28,11 +27,12 @@ from smithersd.config import (
     WRITE_TIMEOUT_S,
 )
 from smithersd.errors import InvalidRequest
+from smithersd.log import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
 from smithersd.serve.taking import Taking
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _ACCEPTS_PER_TURN = 64
 """Connections that are let in before the loop goes on with other things."""

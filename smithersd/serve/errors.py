@@ -6,7 +6,6 @@ A message says what happened and what to do. Of an error that nobody foresaw a c
 log has too.
 """
 
-import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -28,9 +27,10 @@ from smithersd.errors import (
     StoreUnavailable,
     UserError,
 )
+from smithersd.log import logger
 from smithersd.serve.answers import json_answer
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class InvalidJson(UserError):

@@ -4,13 +4,13 @@ So every answer, whatever went wrong, is counted and has the envelope and the he
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
+from smithersd.log import logger
 from smithersd.serve.auth import Guard, is_preflight
 from smithersd.serve.errors import error_answer
 from smithersd.serve.meant_run import RUN_HEADER, check_meant_run, run_header
@@ -20,7 +20,7 @@ READY_ROUTE = "/ready"
 OPEN_ROUTES = frozenset({"/health", READY_ROUTE})
 """Routes that answer anybody: they tell nothing, and probes have no token."""
 
-_access_log = logging.getLogger("smithersd.access")
+_access_log = logger("smithersd.access")
 _CLIENT_LEFT = 499
 _IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
 

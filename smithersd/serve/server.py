@@ -1,6 +1,5 @@
 """A server for a serve app: an address in, a URL out, and a prompt end."""
 
-import logging
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -9,10 +8,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from smithersd.config import SERVER_STOP_S
+from smithersd.log import logger
 from smithersd.serve.connections import Connections
 from smithersd.serve.sockets import ForkShield, listen, prepare_listener
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for "every address" is not dialled
 

@@ -5,7 +5,6 @@ which would come in between, is put off for ever, and this one pings when it has
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -17,10 +16,11 @@ from smithersd.config import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_
 from smithersd.core.json_text import one_line
 from smithersd.errors import SmithersError
 from smithersd.feed import Encoded, Follower, LoggedEvent
+from smithersd.log import logger
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.taking import Taking
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 # Neither ends with a blank line: some clients take one for an event, with nothing in it.
 _HEAD = b"retry: %d\n" % STREAM_RETRY_MS

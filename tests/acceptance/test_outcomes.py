@@ -1,11 +1,12 @@
 """How `up` ends: exit codes, last words, and nothing left behind."""
 
+import os
 import shlex
 import subprocess
 
 import pytest
 
-from tests.acceptance.place import DEADLINE_S, SMITHERS, Place
+from tests.acceptance.place import DEADLINE_S, SMITHERS, Place, clean_environment, until
 
 HELLO = """
 @workflow
@@ -35,7 +36,7 @@ def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(p
     assert code == 1
     assert "too loud" in text
     assert "  smithers up flow.py:failing --from r\n" in text
-    assert "Traceback" not in text
+    assert "Traceback (most recent call last)" not in text
     assert 'raise ValueError("too loud")' in place.run("up", "flow.py:failing", "--debug")[1]
 
 
@@ -222,3 +223,88 @@ def test_a_reader_who_leaves_does_not_stop_the_run(place: Place) -> None:
         up.stdout.close()
         assert up.wait(DEADLINE_S) == 0
     assert place.state("r").status == "finished"
+
+
+def test_the_tracebacks_of_a_foreground_run_are_kept_and_named(place: Place) -> None:
+    place.write("""
+        def inner(key): return {}[key]
+
+        def outer(): return inner("k")
+
+        @workflow
+        def failing(ctx): return Task("fails", outer, retries=1, retry_delay=0)
+        """)
+    code, text = place.run("up", "flow.py", "--run-id", "r")
+    assert code == 1
+    assert "fails failed: KeyError: 'k' (flow.py:" in text
+    assert "Tracebacks: .smithers/runs/r/tracebacks\n" in text
+    file = place.state_folder / "runs" / "r" / "tracebacks"
+    kept = file.read_text()
+    assert kept.count("Traceback (most recent call last)") == 2
+    assert "attempt 2 of 'fails' raised KeyError" in kept
+    assert 'return inner("k")' in kept
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_kept_tracebacks_are_bounded_and_the_newest_stay(place: Place) -> None:
+    place.write("""
+        def fails(number): raise ValueError(f"number {number} " + "x" * 1_000_000)
+
+        @workflow(max_concurrency=1)
+        def failing(ctx): return Sequence(*(Task(f"t{n}", fails, n, continue_on_fail=True) for n in range(30)))
+        """)
+    assert place.run("up", "flow.py", "--run-id", "r")[0] == 0
+    kept = (place.state_folder / "runs" / "r" / "tracebacks").read_bytes()
+    assert 300_000 < len(kept) <= 1024 * 1024
+    assert b"attempt 1 of 't29' raised ValueError" in kept
+    assert b"'t0'" not in kept
+
+
+def test_a_run_in_the_background_has_its_tracebacks_in_the_log(place: Place) -> None:
+    place.write("""
+        def fails(): raise ValueError("no")
+
+        @workflow
+        def failing(ctx): return Task("fails", fails)
+        """)
+    assert place.run("up", "flow.py", "--run-id", "r", "-d")[0] == 0
+    until(lambda: "RunFailed" in place.types("r"))
+    folder = place.state_folder / "runs" / "r"
+    until(lambda: "ValueError: no\n" in (folder / "log").read_text())
+    assert not (folder / "tracebacks").exists()
+
+
+FLOOD = """
+@workflow
+def flood(ctx): return Shell("seq", "seq -f '%0200.0f' 20000")
+"""
+
+
+def test_a_slow_reader_of_a_pipe_gets_every_line(place: Place) -> None:
+    place.write(FLOOD)
+    command = (*SMITHERS, "up", "flow.py", "--run-id", "r")
+    with subprocess.Popen(command, cwd=place.folder, stdout=subprocess.PIPE, env=clean_environment()) as process:
+        assert process.stdout is not None
+        until(lambda: place.types("r")[-1:] == ["RunFinished"])  # and nothing has been read so far
+        text = process.stdout.read().decode()
+    assert process.returncode == 0
+    numbers = [line.rpartition(" ")[2] for line in text.splitlines() if "seq | " in line]
+    assert "".join(numbers) == "".join(f"{n:0200}" for n in range(1, 20_001))
+
+
+@pytest.mark.parametrize("command", [("events", "r", "--json"), ("events", "r"), ("logs", "r"), ("up", "flow.py")])
+def test_a_stdout_that_does_not_block_gets_whole_lines(place: Place, command: tuple[str, ...]) -> None:
+    place.write(FLOOD)
+    assert place.run("up", "flow.py", "--run-id", "r", "--log-file", ".smithers/runs/r.log")[0] == 0
+    if command[0] == "logs":
+        (place.state_folder / "runs" / "r").mkdir(exist_ok=True)
+        (place.state_folder / "runs" / "r.log").rename(place.state_folder / "runs" / "r" / "log")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with subprocess.Popen((*SMITHERS, *command), cwd=place.folder, stdout=writing, env=clean_environment()) as process:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as reader:
+            data = reader.read()
+    assert process.returncode == 0
+    assert data.count(b"0" * 195) >= 20_000
+    assert data.endswith(b"\n")

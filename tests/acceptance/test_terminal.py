@@ -228,6 +228,56 @@ def test_stdin_is_empty_wherever_it_comes_from(place: Place, redirection: str, d
     assert place.lines("said") == ["end /dev/null"]
 
 
+def test_what_child_processes_print_stands_whole_above_the_drawing(place: Place, terminals: list[Terminal]) -> None:
+    place.write("""
+        import subprocess
+
+        def children():
+            for number in range(3):
+                subprocess.run(f"echo child {number}; echo complaint {number} >&2; sleep 0.3", shell=True, check=True)
+            subprocess.run("test -t 1 || test -t 2 || printf 'no terminal'", shell=True, check=True)
+            os.write(1, b"\\nfrom C: \\x1b[2J\\n")
+
+        @workflow
+        def parents(ctx): return Sequence(Task("children", children), Task("flood", flood))
+
+        def flood(): subprocess.run(["seq", "-f", "line %.0f", "20000"], check=True)
+        """)
+    terminal = Terminal(place, "up", "flow.py", "--run-id", "r")
+    terminals.append(terminal)
+    assert terminal.wait() == 0
+    for line in (*(f"{what} {n}\n" for what in ("child", "complaint") for n in range(3)), "no terminal\n"):
+        assert terminal.text.count(line) == 1
+    assert "from C: \\x1b[2J\n" in terminal.text
+    assert re.findall(r"line (\d+)\n", terminal.text) == [str(n) for n in range(1, 20_001)]
+    _assert_cursor_shows(terminal)
+
+
+def test_what_a_child_process_prints_last_is_not_lost_in_a_forced_end(place: Place, terminals: list[Terminal]) -> None:
+    place.write("""
+        import subprocess
+
+        async def blocks():
+            subprocess.run("echo last words; touch said", shell=True, check=True)
+            time.sleep(300)
+
+        @workflow
+        def blocked(ctx): return Task("blocks", blocks)
+        """)
+    terminal = Terminal(place, "up", "flow.py", "--run-id", "r")
+    terminals.append(terminal)
+    until((place.folder / "said").exists)
+
+    def is_ended() -> bool:
+        terminal.popen.send_signal(signal.SIGINT)
+        return terminal.popen.poll() is not None
+
+    until(is_ended)
+    assert terminal.wait() == 130
+    assert terminal.text.count("last words") == 1
+    _assert_cursor_shows(terminal)
+
+
 def test_a_stopped_terminal_holds_up_no_run(place: Place, terminals: list[Terminal]) -> None:
     place.write("""
         async def chatter():

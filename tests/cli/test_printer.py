@@ -1,9 +1,14 @@
-"""The printer never waits for its reader."""
+"""The printer never waits for its reader, and loses nothing of what a living reader takes in the end."""
 
 import io
+import os
 import threading
 
-from smithersd.cli.printer import UNREAD_MAX, Printer
+import pytest
+
+from smithersd.cli import backlog
+from smithersd.cli.printer import Printer
+from smithersd.config import BACKLOG_LENGTH_MAX
 
 
 class Slow(io.StringIO):
@@ -27,6 +32,21 @@ class Gone(io.StringIO):
         raise BrokenPipeError
 
 
+class Broken(io.StringIO):
+    """A stream of an author."""
+
+    def write(self, _: str) -> int:
+        raise RuntimeError
+
+
+LINE = "é" * (BACKLOG_LENGTH_MAX // 4) + "\n"
+
+
+def until_read(printer: Printer) -> None:
+    while printer.is_behind:
+        threading.Event().wait(0.01)
+
+
 def test_several_streams_keep_their_order() -> None:
     both = io.StringIO()
     printer = Printer()
@@ -36,29 +56,63 @@ def test_several_streams_keep_their_order() -> None:
     assert both.getvalue() == "".join(f"{number}\n" for number in range(100))
 
 
-def test_what_a_resting_reader_cannot_take_is_left_out_and_that_is_said() -> None:
+def test_what_a_reader_takes_late_is_kept_in_its_order() -> None:
+    slow, other = Slow(), Slow()
+    printer = Printer()
+    printer.write("first\n", slow)
+    assert slow.is_asked.wait(30)
+    for number in range(10):
+        printer.write(f"{number}{LINE}", slow)
+        printer.write(f"{number}\n", other)
+    assert printer.is_behind
+    slow.may_go.set()
+    other.may_go.set()
+    until_read(printer)
+    printer.write("last\n", slow)
+    printer.close()
+    assert slow.getvalue() == "first\n" + "".join(f"{number}{LINE}" for number in range(10)) + "last\n"
+    assert other.getvalue() == "".join(f"{number}\n" for number in range(10))
+
+
+def test_what_there_is_no_room_for_is_left_out_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "BACKLOG_FILE_BYTES_MAX", 2 * len(LINE.encode()))
     slow = Slow()
     printer = Printer()
     printer.write("first\n", slow)
     assert slow.is_asked.wait(30)
-    line = "x" * (UNREAD_MAX // 4) + "\n"
     for _ in range(10):
-        printer.write(line, slow)
-    assert printer.is_behind
+        printer.write(LINE, slow)
     slow.may_go.set()
-    while printer.is_behind:
-        threading.Event().wait(0.01)
+    until_read(printer)
     printer.write("last\n", slow)
     printer.close()
     text = slow.getvalue()
     assert text.startswith("first\n")
-    assert text.endswith("(7 lines were left out: nobody read them)\nlast\n")
+    assert text.count(LINE) == 5  # three in memory, two in the file
+    assert text.endswith("(5 lines were left out: nobody read them)\nlast\n")
 
 
-def test_a_reader_who_has_left_is_no_error() -> None:
+@pytest.mark.parametrize("stream", [Gone(), Broken()])
+def test_a_reader_who_has_left_is_no_error(stream: io.StringIO) -> None:
     printer = Printer()
-    printer.write("nobody\n", Gone())
+    printer.write("nobody\n", stream)
     kept = io.StringIO()
     printer.write("somebody\n", kept)
     printer.close()
     assert kept.getvalue() == "somebody\n"
+
+
+def test_the_end_waits_for_the_reader_of_a_pipe() -> None:
+    reading, writing = os.pipe()
+    printer = Printer()
+    text = LINE * 3
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        printer.write(text, stream)
+        closing = threading.Thread(target=printer.close)
+        closing.start()
+        closing.join(2.5)
+        assert closing.is_alive()
+        with os.fdopen(reading, encoding="utf-8") as reader:
+            assert reader.read(len(text)) == text
+        closing.join(30)
+        assert not closing.is_alive()

@@ -51,11 +51,35 @@ def test_each_stream_keeps_its_text_and_no_piece_is_too_large(writes):
 async def test_few_changes_of_the_stream_keep_their_order(timer):
     told = Told()
     printout = Printout(timer, told)
-    for text, stream in [("a", "stdout"), ("b", "stderr"), ("c", "stdout")]:
+    for text, stream in [("a\n", "stdout"), ("b\n", "stderr"), ("c\n", "stdout")]:
         printout.add(text, stream)
     printout.flush()
 
-    assert told == [("a", "stdout", False), ("b", "stderr", False), ("c", "stdout", False)]
+    assert told == [("a\n", "stdout", False), ("b\n", "stderr", False), ("c\n", "stdout", False)]
+
+
+async def test_a_line_is_told_whole_if_its_end_comes_soon(timer):
+    told = Told()
+    printout = Printout(timer, told)
+    for text in ("one\ntw", "o\nthr", "ee\nfour"):
+        printout.add(text, "stdout")
+        printout.flush()
+    assert [text for text, *_ in told] == ["one\n", "two\n", "three\n"]
+
+    printout.flush()
+    assert told[-1] == ("four", "stdout", False)
+    printout.add(" and more", "stdout")
+    printout.close()
+    assert told.text("stdout") == "one\ntwo\nthree\nfour and more"
+
+
+async def test_a_line_without_an_end_is_told_by_itself(timer):
+    told = Told()
+    Printout(timer, told).add("name? ", "stdout")
+    async with asyncio.timeout(30):
+        while not told:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)
+    assert told == [("name? ", "stdout", False)]
 
 
 async def test_many_changes_of_the_stream_do_not_make_many_pieces(timer):
@@ -122,12 +146,12 @@ async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer):
     try:
         for printout in printouts:
             printout.add("a", "stdout")
-            printout.add("b", "stdout")
+            printout.add("b\n", "stdout")
         async with asyncio.timeout(30):
             while not all(told):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)
     finally:
         loop.call_later = call_later
 
-    assert told == [[("ab", "stdout", False)]] * 50
+    assert told == [[("ab\n", "stdout", False)]] * 50
     assert len([args for args in scheduled if args[0] > 0]) == 1

@@ -5,19 +5,19 @@ answer from time to time. Whose events it follows it shows by a shared lock on t
 """
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Never
 
 from smithersd.config import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL_S
+from smithersd.log import logger
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address
 from smithersd.store.postgres.driver import Driver, connect, leave
 from smithersd.store.postgres.refusals import reason
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _CHANNEL = "smithers"
 _CHECK_MARK = "@"

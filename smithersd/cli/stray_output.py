@@ -1,0 +1,75 @@
+"""What reaches this process's stdout and stderr beside us: from child processes of tasks, from C code.
+
+While something is drawn on the terminal such output would tear it. So the descriptors become a pipe, and its lines are
+handed on to be shown in order. The pipe is as large as may be: code that writes while it holds the interpreter's lock
+must not fill it, since then nobody could read.
+"""
+
+import codecs
+import fcntl
+import os
+import select
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from smithersd.config import MIB
+
+_PIPE_BYTES = 1 * MIB
+_READ_BYTES = 64 * 1024
+_END_S = 1.0
+"""How long the rest may take to be read at the end."""
+_FIRST_FREE = 3
+
+
+class StrayOutput:
+    """Descriptors that are a pipe until `restore`; `show` is given its whole lines, in a thread."""
+
+    def __init__(self, descriptors: Sequence[int], show: Callable[[list[str]], None]) -> None:
+        self._show = show
+        self._kept = {one: fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for one in descriptors}
+        self._pipe, writing = os.pipe()
+        self._wake, self._waking = os.pipe()
+        with suppress(AttributeError, OSError):  # another system, or a limit
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        for descriptor in descriptors:
+            os.dup2(writing, descriptor)
+        os.close(writing)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._partial = ""
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name="smithersd-stray-output", daemon=True)
+        self._thread.start()
+
+    def restore(self) -> None:
+        """Put the descriptors back, and show what had been written until then; from any thread, any number of times.
+
+        Processes that go on with the pipe as their stdout find that its reader has left once this process ends.
+        """
+        with self._lock:
+            kept, self._kept = self._kept, {}
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        if kept:
+            os.write(self._waking, b"\0")
+        self._thread.join(_END_S)
+
+    def _read(self) -> None:
+        waiting = select.poll()
+        for descriptor in (self._pipe, self._wake):
+            waiting.register(descriptor, select.POLLIN)
+        while self._wake not in dict(waiting.poll()):
+            self._take(os.read(self._pipe, _READ_BYTES))
+        os.set_blocking(self._pipe, False)
+        with suppress(BlockingIOError):
+            while data := os.read(self._pipe, _READ_BYTES):
+                self._take(data)
+        self._take(b"", is_last=True)
+
+    def _take(self, data: bytes, *, is_last: bool = False) -> None:
+        *lines, self._partial = (self._partial + self._decoder.decode(data, is_last)).split("\n")
+        if is_last and self._partial:
+            lines.append(self._partial)
+        if lines:
+            self._show(lines)
