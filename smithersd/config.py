@@ -157,8 +157,10 @@ QUESTION_LINES_LISTED_MAX = 10
 QUESTION_LINE_LENGTH_MAX = 400
 
 # The process
-ATTEMPT_MARK_VARIABLE = "SMITHERS_ATTEMPT"
+ATTEMPT_TAG_VARIABLE = "SMITHERS_ATTEMPT"
 """The environment variable by which a process of a shell attempt is known."""
+DRIVER_TAG_VARIABLE = "SMITHERS_DRIVER"
+"""The environment variable by which whatever a run's driver has started is known."""
 FORCED_STOP_S = 5.0
 """How long a process whose run is taken over by force may take to suspend it; then it is killed."""
 ON_WAIT_TIMEOUT_S = 30.0

@@ -20,12 +20,13 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from smithersd.config import ATTEMPT_MARK_VARIABLE
+from smithersd.config import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.start_answer import Refused, Started, read_answer
 from smithersd.errors import StartFailed, rebuilt
 
 _STDERR = 2
+_TAGS = (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)
 _ENTRY = "smithersd.cli.detached"
 
 
@@ -71,7 +72,11 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
             stderr=output,
             pass_fds=(output, answer),
             # A daemon that a command starts is none of that command's leftovers.
-            env={name: value for name, value in os.environ.items() if name != ATTEMPT_MARK_VARIABLE},
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name not in (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)
+            },
         )
     finally:
         os.close(answer)

@@ -132,8 +132,8 @@ class _Service:
             begun = Begun(engine, self._options.workflow, self._storage, url)
             self._take(begun)
             async with self._telling(begun, store):
-                async with asking(begun, self._report, store=store):
-                    with guarded(engine), self._keeping_tracebacks(run_id):
+                async with asking(begun, self._report, store=store), guarded(engine):
+                    with self._keeping_tracebacks(run_id):
                         await self._drive(engine)
                 is_still_served = url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
                 self._report.end(is_still_served=is_still_served)

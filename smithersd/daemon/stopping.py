@@ -19,6 +19,7 @@ from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.pidfile import held_pid, holder_of, remove_stale
 from smithersd.daemon.presence import forget_dead, is_run_process, stands_by
 from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
+from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.posix.process_handle import ProcessHandle
 from smithersd.store import Store
@@ -132,7 +133,7 @@ async def _end(store: Store, run_id: str, holder: ProcessHandle, wish: Wish) -> 
         ) from None
     if not wish.is_suspension:
         with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
-            await request_cancel(store, run_id, by=wish.by)
+            await wait_until_applied(store, await request_cancel(store, run_id, by=wish.by))
     holder.signal(signal.SIGTERM)
     if await _has_ended(holder, wish.timeout_s):
         return False

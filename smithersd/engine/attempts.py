@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
+from smithersd.config import STOP_GRACE_S
 from smithersd.core import events
 from smithersd.core.events import JsonValue
 from smithersd.core.fold import NodeKey, RunState
@@ -19,7 +19,7 @@ from smithersd.core.values import Texts, bound_call, shell_words
 from smithersd.elements import Node, Shell, Task
 from smithersd.elements.schema import Schema
 from smithersd.engine.fetching import Fetching
-from smithersd.engine.leftovers import mark_of
+from smithersd.engine.leftovers import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
 from smithersd.executors import (
     TEXT_LENGTH_MAX,
@@ -154,8 +154,8 @@ def call_of(start: Start, run: RunState, texts: Texts) -> Call:
     node = start.node
     if isinstance(node, Shell):
         command, env = shell_words(node, texts)
-        marked_env = {**env, ATTEMPT_MARK_VARIABLE: mark_of(run, start.key, start.attempt)}
-        return Call(info, ShellCall(command, node.cwd, marked_env, node.parses_stdout), _stdout_encoder(node))
+        tag = tag_of(run, start.key, start.attempt)
+        return Call(info, ShellCall(command, node.cwd, env, node.parses_stdout, tag), _stdout_encoder(node))
     assert isinstance(node, Task), f"{node!r} has no attempts"
     is_large = sum(map(len, texts.values())) > TEXT_LENGTH_MAX
     work = FunctionCall(node.function, node.arguments, partial(bound_call, texts), is_large)

@@ -2,8 +2,8 @@
 
 A command dies with its engine (`executors/parent_death.py`), and what it has started is ended soon after
 (`daemon/guard.py`); but whoever killed the engine may have killed the guard too, and an attempt must not meet what is
-left of the one before it. Each process of an attempt carries a mark in its environment, and is recognised by that
-alone. The mark holds the run's start too, since another store may well have a run of the same name.
+left of the one before it. Each process of an attempt carries a tag in its environment, and is recognised by that
+alone. The tag holds the run's start too, since another store may well have a run of the same name.
 
 They get what a stop would have given them: SIGTERM, and after the grace SIGKILL. What runs on another host, as another
 user, or threw its environment away stays.
@@ -12,20 +12,20 @@ user, or threw its environment away stays.
 import asyncio
 from collections.abc import Iterator
 
-from smithersd.config import ATTEMPT_MARK_VARIABLE, STOP_GRACE_S
+from smithersd.config import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.states import AttemptState
 from smithersd.elements import NodeKind
-from smithersd.engine.marked import end_marked
 from smithersd.log import logger
+from smithersd.posix.tagged import end_tagged
 
 _log = logger(__name__)
 
 
-def mark_of(run: RunState, key: NodeKey, attempt: int) -> str:
-    """Return the mark of a shell attempt, the same after a resumption and like no other's."""
+def tag_of(run: RunState, key: NodeKey, attempt: int) -> str:
+    """Return the tag of a shell attempt, `VARIABLE=VALUE`, the same after a resumption and like no other's."""
     node_id, iteration = key
-    return f"{run.run_id}/{node_id}/{iteration}/{attempt}/{run.started_at_ms}"
+    return f"{ATTEMPT_TAG_VARIABLE}={run.run_id}/{node_id}/{iteration}/{attempt}/{run.started_at_ms}"
 
 
 async def end_leftovers(run: RunState) -> None:
@@ -33,17 +33,17 @@ async def end_leftovers(run: RunState) -> None:
 
     Looks at the machine's processes only where there are such attempts.
     """
-    marks = frozenset(_marks_of_running_shells(run))
-    if not marks:
+    tags = frozenset(_tags_of_running_shells(run))
+    if not tags:
         return
-    ended, left = await asyncio.to_thread(end_marked, ATTEMPT_MARK_VARIABLE, marks, STOP_GRACE_S)
+    ended, left = await asyncio.to_thread(end_tagged, tags, STOP_GRACE_S)
     if ended:
         _log.warning("%s: ended %d processes that its interrupted commands had left behind", run.run_id, ended)
     if left:
         _log.error("%s: processes %s of interrupted commands do not end", run.run_id, sorted(left))
 
 
-def _marks_of_running_shells(run: RunState) -> Iterator[str]:
+def _tags_of_running_shells(run: RunState) -> Iterator[str]:
     for node in run.nodes.values():
         if node.kind is NodeKind.SHELL and node.attempts and node.attempts[-1].state is AttemptState.IN_PROGRESS:
-            yield mark_of(run, node.key, node.attempt)
+            yield tag_of(run, node.key, node.attempt)

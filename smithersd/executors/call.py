@@ -78,12 +78,14 @@ class ShellCall:
     """A subprocess: text is given to `/bin/sh -c`, a tuple is executed as it is; `env` is added to ours.
 
     A stdout that is larger than an output may be fails the attempt if it `needs_whole_stdout`; else its end is kept.
+    `tag` (`VARIABLE=VALUE`) joins the environment: whatever carries it ends with a command that is made to end.
     """
 
     command: str | tuple[str, ...]
     cwd: str | None
     env: Mapping[str, str]
     needs_whole_stdout: bool = False
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from smithersd.config import STOP_GRACE_S
+from smithersd.config import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
@@ -17,6 +17,7 @@ from smithersd.executors.outcome import Stopped, Succeeded
 from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell_output import ShellOutput
 from smithersd.executors.shortage import is_shortage
+from smithersd.posix.tagged import end_tagged
 
 READ_BYTES: Final = 64 * 1024
 """Bytes that one read takes: what a pipe holds, so that no command starves the loop."""
@@ -46,7 +47,7 @@ def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str])
 def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
     argv = ("/bin/sh", "-c", work.command) if isinstance(work.command, str) else work.command
     try:
-        child = Child(argv, work.cwd, work.env, attempt.host.courier)
+        child = Child(argv, work.cwd, _tagged_env(work), attempt.host.courier)
     except Exception as error:
         if is_shortage(error):
             raise
@@ -54,9 +55,17 @@ def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> R
         failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}.")
         attempt.host.courier.carry(attempt.fail, failure)
         return _NeverBegun(attempt)
-    run = ShellRun(child, attempt, encode, needs_whole_stdout=work.needs_whole_stdout)
+    run = ShellRun(child, attempt, encode, work)
     run.begin()
     return run
+
+
+def _tagged_env(work: ShellCall) -> Mapping[str, str]:
+    """The command is known by its attempt alone: what it left in the background on purpose outlives the driver."""
+    if work.tag is None:
+        return work.env
+    variable, _, value = work.tag.partition("=")
+    return {**work.env, variable: value, DRIVER_TAG_VARIABLE: ""}
 
 
 class _NeverBegun:
@@ -77,21 +86,21 @@ class ShellRun:
 
     It ends when the command has ended and its output is closed. Processes that it left in the background keep the
     output open: they get a short time, and go on without us. A command that is made to end is only through when
-    its whole group is, since an attempt after it must not meet what is left of it.
+    its whole group is, and what carries its tag in other sessions: an attempt after it must not meet what is left.
     """
 
-    def __init__(
-        self, child: Child, attempt: Attempt, encode: Callable[[Any], str], *, needs_whole_stdout: bool
-    ) -> None:
+    def __init__(self, child: Child, attempt: Attempt, encode: Callable[[Any], str], work: ShellCall) -> None:
         self._child = child
         self._attempt = attempt
         self._host = attempt.host
         self._encode = encode
-        self._output = ShellOutput(needs_whole_stdout=needs_whole_stdout)
+        self._output = ShellOutput(needs_whole_stdout=work.needs_whole_stdout)
+        self._tags = () if work.tag is None else (work.tag,)
         self._streams: dict[int, str] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._is_stopped = False
         self._is_through = False
+        self._sweeps = 0
 
     def begin(self) -> None:
         """Listen to the process."""
@@ -122,11 +131,12 @@ class ShellRun:
         self._attempt.leave_behind()
         if not self._is_through:
             self._child.signal_group(signal.SIGKILL)
+            self._sweep(0.0, self._discard_when_ended)
             self._let_go()
 
     def _exited(self) -> None:
         if self._is_through:
-            self._host.registry.discard(self)
+            self._discard_when_ended()
         elif self._is_made_to_end:
             self._await_group(GROUP_POLL_FIRST_S)
         elif self._streams:
@@ -161,13 +171,32 @@ class ShellRun:
 
     def _kill(self) -> None:
         self._child.signal_group(signal.SIGKILL)
-        self._finish()
+        self._sweep(0.0, self._finish)
 
     def _await_group(self, delay_s: float) -> None:
         if self._child.is_group_left():
             self._after(delay_s, self._await_group, min(2 * delay_s, GROUP_POLL_MAX_S))
         else:
-            self._finish()
+            self._sweep(STOP_GRACE_S, self._finish)
+
+    def _sweep(self, grace_s: float, then: Callable[[], None]) -> None:
+        """End what the command has started in sessions of its own; call `then` in the loop's thread."""
+        if not self._tags:
+            then()
+            return
+        self._sweeps += 1
+
+        def swept() -> None:
+            self._sweeps -= 1
+            then()
+
+        def sweep() -> None:
+            try:
+                end_tagged(self._tags, grace_s)
+            finally:
+                self._host.courier.carry(swept)
+
+        self._host.pool.submit(sweep)
 
     def _after(self, delay_s: float, callback: Callable[..., None], *args: Any) -> None:
         self._timers.append(self._host.courier.later(delay_s, callback, *args))
@@ -204,7 +233,10 @@ class ShellRun:
         for pipe in self._streams:
             self._host.courier.loop.remove_reader(pipe)
         self._child.close_pipes()
-        if self._child.code is not None:
+        self._discard_when_ended()
+
+    def _discard_when_ended(self) -> None:
+        if self._child.code is not None and not self._sweeps:
             self._host.registry.discard(self)
 
     def _succeed(self) -> None:

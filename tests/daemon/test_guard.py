@@ -26,7 +26,7 @@ def write_shell(place, command):
 
 def guards_of(process):
     children = psutil.Process(process.popen.pid).children()
-    return [child for child in children if any(word.endswith("marked.py") for word in child.cmdline())]
+    return [child for child in children if any(word.endswith("tagged.py") for word in child.cmdline())]
 
 
 def is_alive(pid):
@@ -55,7 +55,7 @@ def test_what_ignores_the_request_to_end_is_killed(place):
 
 
 @pytest.mark.slow
-def test_a_fork_that_outlives_the_process_does_not_hold_the_guard_back(place):
+def test_a_fork_that_outlives_the_process_does_not_hold_the_guard_back_and_is_ended(place):
     place.write("""
         import multiprocessing
 
@@ -82,7 +82,7 @@ def test_a_fork_that_outlives_the_process_does_not_hold_the_guard_back(place):
     process.kill()
 
     until(lambda: not is_alive(int(command)))
-    until(lambda: place.processes_left() == [int(forked)])
+    until(lambda: not is_alive(int(forked)))
 
 
 @pytest.mark.slow
@@ -128,13 +128,74 @@ def test_a_guard_that_was_killed_stops_no_run(place):
 
 
 @pytest.mark.slow
-def test_a_run_without_commands_has_no_guard(place):
+def test_a_run_that_has_only_waited_has_no_guard(place):
     place.write("""
         @workflow
         def flow(ctx):
-            return Sequence(Task("work", lambda: None), Approval("gate", title="?"))
+            return Sequence(Approval("gate", title="?"), Task("work", lambda: None))
         """)
     process = place.up("--run-id", "r")
     process.until_text("gate asks")
 
     assert psutil.Process(process.popen.pid).children() == []
+
+
+POOL = """
+    from concurrent.futures import ProcessPoolExecutor
+    import multiprocessing, subprocess
+
+    def busy(_):
+        Path("busy").touch()
+        time.sleep(1000)
+
+    def pool(method):
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as workers:
+            list(workers.map(busy, range(2)))
+
+    def child():
+        Path("busy").touch()
+        subprocess.run(["sh", "-c", "sleep 1000; true"])
+
+    @workflow
+    def flow(ctx):
+        return {what}
+"""
+STARTED = {
+    "forked workers": 'Task("pool", pool, "fork")',
+    "spawned workers": 'Task("pool", pool, "spawn")',
+    "a task's command": 'Task("child", child)',
+    "a command in another session": 'Shell("away", "setsid sleep 1000 & touch busy; wait")',
+}
+
+
+@pytest.mark.parametrize("how", ["kill", "SIGTERM", "down", "suspend"])
+@pytest.mark.parametrize("what", STARTED)
+def test_whatever_a_run_started_ends_with_its_process(place, what, how):
+    place.write(POOL.replace("{what}", STARTED[what]))
+    process = place.up("--run-id", "r")
+    until((place.folder / "busy").exists)
+    match how:
+        case "kill":
+            process.kill()
+        case "SIGTERM":
+            process.signal(signal.SIGTERM)
+        case "down":
+            assert place.run("down", "r")[0] == 0
+        case "suspend":
+            assert place.run("down", "r", "--suspend")[0] == 0
+    process.wait()
+    until(lambda: not place.processes_left())
+
+
+def test_a_command_that_takes_too_long_ends_with_what_it_started_elsewhere(place):
+    place.write("""
+        @workflow
+        def flow(ctx):
+            return Shell("late", "setsid sh -c 'echo $$ >> started; sleep 1000' & wait", timeout=0.5, retries=1,
+                         retry_delay=0)
+        """)
+    process = place.up("--run-id", "r")
+    until(lambda: len(place.lines("started")) == 2)
+    assert not is_alive(int(place.lines("started")[0])), "the second attempt meets the first"
+    assert process.wait() == 1
+    assert not place.processes_left()

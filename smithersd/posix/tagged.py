@@ -1,0 +1,166 @@
+"""Processes that a tag in their environment makes ours, whatever sessions and parents they have gone through.
+
+A process is recognised by its tag alone (`VARIABLE=VALUE`): a process id may belong to anybody by now. One that was
+forked without an exec shows the environment of its parent's start, so it is known by its id and its start time. Signals
+go through pidfds; where the kernel gives out none, right after the process was looked at again.
+
+As a program of its own it waits at its stdin until whoever started it is gone, and then ends the processes that it was
+told of: a line is a JSON list of tags, which replaces the list before it, or the id of a process that was forked.
+
+    python -I -S tagged.py GRACE_S
+
+That is why this file needs nothing but the standard library.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_KILL_WAIT_S = 2.0
+"""How long it is waited for what got SIGKILL; only a process that hangs in the kernel takes longer."""
+_LOOK_S = 0.05
+"""How often it is looked for new ones: a process that is about to end may still start others."""
+_QUIET_LOOKS = 3
+"""How often in a row nothing must be found: amid an exec a process shows no environment for an instant."""
+
+
+StartTimes = Mapping[int, str]
+"""When forked processes started, by process id, as the kernel tells it."""
+
+
+def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = None) -> tuple[int, set[int]]:
+    """End the processes that carry one of the tags, or were forked: SIGTERM, and after the grace SIGKILL.
+
+    Returns how many there were, and the ids of those that did not end.
+    """
+    wanted = _Wanted(frozenset(tag.encode() for tag in tags), dict(forked or {}))
+    found: set[int] = set()
+    left: set[int] = set()
+    for signum, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_WAIT_S)):
+        left = _signal_until_gone(wanted, signum, patience_s, found)
+        if not left:
+            break
+    return len(found), left
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which processes are to end."""
+
+    tags: frozenset[bytes]
+    forked: StartTimes
+
+    def __contains__(self, pid: int) -> bool:
+        if pid in self.forked:
+            return _start_time(pid) == self.forked[pid]
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:  # it has ended, or is another user's
+            return False
+        return not self.tags.isdisjoint(environ.split(b"\0"))
+
+
+def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, patience_s: float, found: set[int]) -> set[int]:
+    """Signal each process once, also those that appear meanwhile; return the ids of those that are left in the end."""
+    told: set[int] = set()
+    quiet_looks = 0
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        with _opened_processes(wanted) as processes:
+            for pid in processes.keys() - told:
+                _signal(pid, processes[pid], signum)
+            told |= processes.keys()
+            found |= told
+            quiet_looks = 0 if processes else quiet_looks + 1
+            if quiet_looks == _QUIET_LOOKS or (processes and time.monotonic() > deadline_s):
+                return set(processes)
+            _await_one(processes.values())
+
+
+def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        for each in (signum, signal.SIGCONT):  # one that is halted could not end
+            if pidfd is None:
+                os.kill(pid, each)
+            else:
+                signal.pidfd_send_signal(pidfd, each)
+
+
+def _await_one(pidfds: Iterable[int | None]) -> None:
+    """Wait until one of the processes has ended, for an instant at most."""
+    poll = select.poll()
+    for pidfd in pidfds:
+        if pidfd is not None:
+            poll.register(pidfd, select.POLLIN)
+    poll.poll(_LOOK_S * 1000)
+
+
+@contextmanager
+def _opened_processes(wanted: _Wanted) -> Iterator[dict[int, int | None]]:
+    """Open the processes that are to end: pidfds by pid, None where the kernel gives out none."""
+    opened: dict[int, int | None] = {}
+    try:
+        for pid in _process_ids():
+            if pid in wanted:
+                with suppress(ProcessLookupError):
+                    opened[pid] = _opened(pid)
+        # Looked at again now that they are held: a number may have changed hands in between.
+        yield {pid: pidfd for pid, pidfd in opened.items() if pid in wanted}
+    finally:
+        for pidfd in opened.values():
+            if pidfd is not None:
+                os.close(pidfd)
+
+
+def _opened(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):  # an old kernel, another system, or a sandbox that refuses it
+        return None
+
+
+def _process_ids() -> list[int]:
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted
+    except OSError:  # another system
+        return []
+    return [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
+
+
+def _start_time(pid: int) -> str | None:
+    """When a process started, None where it has ended or is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _guard(grace_s: float) -> None:
+    """End what was told when stdin ends."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    tags: list[str] = []
+    forked: dict[int, str] = {}
+    for line in sys.stdin.buffer:
+        with suppress(ValueError):  # it was killed amid a line
+            told = json.loads(line)
+            if isinstance(told, list):
+                tags = told
+            elif (started := _start_time(told)) is not None:
+                forked = {pid: at for pid, at in forked.items() if _start_time(pid) == at} | {told: started}
+    if tags or forked:
+        end_tagged(tags, grace_s, forked)
+
+
+if __name__ == "__main__":
+    _guard(float(sys.argv[1]))
