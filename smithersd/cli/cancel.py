@@ -15,8 +15,10 @@ from smithersd.cli.output import say, say_lines
 from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
 from smithersd.config import STOP_GRACE_S
+from smithersd.core.states import RunStatus
 from smithersd.daemon.storage import Storage
 from smithersd.engine import choose_run, driver_name, request_cancel, wait_until_applied
+from smithersd.errors import RunNotActive
 from smithersd.store import Store
 
 
@@ -27,7 +29,7 @@ from smithersd.store import Store
 @storage_options
 @debug_option
 def command(run: str | None, storage: Storage) -> None:
-    """End a run for good, whoever drives it, also when nobody does."""
+    """End a run for good, whoever drives it, also when nobody does. One that is cancelled already stays so."""
     if storage.store is None:
         say_folder(storage)
     on_store(storage, lambda opened: _cancel(opened, run, storage))
@@ -35,8 +37,12 @@ def command(run: str | None, storage: Storage) -> None:
 
 async def _cancel(store: Store, said: str | None, storage: Storage) -> None:
     run_id = (await choose_run(store, said)).run_id
-    submitted = await request_cancel(store, run_id, by=login_name())
-    await wait_until_applied(store, submitted)
+    try:
+        submitted = await request_cancel(store, run_id, by=login_name())
+        await wait_until_applied(store, submitted)
+    except RunNotActive:
+        if (await store.run(run_id)).status is not RunStatus.CANCELLED:
+            raise
     run = await store.run(run_id)
     if run.status.is_final:
         say(Phrase(f"Run {run_id} is ", "bold"), standing(run), ".")

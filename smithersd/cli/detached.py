@@ -15,6 +15,7 @@ from pathlib import Path
 
 from smithersd.cli.log_report import Line, LogReport
 from smithersd.cli.reports import reporting
+from smithersd.cli.tidings import waiting_for_store
 from smithersd.daemon.become import become_daemon
 from smithersd.daemon.early_exit import EarlyExit
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
@@ -24,7 +25,7 @@ from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.process import leave, run_in_loop
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.daemon.service import run_service
-from smithersd.daemon.start_answer import Refused, StartAnswer, Started
+from smithersd.daemon.start_answer import Refused, StartAnswer, Started, Waiting
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
 
@@ -101,6 +102,15 @@ class _DaemonLog(LogReport):
             super().say(lines)
         else:
             self._held += lines
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say it in the log, and to the starter. If that has left, the daemon ends: nobody would know of it."""
+        super().wait_for_store(problem)
+        is_told = (
+            self._answer.send(Waiting(waiting_for_store(problem))) if problem is not None else self._answer.is_awaited
+        )
+        if not is_told:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def stand_by(self, waiting: StandingBy) -> None:
         """Say it in the log, and at first to the starter. If that has left in this moment, the daemon ends."""

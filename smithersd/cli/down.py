@@ -21,7 +21,7 @@ from smithersd.cli.words import Phrase
 from smithersd.config import STOP_TIMEOUT_S_DEFAULT
 from smithersd.daemon.exit_codes import ExitCode
 from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.residents import choose_resident, pid_file_of, resident_runs, run_of_pid_file
+from smithersd.daemon.residents import choose_resident, resident_runs, run_of_pid_file
 from smithersd.daemon.stopping import Stopped, Wish, stop_run
 from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
@@ -51,7 +51,7 @@ from smithersd.store import Store
     help="How long to wait for the end.",
 )
 @click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended by then.")
-@click.option("--pid-file", metavar="FILE", help="The process's pidfile, where it is not that of the run.")
+@click.option("--pid-file", metavar="FILE", help="End only the process that has this pidfile.")
 @storage_options
 @debug_option
 @click.pass_context
@@ -67,7 +67,7 @@ def command(
     pid_file: str | None,
     storage: Storage,
 ) -> None:
-    """End a run's process and wait for it.
+    """End a run's processes on this machine, also those that stand by, and wait for them.
 
     The run is cancelled, or with --suspend left so that --resume goes on. A run that has ended stays as it is, and only
     its server is stopped. What a process that died has left behind is put in order.
@@ -86,8 +86,7 @@ def command(
 async def _stop_one(store: Store, storage: Storage, said: str | None, pid_file: Path | None, wish: Wish) -> None:
     folder = storage.folder
     run_id = await _chosen(store, folder, said, pid_file)
-    found = pid_file or pid_file_of(folder.run(run_id))
-    await _say(store, await stop_run(store, run_id, folder.run(run_id), found, wish), storage)
+    await _say(store, await stop_run(store, run_id, folder.run(run_id), wish, pid_file=pid_file), storage)
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
@@ -106,7 +105,7 @@ async def _stop_all(store: Store, storage: Storage, wish: Wish) -> bool:
     run_ids = await resident_runs(store, folder)
     if not run_ids:
         say("No run has a process here.")
-    stopping = [stop_run(store, one, folder.run(one), pid_file_of(folder.run(one)), wish) for one in run_ids]
+    stopping = [stop_run(store, one, folder.run(one), wish) for one in run_ids]
     outcomes = await asyncio.gather(*stopping, return_exceptions=True)
     for outcome in outcomes:
         match outcome:
@@ -131,6 +130,7 @@ async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
 
 
 def _process(stopped: Stopped) -> str:
-    if stopped.pid is not None:
-        return f"Process {stopped.pid} " + ("was killed." if stopped.is_killed else "has ended.")
+    if stopped.ended:
+        said = [f"Process {one.pid} " + ("was killed." if one.is_killed else "has ended.") for one in stopped.ended]
+        return " ".join(said)
     return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process here."

@@ -22,7 +22,7 @@ from smithersd.cli.standing import (
     driver_json,
     failure_line,
     is_interrupted,
-    process_of,
+    processes_of,
     questions_with_commands,
     standing,
     steps_to_take_up,
@@ -100,7 +100,7 @@ def _say(reading: Reading, questions: list[Question], storage: Storage) -> None:
 
 def _facts(reading: Reading, folder: StateFolder, now_ms: int) -> Iterator[Line]:
     row = reading.row
-    process = process_of(row, folder)
+    process = processes_of(row, folder).main
     took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
     facts = {
         "workflow": row.workflow_name + (f" ({row.workflow_path})" if row.workflow_path else ""),
@@ -138,7 +138,7 @@ def _left(row: InboxRow) -> Phrase:
 
 def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
     row, state = reading.row, reading.state
-    process = process_of(row, folder)
+    process = processes_of(row, folder).main
     return {
         **run_json(state),
         "status": standing(row).text,

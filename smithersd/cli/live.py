@@ -10,7 +10,7 @@ from smithersd.cli.columns import wrapped
 from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Region, Screen
 from smithersd.cli.streams import Streams
-from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
+from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, waiting_for_store
 from smithersd.cli.words import Phrase
 from smithersd.core import events
 from smithersd.core.events import Recorded
@@ -34,8 +34,16 @@ class LiveReport:
         """Show it in red."""
         self._region.print_errors([Text(line, "bold red") for line in text.splitlines()])
 
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say once what keeps the process from its start."""
+        if problem is not None:
+            self.warn(waiting_for_store(problem))
+
     def stand_by(self, waiting: StandingBy) -> None:
-        """Say what is waited for."""
+        """Say what is waited for; nothing is drawn meanwhile."""
+        self._region.stop()
+        self._notes.clear()
+        self._questions.clear()
         self._region.print([Text(line) for line in standby_lines(waiting)])
 
     def begin(self, begun: Begun) -> None:

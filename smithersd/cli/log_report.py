@@ -16,7 +16,7 @@ import pydantic_core
 
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
-from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines
+from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, waiting_for_store
 from smithersd.core import events
 from smithersd.core.events import Event, Recorded
 from smithersd.core.questions import Question
@@ -97,6 +97,11 @@ class LogReport:
     def warn(self, text: str) -> None:
         """Write a warning."""
         self._say_all(text.splitlines(), logging.WARNING)
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say once what keeps the process from its start."""
+        if problem is not None:
+            self._say_all([waiting_for_store(problem)], logging.WARNING)
 
     def stand_by(self, waiting: StandingBy) -> None:
         """Say what is waited for."""

@@ -7,7 +7,7 @@ from smithersd.cli import words
 from smithersd.cli.printer import Printer
 from smithersd.cli.question_lines import question_lines
 from smithersd.cli.streams import Streams
-from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines
+from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines, waiting_for_store
 from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core import events
 from smithersd.core.events import Recorded
@@ -52,6 +52,11 @@ class PlainReport:
     def warn(self, text: str) -> None:
         """Print to stderr."""
         self._print(text.splitlines(), self._streams.err)
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say once what keeps the process from its start."""
+        if problem is not None:
+            self.warn(waiting_for_store(problem))
 
     def stand_by(self, waiting: StandingBy) -> None:
         """Say what is waited for."""

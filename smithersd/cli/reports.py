@@ -80,6 +80,10 @@ class _Reports:
         for report in self._reports:
             report.warn(text)
 
+    def wait_for_store(self, problem: str | None) -> None:
+        for report in self._reports:
+            report.wait_for_store(problem)
+
     def stand_by(self, waiting: StandingBy) -> None:
         for report in self._reports:
             report.stand_by(waiting)

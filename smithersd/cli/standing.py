@@ -19,7 +19,7 @@ from smithersd.core.questions import Question
 from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.presence import read_presence
+from smithersd.daemon.presence import Presence, processes_here
 from smithersd.daemon.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
@@ -45,16 +45,49 @@ class RunProcess:
     pid: int | None = None
     url: str | None = None
     started_at_ms: int | None = None
+    pid_file: str | None = None
+    log_file: str | None = None
 
 
-def process_of(run: RunRow, folder: StateFolder) -> RunProcess:
-    """Return the process that serves or drives the run; `folder` is where it wrote down that it does."""
-    presence = read_presence(folder.run(run.run_id))
-    if presence is not None:
-        return RunProcess(presence.pid, presence.url, presence.started_at_ms)
+@dataclass(frozen=True, slots=True)
+class RunProcesses:
+    """The processes of a run on this machine: the one that drives or serves it, and those beside that one."""
+
+    main: RunProcess
+    standbys: list[RunProcess]
+    """Who waits to take the run up."""
+    servers: list[RunProcess]
+    """Who serves it too."""
+
+
+def processes_of(run: RunRow, folder: StateFolder) -> RunProcesses:
+    """Return the processes that have the run in hand; `folder` is where they wrote down that they do."""
+    found = processes_here(folder.run(run.run_id))
+    # Who takes the run up has its lease a moment before it has written that down.
+    standbys = [_process(presence) for presence in found if presence.is_standby and presence.owner != run.owner]
+    others = [_process(presence) for presence in found if not presence.is_standby or presence.owner == run.owner]
+    if others:
+        return RunProcesses(others[0], standbys, others[1:])
     if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
-        return RunProcess(owner.pid)
-    return RunProcess()
+        return RunProcesses(RunProcess(owner.pid), standbys, [])
+    return RunProcesses(RunProcess(), standbys, [])
+
+
+def _process(presence: Presence) -> RunProcess:
+    return RunProcess(
+        presence.pid, presence.url, presence.started_at_ms, pid_file=presence.pid_file, log_file=presence.log_file
+    )
+
+
+def process_json(process: RunProcess) -> dict[str, Any]:
+    """Return a process for machines."""
+    return {
+        "pid": process.pid,
+        "url": process.url,
+        "startedAtMs": process.started_at_ms,
+        "pidFile": process.pid_file,
+        "logFile": process.log_file,
+    }
 
 
 def driver_json(run: RunRow) -> dict[str, Any] | None:

@@ -34,6 +34,11 @@ def _taking_over(forecast: Forecast) -> list[str]:
     return [*lines, *reasons]
 
 
+def waiting_for_store(problem: str) -> str:
+    """Say that the start waits for the store."""
+    return f"{problem} The start waits until the store answers."
+
+
 def standby_lines(waiting: StandingBy) -> list[str]:
     """Say what this process waits for, and where the run is served meanwhile."""
     if waiting.driver is None:

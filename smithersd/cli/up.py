@@ -115,6 +115,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
         is_standby=flags["standby"],
+        waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
         lease_s=flags["lease_s"],
         exits_on_wait=flags["no_wait"],
         on_wait=flags["on_wait"],

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from smithersd.config import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
 from smithersd.daemon.options import ServiceOptions
-from smithersd.daemon.start_answer import Refused, Started, read_answer
+from smithersd.daemon.start_answer import Refused, Started, Waiting, read_answer
 from smithersd.errors import StartFailed, rebuilt
 
 _STDERR = 2
@@ -55,11 +55,21 @@ def _answer_of(options: ServiceOptions, output: int) -> Started | Refused | None
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as answers:
         _spawn(options, output, writing)
-        line = answers.readline()
-        answer = read_answer(line) if line else None
+        answer = _awaited(answers)
         if not isinstance(answer, Started):
             answers.read()
     return answer
+
+
+def _awaited(answers: BinaryIO) -> Started | Refused | None:
+    """Wait for the answer, and pass on what the daemon waits for."""
+    while line := answers.readline():
+        answer = read_answer(line)
+        if not isinstance(answer, Waiting):
+            return answer
+        sys.stderr.write(f"{answer.reason}\n")
+        sys.stderr.flush()
+    return None
 
 
 def _spawn(options: ServiceOptions, output: int, answer: int) -> None:

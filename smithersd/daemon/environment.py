@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smithersd.daemon.terminal import has_terminal
 from smithersd.errors import UserError
 
 TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - a name
@@ -38,10 +39,13 @@ class Inherited:
     """What was in the environment for us. The token shows in no representation.
 
     `sockets` listen already (socket activation). The watchdog wants a sign of life every `watchdog_s` seconds, sent to
-    `notify_address`, as all that a service manager is told. None and empty where there is no such thing.
+    `notify_address`, as all that a service manager is told. `is_supervised` says that one started this process; a
+    terminal that it started hands its variables on, but is none of its services. None and empty where there is no such
+    thing.
     """
 
     auth_token: str | None = field(default=None, repr=False)
+    is_supervised: bool = False
     sockets: tuple[socket.socket, ...] = ()
     notify_address: str | None = None
     watchdog_s: float | None = None
@@ -58,6 +62,7 @@ def take_environment() -> Inherited:
     credential = _credential(given.get("CREDENTIALS_DIRECTORY"))
     return Inherited(
         auth_token=secrets[TOKEN_VARIABLE] if credential is None else credential,
+        is_supervised="NOTIFY_SOCKET" in given or ("INVOCATION_ID" in os.environ and not has_terminal()),
         sockets=_sockets(given),
         notify_address=given.get("NOTIFY_SOCKET"),
         watchdog_s=_watchdog_s(given),

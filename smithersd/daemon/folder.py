@@ -7,6 +7,7 @@ It is the nearest one up the tree from the working directory, else a new one the
 and where another file system begins. Folders are for their owner only.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,8 @@ from pathlib import Path
 from smithersd.errors import UserError
 
 NAME = ".smithers"
+_DIGITS = 12
+"""Of a hash, that tell one pidfile from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,15 @@ class RunFolder:
         """What tasks raised, with tracebacks, where no log has them."""
         return self.path / "tracebacks"
 
-    @property
-    def meta_file(self) -> Path:
-        """How the run's process is reached (url), for commands on this machine."""
-        return self.path / "meta.json"
+    def presence_file(self, pid_file: Path) -> Path:
+        """Where the process that holds this pidfile writes itself down; no other process has the same place."""
+        if pid_file == self.pid_file:
+            return self.path / "meta.json"
+        return self.path / f"meta-{hashlib.sha256(os.fsencode(pid_file)).hexdigest()[:_DIGITS]}.json"
 
-    @property
-    def standby_file(self) -> Path:
-        """The same of a process that stands by beside another one of this state folder."""
-        return self.path / "standby.json"
+    def presence_files(self) -> list[Path]:
+        """Where the run's processes have written themselves down, and those that died without a word."""
+        return sorted(self.path.glob("meta*.json"))
 
     @property
     def told_file(self) -> Path:

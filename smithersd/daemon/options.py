@@ -52,6 +52,8 @@ class ServiceOptions:
     is_forced: bool = False
     is_standby: bool = False
     """Whether it waits while another process drives the run, and takes it up when that one is gone."""
+    waits_for_store: bool = False
+    """Whether it is to live: then a store that is away at the start is waited for."""
     lease_s: float = LEASE_S
     """How long the run stays this process's without a sign of life."""
     exits_on_wait: bool = False

@@ -1,11 +1,11 @@
 """meta.json: which process has a run in hand and where it is reached, for commands on this machine. Never a token.
 
-It is written as soon as the process holds its pidfile, and removed before that is let go. So a number in a
-locked pidfile is believed only where this file says the same, and says that the process is one of this machine: a
-lock is also seen from another container, where the same number is somebody else.
+Each process of a run holds a pidfile of its own, and writes itself down in a file that belongs to that pidfile:
+meta.json where it is the one in the run's folder, meta-<digits>.json beside it where it has another (a process that
+stands by). It is written as soon as the pidfile is held, and removed before that is let go.
 
-A process that stands by beside one that has the run in hand, with a pidfile of its own, is in standby.json until the
-run is its own.
+A presence names its process by host, boot, pid namespace, number and start time. So it is known here even if somebody
+has deleted the pidfile, and a number from another container, where it is somebody else, is never taken for one of ours.
 """
 
 import os
@@ -20,7 +20,7 @@ from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.pidfile import held_pid
 from smithersd.engine import current_owner, is_owner_dead, owner_from
 from smithersd.engine.owner import owner_text
-from smithersd.errors import UserError
+from smithersd.errors import DaemonRuns, UserError
 from smithersd.log import logger
 
 
@@ -30,6 +30,7 @@ class Presence:
 
     `owner` tells it from later ones, and it holds `pid_file`. `url` is None where it serves none or does not yet,
     `log_file` where it has none. `is_standby` says that it waits while another process drives the run.
+    `driving_since_ms` is when it became the driver; None for one that has not been that, or is it no longer.
     """
 
     pid: int
@@ -39,6 +40,7 @@ class Presence:
     url: str | None = None
     log_file: str | None = None
     is_standby: bool = False
+    driving_since_ms: int | None = None
 
 
 _log = logger(__name__)
@@ -49,8 +51,7 @@ _ADAPTER = TypeAdapter(Presence)
 class Announcement:
     """What this process has written down of itself."""
 
-    def __init__(self, folder: RunFolder, place: Path, presence: Presence) -> None:
-        self._folder = folder
+    def __init__(self, place: Path, presence: Presence) -> None:
         self._place = place
         self._presence = presence
 
@@ -61,20 +62,16 @@ class Announcement:
 
     def stand_by(self) -> None:
         """Another process drives the run."""
-        self._presence = replace(self._presence, is_standby=True)
+        self._presence = replace(self._presence, is_standby=True, driving_since_ms=None)
         self._write()
 
-    def take_run(self) -> None:
-        """The run is this process's: whoever had it in hand before is written over."""
-        if self._place == self._folder.meta_file and not self._presence.is_standby:
-            return
-        self.withdraw()
-        self._presence = replace(self._presence, is_standby=False)
-        self._place = self._folder.meta_file
+    def take_run(self, *, driving_since_ms: int | None) -> None:
+        """The run is this process's to drive, or it has ended and is served as it is (None)."""
+        self._presence = replace(self._presence, is_standby=False, driving_since_ms=driving_since_ms)
         self._write()
 
     def withdraw(self) -> None:
-        """Take it away, unless another process has taken the run over and written itself down."""
+        """Take it away."""
         _remove(self._place, self._presence)
 
     def _write(self) -> None:
@@ -89,61 +86,76 @@ def announced(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[Ann
     """Write this process, which holds the pidfile, down for as long as the `with` lasts.
 
     Raises:
+        DaemonRuns: the process that had the pidfile before still lives; somebody has deleted the file.
         UserError: the run's folder cannot be written.
     """
-    place = folder.meta_file if read_presence(folder) is None else folder.standby_file
+    place = folder.presence_file(pid_file)
+    _check_free(place)
     presence = Presence(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
     try:
         _write(place, presence)
     except OSError as error:
         raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
-    announcement = Announcement(folder, place, presence)
+    announcement = Announcement(place, presence)
     try:
         yield announcement
     finally:
         announcement.withdraw()
 
 
+def _check_free(place: Path) -> None:
+    earlier = _read(place)
+    if earlier is not None and earlier.pid != os.getpid() and _lives_here(earlier):
+        raise DaemonRuns(
+            f"Process {earlier.pid} has the run in hand still, though its pidfile has been deleted.",
+            remedy="Stop it with `smithers down`, or take the run from it with --force.",
+        )
+
+
+def processes_here(folder: RunFolder) -> list[Presence]:
+    """Return the run's processes that live on this machine, in our pid namespace; its driver first, standbys last."""
+    return [presence for presence in _presences(folder) if _lives_here(presence)]
+
+
 def read_presence(folder: RunFolder) -> Presence | None:
-    """Return the process that has the run in hand; None where there is none, or it died without a word."""
-    presence = last_presence(folder)
-    if presence is None or is_owner_dead(presence.owner):
-        return None
-    return presence if held_pid(Path(presence.pid_file)) == presence.pid else None
+    """Return the process that has the run in hand, here or in another container; None where no such is known."""
+    return next((presence for presence in _presences(folder) if _lives(presence)), None)
 
 
 def last_presence(folder: RunFolder) -> Presence | None:
     """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
-    return _found(folder, folder.meta_file)
+    found = _presences(folder)
+    return next(filter(_lives, found), found[0] if found else None)
 
 
-def is_run_process(folder: RunFolder, pid: int) -> bool:
-    """Whether the holder of a pidfile of the run, which has this number, is known as its process on this machine."""
-    return any(_is_here(one, pid) for one in presences(folder))
-
-
-def stands_by(folder: RunFolder, pid: int) -> bool:
-    """Whether the holder of a pidfile of the run, which has this number, waits while another process drives it."""
-    return any(_is_here(one, pid) and one.is_standby for one in presences(folder))
-
-
-def presences(folder: RunFolder) -> list[Presence]:
-    """Return the processes that wrote themselves down: the one that has the run in hand, and one that stands by."""
-    found = [_found(folder, file) for file in (folder.meta_file, folder.standby_file)]
-    return [presence for presence in found if presence is not None]
-
-
-def _is_here(presence: Presence, pid: int) -> bool:
-    """Whether it is the process of this number on this machine, in our pid namespace."""
-    return presence.pid == pid and owner_from(presence.owner).is_local
+def pid_files(folder: RunFolder) -> list[Path]:
+    """Return the pidfiles that the run's processes have written down, be they dead or alive."""
+    return [Path(presence.pid_file) for presence in _presences(folder)]
 
 
 def forget_dead(folder: RunFolder) -> None:
     """Take away what processes that died have left of themselves."""
-    for file in (folder.meta_file, folder.standby_file):
+    for file in folder.presence_files():
         presence = _read(file)
         if presence is not None and is_owner_dead(presence.owner):
             _remove(file, presence)
+
+
+def _presences(folder: RunFolder) -> list[Presence]:
+    """Whoever drives the run, or did last, comes first, then who serves it the longest; who stands by comes last."""
+    found = [presence for file in folder.presence_files() if (presence := _found(folder, file)) is not None]
+    return sorted(found, key=lambda one: (one.is_standby, -(one.driving_since_ms or 0), one.started_at_ms))
+
+
+def _lives_here(presence: Presence) -> bool:
+    owner = owner_from(presence.owner)
+    return owner.is_local and owner.is_alive
+
+
+def _lives(presence: Presence) -> bool:
+    """Whether the process lives; of one in another container only the lock on its pidfile tells."""
+    owner = owner_from(presence.owner)
+    return owner.is_alive if owner.is_local else held_pid(Path(presence.pid_file)) == presence.pid
 
 
 def _found(folder: RunFolder, file: Path) -> Presence | None:
@@ -152,7 +164,7 @@ def _found(folder: RunFolder, file: Path) -> Presence | None:
     if presence is None:
         return None
     pid_file, log_file = presence.pid_file, presence.log_file
-    if not Path(pid_file).exists() and folder.pid_file.exists():
+    if not Path(pid_file).exists() and file == folder.presence_file(folder.pid_file):
         pid_file = str(folder.pid_file)
     if log_file is not None and not Path(log_file).exists() and folder.log_file.exists():
         log_file = str(folder.log_file)

@@ -44,6 +44,9 @@ class Report(Protocol):
     def warn(self, text: str) -> None:
         """Something that the operator should see; may have several lines, and come from any thread."""
 
+    def wait_for_store(self, problem: str | None) -> None:
+        """The store is away while the process starts; told at each try, None where nothing is new."""
+
     def stand_by(self, waiting: StandingBy) -> None:
         """This process waits for its turn; told again when that which it waits for has changed."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from smithersd.config import RUNS_LISTED_MAX
 from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.presence import last_presence, presences
+from smithersd.daemon.presence import last_presence, pid_files, processes_here
 from smithersd.engine import choose_run, is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.store import Store
@@ -22,17 +22,17 @@ def pid_file_of(folder: RunFolder) -> Path:
 
 def run_of_pid_file(folder: StateFolder, pid_file: Path) -> str | None:
     """Return the run whose process holds, or held, a pidfile; None where no run says so."""
-    return next((run_id for run_id, run in folder.runs().items() if pid_file in _pid_files(run)), None)
-
-
-def _pid_files(folder: RunFolder) -> list[Path]:
-    return [pid_file_of(folder), *(Path(presence.pid_file) for presence in presences(folder))]
+    return next((run_id for run_id, run in folder.runs().items() if pid_file in (run.pid_file, *pid_files(run))), None)
 
 
 async def resident_runs(store: Store, folder: StateFolder) -> list[str]:
     """Return the runs that have a process here, or whose process died and has left them, or its pidfile, behind."""
-    with_pid_file = [run_id for run_id, run in folder.runs().items() if pid_file_of(run).exists()]
-    return sorted({*with_pid_file, *await _abandoned(store)})
+    with_process = [run_id for run_id, run in folder.runs().items() if _has_process(run)]
+    return sorted({*with_process, *await _abandoned(store)})
+
+
+def _has_process(folder: RunFolder) -> bool:
+    return pid_file_of(folder).exists() or bool(processes_here(folder))
 
 
 async def choose_resident(store: Store, folder: StateFolder, said: str | None, *, or_newest: bool = False) -> str:

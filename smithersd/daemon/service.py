@@ -9,7 +9,13 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +35,7 @@ from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.storage import Storage
+from smithersd.daemon.store_wait import StoreWait
 from smithersd.daemon.terminal import has_terminal
 from smithersd.daemon.told import ToldFile
 from smithersd.daemon.tracebacks import keeping_tracebacks
@@ -47,7 +54,7 @@ from smithersd.engine import (
     stand_by,
 )
 from smithersd.engine.rehearse import rehearse
-from smithersd.errors import RunNotFound, StoreUnavailable
+from smithersd.errors import LeaseLost, RunNotFound, StoreUnavailable
 from smithersd.log import logger
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
@@ -68,12 +75,14 @@ async def run_service(
 ) -> ExitCode:
     """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
 
+    A store that is away is waited for if the options say so. With `is_standby` a driver that lost its lease stands by.
     SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log anew.
     It is served on `sockets` where some are given that listen already.
 
     Raises:
         UserError: what the author or the operator must mend; no run was begun.
-        LeaseLost: another driver took the run.
+        StoreUnavailable: the store is away, and is not waited for.
+        LeaseLost: another driver took the run, and this process does not stand by.
     """
     return await _Service(options, source, report, log, sockets).run()
 
@@ -101,6 +110,7 @@ class _Service:
         self._is_settled = asyncio.Event()
         self._has_stood_by = False
         self._began_on_terminal = has_terminal()
+        self._store_wait = StoreWait(report, self._is_stopped, is_patient=options.waits_for_store)
         self._abort = asyncio.Event()
 
     async def run(self) -> ExitCode:
@@ -117,28 +127,51 @@ class _Service:
         raise_files_limit()
         with signals.installed():
             self._check_unmade_store()
-            async with open_store(self._storage.address, lease_s=self._options.lease_s) as store:
-                await self._run_in(store)
+            async with AsyncExitStack() as opened:
+                address, lease_s = self._storage.address, self._options.lease_s
+                store = await self._store_wait.insist(
+                    lambda: opened.enter_async_context(open_store(address, lease_s=lease_s))
+                )
+                if store is not None:
+                    await self._run_in(store)
         return self._exit_code()
 
     async def _run_in(self, store: Store) -> None:
-        run_id = await self._run_id(store)
+        run_id = await self._store_wait.insist(lambda: self._run_id(store))
+        if run_id is None:
+            return
         async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
             announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
-            engine = await self._prepared(store, run_id, url, announcement)
-            if engine is None:
-                return
-            announcement.take_run()
-            begun = Begun(engine, self._options.workflow, self._storage, url)
-            self._take(begun)
-            async with self._telling(begun, store):
-                async with asking(begun, self._report, store=store), guarded(engine):
-                    with self._keeping_tracebacks(run_id):
-                        await self._drive(engine)
-                is_still_served = url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
-                self._report.end(is_still_served=is_still_served)
-                if is_still_served:
-                    await self._is_stopped.wait()
+            while (engine := await self._prepared(store, run_id, url, announcement)) is not None:
+                is_over = engine.state.status.is_final
+                announcement.take_run(driving_since_ms=None if is_over else SystemClock().now_ms())
+                try:
+                    await self._run(Begun(engine, self._options.workflow, self._storage, url), store)
+                except LeaseLost as error:
+                    if not self._options.is_standby:
+                        raise
+                    self._let_go(error)
+                else:
+                    return
+
+    async def _run(self, begun: Begun, store: Store) -> None:
+        """Drive the run, and serve it as it is when it has ended."""
+        engine = begun.engine
+        self._take(begun)
+        async with self._telling(begun, store):
+            async with asking(begun, self._report, store=store), guarded(engine):
+                with self._keeping_tracebacks(engine.run_id):
+                    await self._drive(engine)
+            is_still_served = begun.url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
+            self._report.end(is_still_served=is_still_served)
+            if is_still_served:
+                await self._is_stopped.wait()
+
+    def _let_go(self, error: LeaseLost) -> None:
+        """Another driver has the run: the engine is closed, what it ran was told to end, and this process stands by."""
+        self._engine = None
+        self._has_stood_by = True
+        self._report.warn(error.message)
 
     @asynccontextmanager
     async def _claimed(self, run_id: str) -> AsyncIterator[Announcement]:
@@ -206,13 +239,14 @@ class _Service:
     async def _prepared(self, store: Store, run_id: str, url: str | None, announcement: Announcement) -> Engine | None:
         """Begin the run or take it up, a standby when its turn comes; None where it was stopped before that."""
         if not self._options.is_standby:
-            return await self._prepared_now(store, run_id)
+            return await self._store_wait.insist(lambda: self._prepared_now(store, run_id))
         return await stand_by(
             store,
             run_id,
             lambda: self._prepared_now(store, run_id),
             on_wait=lambda row: self._stand_by(row, url, announcement),
             is_stopped=self._is_stopped,
+            has_stood_by=self._has_stood_by,
         )
 
     def _stand_by(self, row: RunRow, url: str | None, announcement: Announcement) -> None:

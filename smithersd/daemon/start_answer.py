@@ -1,4 +1,7 @@
-"""What a daemon tells whoever started it: one line through a pipe, as soon as its run has begun or cannot begin."""
+"""What a daemon tells whoever started it: a line through a pipe, as soon as its run has begun or cannot begin.
+
+While it waits for something before that, it says for what.
+"""
 
 import os
 import select
@@ -33,16 +36,23 @@ class Refused:
     remedy: str | None
 
 
-_ADAPTER: TypeAdapter[Started | Refused] = TypeAdapter(Started | Refused)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a daemon has not started yet. It is no answer: that follows."""
+
+    reason: str
 
 
-def read_answer(line: bytes) -> Started | Refused:
+_ADAPTER: TypeAdapter[Started | Refused | Waiting] = TypeAdapter(Started | Refused | Waiting)
+
+
+def read_answer(line: bytes) -> Started | Refused | Waiting:
     """Read what a daemon has sent."""
     return _ADAPTER.validate_json(line)
 
 
 class StartAnswer:
-    """The daemon's end of the pipe that its starter waits at; one answer goes through it."""
+    """The daemon's end of the pipe that its starter waits at: first reasons to wait, then one answer."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
@@ -58,7 +68,7 @@ class StartAnswer:
         poll.register(self._descriptor, 0)
         return not any(events & select.POLLERR for _, events in poll.poll(0))
 
-    def send(self, answer: Started | Refused) -> bool:
+    def send(self, answer: Started | Refused | Waiting) -> bool:
         """Tell the starter; return whether it can have heard. Only the first answer counts.
 
         After a refusal the pipe stays open until this process has ended, for which the starter waits.

@@ -8,17 +8,18 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from smithersd.config import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.pidfile import held_pid, holder_of, remove_stale
-from smithersd.daemon.presence import forget_dead, is_run_process, stands_by
-from smithersd.engine import is_driven, read_state, request_cancel, suspend_undriven
+from smithersd.daemon.pidfile import held_pid, remove_stale
+from smithersd.daemon.presence import Presence, forget_dead, processes_here
+from smithersd.daemon.residents import pid_file_of
+from smithersd.engine import is_driven, owner_from, read_state, request_cancel, suspend_undriven
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.posix.process_handle import ProcessHandle
@@ -40,6 +41,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has ended."""
+
+    pid: int
+    is_killed: bool
+    """Whether it had to be killed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """What was done to one run."""
 
@@ -48,57 +58,75 @@ class Stopped:
     """How the run stands now; None for one that never began."""
     was_over: bool
     """Whether it had ended before."""
-    pid: int | None = None
-    """The process that was ended, if there was one."""
-    is_killed: bool = False
+    ended: tuple["Ended", ...] = ()
+    """The run's processes that were here."""
     was_stale: bool = False
     """Whether a pidfile lay there that nobody held any more."""
 
 
-async def stop_run(store: Store, run_id: str, folder: RunFolder, pid_file: Path, wish: Wish) -> Stopped:
-    """Stop a run's process, and cancel or suspend the run; return when neither process nor pidfile is left.
+async def stop_run(
+    store: Store, run_id: str, folder: RunFolder, wish: Wish, *, pid_file: Path | None = None
+) -> Stopped:
+    """Stop a run's processes here, and cancel or suspend the run; return when neither process nor pidfile is left.
+
+    With `pid_file` only the process that holds it is stopped, and others of the run are left.
 
     Raises:
-        NotStopped: the process (or another driver of the run) has not ended in time; the message says what it is at.
+        NotStopped: a process (or another driver of the run) has not ended in time; the message says what it is at.
             Or the pidfile is held by a process that is not known as the run's.
         RunIsDriven: the run is to be suspended and a process elsewhere drives it.
     """
     before = await store.find_run(run_id)
     async with _alone(folder, wish.timeout_s):
-        with holder_of(pid_file) as holder:
-            pid = None if holder is None else holder.pid
-            is_there = holder is not None and await _is_known(holder, run_id, folder, pid_file)
-            is_standby = pid is not None and stands_by(folder, pid)
-            is_killed = holder is not None and is_there and await _end(store, run_id, holder, wish)
-        was_stale = _clear_away(pid_file, folder) and pid is None
+        main_pid_file = pid_file or pid_file_of(folder)
+        await _wait_until_known(run_id, folder, main_pid_file)
+        meant = _meant(folder, pid_file)
+        pid_files = {main_pid_file, *(Path(presence.pid_file) for presence in meant)}
+        ended = await _end_all(store, run_id, meant, wish)
+        was_stale = [_clear_away(each) for each in pid_files].count(True) > 0 and not ended
+        forget_dead(folder)
+        is_standby = bool(ended) and all(presence.is_standby for presence in meant)
         status = await _settle(store, run_id, wish, is_standby=is_standby)
-    return Stopped(run_id, status, before is not None and before.status.is_final, pid, is_killed, was_stale)
+    return Stopped(run_id, status, before is not None and before.status.is_final, ended, was_stale)
 
 
 async def end_process(folder: RunFolder, pid_file: Path) -> None:
-    """End the process of a run, if it has one here: the run is suspended, or after 5 s the process is killed."""
-    with holder_of(pid_file) as holder:
-        if holder is None or not is_run_process(folder, holder.pid):
-            return
-        holder.signal(signal.SIGTERM)
-        if not await _has_ended(holder, FORCED_STOP_S):
-            holder.signal(signal.SIGKILL)
-            await _has_ended(holder, FORCED_STOP_S)
+    """End the process of a run that has this pidfile, if there is one: it suspends the run, or is killed after 5 s."""
+    for presence in _meant(folder, pid_file):
+        with _opened(presence) as process:
+            if process is None:
+                continue
+            process.signal(signal.SIGTERM)
+            if not await _has_ended(process, FORCED_STOP_S):
+                process.signal(signal.SIGKILL)
+                await _has_ended(process, FORCED_STOP_S)
 
 
-async def _is_known(holder: ProcessHandle, run_id: str, folder: RunFolder, pid_file: Path) -> bool:
+def _meant(folder: RunFolder, pid_file: Path | None) -> list[Presence]:
+    return [one for one in processes_here(folder) if pid_file is None or Path(one.pid_file) == pid_file]
+
+
+@contextmanager
+def _opened(presence: Presence) -> Iterator[ProcessHandle | None]:
+    """Open a process that lived a moment ago; None where it has ended since."""
+    process = ProcessHandle.open(presence.pid)
+    if process is None:
+        yield None
+        return
+    with process:
+        # Still alive, so what we opened in between is this process and no later one of its number.
+        yield process if owner_from(presence.owner).is_alive else None
+
+
+async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> None:
     """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces.
 
-    For a moment at its beginning and at its end a process holds its pidfile and is not written down. Return False when
-    it has let go of it.
+    For a moment at its beginning and at its end a process holds its pidfile and is not written down.
     """
     try:
         async with asyncio.timeout(UNKNOWN_HOLDER_S):
-            while not is_run_process(folder, holder.pid):
-                if held_pid(pid_file) != holder.pid:
-                    return False
+            while not _is_holder_known(folder, pid_file):  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(STOP_POLL_S)
-            return True
     except TimeoutError:
         raise NotStopped(
             f"The process that holds the pidfile of run {run_id!r} is not known as its own on this machine.",
@@ -106,45 +134,67 @@ async def _is_known(holder: ProcessHandle, run_id: str, folder: RunFolder, pid_f
         ) from None
 
 
-def _clear_away(pid_file: Path, folder: RunFolder) -> bool:
-    """Remove what a process that died has left; return whether there was a pidfile."""
+def _is_holder_known(folder: RunFolder, pid_file: Path) -> bool:
+    """Whether a pidfile is held by a process of the run here, or by nobody."""
+    return held_pid(pid_file) in {None, *(presence.pid for presence in processes_here(folder))}
+
+
+def _clear_away(pid_file: Path) -> bool:
+    """Remove the pidfile of a process that died; return whether there was one."""
     try:
-        was_stale = remove_stale(pid_file)
+        return remove_stale(pid_file)
     except DaemonRuns as error:
         raise NotStopped(
             f"Somebody holds the pidfile still, or by now: {error.message}", remedy="Stop it where it runs."
         ) from None
-    forget_dead(folder)
-    return was_stale
 
 
-async def _end(store: Store, run_id: str, holder: ProcessHandle, wish: Wish) -> bool:
-    """End a process; return whether it had to be killed.
+async def _end_all(store: Store, run_id: str, presences: list[Presence], wish: Wish) -> tuple[Ended, ...]:
+    """End processes of a run; return those that there were.
 
     A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
-    and a process that ignores SIGINT (a script's `command &`) is cancelled too.
+    and a process that ignores SIGINT (a script's `command &`) is cancelled too. Who stands by is told first, lest it
+    take up what the driver lets go of.
     """
+    with ExitStack() as opened:
+        processes = [
+            process
+            for presence in reversed(presences)
+            if (process := opened.enter_context(_opened(presence))) is not None
+        ]
+        for process in processes:
+            _check_permission(process, run_id)
+        if processes and not wish.is_suspension:
+            with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
+                await wait_until_applied(store, await request_cancel(store, run_id, by=wish.by))
+        for process in processes:
+            process.signal(signal.SIGTERM)
+        return tuple(await asyncio.gather(*(_ended(store, run_id, process, wish) for process in processes)))
+
+
+def _check_permission(process: ProcessHandle, run_id: str) -> None:
     try:
-        holder.check_permission()
+        process.check_permission()
     except PermissionError:
         raise NotStopped(
-            f"Process {holder.pid} of run {run_id!r} belongs to another user.",
+            f"Process {process.pid} of run {run_id!r} belongs to another user.",
             remedy="Stop it as that user, or as root.",
         ) from None
-    if not wish.is_suspension:
-        with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
-            await wait_until_applied(store, await request_cancel(store, run_id, by=wish.by))
-    holder.signal(signal.SIGTERM)
-    if await _has_ended(holder, wish.timeout_s):
-        return False
-    if not wish.is_forced:
-        raise NotStopped(
-            f"Process {holder.pid} of run {run_id!r} has not ended within {wish.timeout_s:g} s: "
-            f"{await _what_it_is_at(store, run_id)}.",
-            remedy="Wait and try again, or kill it with `smithers down --force`.",
-        )
-    holder.signal(signal.SIGKILL)
-    return await _has_ended(holder, FORCED_STOP_S)
+
+
+async def _ended(store: Store, run_id: str, process: ProcessHandle, wish: Wish) -> Ended:
+    """Wait for the end of a process that was asked to end, or kill it."""
+    if await _has_ended(process, wish.timeout_s):
+        return Ended(process.pid, is_killed=False)
+    if wish.is_forced:
+        process.signal(signal.SIGKILL)
+        if await _has_ended(process, FORCED_STOP_S):
+            return Ended(process.pid, is_killed=True)
+    raise NotStopped(
+        f"Process {process.pid} of run {run_id!r} has not ended within {wish.timeout_s:g} s: "
+        f"{await _what_it_is_at(store, run_id)}.",
+        remedy="Wait and try again, or kill it with `smithers down --force`.",
+    )
 
 
 async def _settle(store: Store, run_id: str, wish: Wish, *, is_standby: bool) -> RunStatus | None:

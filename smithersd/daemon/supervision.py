@@ -23,6 +23,8 @@ from smithersd.daemon.report import Begun, StandingBy
 _GATES_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
 """As sd_watchdog_enabled(3) advises: a sign of life in half of the time that it may take."""
+_EXTENSION_S = 60.0
+"""How much time for the start each try to reach the store asks for; longer than a try and the rest after it take."""
 
 _CHANGES_OF_STATUS = (
     events.RunStatusChanged,
@@ -53,6 +55,12 @@ class SupervisorReport:
 
     def warn(self, text: str) -> None:
         """It is not for warnings."""
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Tell what is waited for, and ask for more time before the start counts as failed."""
+        self._notifier.tell(f"EXTEND_TIMEOUT_USEC={round(_EXTENSION_S * 1e6)}")
+        if problem is not None:
+            self._tell_status(f"waiting for the store: {problem}")
 
     def stand_by(self, waiting: StandingBy) -> None:
         """Tell that the service is ready to take the run up, and who has it."""

@@ -28,33 +28,42 @@ async def stand_by(
     *,
     on_wait: Callable[[RunRow], None],
     is_stopped: asyncio.Event,
+    has_stood_by: bool = False,
 ) -> Engine | None:
     """Begin or take up the run by `prepare` as soon as it has no other driver; None when stopped before that.
 
     A run that has ended is prepared too: there is nothing to drive, and it tells how it ended. `on_wait` is told the
-    run's row when the waiting begins, and when another driver or nobody has the run in hand.
+    run's row when the waiting begins, and when another driver or nobody has the run in hand. `has_stood_by` says that
+    this process had the run to do with before: one that is suspended by now is left so.
 
     Raises:
         UserError: what `prepare` raises that waiting does not mend.
     """
-    return await _Standby(store, run_id, prepare, on_wait).take_up(is_stopped)
+    return await _Standby(store, run_id, prepare, on_wait, has_waited=has_stood_by).take_up(is_stopped)
 
 
 class _Standby:
     def __init__(
-        self, store: Store, run_id: str, prepare: Callable[[], Awaitable[Engine]], on_wait: Callable[[RunRow], None]
+        self,
+        store: Store,
+        run_id: str,
+        prepare: Callable[[], Awaitable[Engine]],
+        on_wait: Callable[[RunRow], None],
+        *,
+        has_waited: bool,
     ) -> None:
         self._store = store
         self._run_id = run_id
         self._prepare = prepare
         self._on_wait = on_wait
+        self._has_waited = has_waited
         self._waits_for: tuple[str | None, bool] | None = None
         self._problem: str | None = None
 
     async def take_up(self, is_stopped: asyncio.Event) -> Engine | None:
         while True:
             row = await self._look()
-            if row is not None and _is_in_hand(row, has_waited=self._waits_for is not None):
+            if row is not None and _is_in_hand(row, has_waited=self._has_waited):
                 self._wait_for(row)
             elif (engine := await self._prepared()) is not None:
                 return engine
@@ -71,6 +80,7 @@ class _Standby:
         waits_for = row.owner, row.status is RunStatus.SUSPENDED
         if waits_for != self._waits_for:
             self._waits_for = waits_for
+            self._has_waited = True
             self._on_wait(row)
 
     async def _prepared(self) -> Engine | None:

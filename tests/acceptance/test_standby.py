@@ -142,16 +142,18 @@ def test_a_standby_of_a_cancelled_run_ends_as_cancelled(place: Place) -> None:
     first = driver(place)
     first.until_text("smithers approve")
     second = standby(place)
-    assert place.run("down", "r")[0] == 0
+    assert place.run("cancel", "r")[0] == 0
     assert (first.wait(), second.wait()) == (2, 2)
 
 
 @pytest.mark.slow
 def test_a_run_that_was_suspended_on_purpose_stays_so_until_somebody_resumes_it(place: Place) -> None:
     place.write(WAITING)
-    driver(place).until_text("smithers approve")
+    first = driver(place)
+    first.until_text("smithers approve")
     second = standby(place)
-    assert place.run("down", "r", "--suspend")[0] == 0
+    first.signal(signal.SIGTERM)
+    assert first.wait() == 143
     second.until_text("was suspended. This process stands by until")
     time.sleep(2 * LEASE_S)  # in which it could have taken it
     assert place.state("r").status is RunStatus.SUSPENDED
@@ -231,3 +233,33 @@ def test_down_of_a_standby_in_a_state_folder_of_its_own_leaves_the_run_to_its_dr
         assert first.wait() == 2, "it was cancelled by its driver"
     finally:
         elsewhere.end()
+
+
+def test_a_driver_that_lost_its_lease_stands_by_again_and_takes_the_run_up_in_turn(place: Place) -> None:
+    place.write(WAITING)
+    first = driver(place, "--standby")
+    first.until_text("smithers approve")
+    second = standby(place)
+    first.signal(signal.SIGSTOP)
+    second.until_text("smithers approve")
+    first.signal(signal.SIGCONT)
+    first.until_text(f"driven by process {second.popen.pid} on .* This process stands by")
+    second.kill()
+    until(lambda: first.text.count("smithers approve") == 2, "that it drives again")
+    assert place.run("approve", "r")[0] == 0
+    assert first.wait() == 0
+    assert place.state("r").status is RunStatus.FINISHED
+
+
+def test_a_driver_that_lost_its_lease_and_stands_by_leaves_a_run_that_was_suspended_since(place: Place) -> None:
+    place.write(WAITING)
+    first = driver(place, "--standby")
+    first.until_text("smithers approve")
+    second = standby(place)
+    first.signal(signal.SIGSTOP)
+    second.until_text("smithers approve")
+    second.signal(signal.SIGTERM)
+    assert second.wait() == 143
+    first.signal(signal.SIGCONT)
+    first.until_text("was suspended. This process stands by until")
+    assert place.state("r").status is RunStatus.SUSPENDED

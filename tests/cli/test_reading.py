@@ -69,6 +69,11 @@ def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
         "pid",
         "driver",
         "processStartedAtMs",
+        "pidFile",
+        "logFile",
+        "standbys",
+        "servers",
+        "goesOnWith",
         "waitsFor",
     }
     assert (live["status"], live["finishedAtMs"], live["pid"]) == ("suspended", None, None)

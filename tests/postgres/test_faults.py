@@ -11,7 +11,6 @@ import pytest
 
 from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
 from tests.acceptance.place import Process, until
-from tests.ports import free_port
 from tests.postgres.host import Host
 from tests.store.backends import PostgresBackend
 from tests.store.postgres_server import PostgresServer
@@ -84,6 +83,41 @@ def test_a_server_that_is_stopped_and_started(own_host: Host, own_server: Postgr
         process.until_text("the store takes writes again")
 
 
+def test_a_start_waits_for_a_server_that_is_away_where_the_process_is_to_live(
+    own_host: Host, own_server: PostgresServer
+) -> None:
+    own_host.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
+    own_server.stop()
+    process = own_host.up("--run-id", "r", "--resume-or-start")
+    process.until_text("The start waits until the store answers.")
+    detached = own_host.up("--run-id", "d", "-d")
+    detached.until_text("The start waits until the store answers.")
+    own_server.start()
+    assert (process.wait(), detached.wait()) == (0, 0)
+    assert "Run d goes on in the background." in detached.text
+    until(lambda: own_host.state("d").status.is_final, "the end of the one in the background")
+
+
+def test_a_start_that_waits_for_a_server_can_be_stopped(own_host: Host, own_server: PostgresServer) -> None:
+    own_host.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
+    own_server.stop()
+    process = own_host.up("--run-id", "r", "--standby")
+    process.until_text("The start waits until the store answers.")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 143
+    own_server.start()
+
+
+def test_a_start_by_hand_fails_at_once_when_the_server_is_away(own_host: Host, own_server: PostgresServer) -> None:
+    own_host.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
+    own_server.stop()
+    process = own_host.up("--run-id", "r")
+    assert process.wait() == 1
+    assert "refused" in process.text
+    assert "waits" not in process.text
+    own_server.start()
+
+
 def test_connections_that_are_cut_again_and_again(here: Host, database: PostgresBackend) -> None:
     with living_run(here):
         while len(here.lines("effects")) < STEPS:
@@ -109,13 +143,12 @@ def test_sessions_of_the_server_that_hang(here: Host, database: PostgresBackend)
 
 
 @pytest.mark.parametrize("flags", [(), pytest.param(("-d",), marks=pytest.mark.slow)])
-def test_a_start_that_reaches_no_database_is_one_clear_error(
+def test_a_start_that_the_database_refuses_is_one_clear_error(
     here: Host, database: PostgresBackend, flags: tuple[str, ...]
 ) -> None:
     here.write(FLOW)
     server = database.server
     for url, code, said in (
-        (server.url(database.database, port=free_port()), 1, "Connection refused"),
         (server.url(database.database, password="wr0ng"), 4, "password authentication failed"),
         (server.url("nowhere"), 4, "does not exist"),
     ):
