@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.acceptance.place import DEADLINE_S, Place, clean_environment, request
+from tests.ports import free_port
 
 GATE = """
     @workflow
@@ -211,3 +212,17 @@ def test_nothing_of_it_reaches_the_workflow_nor_its_forks(place):
     place.run("up", "flow.py", **given)
 
     assert json.loads((place.folder / "found").read_text()) == [[False, True], [False, True]]
+
+
+def test_a_store_that_is_away_is_waited_for_with_more_time_for_the_start(place):
+    address = str(place.folder / "notify")
+    with hearing(address) as manager:
+        url = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"
+        process = place.up("--run-id", "r", "--store", url, NOTIFY_SOCKET=address)
+        said = manager.until("EXTEND_TIMEOUT_USEC=60000000")
+        assert "READY=1" not in said
+        process.until_text("The start waits until the store answers.")
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 143
+        heard = manager.until("STOPPING=1")
+    assert any(line.startswith("STATUS=waiting for the store: ") for line in heard)

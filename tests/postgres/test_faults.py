@@ -1,17 +1,22 @@
 """A database that goes away under a run: tasks go on, nothing starts, it is said, and nothing is lost or doubled."""
 
 import asyncio
+import http.client
+import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from smithersd.config import POSTGRES_ANSWER_TIMEOUT_S
 from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
 from tests.acceptance.place import Process, until
 from tests.postgres.host import Host
+from tests.postgres.network import Network
 from tests.store.backends import PostgresBackend
 from tests.store.postgres_server import PostgresServer
 
@@ -116,6 +121,23 @@ def test_a_start_by_hand_fails_at_once_when_the_server_is_away(own_host: Host, o
     assert "refused" in process.text
     assert "waits" not in process.text
     own_server.start()
+
+
+@pytest.mark.parametrize("path", ["/approve/gate", "/cancel"])
+def test_a_client_hears_soon_that_the_way_to_the_store_is_silent(cut_off: Host, way: Network, path: str) -> None:
+    cut_off.write("@workflow\ndef waiting(ctx): return Approval('gate', title='Go?')\n")
+    process = cut_off.up("--run-id", "r", "--serve", "--port", "0")
+    process.until_text("smithers approve")
+    assert process.request("/")[0] == 200
+    way.fall_silent()
+    connection = http.client.HTTPConnection(urlsplit(process.url).netloc, timeout=POSTGRES_ANSWER_TIMEOUT_S - 3)
+    connection.request("POST", path)
+    answer = connection.getresponse()
+    assert answer.status == 503
+    assert json.loads(answer.read())["error"]["code"] == "STORE_UNAVAILABLE"
+    connection.close()
+    way.mend()
+    until(lambda: process.request(path, {})[0] == 200, "the same again")
 
 
 def test_connections_that_are_cut_again_and_again(here: Host, database: PostgresBackend) -> None:

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from smithersd.engine import request_cancel, wait_until_applied
+from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import json_answer
 from smithersd.serve.bodies import NoBody, read_body
 from smithersd.serve.context import CONTEXT
@@ -14,6 +15,8 @@ async def cancel(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     read_query(request)
     await read_body(request, NoBody)
+    async with within_answer_time():
+        await context.store.run(context.run_id)  # a look first: once begun, the end of a run is not broken off
     submitted = await request_cancel(context.store, context.run_id, clock=context.clock)
     context.abort.set()
     await wait_until_applied(context.store, submitted)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from smithersd.core.json_text import json_text
 from smithersd.engine import wait_until_applied
+from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import json_answer
 from smithersd.serve.bodies import DecisionBody, read_body
 from smithersd.serve.context import CONTEXT
@@ -28,20 +29,20 @@ async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
     read_query(request)
     body = await read_body(request, DecisionBody)
     node_id = request.match_info["node_id"]
-    async with context.view.reading():
-        context.view.iterations(node_id)  # NodeNotFound, before the store sees an id of any shape
-    submitted = await context.store.submit_decision(
-        Decision(
-            run_id=context.run_id,
-            node_id=node_id,
-            is_approval=is_approval,
-            iteration=body.iteration,
-            note=body.note,
-            decided_by=body.decided_by,
-            decision=_json_or_none(body.decision),
-            created_at_ms=context.clock.now_ms(),
-        )
+    decision = Decision(
+        run_id=context.run_id,
+        node_id=node_id,
+        is_approval=is_approval,
+        iteration=body.iteration,
+        note=body.note,
+        decided_by=body.decided_by,
+        decision=_json_or_none(body.decision),
+        created_at_ms=context.clock.now_ms(),
     )
+    async with within_answer_time():
+        async with context.view.reading():
+            context.view.iterations(node_id)  # NodeNotFound, before the store sees an id of any shape
+        submitted = await context.store.submit_decision(decision)
     await wait_until_applied(context.store, submitted)
     return json_answer({"runId": context.run_id})
 
