@@ -165,8 +165,10 @@ DRIVER_TAG_VARIABLE = "SMITHERS_DRIVER"
 """The environment variable by which whatever a run's driver has started is known."""
 FORCED_STOP_S = 5.0
 """How long a process whose run is taken over by force may take to suspend it; then it is killed."""
-ON_WAIT_TIMEOUT_S = 30.0
-"""How long the command of --on-wait may take; then it is killed."""
+HOOK_TIMEOUT_S = 30.0
+"""How long a command of --on-wait, --on-fail or --on-end may take; then it is killed."""
+END_HOOKS_GRACE_S = 10.0
+"""How long a process that was asked to stop, and whose run has ended, waits for those that tell of the end."""
 STOP_TIMEOUT_S_DEFAULT = 30.0
 STOP_POLL_S = 0.05
 UNKNOWN_HOLDER_S = 1.0

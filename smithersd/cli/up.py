@@ -14,12 +14,13 @@ from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
 from smithersd.config import LEASE_S, LEASE_S_MIN
 from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
-from smithersd.daemon.options import LogFormat, ServiceOptions
+from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
 from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest
 
 _SECTIONS = {
-    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "on_wait", "store", "state_folder"),
+    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
+    "Telling somebody": ("on_wait", "on_fail", "on_end"),
     "Going on with a run": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
     "Serving it": ("serve", *SERVE_FLAGS),
     "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
@@ -41,6 +42,8 @@ _SECTIONS = {
 @click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
 @click.option("-c", "--max-concurrency", metavar="N", type=whole_number(1), help="Attempts at once [default: 4].")
 @click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
+@click.option("--on-fail", metavar="COMMAND", help="Run this when the run has failed, likewise.")
+@click.option("--on-end", metavar="COMMAND", help="Run this when the run has ended, in whatever way, likewise.")
 @click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
 @click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
@@ -99,7 +102,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
     storage: Storage = flags["storage"]
     checked_text(storage.store or "", "--store")
     checked_path(str(Path(flags["workflow"]).absolute()))
-    for name in ("from_run", "on_wait", "pid_file", "log_file"):
+    for name in ("from_run", "on_wait", "on_fail", "on_end", "pid_file", "log_file"):
         checked_text(flags[name] or "", _flag(name))
     for node_id in flags["redo"]:
         checked_text(node_id, "--redo")
@@ -118,7 +121,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
         lease_s=flags["lease_s"],
         exits_on_wait=flags["no_wait"],
-        on_wait=flags["on_wait"],
+        hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
         serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
         pid_file=_absolute(flags["pid_file"]),
         log_file=_absolute(flags["log_file"]),

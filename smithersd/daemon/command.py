@@ -3,14 +3,15 @@
 import asyncio
 import os
 import signal
-from asyncio.subprocess import Process
+import subprocess
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from smithersd.config import ON_WAIT_TIMEOUT_S
+from smithersd.config import DRIVER_TAG_VARIABLE, HOOK_TIMEOUT_S
 from smithersd.executors.parent_death import dying_with_us
 
+_POLL_S = 0.02
 _TAIL_BYTES = 1_000
 """How much of what it printed a failure repeats."""
 
@@ -31,31 +32,40 @@ async def run_command(command: str, given: bytes) -> None:
         stdin.write(given)
         stdin.seek(0)
         argv = dying_with_us(("/bin/sh", "-c", command))
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=stdin, stdout=output, stderr=output, start_new_session=True
+        # It is ended here alone: the end of the run, which it may tell of, ends what carries the driver's tag, and what
+        # is forked with Python's handlers, as uvloop does for a command.
+        env = {**os.environ, DRIVER_TAG_VARIABLE: ""}
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - begun at once; from the operator, who may run anything
+            argv, stdin=stdin, stdout=output, stderr=output, env=env, start_new_session=True
         )
         code = await _ended(process)
         if code != 0:
             raise CommandFailed(f"the command {_end_in_words(code)}{_tail(output)}")
 
 
-async def _ended(process: Process) -> int | None:
+async def _ended(process: subprocess.Popen[bytes]) -> int | None:
     """Wait for the end; None when it had to be made."""
     try:
-        async with asyncio.timeout(ON_WAIT_TIMEOUT_S):
-            return await process.wait()
+        async with asyncio.timeout(HOOK_TIMEOUT_S):
+            return await _exit_code(process)
     except TimeoutError:
         return None
     finally:
-        if process.returncode is None:
+        if process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _exit_code(process)
+
+
+async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - a child is asked, whichever loop runs
+        await asyncio.sleep(_POLL_S)
+    return code
 
 
 def _end_in_words(code: int | None) -> str:
     if code is None:
-        return f"took longer than {ON_WAIT_TIMEOUT_S:g} s and was killed"
+        return f"took longer than {HOOK_TIMEOUT_S:g} s and was killed"
     return f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
 
 

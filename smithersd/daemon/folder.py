@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def told_file(self) -> Path:
-        """Of which waits the command of --on-wait has told."""
+        """Of what the commands of --on-wait, --on-fail and --on-end have told."""
         return self.path / "told"
 
     def make(self) -> "RunFolder":

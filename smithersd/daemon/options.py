@@ -29,14 +29,22 @@ class ServeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """Commands of the shell that tell somebody: that a person is waited for, that the run failed, that it ended."""
+
+    on_wait: str | None = None
+    on_fail: str | None = None
+    on_end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceOptions:
     """One process: a workflow, a run of it, and whether it is served.
 
     `workflow` is "path.py" or "path.py:name". `run_id` None makes one, or names the only run that can be resumed.
     `from_run` may be a prefix. `input` is JSON text, None where none was given. `store` is a store URL, None for the
-    default one in the state folder, whose path `state_folder` is. `on_wait` is a command of the shell. `pid_file` and
-    `log_file` are absolute paths, None for the run's own in the state folder; `log_format` None is "human", where there
-    is a log.
+    default one in the state folder, whose path `state_folder` is. `pid_file` and `log_file` are absolute
+    paths, None for the run's own in the state folder; `log_format` None is "human", where there is a log.
     """
 
     workflow: str
@@ -57,7 +65,7 @@ class ServiceOptions:
     lease_s: float = LEASE_S
     """How long the run stays this process's without a sign of life."""
     exits_on_wait: bool = False
-    on_wait: str | None = None
+    hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
     pid_file: str | None = None
     log_file: str | None = None

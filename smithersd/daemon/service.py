@@ -28,9 +28,9 @@ from smithersd.daemon.claim import claimed
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.guard import guarded
-from smithersd.daemon.on_wait import telling
+from smithersd.daemon.hooks import telling
 from smithersd.daemon.open_files import raise_files_limit
-from smithersd.daemon.options import ServiceOptions
+from smithersd.daemon.options import Hooks, ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
@@ -289,11 +289,13 @@ class _Service:
             _log.exception("What happened could not be shown.")
 
     def _telling(self, begun: Begun, store: Store) -> AbstractAsyncContextManager[None]:
-        command = self._options.on_wait
-        if command is None:
+        hooks = self._options.hooks
+        if self._has_stood_by and begun.engine.is_ended_before:
+            hooks = Hooks()  # the driver that brought it to its end tells of that
+        if hooks == Hooks():
             return nullcontext()
         told = ToldFile(self._folder.run(begun.engine.run_id).told_file)
-        return telling(command, begun, store=store, told=told, is_stopped=self._is_stopped)
+        return telling(hooks, begun, store=store, told=told, is_stopped=self._is_stopped)
 
     async def _drive(self, engine: Engine) -> None:
         try:

@@ -1,7 +1,7 @@
-"""Of which waits somebody was told: a file beside the run, so that a restart tells nobody twice."""
+"""What the operator's commands have told of a run: a file beside the run, so that a restart tells nobody twice."""
 
 import os
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,33 +9,41 @@ from pydantic import TypeAdapter, ValidationError
 Wait = tuple[str, int, int]
 """A gate (node id, iteration) and when it began to wait, in ms."""
 
-_ADAPTER = TypeAdapter(set[Wait])
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The waits that were told and go on, and the flags (`--on-end`) whose commands have told of the run's end."""
+
+    waits: frozenset[Wait] = frozenset()
+    ends: frozenset[str] = frozenset()
+
+
+_ADAPTER = TypeAdapter(Told)
 
 
 class ToldFile:
-    """The waits that were told and go on; one that cannot be read is taken for empty."""
+    """What was told; a file that cannot be read is taken for empty, and there is none for nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> set[Wait]:
-        """Return the waits."""
+    def read(self) -> Told:
+        """Return what was told."""
         try:
             return _ADAPTER.validate_json(self._path.read_bytes())
         except (OSError, ValidationError):
-            return set()
+            return Told()
 
-    def write(self, waits: Iterable[Wait]) -> None:
-        """Replace the waits, all at once.
+    def write(self, told: Told) -> None:
+        """Replace what was told, all at once.
 
         Raises:
             OSError: it cannot be written.
         """
+        if told == Told():
+            self._path.unlink(missing_ok=True)
+            return
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.touch(0o600)
-        draft.write_bytes(_ADAPTER.dump_json(set(waits)))
+        draft.write_bytes(_ADAPTER.dump_json(told))
         draft.replace(self._path)
-
-    def remove(self) -> None:
-        """Nothing waits any more."""
-        self._path.unlink(missing_ok=True)

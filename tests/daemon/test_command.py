@@ -32,7 +32,7 @@ async def test_a_failure_tells_the_code_and_the_end_of_what_was_printed():
 
 
 async def test_one_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "ON_WAIT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(command, "HOOK_TIMEOUT_S", 0.3)
 
     with pytest.raises(CommandFailed, match=r"took longer than 0\.3 s and was killed"):
         await run_command(f"trap '' TERM; sleep 1000 & echo $! > {tmp_path / 'pid'}; wait", b"")

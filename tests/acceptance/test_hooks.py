@@ -1,4 +1,4 @@
-"""--on-wait: somebody is told that the run waits, once for each wait, whatever happens to process and command."""
+"""--on-wait, --on-fail, --on-end: somebody is told once, whatever happens to process and command."""
 
 import json
 import signal
@@ -144,3 +144,120 @@ def test_a_daemon_tells_too(place):
 
     assert place.run("down", "r")[0] == 0
     assert len(told(place)) == 1
+
+
+FAILING = """
+    @workflow
+    def flow(ctx):
+        return Sequence(Task("fine", lambda: 1), Shell("broken", "while [ ! -e go ]; do sleep 0.02; done; exit 3"))
+    """
+ENDING = """
+    @workflow
+    def flow(ctx):
+        return Task("only", lambda: 1)
+    """
+TELL_BOTH = ("--on-fail", "cat >> failed", "--on-end", "cat >> ended")
+
+
+def ends_told(place: Place) -> tuple[list, list]:
+    """What the commands of --on-fail and --on-end were given."""
+    failed, ended = ([json.loads(line) for line in place.lines(name)] for name in ("failed", "ended"))
+    return failed, ended
+
+
+@pytest.mark.slow
+def test_a_run_that_failed_is_told_with_all_that_is_needed_to_go_on(place):
+    place.write(FAILING)
+    process = place.up("--run-id", "r", "--serve", "--port", "0", *TELL_BOTH)
+    process.until_text("broken")
+    (place.folder / "go").touch()
+    until(lambda: all(ends_told(place)))
+
+    ([failed], [ended]) = ends_told(place)
+    assert failed == ended
+    _, status = process.request("/")
+    link, error = f"{process.url}/?runId=r", failed.pop("error")
+    assert failed == {
+        **status,
+        "url": process.url,
+        "link": link,
+        "folder": str(place.folder),
+        "inspectCommand": "smithers inspect r",
+        "startFromCommand": "smithers up flow.py --from r",
+    }
+    assert status["status"] == "failed"
+    assert "broken" in error["message"]
+
+
+@pytest.mark.slow
+def test_a_run_that_finished_tells_of_its_end_only(place):
+    place.write(ENDING)
+    code, text = place.run("up", "flow.py", "--run-id", "r", *TELL_BOTH)
+
+    assert code == 0, text
+    failed, [ended] = ends_told(place)
+    assert failed == []
+    assert (ended["status"], ended["error"], ended["startFromCommand"], ended["url"]) == ("finished", None, None, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["SIGINT", "down", "cancel"])
+def test_a_run_that_somebody_cancels_tells_of_its_end(place, way):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", "--on-end", "sleep 0.3; cat >> ended")
+    process.until_text("deploy")
+    if way == "SIGINT":
+        process.signal(signal.SIGINT)
+    else:
+        assert place.run(way, "r")[0] == 0
+
+    process.wait()
+    assert [message["status"] for message in ends_told(place)[1]] == ["cancelled"], process.text
+
+
+@pytest.mark.slow
+def test_a_suspension_is_no_end(place):
+    place.write(ONE_GATE)
+    process = place.up("--run-id", "r", *TELL_BOTH)
+    process.until_text("deploy")
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 143
+    assert ends_told(place) == ([], [])
+
+
+@pytest.mark.slow
+def test_an_end_that_was_told_is_not_told_again_and_one_that_was_not_is(place):
+    place.write(ENDING)
+    failing = ("--on-end", "exit 7")
+    code, text = place.run("up", "flow.py", "--run-id", "r", *failing)
+    assert (code, "--on-end: the command ended with exit code 7" in text) == (0, True), text
+
+    for _ in range(2):
+        assert place.run("up", "flow.py", "--run-id", "r", "--resume", *TELL_BOTH)[0] == 0
+    assert len(ends_told(place)[1]) == 1
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_it_tells_of_the_end_leaves_that_to_the_next(place):
+    place.write(ENDING)
+    process = place.up("--run-id", "r", "--on-end", "echo $$ > begun; sleep 1000 & wait")
+    until(lambda: place.lines("begun"))
+    process.kill()
+
+    assert place.run("up", "flow.py", "--run-id", "r", "--resume", *TELL_BOTH)[0] == 0
+    assert [message["status"] for message in ends_told(place)[1]] == ["finished"]
+
+
+@pytest.mark.slow
+def test_a_standby_leaves_an_end_to_the_driver_that_came_to_it(place):
+    place.write(ONE_GATE)
+    driver = place.up("--run-id", "r", "--on-end", "cat >> ended")
+    driver.until_text("deploy")
+    standby = place.up("--run-id", "r", "--standby", "--pid-file", "other", "--on-end", "cat >> failed")
+    standby.until_text("stands by")
+    assert place.run("approve", "r")[0] == 0
+
+    assert (driver.wait(), standby.wait()) == (0, 0)
+    failed, ended = ends_told(place)
+    assert (failed, len(ended)) == ([], 1)

@@ -1,0 +1,63 @@
+"""What the operator's commands are given on their stdin: a JSON document with all that is needed to act."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pydantic_core
+
+from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.states import RunStatus
+from smithersd.core.wire import Json, error_json, question_json, run_json
+from smithersd.daemon import invocations
+from smithersd.daemon.gates import read_question
+from smithersd.daemon.report import Begun
+from smithersd.store import Store
+
+_CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+async def wait_message(begun: Begun, waiting: Sequence[NodeRecord], store: Store, *, new: Collection[NodeKey]) -> bytes:
+    """Tell of all gates that wait; of those in `new` nobody was told before.
+
+    Raises:
+        StoreUnavailable: what a gate shows cannot be read.
+    """
+    approvals = [await _approval(begun, node, store, is_new=node.key in new) for node in waiting]
+    state = begun.engine.state
+    names = {"runId": state.run_id, "workflowName": state.workflow_name}
+    return _written({**names, **_place(begun), "approvals": approvals})
+
+
+def end_message(begun: Begun) -> bytes:
+    """Tell how the run has ended, and the commands that look into it and go on from it."""
+    state = begun.engine.state
+    start_from = invocations.start_from(state.run_id, begun.workflow, storage=begun.storage)
+    return _written(
+        {
+            **run_json(state),
+            **_place(begun),
+            "error": error_json(state.error),
+            "inspectCommand": invocations.inspect(state.run_id, storage=begun.storage),
+            "startFromCommand": start_from if state.status in _CAN_BE_TAKEN_OVER else None,
+        }
+    )
+
+
+async def _approval(begun: Begun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
+    """A gate as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
+    state = begun.engine.state
+    question = await read_question(state, node, store)
+    commands = {
+        f"{verb}Command": invocations.decide(verb, state.run_id, *node.key, storage=begun.storage)
+        for verb in ("approve", "deny")
+    }
+    return {**question_json(question), "new": is_new, **commands}
+
+
+def _place(begun: Begun) -> Json:
+    link = None if begun.url is None else f"{begun.url}/?runId={begun.engine.run_id}"
+    return {"url": begun.url, "link": link, "folder": str(Path.cwd())}
+
+
+def _written(message: Json) -> bytes:
+    return pydantic_core.to_json(message) + b"\n"

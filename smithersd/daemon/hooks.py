@@ -1,0 +1,150 @@
+"""The operator's commands that tell somebody: --on-wait, --on-fail and --on-end.
+
+The first runs when a gate begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
+or ended in any way, with how it stands. One command runs at a time. Each wait and each end is told once, also over
+restarts: what was told is written down beside the run as soon as the command has done its work. A command that fails,
+takes too long or is interrupted has told nobody, and the next start of the run tries again. Whatever becomes of it, the
+run goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from smithersd.config import END_HOOKS_GRACE_S, STOP_GRACE_S
+from smithersd.core.events import Recorded
+from smithersd.core.fold import NodeRecord
+from smithersd.core.states import RunStatus
+from smithersd.daemon.command import CommandFailed, run_command
+from smithersd.daemon.gates import Gates
+from smithersd.daemon.hook_messages import end_message, wait_message
+from smithersd.daemon.options import Hooks
+from smithersd.daemon.report import Begun
+from smithersd.daemon.told import Told, ToldFile, Wait
+from smithersd.errors import SmithersError
+from smithersd.log import logger
+from smithersd.store import Store
+
+_log = logger(__name__)
+
+
+@asynccontextmanager
+async def telling(
+    hooks: Hooks, begun: Begun, *, store: Store, told: ToldFile, is_stopped: asyncio.Event
+) -> AsyncIterator[None]:
+    """Tell of each wait of the run, and of its end, while the `with` lasts.
+
+    At its end a command that runs is awaited; once `is_stopped`, for a short time only.
+    """
+    work = _Work(hooks, begun, store, told)
+    begun.engine.observe(work.follow)
+    working = asyncio.create_task(work.run(), name="hooks")
+    try:
+        yield
+        work.end()
+        is_over = begun.engine.state.status.is_final
+        await _wait(working, is_stopped, grace_s=END_HOOKS_GRACE_S if is_over else STOP_GRACE_S)
+    finally:
+        working.cancel()
+        await asyncio.wait([working])
+
+
+async def _wait(working: asyncio.Task[None], is_stopped: asyncio.Event, *, grace_s: float) -> None:
+    stopped = asyncio.create_task(is_stopped.wait())
+    await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    await asyncio.wait([working], timeout=grace_s)
+
+
+class _Work:
+    def __init__(self, hooks: Hooks, begun: Begun, store: Store, told: ToldFile) -> None:
+        self._hooks = hooks
+        self._begun = begun
+        self._run = begun.engine.state
+        self._store = store
+        self._file = told
+        self._told = told.read()
+        self._tried = Told()
+        self._gates = Gates(self._run)
+        self._is_ending = False
+        self._wake = asyncio.Event()
+        self._wake.set()
+
+    def follow(self, recorded: Sequence[Recorded]) -> None:
+        """Take in the events of a step."""
+        if self._gates.follow(recorded) or self._run.status.is_final:
+            self._wake.set()
+
+    def end(self) -> None:
+        """Tell what is left to be told, and no more."""
+        self._is_ending = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell of waits as they begin, and of the end."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._hooks.on_wait is not None:
+                await self._tell_waits(self._hooks.on_wait)
+            if self._run.status.is_final:
+                await self._tell_end()
+            if self._is_ending:
+                return
+
+    async def _tell_waits(self, command: str) -> None:
+        while (waiting := self._gates.waiting) and (new := self._untold(waiting)):
+            self._tried = replace(self._tried, waits=self._tried.waits | new)
+            going_on = self._told.waits & {_wait_of(node) for node in waiting}
+            try:
+                new_keys = {node.key for node in waiting if _wait_of(node) in new}
+                message = await wait_message(self._begun, waiting, self._store, new=new_keys)
+            except SmithersError as error:
+                self._say_failed("--on-wait", error)
+            else:
+                await self._tell("--on-wait", command, message, replace(self._told, waits=new | going_on))
+
+    def _untold(self, waiting: Sequence[NodeRecord]) -> frozenset[Wait]:
+        return frozenset(_wait_of(node) for node in waiting) - self._told.waits - self._tried.waits
+
+    async def _tell_end(self) -> None:
+        self._note(replace(self._told, waits=frozenset()))
+        for flag, command in self._untold_ends():
+            self._tried = replace(self._tried, ends=self._tried.ends | {flag})
+            told = replace(self._told, ends=self._told.ends | {flag})
+            await self._tell(flag, command, end_message(self._begun), told)
+
+    def _untold_ends(self) -> Iterator[tuple[str, str]]:
+        commands = {"--on-end": self._hooks.on_end}
+        if self._run.status is RunStatus.FAILED:
+            commands = {"--on-fail": self._hooks.on_fail, **commands}
+        for flag, command in commands.items():
+            if command is not None and flag not in self._told.ends | self._tried.ends:
+                yield flag, command
+
+    async def _tell(self, flag: str, command: str, message: bytes, told: Told) -> None:
+        """Run a command, and note what it has told by that."""
+        try:
+            await run_command(command, message)
+        except (CommandFailed, OSError) as error:
+            self._say_failed(flag, error)
+        else:
+            self._note(told)
+
+    def _note(self, told: Told) -> None:
+        if told == self._told:
+            return
+        self._told = told
+        try:
+            self._file.write(told)
+        except OSError as error:
+            _log.warning("%s: a restart tells again what was told: %s", self._run.run_id, error)
+
+    def _say_failed(self, flag: str, error: Exception) -> None:
+        _log.warning("%s: %s: %s", self._run.run_id, flag, error)
+
+
+def _wait_of(node: NodeRecord) -> Wait:
+    assert node.gate is not None, f"{node.node_id} waits for nothing"
+    return (*node.key, node.gate.requested_at_ms)
