@@ -77,17 +77,19 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
     from smithersd.daemon.standard_input import empty_stdin  # noqa: PLC0415
+    from smithersd.daemon.turned_away import turning_away  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
 
-    early_exit = EarlyExit()
-    # Before the import, at which an author may replace them.
-    streams = Streams.of_process()
-    log = choose_log(options, streams)
-    source = load_workflow(options.workflow)
-    empty_stdin()
-    with choose_report(options, log, inherited, streams) as report:
-        early_exit.report = report
-        code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
+    with turning_away(inherited.sockets):
+        early_exit = EarlyExit()
+        # Before the import, at which an author may replace them.
+        streams = Streams.of_process()
+        log = choose_log(options, streams)
+        source = load_workflow(options.workflow)
+        empty_stdin()
+        with choose_report(options, log, inherited, streams) as report:
+            early_exit.report = report
+            code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
     leave(code, has_left_tasks=has_left_tasks)
 
 

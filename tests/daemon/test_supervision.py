@@ -158,6 +158,21 @@ def test_a_socket_that_was_passed_is_served(place, listener):
         assert request(f"http://127.0.0.1:{listener.getsockname()[1]}/health") == (200, {"ok": True})
 
 
+def test_who_waits_at_a_socket_is_turned_away_when_the_workflow_cannot_begin(place, listener):
+    """A connection that went on waiting would have the service started again and again."""
+    place.write("import nothing_of_this_name")
+    with socket.create_connection(listener.getsockname(), timeout=DEADLINE_S) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with activated(place, "--serve", sock=listener) as process:
+            answer = client.makefile("rb").read()
+            assert process.wait(DEADLINE_S) == 4
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"code":"NOT_READY"' in answer
+    listener.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
 def test_a_socket_that_was_passed_to_another_process_is_left_alone(place, listener):
     with activated(place, "--serve", "--port", "0", sock=listener, pid="1") as process:
         lines = iter(process.stdout)
