@@ -53,10 +53,16 @@ class Owner:
         return (self.host, self.boot_id, self.pid_namespace) == (here.host, here.boot_id, here.pid_namespace)
 
     @property
-    def may_be_from_before_a_reboot(self) -> bool:
-        """Whether it had our host's name under another boot: dead, unless another host has the same name."""
+    def may_be_predecessor(self) -> bool:
+        """Whether it may be us before a reboot or before our container was made anew; if so, it is dead.
+
+        The same name under another boot is our host's, unless two have that name. The same boot with another pid
+        namespace is a container of this machine: the one that ours replaces, or another that lives.
+        """
         here = current_owner()
-        return self.host == here.host and self.boot_id != here.boot_id
+        if self.boot_id == here.boot_id:
+            return self.pid_namespace != here.pid_namespace
+        return self.host == here.host
 
     @property
     def is_alive(self) -> bool:

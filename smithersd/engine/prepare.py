@@ -74,7 +74,7 @@ async def prepare_run(
     Raises:
         RunExists: the mode is NEW and the id is taken.
         RunNotFound: the mode is RESUME (or `from_run_id` is given) and there is no such run.
-        RunIsDriven: another process drives the run (just after a reboot: and has renewed its lease since).
+        RunIsDriven: another process drives the run (where it may be our predecessor: and has renewed its lease).
         InvalidInput, WorkflowError, UserError: what the author or the operator must mend; nothing was written.
     """
     if isinstance(source, Workflow):
@@ -203,15 +203,17 @@ class _Start:
         return HeldLease(self._store, self._run_id, fence)
 
     async def _lease(self, row: RunRow, *, force: bool) -> Lease:
-        """Take the lease; just after a reboot of this host wait for the one from before it to run out."""
+        """Take the lease; where the driver may be our predecessor, wait for its lease to run out."""
         try:
             return await self._take_lease(force=force)
         except RunIsDriven:
-            if row.owner is None or not owner_from(row.owner).may_be_from_before_a_reboot:
+            if row.owner is None or not owner_from(row.owner).may_be_predecessor:
                 raise
         rest_s = ((row.lease_expires_at_ms or 0) - row.store_now_ms + _LEASE_MARGIN_MS) / 1000
         _log.warning(
-            "%s: its driver seems to be from before a reboot; waiting %.0f s for its lease", row.run_id, rest_s
+            "%s: its driver is from before a reboot or in another container; waiting %.0f s for its lease to run out",
+            row.run_id,
+            max(rest_s, 0),
         )
         await asyncio.sleep(rest_s)
         return await self._take_lease(force=force)

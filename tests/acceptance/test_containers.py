@@ -132,3 +132,17 @@ def test_a_signal_amid_the_import_ends_process_1(place: Place) -> None:
 def process_1(process: Process) -> int:
     pid = process.popen.pid
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+@pytest.mark.slow
+def test_a_container_made_anew_waits_for_the_lease_of_its_predecessor(place: Place) -> None:
+    place.write(FLOW)
+    named = ("up", "flow.py", "--run-id", "r", "--resume-or-start", "--lease", "1.5")
+    first = place.start(*named, within=CONTAINER)
+    until(lambda: place.lines("ticks"), "the command's first effect")
+    (place.folder / "relieved").touch()
+    first.kill()
+
+    second = place.start(*named, within=CONTAINER)
+    assert second.wait() == 0, second.text
+    assert "for its lease to run out" in second.text

@@ -1,6 +1,7 @@
 """One driver at a time: who has lost the lease writes nothing any more, and what it ran is ended."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -351,21 +352,34 @@ def from_before_a_reboot() -> str:
     return owner_text(replace(current_owner(), boot_id="another"))
 
 
-async def test_just_after_a_reboot_the_lease_from_before_it_is_waited_for(tmp_path: Path) -> None:
+def in_another_container() -> str:
+    """An owner of this boot whose pid means nothing to us, as a container's predecessor: its host's name is its id."""
+    return owner_text(replace(current_owner(), host="3f2a9c1d5e7b", pid_namespace="pid:[1]"))
+
+
+PREDECESSORS = pytest.mark.parametrize("predecessor", [from_before_a_reboot, in_another_container])
+
+
+@PREDECESSORS
+async def test_after_a_reboot_or_in_a_new_container_the_predecessors_lease_is_waited_for(
+    tmp_path: Path, predecessor: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
     @workflow
     def flow(_: Any) -> Any:
         return Sequence(Task("a", lambda: 1), Approval("gate"))
 
     async with open_store(tmp_path / "runs.db", lease_s=1) as store:
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
-        await store.take_lease("r", from_before_a_reboot(), is_dead=lambda _: True)
+        await store.take_lease("r", predecessor(), is_dead=lambda _: True)
         engine = await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        assert "waiting 1 s for its lease to run out" in caplog.text
         await decide(store, "gate")
         assert await engine.drive() is RunStatus.FINISHED
 
 
-async def test_a_host_of_our_name_that_renews_its_lease_is_not_taken_for_one_from_before_a_reboot(
-    tmp_path: Path,
+@PREDECESSORS
+async def test_a_driver_elsewhere_that_renews_its_lease_is_not_taken_for_our_predecessor(
+    tmp_path: Path, predecessor: Callable[[], str]
 ) -> None:
     @workflow
     def flow(_: Any) -> Any:
@@ -373,7 +387,7 @@ async def test_a_host_of_our_name_that_renews_its_lease_is_not_taken_for_one_fro
 
     async with open_store(tmp_path / "runs.db", lease_s=1) as store:
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
-        lease = await store.take_lease("r", from_before_a_reboot(), is_dead=lambda _: True)
+        lease = await store.take_lease("r", predecessor(), is_dead=lambda _: True)
 
         async def renew() -> None:
             while True:
