@@ -1,6 +1,7 @@
 """The seam between the store and a database: all that a backend has to do."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from smithersd.store.statements import Transaction
@@ -56,6 +57,14 @@ class Database(Protocol):
 
         Of requests and take-overs it is told for every run, of events at least for the runs in `followed`. Called
         again, what was said before is replaced.
+        """
+
+    async def back_up(self, target: Path) -> None:
+        """Write one state of all of it to a file that must not exist, while others write.
+
+        Raises:
+            UserError: the file exists or cannot be written, or the database has a way of its own.
+            StoreUnavailable: the database refused for a reason that may pass.
         """
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The store: what remembers runs. One class for all backends; a backend is a `Database`."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from smithersd.config import EVENTS_PER_PAGE_MAX, LEASE_S
 from smithersd.store import inbox, lease, prune, reading
@@ -46,6 +47,14 @@ class Store:
     async def close(self) -> None:
         """Let go of the database."""
         await self._database.close()
+
+    async def back_up(self, target: Path) -> None:
+        """Write a copy of the store as it is now to a file that must not exist; writers go on meanwhile.
+
+        Raises:
+            UserError: the file exists or cannot be written, or the backend has a way of its own.
+        """
+        await self._database.back_up(target)
 
     # For the driver of a run
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
-from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable
+from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable, UserError
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address, parse_address
 from smithersd.store.postgres.connection import Connection
@@ -73,6 +74,17 @@ class PostgresDatabase:
         if self._listener is not None:
             _ = self._own(self._listener.stop())
             self._listener = None
+
+    async def back_up(self, target: Path) -> None:  # noqa: ARG002 - the protocol's
+        """Refuse: PostgreSQL's own tools do it.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            f"The store {self.url} is a PostgreSQL database, which smithers does not back up.",
+            remedy="Use `pg_dump`, or what its operator uses.",
+        )
 
     async def close(self) -> None:
         """Let what is under way come to its end, then close all connections."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from smithersd.errors import StoreInvalid
 from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
+from smithersd.store.sqlite.backup import back_up
 from smithersd.store.sqlite.file import OpenFile
 from smithersd.store.sqlite.forks import forget, remember
 from smithersd.store.sqlite.migrations import migrate
@@ -58,6 +59,10 @@ class SqliteDatabase:
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:  # noqa: ARG002
         """Look every 50 ms whether another process has committed, whatever run that was for."""
         self._writer.watch(on_change)
+
+    async def back_up(self, target: Path) -> None:
+        """Copy the file, with a connection and a thread of its own."""
+        await asyncio.to_thread(back_up, self._file.path, target)
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""
