@@ -1,6 +1,7 @@
 """How a command fails: one line of what happened, one of what to do, and an exit code that is never click's own."""
 
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ from smithersd.cli.words import one_line
 from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.system_refusals import refusal_of
 from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
+from smithersd.posix.system_journal import is_journal, with_priority
 
 _INDENT = "  "
 _WIDTH_DEFAULT = 80
@@ -50,7 +52,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
         _exit_refused(error, is_debugging=is_debugging)
     except SmithersError as error:
         if is_debugging:
-            traceback.print_exc()
+            _print_error(traceback.format_exc().rstrip("\n"))
         _say(error.message, error.remedy)
         sys.exit(exit_code_of_error(error))
     except Exception:  # noqa: BLE001 - a fault of ours
@@ -72,7 +74,7 @@ def _exit_refused(error: OSError, *, is_debugging: bool) -> NoReturn:
 
 def _exit_with_traceback() -> NoReturn:
     """Show all that there is of a fault of ours, and exit with its code."""
-    traceback.print_exc()
+    _print_error(traceback.format_exc().rstrip("\n"))
     sys.exit(ExitCode.ENGINE_FAILED)
 
 
@@ -81,7 +83,11 @@ def _say(message: str, remedy: str | None) -> None:
     if remedy is not None:
         lines += indent(remedy, _INDENT).splitlines()
     for line in lines:
-        print("\n".join(_broken(line)), file=sys.stderr)
+        _print_error("\n".join(_broken(line)))
+
+
+def _print_error(text: str) -> None:
+    print(with_priority(text, logging.ERROR) if is_journal(sys.stderr) else text, file=sys.stderr)
 
 
 def _broken(line: str) -> list[str]:

@@ -2,7 +2,8 @@
 
     2026-11-24T14:03:09.120Z INFO    release-20261124-140309-abcd publish asks: Publish it?
 
-or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?, "message", "traceback"?}`.
+or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?, "message", "traceback"?}`. The system's
+journal has time, unit and priority of its own: there a line is the message alone, and JSON is as it is.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, assert_never
 
 import pydantic_core
 
@@ -27,6 +28,7 @@ from smithersd.daemon.log_file import LogFile
 from smithersd.daemon.options import LogFormat
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
+from smithersd.posix.system_journal import is_journal, with_priority
 
 _UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
 """Events without a line: another one says it, or it is of no use to whoever reads a log."""
@@ -51,9 +53,9 @@ class LogReport:
     def __init__(
         self, place: Callable[[RunFolder], Path | None], log_format: LogFormat, stderr: TextIO | None = None
     ) -> None:
-        """`place` tells the file by the run's folder, None for `stderr`."""
+        """`place` tells the file by the run's folder; `stderr` is for a log that is no file."""
         self._place = place
-        self._write = _WRITERS[log_format]
+        self._write = _writer(log_format, is_in_journal=is_journal(stderr))
         self._file: LogFile | None = None
         self._printer: Printer | None = None
         self._stderr = stderr
@@ -74,9 +76,7 @@ class LogReport:
         """
         self._run_id = run_id
         path = self._place(folder)
-        if path is None:
-            self._printer = Printer()
-        else:
+        if path is not None:
             self._file = LogFile(path)
 
     def reopen(self) -> None:
@@ -146,7 +146,8 @@ class LogReport:
 
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""
-        if self._printer is not None:
+        if self._stderr is not None:
+            self._printer = self._printer or Printer()
             self._printer.write(self._text(lines), self._stderr)
         elif self._file is not None and lines:
             lost = [_loss(self._lost_lines)] if self._lost_lines else []
@@ -171,7 +172,7 @@ def _lines_of(recorded: Recorded) -> list[Line]:
     level = _level(event)
     return [
         Line(recorded.timestamp_ms, level, phrase.text, node, type(event).__name__)
-        for phrase in words.event_phrases(event)
+        for phrase in words.event_phrases(event, zone=UTC)
     ]
 
 
@@ -199,7 +200,23 @@ def _json(run_id: str, line: Line) -> str:
     return pydantic_core.to_json({name: value for name, value in values.items() if value is not None}).decode()
 
 
-_WRITERS: dict[LogFormat, Callable[[str, Line], str]] = {LogFormat.HUMAN: _human, LogFormat.JSON: _json}
+def _journal_human(_: str, line: Line) -> str:
+    text = line.message if line.traceback is None else f"{line.message}\n{line.traceback}"
+    return with_priority(text, line.level)
+
+
+def _journal_json(run_id: str, line: Line) -> str:
+    return with_priority(_json(run_id, line), line.level)
+
+
+def _writer(log_format: LogFormat, *, is_in_journal: bool) -> Callable[[str, Line], str]:
+    match log_format:
+        case LogFormat.HUMAN:
+            return _journal_human if is_in_journal else _human
+        case LogFormat.JSON:
+            return _journal_json if is_in_journal else _json
+        case _:
+            assert_never(log_format)
 
 
 def _time(at_ms: int) -> str:

@@ -17,16 +17,20 @@ from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report, StandingBy
 from smithersd.daemon.supervision import SupervisorReport
 from smithersd.log import logger
+from smithersd.posix.system_journal import is_journal
 
 _LOGGER = "smithersd"
 
 
 def choose_log(options: ServiceOptions, streams: Streams) -> LogReport | None:
-    """Return the log of a process in the foreground: a file that was named, or stderr where only a format was."""
-    if options.log_file is None and options.log_format is None:
+    """Return the log of a process in the foreground: a file that was named, else stderr for a format or the journal."""
+    log_format = options.log_format or LogFormat.HUMAN
+    if options.log_file is not None:
+        path = Path(options.log_file)
+        return LogReport(lambda _: path, log_format)
+    if options.log_format is None and not is_journal(streams.err):
         return None
-    path = None if options.log_file is None else Path(options.log_file)
-    return LogReport(lambda _: path, options.log_format or LogFormat.HUMAN, streams.err)
+    return _log_on_stderr(streams, log_format)
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def choose_report(
     """
     reports: list[Report] = [] if log is None else [log]
     if log is None or options.log_file is not None:
-        reports.insert(0, _live_report(streams) if _is_terminal(streams) else PlainReport(streams))
+        reports.insert(0, _report_to_reader(streams))
     if inherited.notify_address is not None:
         reports.append(SupervisorReport(Notifier(inherited.notify_address), inherited.watchdog_s))
     with reporting(reports, is_debugging=options.is_debugging) as report:
@@ -115,6 +119,17 @@ class _Reports:
     def release(self) -> None:
         for report in self._reports:
             report.release()
+
+
+def _report_to_reader(streams: Streams) -> Report:
+    """Report to whoever reads what the process prints: a person at a terminal, the system's journal, or a pipe."""
+    if _is_terminal(streams):
+        return _live_report(streams)
+    return _log_on_stderr(streams, LogFormat.HUMAN) if is_journal(streams.err) else PlainReport(streams)
+
+
+def _log_on_stderr(streams: Streams, log_format: LogFormat) -> LogReport:
+    return LogReport(lambda _: None, log_format, streams.err)
 
 
 def _is_terminal(streams: Streams) -> bool:

@@ -125,6 +125,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         exits_on_wait=flags["no_wait"],
         hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
         serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
+        ends_when_failed=inherited.notify_address is not None,
         pid_file=_absolute(flags["pid_file"]),
         log_file=_absolute(flags["log_file"]),
         log_format=None if flags["log_format"] is None else LogFormat(flags["log_format"]),

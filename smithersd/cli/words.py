@@ -5,7 +5,7 @@ Nothing here knows a terminal: styles are rich's names as plain text, and every 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -91,9 +91,9 @@ def duration(duration_ms: int) -> str:
     return f"{ms // _DAY_MS}d{ms % _DAY_MS // _HOUR_MS:02}h"
 
 
-def time_of_day(at_ms: int) -> str:
-    """Say a time of day in the local zone: "14:03:09"."""
-    return _local(at_ms).strftime("%H:%M:%S")
+def time_of_day(at_ms: int, zone: tzinfo | None = None) -> str:
+    """Say a time of day: in the local zone as "14:03:09", in another as "14:03:09 UTC"."""
+    return _local(at_ms).strftime("%H:%M:%S") if zone is None else _local(at_ms, zone).strftime("%H:%M:%S %Z")
 
 
 def short_time(at_ms: int, now_ms: int) -> str:
@@ -107,8 +107,8 @@ def date_and_time(at_ms: int) -> str:
     return _local(at_ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone()
+def _local(at_ms: int, zone: tzinfo | None = None) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone(zone)
 
 
 def one_line(text: str, *, length_max: int | None = None, is_indented: bool = False) -> str:
@@ -135,11 +135,14 @@ def error_phrase(error: ErrorInfo) -> str:
     return f"{name}: {one_line(error.message)}"
 
 
-def event_phrases(event: events.Event) -> list[Phrase]:
-    """Say an event in a line; what an attempt printed has as many lines as it had."""
+def event_phrases(event: events.Event, *, zone: tzinfo | None = None) -> list[Phrase]:
+    """Say an event in a line; what an attempt printed has as many lines as it had.
+
+    `zone` is that of the times which stand beside it, None for the local one.
+    """
     if isinstance(event, events.NodeOutput):
         return _printed(event)
-    return [_phrase(event)]
+    return [_phrase(event, zone)]
 
 
 def _printed(event: events.NodeOutput) -> list[Phrase]:
@@ -152,7 +155,7 @@ def _printed(event: events.NodeOutput) -> list[Phrase]:
     ]
 
 
-def _phrase(event: events.Event) -> Phrase:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, PLR0911, PLR0912 - one arm an event
     match event:
         case events.RunStarted(name, from_run_id):
             takes_over = "" if from_run_id is None else f", taking over what is done of {from_run_id}"
@@ -182,7 +185,8 @@ def _phrase(event: events.Event) -> Phrase:  # noqa: C901, PLR0911, PLR0912 - on
         case events.NodeFailed(attempt=attempt, error=error):
             return _of_node(event, f"failed{_attempt(attempt)}: {error_phrase(error)}", NodeState.FAILED)
         case events.NodeRetrying(attempt=attempt, retry_at_ms=at_ms):
-            return _of_node(event, f"retrying at {time_of_day(at_ms)}{_attempt(attempt)}", NodeState.WAITING_TIMER)
+            at = time_of_day(at_ms, zone)
+            return _of_node(event, f"retrying at {at}{_attempt(attempt)}", NodeState.WAITING_TIMER)
         case events.NodeInterrupted(reason=reason):
             return _of_node(event, f"interrupted{_attempt(event.attempt)}: {reason.value}", NodeState.CANCELLED)
         case events.NodeCancelled(reason=reason):

@@ -67,6 +67,8 @@ class ServiceOptions:
     exits_on_wait: bool = False
     hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
+    ends_when_failed: bool = False
+    """Whether it ends with a run that failed, served or not: its exit code tells a service manager."""
     pid_file: str | None = None
     log_file: str | None = None
     log_format: LogFormat | None = None

@@ -162,7 +162,7 @@ class _Service:
             async with asking(begun, self._report, store=store), guarded(engine):
                 with self._keeping_tracebacks(engine.run_id):
                     await self._drive(engine)
-            is_still_served = begun.url is not None and engine.state.status.is_final and not self._is_stopped.is_set()
+            is_still_served = begun.url is not None and self._stays(engine.state.status)
             self._report.end(is_still_served=is_still_served)
             if is_still_served:
                 await self._is_stopped.wait()
@@ -304,6 +304,12 @@ class _Service:
             if self._stopped_by is None:
                 raise
             self._report.warn(f"{error.message} The end could not be written; --resume goes on from the last commit.")
+
+    def _stays(self, status: RunStatus) -> bool:
+        """Whether the process outlives its run, to serve its end."""
+        if status is RunStatus.FAILED and self._options.ends_when_failed:
+            return False
+        return status.is_final and not self._is_stopped.is_set()
 
     # Stopping
 

@@ -1,5 +1,7 @@
 """Words for people."""
 
+from datetime import UTC
+
 import pytest
 
 from smithersd.cli.words import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
@@ -53,6 +55,11 @@ def test_a_retry_says_when() -> None:
     [phrase] = event_phrases(events.NodeRetrying("fix", 0, 2, 1_700_000_000_000))
     assert phrase.text.startswith("fix retrying at ")
     assert phrase.text.endswith(":20 (attempt 2)")
+
+
+def test_a_retry_is_told_in_the_zone_of_the_time_beside_it_by_its_name() -> None:
+    [phrase] = event_phrases(events.NodeRetrying("fix", 0, 2, 1_700_000_000_000), zone=UTC)
+    assert phrase.text == "fix retrying at 22:13:20 UTC (attempt 2)"
 
 
 def test_what_was_printed_keeps_its_lines_and_indents_but_no_control_characters() -> None:

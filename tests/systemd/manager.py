@@ -67,10 +67,10 @@ class Manager:
         """Speak to the manager."""
         return self.run("systemctl", "--user", *arguments, check=check)
 
-    def journal(self) -> str:
-        """Everything that was printed in there, by all units."""
+    def journal(self, *options: str) -> str:
+        """Everything that was printed in there, by all units, or what `journalctl` selects of it."""
         enter = ["nsenter", "--target", str(self._holder.pid), "--mount", "--pid"]
-        return subprocess.check_output([*enter, "journalctl", "--output=cat"], text=True)
+        return subprocess.check_output([*enter, "journalctl", "--output=cat", *options], text=True)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs in there."""
