@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 _READ_BY_US = re.compile(
     r"SMITHERS_|PG[A-Z]|(NO|FORCE)_COLOR$|COLUMNS$|LINES$|TTY_"  # ours, libpq's, rich's
+    r"|PYTHONUNBUFFERED$"  # Python's: a test that wants it sets it
     r"|(NOTIFY_SOCKET|LISTEN_\w+|WATCHDOG_\w+|INVOCATION_ID|JOURNAL_STREAM|CREDENTIALS_DIRECTORY)$"  # systemd's
 )
 _LOOPBACK = "127.0.0.1,::1,localhost"

@@ -34,14 +34,19 @@ class Streams:
 
 
 def patient(stream: TextIO, descriptor: int) -> TextIO:
-    """Return a stream as this one that writes to a descriptor, and waits where that does not block and is full."""
+    """Return a stream as this one that writes to a descriptor, and waits where that does not block and is full.
+
+    With PYTHONUNBUFFERED, as is usual in containers, streams write through: then so does this one.
+    """
+    writer = _PatientWriter(descriptor)
+    writes_through = getattr(stream, "write_through", False)
     return io.TextIOWrapper(
-        io.BufferedWriter(_PatientWriter(descriptor)),
+        writer if writes_through else io.BufferedWriter(writer),  # type: ignore[type-var]  # as the interpreter does
         encoding=stream.encoding,
         errors=stream.errors,
         newline="\n",
         line_buffering=bool(stream.line_buffering),
-        write_through=getattr(stream, "write_through", False),
+        write_through=writes_through,
     )
 
 
@@ -62,13 +67,17 @@ class _PatientWriter(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: object) -> int:
-        while True:
+        """Write it whole: nothing above this one need try again."""
+        view = memoryview(data).cast("B")  # type: ignore[arg-type]  # bytes or a buffer, as the streams above hand down
+        size = len(view)
+        while view:
             try:
-                return os.write(self._descriptor, data)  # type: ignore[arg-type]  # what the buffer above hands down
+                view = view[os.write(self._descriptor, view) :]
             except BlockingIOError:
                 ready = select.poll()
                 ready.register(self._descriptor, select.POLLOUT)
                 ready.poll()
+        return size
 
 
 def _copy(stream: TextIO | None) -> TextIO | None:

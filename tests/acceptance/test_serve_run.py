@@ -69,7 +69,7 @@ def test_the_end_of_the_server_leaves_the_run_alone(place: Place, number: signal
         assert b"ApprovalRequested" in stream.read()
     assert place.state("r").status is RunStatus.WAITING_APPROVAL
     assert place.run("down", "r")[0] == 0
-    assert driver.wait() == 130
+    assert driver.wait() == 2
 
 
 def test_a_run_that_has_ended_is_served_with_the_same_token_and_flags_as_by_up(place: Place) -> None:

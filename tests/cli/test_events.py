@@ -100,9 +100,10 @@ def test_following_a_run_that_has_ended_ends_at_once(smithers: Smithers) -> None
     assert smithers("events", "run-1", "-f", "--json").out == smithers("events", "run-1", "--json").out
 
 
-def test_following_says_when_nobody_drives_the_run(smithers: Smithers) -> None:
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_following_says_when_nobody_drives_the_run(smithers: Smithers, buffering: dict[str, str]) -> None:
     run_flow("gates", "run-1")
-    with start("events", "-f") as following:
+    with start("events", "-f", env={**os.environ, **buffering}) as following:
         assert following.stderr is not None
         assert following.stdout is not None
         said = following.stderr.readline()

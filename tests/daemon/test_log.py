@@ -239,8 +239,10 @@ def test_a_reader_of_stderr_who_rests_holds_up_no_run(place: DaemonPlace) -> Non
         """)
     up = place.start_unread("up", "flow.py", "--log-format", "human", "--run-id", "r")
     until((place.folder / "after").exists)
+    until(lambda: place.status("r") == "finished")
+    assert up.poll() is None, "its reader lives: it is waited for, and nothing is lost"
+    up.send_signal(signal.SIGTERM)
     assert up.wait(40) == 0
-    assert place.status("r") == "finished"
 
 
 def test_logs_prints_it_and_needs_no_name_where_one_run_has_a_process(place: DaemonPlace) -> None:
