@@ -36,7 +36,9 @@ def command(run: str | None, *, follow: bool, storage: Storage) -> None:
         _print_log(path, folder, is_followed=follow)
     except FileNotFoundError:
         raise UserError(
-            f"Run {folder.path.name!r} has no log here.", remedy="`smithers events` prints what happened in it."
+            f"Run {folder.path.name!r} has no log here.",
+            remedy="`smithers events` prints what happened in it; what a unit prints is in the journal: "
+            f"`journalctl --user -u smithersd@{folder.path.name}`, without --user for the system's manager.",
         ) from None
 
 

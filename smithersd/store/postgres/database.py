@@ -82,8 +82,8 @@ class PostgresDatabase:
             UserError: always.
         """
         raise UserError(
-            f"The store {self.url} is a PostgreSQL database, which smithers does not back up.",
-            remedy="Use `pg_dump`, or what its operator uses.",
+            f"The store {self.url} is a PostgreSQL database: pg_dump backs it up, not smithers.",
+            remedy="Use pg_dump, or what the server's operator has for it.",
         )
 
     async def close(self) -> None:
