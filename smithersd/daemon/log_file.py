@@ -45,8 +45,11 @@ class LogFile:
     def write(self, text: str) -> bool:
         """Append text that ends a line; return whether it could be written. What could not is lost, and nothing else.
 
-        A line of which only a part could be written is ended before the next one.
+        A line of which only a part could be written is ended before the next one. A log that somebody has deleted is
+        opened anew; one that was renamed (rotation) is kept until `reopen`.
         """
+        if os.fstat(self._descriptor).st_nlink == 0:
+            self.reopen()
         data = text.encode(errors="backslashreplace")
         if self._is_torn:
             data = b"\n" + data

@@ -256,6 +256,35 @@ def test_logs_prints_it_and_needs_no_name_where_one_run_has_a_process(place: Dae
     assert "Run 'suspended' has no log here." in said.err
 
 
+def test_a_log_that_was_deleted_is_opened_anew(place: DaemonPlace) -> None:
+    place.write(STORY)
+    daemon = place.detach("--run-id", "r")
+    daemon.until_log("gate asks")
+    daemon.log_file.unlink()
+    assert place.call("approve", "r").code == 0
+    daemon.until_ended()
+    assert "gate asks" not in daemon.log
+    assert "Run finished" in daemon.log
+
+
+@pytest.mark.parametrize("how", ["cancel", "down", "http", "SIGINT", "SIGTERM"])
+def test_it_says_who_ended_a_run(place: DaemonPlace, how: str) -> None:
+    place.write(STORY)
+    daemon = place.serve("--run-id", "r")
+    daemon.until_log("gate asks")
+    match how:
+        case "http":
+            assert daemon.request("/cancel", {})[0] == 200
+            said = r"'127\.0\.0\.1 \(POST /cancel\)' asked to cancel the run"
+        case "cancel" | "down":
+            assert place.call(how, "r").code == 0
+            said = r"'\S+( \(smithers down\))?' asked to cancel the run"
+        case _:
+            daemon.signal(signal.Signals[how])
+            said = f": {how}"
+    until(lambda: re.search(said, daemon.log), lambda: daemon.log)
+
+
 def test_logs_follows_it_over_a_rotation_to_the_end(place: DaemonPlace) -> None:
     place.write(COUNTING)
     daemon = place.detach("--run-id", "r")

@@ -17,7 +17,8 @@ async def cancel(request: web.Request) -> web.Response:
     await read_body(request, NoBody)
     async with within_answer_time():
         await context.store.run(context.run_id)  # a look first: once begun, the end of a run is not broken off
-    submitted = await request_cancel(context.store, context.run_id, clock=context.clock)
+    peer = f"{request.remote or 'a client'} (POST /cancel)"
+    submitted = await request_cancel(context.store, context.run_id, by=peer, clock=context.clock)
     context.abort.set()
     await wait_until_applied(context.store, submitted)
     return json_answer({"runId": context.run_id})
