@@ -4,25 +4,21 @@ The file holds the pid and nothing else, and is locked (flock) from before it is
 so a lock that can be had means that nobody is there, whatever number is written: kill -9, a reboot and a pid that
 went to another program all look the same, and all are recognised.
 
-Three traps, and how they are stepped around. A file may be removed between its opening and its locking: whoever has
-the lock checks that the locked file is still the one at the path. A stale number could be read as the new holder's
-before that one has written its own: a stale file is never written anew but replaced by an empty one. A process may end
-between the reading of its pid and the opening of a handle on it: whoever wants to signal it looks afterwards whether
-the lock is still held.
+Two traps, and how they are stepped around. A file may be removed between its opening and its locking: whoever has the
+lock checks that the locked file is still the one at the path. A stale number could be read as the new holder's before
+that one has written its own: a stale file is never written anew but replaced by an empty one.
 """
 
 import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from smithersd.errors import DaemonRuns, UserError
-from smithersd.posix.process_handle import ProcessHandle
 
 _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
@@ -80,19 +76,6 @@ class PidFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
-
-
-@contextmanager
-def holder_of(path: Path) -> Iterator[ProcessHandle | None]:
-    """Open the process that holds a pidfile, None where nobody does (no file, or a stale one)."""
-    pid = held_pid(path)
-    holder = None if pid is None else ProcessHandle.open(pid)
-    try:
-        # Still the same, so the process that we opened in between is the one that holds it.
-        yield holder if held_pid(path) == pid else None
-    finally:
-        if holder is not None:
-            holder.close()
 
 
 def held_pid(path: Path) -> int | None:

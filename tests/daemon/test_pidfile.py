@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon.pidfile import PidFile, holder_of, remove_stale
+from smithersd.daemon.pidfile import PidFile, held_pid, remove_stale
 from smithersd.errors import DaemonRuns, UserError
 
 HOLDS = """
@@ -31,11 +31,10 @@ LOOKS = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from smithersd.daemon.pidfile import holder_of, remove_stale
+from smithersd.daemon.pidfile import held_pid, remove_stale
 from smithersd.errors import DaemonRuns
 while True:
-    with holder_of(Path(sys.argv[1])):
-        pass
+    held_pid(Path(sys.argv[1]))
     with suppress(DaemonRuns):
         remove_stale(Path(sys.argv[1]))
 """
@@ -83,9 +82,7 @@ def test_twenty_starts_at_once_leave_one_holder(tmp_path):
         winner = processes[said.index("held")]
         assert said.count("held") == 1
         assert all(f"Process {winner.pid} holds" in line for line in said if line != "held")
-        with holder_of(path) as holder:
-            assert holder is not None
-            assert holder.pid == winner.pid
+        assert held_pid(path) == winner.pid
     finally:
         for process in processes:
             kill(process)
@@ -95,8 +92,7 @@ def test_twenty_starts_at_once_leave_one_holder(tmp_path):
 def test_a_file_that_nobody_holds_is_stale_whatever_it_says(tmp_path, content):
     path = tmp_path / "pid"
     path.write_text(content)
-    with holder_of(path) as holder:
-        assert holder is None
+    assert held_pid(path) is None
     with PidFile(path):
         assert path.read_text() == f"{os.getpid()}\n"
 
@@ -106,8 +102,7 @@ def test_a_killed_holder_is_recognised_and_replaced(tmp_path):
     process = start(path)
     assert holds(process) == "held"
     kill(process)
-    with holder_of(path) as holder:
-        assert holder is None
+    assert held_pid(path) is None
     assert path.exists()
     assert remove_stale(path)
     assert not path.exists()
@@ -141,24 +136,8 @@ def test_what_is_not_a_regular_file_is_not_opened_as_a_pidfile(tmp_path, make):
         PidFile(path).acquire()
     with pytest.raises(UserError, match="is not a pidfile"):
         remove_stale(path)
-    with holder_of(path) as holder:
-        assert holder is None
+    assert held_pid(path) is None
     assert path.exists()
-
-
-def test_a_holder_is_signalled_and_its_end_is_seen(tmp_path):
-    path = tmp_path / "pid"
-    process = start(path)
-    try:
-        assert holds(process) == "held"
-        with holder_of(path) as holder:
-            assert holder is not None
-            holder.signal(signal.SIGTERM)
-            process.wait()
-            assert holder.has_ended
-            holder.signal(signal.SIGTERM)  # nobody is there any more: nothing happens
-    finally:
-        kill(process)
 
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path):
