@@ -140,9 +140,9 @@ class LogReport:
             self._printer.close()
 
     def release(self) -> None:
-        """Write what is left."""
+        """Write what is left, as far as it is taken at once."""
         if self._printer is not None:
-            self._printer.close()
+            self._printer.close(is_hurried=True)
 
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""

@@ -23,6 +23,7 @@ class Printer:
     def __init__(self) -> None:
         self._backlog = Backlog()
         self._pieces = 0
+        self._is_hurried = False
         self._stream: TextIO | None = None
         self._thread = threading.Thread(target=self._work, name="smithersd-printer", daemon=True)
         self._thread.start()
@@ -40,13 +41,14 @@ class Printer:
     def close(self, *, is_hurried: bool = False) -> None:
         """Wait until all is read: through a pipe as long as its reader lives, on a terminal while that takes any.
 
-        When `is_hurried`, the reader of a pipe has to take some too, within a second.
+        When `is_hurried`, from then on, the reader of a pipe has to take some too, within a second.
         """
+        self._is_hurried = self._is_hurried or is_hurried
         self._backlog.close()
         while self._thread.is_alive():
             pieces = self._pieces
             self._thread.join(_REST_S)
-            if self._pieces == pieces and (is_hurried or not _is_pipe(self._stream)):
+            if self._pieces == pieces and (self._is_hurried or not _is_pipe(self._stream)):
                 return
 
     def _work(self) -> None:

@@ -62,6 +62,8 @@ from smithersd.store.records import RunRow
 _log = logger(__name__)
 
 _SIGNAL_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+_CAUSES = {signal.SIGINT: RunStatus.CANCELLED, signal.SIGTERM: RunStatus.SUSPENDED}
+"""What a signal makes of a run; one that has become something else was not ended by it."""
 _SUSPENDED_BY_SIGTERM = "stopped"
 
 
@@ -134,6 +136,8 @@ class _Service:
                 )
                 if store is not None:
                     await self._run_in(store)
+            if self._is_stopped.is_set():
+                self._report.release()  # whoever wants an end does not wait for a reader that rests
         return self._exit_code()
 
     async def _run_in(self, store: Store) -> None:
@@ -359,14 +363,13 @@ class _Service:
         return self._exit_code()
 
     def _exit_code(self) -> ExitCode:
-        status = None if self._engine is None else self._engine.state.status
-        if self._stopped_by is not None and not (
-            # SIGTERM only suspends: what cancelled the run had been asked for before.
-            self._stopped_by is signal.SIGTERM and status is RunStatus.CANCELLED
+        engine, stopped_by = self._engine, self._stopped_by
+        if stopped_by is not None and (
+            engine is None or not _is_over(engine) or engine.state.status is _CAUSES[stopped_by]
         ):
-            return _SIGNAL_CODES[self._stopped_by]
-        assert self._engine is not None, "it ended before it had a run, and without an error"
-        return exit_code_of_status(self._engine.state.status)
+            return _SIGNAL_CODES[stopped_by]
+        assert engine is not None, "it ended before it had a run, and without an error"
+        return exit_code_of_status(engine.state.status)
 
 
 def _is_over(engine: Engine) -> bool:

@@ -285,7 +285,7 @@ class TestSessions:
         await stopped.execute("BEGIN; UPDATE smithers_runs SET last_seq = 9; SELECT pg_sleep(1.1)")
         lease = await store.take_lease("run-1", OTHER, is_dead=lambda _: False, force=True)
         assert (lease.fence, lease.run.last_seq) == (2, 0)
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
             await stopped.execute("COMMIT")
         await stopped.close()
         with pytest.raises(LeaseLost):
