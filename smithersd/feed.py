@@ -21,7 +21,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from smithersd.config import (
+from smithersd.core.events import TERMINAL_TYPES
+from smithersd.errors import StoreUnavailable
+from smithersd.limits import (
     FEED_PAGE_ROWS,
     FEED_PAGES_BYTES_MAX,
     FEED_POLL_S,
@@ -29,9 +31,7 @@ from smithersd.config import (
     FEED_RING_BYTES_MAX,
     STREAM_WRITE_BYTES_MAX,
 )
-from smithersd.core.events import TERMINAL_TYPES
-from smithersd.errors import StoreUnavailable
-from smithersd.log import logger
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

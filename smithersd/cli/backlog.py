@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TextIO
 
-from smithersd.config import BACKLOG_FILE_BYTES_MAX, BACKLOG_LENGTH_MAX
+from smithersd.limits import BACKLOG_FILE_BYTES_MAX, BACKLOG_LENGTH_MAX
 
 _BLOCK_BYTES = 64 * 1024
 """Bytes up to which pieces in the file are taken together, so that few need to be remembered."""

@@ -16,9 +16,7 @@ from pathlib import Path
 from smithersd.cli.log_report import Line, LogReport
 from smithersd.cli.reports import reporting
 from smithersd.cli.tidings import waiting_for_store
-from smithersd.daemon.become import become_daemon
 from smithersd.daemon.early_exit import EarlyExit
-from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.log_file import LogFile, forgive_stdio
 from smithersd.daemon.options import LogFormat, ServiceOptions
@@ -28,6 +26,8 @@ from smithersd.daemon.service import run_service
 from smithersd.daemon.start_answer import Refused, StartAnswer, Started, Waiting
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
+from smithersd.exit_codes import ExitCode, exit_code_of_error
+from smithersd.posix.daemonize import become_daemon
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import click
 
 from smithersd.cli.failures import ReaderLeft, exiting
 from smithersd.cli.streams import patient
-from smithersd.daemon.exit_codes import ExitCode
+from smithersd.exit_codes import ExitCode
 from smithersd.posix.init_process import split_from_process_1
 from smithersd.posix.signal_state import reset_inherited_signals
 

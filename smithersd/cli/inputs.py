@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from smithersd.config import JSON_DEPTH_MAX
 from smithersd.core.json_text import parse_json
 from smithersd.errors import InvalidInput
+from smithersd.limits import JSON_DEPTH_MAX
 
 
 def read_input(given: str | None) -> str | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_newest, storage_options
-from smithersd.config import LOG_POLL_S
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.presence import last_presence, read_presence
 from smithersd.daemon.residents import choose_resident
 from smithersd.daemon.storage import Storage
 from smithersd.errors import UserError
+from smithersd.limits import LOG_POLL_S
 from smithersd.store import Store
 
 _COPY_BYTES = 64 * 1024

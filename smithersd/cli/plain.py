@@ -8,13 +8,13 @@ from smithersd.cli.printer import Printer
 from smithersd.cli.question_lines import question_lines
 from smithersd.cli.streams import Streams
 from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines, waiting_for_store
-from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core import events
 from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeKey
 from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
+from smithersd.limits import QUESTION_LINES_MAX
 
 _BELOW = " " * 10
 """What belongs to a line stands below it, beside the time of day."""

@@ -12,11 +12,11 @@ from smithersd.cli.streams import Streams
 from smithersd.core.events import Recorded
 from smithersd.core.questions import Question
 from smithersd.daemon.environment import Inherited
-from smithersd.daemon.notify import Notifier
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report, StandingBy
 from smithersd.daemon.supervision import SupervisorReport
-from smithersd.log import logger
+from smithersd.loggers import logger
+from smithersd.posix.sd_notify import Notifier
 from smithersd.posix.system_journal import is_journal
 
 _LOGGER = "smithersd"

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import click
 
 from smithersd.cli.options import hide_token, whole_number
-from smithersd.config import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 from smithersd.daemon.options import ServeOptions
+from smithersd.limits import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 
 C = TypeVar("C", bound=Callable[..., Any])
 

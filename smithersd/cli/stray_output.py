@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from smithersd.config import MIB
+from smithersd.limits import MIB
 
 _PIPE_BYTES = 1 * MIB
 _READ_BYTES = 64 * 1024

@@ -11,12 +11,12 @@ from smithersd.cli.inputs import read_input
 from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options, whole_number
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
-from smithersd.config import LEASE_S, LEASE_S_MIN
 from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
 from smithersd.daemon.storage import Storage
 from smithersd.errors import InvalidRequest
+from smithersd.limits import LEASE_S, LEASE_S_MIN
 
 _SECTIONS = {
     "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
@@ -76,9 +76,9 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.daemon.early_exit import EarlyExit  # noqa: PLC0415
     from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
-    from smithersd.daemon.standard_input import empty_stdin  # noqa: PLC0415
     from smithersd.daemon.turned_away import turning_away  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
+    from smithersd.posix.standard_input import empty_stdin  # noqa: PLC0415
 
     with turning_away(inherited.sockets):
         early_exit = EarlyExit()

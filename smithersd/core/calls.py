@@ -10,9 +10,9 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.config import CALL_ARGUMENT_LENGTH_MAX, GATE_TEXT_BYTES_MAX
 from smithersd.elements import Element, Node, Shell, Task
 from smithersd.elements.arguments import elements_in
+from smithersd.limits import CALL_ARGUMENT_LENGTH_MAX, GATE_TEXT_BYTES_MAX
 
 
 def call_text(node: Task[Any] | Shell[Any]) -> str:

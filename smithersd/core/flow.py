@@ -12,7 +12,6 @@ that nothing that was accepted is overtaken.
 from collections.abc import Callable
 from typing import Any
 
-from smithersd.config import CRASHES_IN_A_ROW_MAX
 from smithersd.core import events
 from smithersd.core.earlier import EarlierRun
 from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
@@ -48,6 +47,7 @@ from smithersd.errors import (
     UnknownDependency,
     WorkflowError,
 )
+from smithersd.limits import CRASHES_IN_A_ROW_MAX
 
 
 class Flow:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.config import OUTPUTS_HELD_BYTES_MAX
 from smithersd.core.fold import NodeKey
 from smithersd.elements.schema import Schema
 from smithersd.errors import InvalidOutput
+from smithersd.limits import OUTPUTS_HELD_BYTES_MAX
 
 
 class OutputNotInMemory(BaseException):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from smithersd.config import TREE_DEPTH_MAX
 from smithersd.core.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
 from smithersd.elements.containers import Container
 from smithersd.elements.texts import POSITION_MARK
 from smithersd.errors import WorkflowError
+from smithersd.limits import TREE_DEPTH_MAX
 
 Order = tuple[int, ...]
 

@@ -7,11 +7,11 @@ plan of N nodes costs O(N) in all. The plan knows positions and dependencies; st
 from collections import deque
 from collections.abc import Iterator
 
-from smithersd.config import NODES_MAX
 from smithersd.core.places import Place, Progress
 from smithersd.elements import Node
 from smithersd.elements.element import Reference
 from smithersd.errors import UnknownDependency, WorkflowError
+from smithersd.limits import NODES_MAX
 
 _STUCK_SHOWN_MAX = 5
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.config import SHOWN_BYTES_MAX
 from smithersd.core.events import JsonValue
 from smithersd.core.fold import GateRecord, NodeKey
 from smithersd.elements.kinds import OnDeny
+from smithersd.limits import SHOWN_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.daemon.gates import Gates, read_question
 from smithersd.daemon.report import Begun, Report
-from smithersd.log import logger
+from smithersd.loggers import logger
 from smithersd.store import Store
 
 _log = logger(__name__)

@@ -5,13 +5,13 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.pidfile import PidFile
 from smithersd.daemon.presence import Announcement, announced
 from smithersd.daemon.process import keep_until_exit
 from smithersd.daemon.residents import run_of_pid_file
 from smithersd.daemon.stopping import end_process
 from smithersd.engine import SystemClock
 from smithersd.errors import DaemonRuns
+from smithersd.posix.pidfile import PidFile
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from smithersd.config import DRIVER_TAG_VARIABLE, HOOK_TIMEOUT_S
-from smithersd.executors.parent_death import dying_with_us
+from smithersd.limits import DRIVER_TAG_VARIABLE, HOOK_TIMEOUT_S
+from smithersd.posix.parent_death import dying_with_us
 
 _POLL_S = 0.02
 _TAIL_BYTES = 1_000

@@ -20,10 +20,10 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from smithersd.config import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
 from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.start_answer import Refused, Started, Waiting, read_answer
 from smithersd.errors import StartFailed, rebuilt
+from smithersd.limits import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
 
 _STDERR = 2
 _TAGS = (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)

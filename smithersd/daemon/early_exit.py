@@ -12,9 +12,9 @@ from contextvars import Context
 from typing import Any, NoReturn
 
 from smithersd.daemon import process
-from smithersd.daemon.exit_codes import ExitCode
 from smithersd.daemon.report import Report
-from smithersd.log import logger
+from smithersd.exit_codes import ExitCode
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

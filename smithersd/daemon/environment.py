@@ -11,8 +11,8 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from smithersd.daemon.terminal import has_terminal
 from smithersd.errors import UserError
+from smithersd.posix.terminal import has_terminal
 
 TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - a name
 STORE_VARIABLE = "SMITHERS_STORE"

@@ -16,14 +16,14 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from smithersd.config import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.core.events import NodeStarted, Recorded
 from smithersd.core.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.elements import NodeKind
 from smithersd.engine import Engine, current_owner
 from smithersd.engine.leftovers import tag_of
-from smithersd.log import logger
+from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
+from smithersd.loggers import logger
 from smithersd.posix import tagged
 
 _log = logger(__name__)

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from smithersd.config import END_HOOKS_GRACE_S, STOP_GRACE_S
 from smithersd.core.events import Recorded
 from smithersd.core.fold import NodeRecord
 from smithersd.core.states import RunStatus
@@ -23,7 +22,8 @@ from smithersd.daemon.options import Hooks
 from smithersd.daemon.report import Begun
 from smithersd.daemon.told import Told, ToldFile, Wait
 from smithersd.errors import SmithersError
-from smithersd.log import logger
+from smithersd.limits import END_HOOKS_GRACE_S, STOP_GRACE_S
+from smithersd.loggers import logger
 from smithersd.store import Store
 
 _log = logger(__name__)

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from smithersd.config import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 from smithersd.core.start_mode import StartMode
+from smithersd.limits import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 
 
 class LogFormat(StrEnum):

@@ -17,11 +17,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.pidfile import held_pid
 from smithersd.engine import current_owner, is_owner_dead, owner_from
 from smithersd.engine.owner import owner_text
 from smithersd.errors import DaemonRuns, UserError
-from smithersd.log import logger
+from smithersd.loggers import logger
+from smithersd.posix.pidfile import held_pid
 
 
 @dataclass(frozen=True, slots=True)

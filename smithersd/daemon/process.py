@@ -10,9 +10,9 @@ from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
-from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error
 from smithersd.daemon.system_refusals import refusal_of
 from smithersd.errors import EngineFailed, SmithersError, UserError
+from smithersd.exit_codes import ExitCode, exit_code_of_error
 
 EXIT_GRACE_S = 1.0
 """How long the interpreter may take to shut down: author code may have left threads that it would wait for."""

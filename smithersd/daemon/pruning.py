@@ -5,11 +5,11 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from smithersd.config import RUNS_PER_PRUNE_PAGE
 from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.pidfile import PidFile
 from smithersd.daemon.presence import read_presence
 from smithersd.errors import DaemonRuns
+from smithersd.limits import RUNS_PER_PRUNE_PAGE
+from smithersd.posix.pidfile import PidFile
 from smithersd.store import Store
 from smithersd.store.records import EndedRun
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from smithersd.config import RUNS_LISTED_MAX
 from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.presence import last_presence, pid_files, processes_here
 from smithersd.engine import choose_run, is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
+from smithersd.limits import RUNS_LISTED_MAX
 from smithersd.store import Store
 
 _OFFERED_MAX = 10

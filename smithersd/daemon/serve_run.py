@@ -4,12 +4,12 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 
-from smithersd.daemon.exit_codes import ExitCode
-from smithersd.daemon.open_files import raise_files_limit
 from smithersd.daemon.options import ServeOptions
 from smithersd.daemon.serving import check_serving, served
 from smithersd.daemon.signals import StopSignals
 from smithersd.engine import choose_run
+from smithersd.exit_codes import ExitCode
+from smithersd.posix.open_files import raise_files_limit
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 

@@ -19,24 +19,20 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
-from smithersd.config import STOP_GRACE_S
 from smithersd.core.events import Recorded
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.asking import asking
 from smithersd.daemon.claim import claimed
-from smithersd.daemon.exit_codes import ExitCode, exit_code_of_status
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.guard import guarded
 from smithersd.daemon.hooks import telling
-from smithersd.daemon.open_files import raise_files_limit
 from smithersd.daemon.options import Hooks, ServiceOptions
 from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.storage import Storage
 from smithersd.daemon.store_wait import StoreWait
-from smithersd.daemon.terminal import has_terminal
 from smithersd.daemon.told import ToldFile
 from smithersd.daemon.tracebacks import keeping_tracebacks
 from smithersd.engine import (
@@ -55,7 +51,11 @@ from smithersd.engine import (
 )
 from smithersd.engine.rehearse import rehearse
 from smithersd.errors import LeaseLost, RunNotFound, StoreUnavailable
-from smithersd.log import logger
+from smithersd.exit_codes import ExitCode, exit_code_of_status
+from smithersd.limits import STOP_GRACE_S
+from smithersd.loggers import logger
+from smithersd.posix.open_files import raise_files_limit
+from smithersd.posix.terminal import has_terminal
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
 

@@ -13,15 +13,15 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from smithersd.config import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.pidfile import held_pid, remove_stale
 from smithersd.daemon.presence import Presence, forget_dead, processes_here
 from smithersd.daemon.residents import pid_file_of
 from smithersd.engine import is_driven, owner_from, read_state, request_cancel, suspend_undriven
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
+from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
+from smithersd.posix.pidfile import held_pid, remove_stale
 from smithersd.posix.process_handle import ProcessHandle
 from smithersd.store import Store
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from smithersd.config import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
 from smithersd.daemon.report import Report
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from smithersd.core.fold import RunState
 from smithersd.core.questions import Question
 from smithersd.core.states import RunStatus
 from smithersd.daemon.gates import Gates
-from smithersd.daemon.notify import Notifier
 from smithersd.daemon.report import Begun, StandingBy
+from smithersd.posix.sd_notify import Notifier
 
 _GATES_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2

@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from smithersd.config import TRACEBACK_BYTES_MAX, TRACEBACKS_BYTES_MAX
-from smithersd.log import logger
+from smithersd.limits import TRACEBACK_BYTES_MAX, TRACEBACKS_BYTES_MAX
+from smithersd.loggers import logger
 
 _MODE = 0o600
 _END = b"\n\n"

@@ -6,13 +6,13 @@ from typing import Any
 import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
-from smithersd.config import GATE_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
 from smithersd.elements.element import Condition, Element, Node, Reference, References
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.elements.nesting import is_deeper_than
 from smithersd.elements.schema import Schema
 from smithersd.elements.texts import checked_text, chosen, plain_text
 from smithersd.errors import WorkflowError
+from smithersd.limits import GATE_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
 
 
 class Decision(BaseModel):

@@ -2,11 +2,11 @@
 
 from typing import Any, Self
 
-from smithersd.config import LABEL_BYTES_MAX
 from smithersd.elements.element import Child, Condition, Element, check_condition
 from smithersd.elements.functions import is_plain
 from smithersd.elements.texts import checked_text, shown
 from smithersd.errors import WorkflowError
+from smithersd.limits import LABEL_BYTES_MAX
 
 
 class Container(Element[None]):

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from smithersd.config import LABEL_BYTES_MAX
 from smithersd.elements.functions import is_plain
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.not_a_value import NotAValue
 from smithersd.elements.schema import Schema
 from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
 from smithersd.errors import WorkflowError
+from smithersd.limits import LABEL_BYTES_MAX
 
 if TYPE_CHECKING:
     from smithersd.elements.context import Context

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from smithersd.config import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
 from smithersd.elements.kinds import Backoff
+from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
 
 _DOUBLINGS_MAX = 64
 """Beyond this many doublings every delay is at its limit; it keeps 2**k a number."""

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from smithersd.config import NODE_ID_LENGTH_MAX
 from smithersd.errors import WorkflowError
+from smithersd.limits import NODE_ID_LENGTH_MAX
 
 POSITION_MARK = "@"
 """Begins the ids that elements without one get from their position; no author's id begins with it."""

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar, overload
 
 import pydantic_core
 
-from smithersd.config import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
@@ -17,6 +16,7 @@ from smithersd.elements.same_input import is_given_again
 from smithersd.elements.schema import Schema, schema_for
 from smithersd.elements.texts import plain_text, shown
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
+from smithersd.limits import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
 
 InputT = TypeVar("InputT")
 

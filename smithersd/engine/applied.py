@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-from smithersd.config import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.engine.undriven import is_driven
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.store import Store
 from smithersd.store.records import Submitted, Topic
 

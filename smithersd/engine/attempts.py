@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from smithersd.config import STOP_GRACE_S
 from smithersd.core import events
 from smithersd.core.events import JsonValue
 from smithersd.core.fold import NodeKey, RunState
@@ -35,6 +34,7 @@ from smithersd.executors import (
     Succeeded,
     Unreadable,
 )
+from smithersd.limits import STOP_GRACE_S
 
 AttemptEvent = events.NodeOutput | events.NodeProgress | events.TaskHeartbeat
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from smithersd.config import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
 from smithersd.core.events import Recorded
 from smithersd.core.flow import Flow
 from smithersd.core.fold import NodeKey, RunState
@@ -32,7 +31,8 @@ from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.watchdog import watched
 from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
-from smithersd.log import logger
+from smithersd.limits import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
+from smithersd.loggers import logger
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
 

@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 
 from smithersd.author_errors import author_frame, place_of_frame
-from smithersd.config import HELD_LOOP_LINE_S, HELD_LOOP_SAME_LINE_S
 from smithersd.engine.clock import steady_s
 from smithersd.executors import node_of_task
-from smithersd.log import logger
+from smithersd.limits import HELD_LOOP_LINE_S, HELD_LOOP_SAME_LINE_S
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

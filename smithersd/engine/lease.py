@@ -1,8 +1,8 @@
 """A lease that this process holds, and when it was renewed last."""
 
-from smithersd.config import LEASE_RENEWALS
 from smithersd.engine.clock import steady_s
 from smithersd.errors import LeaseLost
+from smithersd.limits import LEASE_RENEWALS
 from smithersd.store import Store
 
 _LATE_SHARE = 0.4

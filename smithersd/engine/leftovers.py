@@ -1,6 +1,6 @@
 """What shell attempts left behind when their engine was killed: ended before the run goes on.
 
-A command dies with its engine (`executors/parent_death.py`), and what it has started is ended soon after
+A command dies with its engine (`posix/parent_death.py`), and what it has started is ended soon after
 (`daemon/guard.py`); but whoever killed the engine may have killed the guard too, and an attempt must not meet what is
 left of the one before it. Each process of an attempt carries a tag in its environment, and is recognised by that
 alone. The tag holds the run's start too, since another store may well have a run of the same name.
@@ -12,11 +12,11 @@ user, or threw its environment away stays.
 import asyncio
 from collections.abc import Iterator
 
-from smithersd.config import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.core.fold import NodeKey, RunState
 from smithersd.core.states import AttemptState
 from smithersd.elements import NodeKind
-from smithersd.log import logger
+from smithersd.limits import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
+from smithersd.loggers import logger
 from smithersd.posix.tagged import end_tagged
 
 _log = logger(__name__)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
 
-from smithersd.config import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
 from smithersd.core.earlier import EarlierRun, Order
 from smithersd.core.events import Recorded, decode
 from smithersd.core.flow import Flow
@@ -31,7 +30,8 @@ from smithersd.engine.owner import current_owner, end_owner, interruption_by, is
 from smithersd.engine.source import WorkflowSource
 from smithersd.engine.watchdog import watched
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
-from smithersd.log import logger
+from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
+from smithersd.loggers import logger
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
 

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from smithersd.config import STANDBY_POLL_S
 from smithersd.core.states import RunStatus
 from smithersd.engine.engine import Engine
 from smithersd.engine.undriven import is_driven
 from smithersd.errors import LeaseLost, RunExists, RunIsDriven, StoreUnavailable
-from smithersd.log import logger
+from smithersd.limits import STANDBY_POLL_S
+from smithersd.loggers import logger
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 

@@ -13,12 +13,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from smithersd.config import LOOP_HELD_S, LOOP_LOOK_S
 from smithersd.engine.clock import steady_s
 from smithersd.engine.held_loop import HeldLoopReport, loop_holder
 from smithersd.engine.lease import HeldLease
 from smithersd.errors import LeaseLost, StoreUnavailable
-from smithersd.log import logger
+from smithersd.limits import LOOP_HELD_S, LOOP_LOOK_S
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

@@ -6,7 +6,6 @@ import threading
 import pydantic_core
 
 from smithersd.author_errors import describe, with_place
-from smithersd.config import PROGRESS_INTERVAL_S
 from smithersd.elements.texts import shown
 from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
 from smithersd.executors.call import AttemptInfo, Sink
@@ -14,7 +13,8 @@ from smithersd.executors.host import Host
 from smithersd.executors.outcome import Failed, Outcome, Stopped
 from smithersd.executors.printout import Printout
 from smithersd.executors.throttle import Throttle
-from smithersd.log import logger
+from smithersd.limits import PROGRESS_INTERVAL_S
+from smithersd.loggers import logger
 
 Progress = tuple[float | None, float | None, str | None]
 """done, total, message"""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 from smithersd.executors.courier import Courier
-from smithersd.executors.parent_death import dying_with_us
 from smithersd.executors.program import check_program
+from smithersd.posix.parent_death import dying_with_us
 
 POLL_S = 0.02
 """How often the end of a child is looked for where the kernel has no pidfd."""

@@ -10,12 +10,12 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.config import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.core.events import JsonValue
 from smithersd.elements.nesting import is_deeper_than
 from smithersd.elements.texts import shown
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
+from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
 
 PROGRESS_MESSAGE_LENGTH_MAX = 1_000
 """Characters of a progress message; the rest is cut."""

@@ -14,7 +14,7 @@ from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
 from smithersd.executors.weight import is_heavy
-from smithersd.log import logger
+from smithersd.loggers import logger
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import NoReturn, TypeVar, cast
 
-from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.executors.courier import Courier
 from smithersd.executors.shortage import is_shortage
-from smithersd.log import logger
+from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from smithersd.config import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Running
 from smithersd.executors.outcome import Stopped
 from smithersd.executors.shortage import is_shortage
-from smithersd.log import logger
+from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 

@@ -6,12 +6,8 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 
-from smithersd.config import (
-    NODE_OUTPUT_ATTEMPT_BYTES_MAX,
-    NODE_OUTPUT_CHUNK_BYTES_MAX,
-    NODE_OUTPUT_FLUSH_S,
-)
 from smithersd.executors.courier import Courier
+from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX, NODE_OUTPUT_FLUSH_S
 
 SPANS_MAX = 16
 """Changes between stdout and stderr that are kept in one gathering; more are merged, each stream in its order.

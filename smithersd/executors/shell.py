@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from smithersd.config import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
@@ -17,6 +16,7 @@ from smithersd.executors.outcome import Stopped, Succeeded
 from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell_output import ShellOutput
 from smithersd.executors.shortage import is_shortage
+from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.posix.tagged import end_tagged
 
 READ_BYTES: Final = 64 * 1024

@@ -6,8 +6,8 @@ from typing import Final
 
 import pydantic_core
 
-from smithersd.config import MIB, OUTPUT_BYTES_MAX
 from smithersd.executors.call import STDERR
+from smithersd.limits import MIB, OUTPUT_BYTES_MAX
 
 TAIL_LINES_MAX: Final = 20
 TAIL_LENGTH_MAX: Final = 2_000

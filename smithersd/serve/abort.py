@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from smithersd.config import FEED_POLL_S
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive, RunNotFound, StoreUnavailable
-from smithersd.log import logger
+from smithersd.limits import FEED_POLL_S
+from smithersd.loggers import logger
 from smithersd.serve.context import CONTEXT, RunContext
 
 _log = logger(__name__)

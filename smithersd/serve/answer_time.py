@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from smithersd.config import STORE_ANSWER_S
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import STORE_ANSWER_S
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from aiohttp.web_urldispatcher import AbstractResource
 
 from smithersd.engine import StoredLog, SystemClock
 from smithersd.feed import Feed
-from smithersd.log import logger
+from smithersd.loggers import logger
 from smithersd.serve.abort import watch_abort
 from smithersd.serve.auth import Guard, token_of
 from smithersd.serve.context import CONTEXT, RunContext

@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from smithersd.config import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
 from smithersd.core.json_text import JsonTooDeep, parse_json
 from smithersd.errors import InvalidRequest
+from smithersd.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from smithersd.serve.meant_run import check_named_run

@@ -17,7 +17,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from smithersd.config import (
+from smithersd.errors import InvalidRequest
+from smithersd.limits import (
     ACCEPT_PAUSE_S,
     BODY_LINGER_S,
     CONNECTIONS_MAX,
@@ -26,8 +27,7 @@ from smithersd.config import (
     SWEEP_S,
     WRITE_TIMEOUT_S,
 )
-from smithersd.errors import InvalidRequest
-from smithersd.log import logger
+from smithersd.loggers import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
 from smithersd.serve.taking import Taking

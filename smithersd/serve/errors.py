@@ -27,7 +27,7 @@ from smithersd.errors import (
     StoreUnavailable,
     UserError,
 )
-from smithersd.log import logger
+from smithersd.loggers import logger
 from smithersd.serve.answers import json_answer
 
 _log = logger(__name__)

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from smithersd.config import LOG_REPEAT_S
+from smithersd.limits import LOG_REPEAT_S
 
 
 class LimitedLog:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
-from smithersd.log import logger
+from smithersd.loggers import logger
 from smithersd.serve.auth import Guard, is_preflight
 from smithersd.serve.errors import error_answer
 from smithersd.serve.meant_run import RUN_HEADER, check_meant_run, run_header

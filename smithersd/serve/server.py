@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from smithersd.config import SERVER_STOP_S
-from smithersd.log import logger
+from smithersd.limits import SERVER_STOP_S
+from smithersd.loggers import logger
 from smithersd.serve.connections import Connections
 from smithersd.serve.sockets import ForkShield, listen, prepare_listener
 

@@ -13,8 +13,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from smithersd.config import PORT_MAX, SEND_BUFFER_BYTES
 from smithersd.errors import InvalidRequest, UserError
+from smithersd.limits import PORT_MAX, SEND_BUFFER_BYTES
 
 BACKLOG = 1024
 """Connections that may wait to be taken: all clients of a server that was restarted come back within a second."""

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
-from smithersd.config import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, WRITE_TIMEOUT_S
 from smithersd.core.json_text import one_line
 from smithersd.errors import SmithersError
 from smithersd.feed import Encoded, Follower, LoggedEvent
-from smithersd.log import logger
+from smithersd.limits import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, WRITE_TIMEOUT_S
+from smithersd.loggers import logger
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.taking import Taking
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from smithersd.config import LEASE_S
 from smithersd.errors import StoreInvalid
+from smithersd.limits import LEASE_S
 from smithersd.store.database import Database
 from smithersd.store.sqlite.database import open_sqlite
 from smithersd.store.store import Store

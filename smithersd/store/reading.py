@@ -1,14 +1,9 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.config import (
-    EVENT_PAGE_BYTES_MAX,
-    EVENTS_PER_PAGE_MAX,
-    OUTPUT_SMALL_LENGTH,
-    OUTPUTS_HELD_BYTES_MAX,
-)
 from smithersd.core.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
+from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, OUTPUT_SMALL_LENGTH, OUTPUTS_HELD_BYTES_MAX
 from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxKind, InboxRow, OutputRow, RunRow
 from smithersd.store.statements import Page, Row, Statement, Transaction
 

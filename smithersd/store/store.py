@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from smithersd.config import EVENTS_PER_PAGE_MAX, LEASE_S
+from smithersd.limits import EVENTS_PER_PAGE_MAX, LEASE_S
 from smithersd.store import inbox, lease, prune, reading
 from smithersd.store.commit import commit_step
 from smithersd.store.database import Database

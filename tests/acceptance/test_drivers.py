@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from smithersd.config import LEASE_S
 from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted, Recorded
 from smithersd.core.states import RunStatus
+from smithersd.limits import LEASE_S
 from tests.acceptance.place import DEADLINE_S, Place, Process, until
 
 LOST = 5

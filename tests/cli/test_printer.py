@@ -8,7 +8,7 @@ import pytest
 
 from smithersd.cli import backlog
 from smithersd.cli.printer import Printer
-from smithersd.config import BACKLOG_LENGTH_MAX
+from smithersd.limits import BACKLOG_LENGTH_MAX
 
 
 class Slow(io.StringIO):

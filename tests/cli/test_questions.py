@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.config import QUESTION_LINES_MAX
 from smithersd.core.states import RunStatus
+from smithersd.limits import QUESTION_LINES_MAX
 from tests.cli.conftest import FLOWS, Said, driving, finish, run_flow, start
 from tests.cli.terminal import on_terminal
 

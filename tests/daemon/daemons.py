@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smithersd.cli import main
-from smithersd.daemon.pidfile import held_pid
+from smithersd.posix.pidfile import held_pid
 from tests.acceptance.place import MARK, SMITHERS, Place, clean_environment, request, until
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from smithersd import errors
 from smithersd.core.states import RunStatus
-from smithersd.daemon.exit_codes import ExitCode, exit_code_of_error, exit_code_of_status
+from smithersd.exit_codes import ExitCode, exit_code_of_error, exit_code_of_status
 
 CODES = {
     RunStatus.FINISHED: 0,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon.pidfile import PidFile, held_pid, remove_stale
 from smithersd.errors import DaemonRuns, UserError
+from smithersd.posix.pidfile import PidFile, held_pid, remove_stale
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from smithersd.daemon.pidfile import PidFile
+from smithersd.posix.pidfile import PidFile
 from smithersd.errors import DaemonRuns
 try:
     PidFile(Path(sys.argv[1])).acquire()
@@ -31,7 +31,7 @@ LOOKS = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from smithersd.daemon.pidfile import held_pid, remove_stale
+from smithersd.posix.pidfile import held_pid, remove_stale
 from smithersd.errors import DaemonRuns
 while True:
     held_pid(Path(sys.argv[1]))

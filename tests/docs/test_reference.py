@@ -12,10 +12,10 @@ from smithersd import create_serve_app, open_store
 from smithersd.cli.group import smithers
 from smithersd.core.events import EVENT_TYPES
 from smithersd.core.states import RunStatus
-from smithersd.daemon.exit_codes import ExitCode
 from smithersd.elements import NodeState
 from smithersd.elements.options import TaskOptions
 from smithersd.errors import SmithersError
+from smithersd.exit_codes import ExitCode
 from smithersd.serve.errors import STATUS_BY_CODE
 from smithersd.serve.metrics import Metrics
 from tests.docs.documents import README, section

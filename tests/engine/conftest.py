@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smithersd import Store, open_store
-from smithersd.config import LEASE_S
+from smithersd.limits import LEASE_S
 from tests.store.conftest import backend, postgres_server
 
 __all__ = ["backend", "postgres_server"]

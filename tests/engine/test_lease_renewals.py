@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, open_store, workflow
-from smithersd.config import LEASE_RENEWALS, LEASE_S
 from smithersd.engine import prepare_run
+from smithersd.limits import LEASE_RENEWALS, LEASE_S
 from smithersd.store.records import Topic
 from tests.engine.loops import LeapingLoop
 from tests.engine.mortal import MortalStore

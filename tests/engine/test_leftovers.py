@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from smithersd.executors.parent_death import dying_with_us
+from smithersd.posix.parent_death import dying_with_us
 
 DEADLINE_S = 30
 

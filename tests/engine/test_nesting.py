@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Sequence, Store, Task, task_context, workflow
-from smithersd.config import JSON_DEPTH_MAX, TREE_DEPTH_MAX
 from smithersd.core.states import RunStatus
 from smithersd.elements import Child
 from smithersd.engine.reading import read_run
 from smithersd.errors import WorkflowError
+from smithersd.limits import JSON_DEPTH_MAX, TREE_DEPTH_MAX
 from smithersd.store.records import Decision
 from tests.engine.runs import RUN_ID, driven, run, until_state
 

@@ -15,12 +15,9 @@ import pytest
 from rich.console import Console
 from rich.logging import RichHandler
 
-from smithersd.config import (
-    NODE_OUTPUT_ATTEMPT_BYTES_MAX,
-    NODE_OUTPUT_CHUNK_BYTES_MAX,
-)
 from smithersd.errors import UserError
 from smithersd.executors import Succeeded, task_context
+from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
 
 logger = logging.getLogger("author.module")
 

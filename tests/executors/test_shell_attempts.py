@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from smithersd.config import NODE_OUTPUT_ATTEMPT_BYTES_MAX, OUTPUT_BYTES_MAX
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors import Failed, FunctionCall, ShellCall, Stopped, Succeeded
+from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, OUTPUT_BYTES_MAX
 from tests.dispositions import ignored_or_blocked
 
 

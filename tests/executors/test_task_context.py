@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import pytest
 
-from smithersd.config import HEARTBEAT_BYTES_MAX, PROGRESS_INTERVAL_S
 from smithersd.errors import UserError
 from smithersd.executors import AttemptInfo, Succeeded, task_context
+from smithersd.limits import HEARTBEAT_BYTES_MAX, PROGRESS_INTERVAL_S
 
 
 def info(**changes):

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from smithersd.config import POSTGRES_ANSWER_TIMEOUT_S
 from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
+from smithersd.limits import POSTGRES_ANSWER_TIMEOUT_S
 from tests.acceptance.place import Process, until
 from tests.postgres.host import Host
 from tests.postgres.network import Network

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smithersd import open_store
-from smithersd.config import LEASE_RENEWALS
+from smithersd.limits import LEASE_RENEWALS
 from tests.acceptance.place import until
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from smithersd.config import SHOWN_BYTES_MAX
 from smithersd.core import events as e
 from smithersd.core.states import Cancellation
 from smithersd.elements.kinds import OnDeny
+from smithersd.limits import SHOWN_BYTES_MAX
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smithersd.config import BODY_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.core.json_text import json_text
+from smithersd.limits import BODY_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.serve import serving
 from tests.serve.conftest import Client, MakeApp
 from tests.serve.story import Story

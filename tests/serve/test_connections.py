@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from smithersd.config import CONNECTIONS_MAX, FILES_RESERVED
 from smithersd.core import events as e
+from smithersd.limits import CONNECTIONS_MAX, FILES_RESERVED
 from smithersd.serve import serving
 from smithersd.serve.connections import Connections, connections_max
 from tests.serve.conftest import MakeApp

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, Context, Sequence, Task, workflow
-from smithersd.config import JSON_DEPTH_MAX
 from smithersd.core.states import RunStatus
 from smithersd.elements import Decision, Element
 from smithersd.engine import prepare_run
+from smithersd.limits import JSON_DEPTH_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store, open_store
 from tests.serve.agreement import check_agreement

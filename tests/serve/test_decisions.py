@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from smithersd.config import BODY_BYTES_MAX
 from smithersd.core import events as e
+from smithersd.limits import BODY_BYTES_MAX
 from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of

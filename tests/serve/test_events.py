@@ -8,9 +8,9 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 
-from smithersd.config import STREAM_PING_S
 from smithersd.core import events as e
 from smithersd.core.states import RunStatus
+from smithersd.limits import STREAM_PING_S
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
 from tests.serve.streaming import seqs, stream

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from smithersd.config import FRAMES_PAGE_BYTES_MAX
 from smithersd.core.frames import FrameTree, node_ids
+from smithersd.limits import FRAMES_PAGE_BYTES_MAX
 from tests.serve.conftest import Client
 from tests.serve.story import Story
 

@@ -8,8 +8,8 @@ import aiohttp_cors
 import pytest
 from aiohttp import web
 
-from smithersd.config import BODY_BYTES_MAX
 from smithersd.core import events as e
+from smithersd.limits import BODY_BYTES_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store
 from tests.serve.agreement import check_agreement

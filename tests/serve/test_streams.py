@@ -16,10 +16,10 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smithersd.config import STREAMS_MAX
 from smithersd.core import events as e
 from smithersd.engine import StoredLog
 from smithersd.feed import Feed
+from smithersd.limits import STREAMS_MAX
 from smithersd.serve import create_serve_app, serving
 from smithersd.serve.sse import EventStream, Wanted, encode_event
 from smithersd.store import Store, open_store

@@ -2,7 +2,7 @@
 
 import json
 
-from smithersd.config import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, MIB
+from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, MIB
 from smithersd.store import Store
 from tests.store.rows import begin, event
 

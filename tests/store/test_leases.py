@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.config import LEASE_S
 from smithersd.errors import LeaseLost, RunIsDriven, RunNotFound
+from smithersd.limits import LEASE_S
 from smithersd.store import Store, open_store
 from smithersd.store.records import Commit
 from tests.store.backends import Backend

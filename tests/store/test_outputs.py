@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from smithersd.config import OUTPUT_BYTES_MAX, OUTPUT_SMALL_LENGTH
+from smithersd.limits import OUTPUT_BYTES_MAX, OUTPUT_SMALL_LENGTH
 from smithersd.store import Store
 from tests.store.rows import NOW_MS, begin, event, output, step
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.config import PRUNE_ROWS_MAX
 from smithersd.core.states import RunStatus
 from smithersd.errors import RunExists, RunNotFound
+from smithersd.limits import PRUNE_ROWS_MAX
 from smithersd.store import Store
 from smithersd.store.prune import delete_rows, hide_run
 from smithersd.store.records import EndedRun, FrameRow

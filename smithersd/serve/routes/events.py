@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from smithersd.config import STREAM_RETRY_AFTER_S
 from smithersd.core.events import TERMINAL_TYPES
 from smithersd.errors import InvalidRequest, StoreUnavailable
 from smithersd.feed import Encoded
+from smithersd.limits import STREAM_RETRY_AFTER_S
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.errors import NotReady, TooManyStreams

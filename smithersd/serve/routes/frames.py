@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from smithersd.config import FRAMES_LIMIT_DEFAULT, FRAMES_LIMIT_MAX
+from smithersd.limits import FRAMES_LIMIT_DEFAULT, FRAMES_LIMIT_MAX
 from smithersd.serve.answers import raw_answer
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import integer, read_query

@@ -4,9 +4,9 @@ import asyncio
 
 from aiohttp import web
 
-from smithersd.config import READY_TIMEOUT_S
 from smithersd.engine import Driver, local_driver
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import READY_TIMEOUT_S
 from smithersd.serve.answers import json_answer, raw_answer
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.errors import NotReady

@@ -4,10 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
-from smithersd.config import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
 from smithersd.core.fold import NodeKey, NodeRecord
 from smithersd.core.wire import attempt_json, error_json, node_json
 from smithersd.errors import InvalidRequest, NodeNotFound
+from smithersd.limits import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
 from smithersd.serve.answers import json_answer, raw_answer, to_json
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.order import Ordered

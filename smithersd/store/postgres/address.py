@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-from smithersd.config import POSTGRES_CONNECT_TIMEOUT_S
 from smithersd.errors import StoreInvalid
+from smithersd.limits import POSTGRES_CONNECT_TIMEOUT_S
 
 _DRIVER_OPTIONS = frozenset(
     {

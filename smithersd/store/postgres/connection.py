@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, assert_never
 
-from smithersd.config import (
+from smithersd.errors import StoreUnavailable
+from smithersd.limits import (
     POSTGRES_ANSWER_TIMEOUT_S,
     POSTGRES_IDLE_IN_TRANSACTION_MS,
     POSTGRES_LOCK_TIMEOUT_MS,
     POSTGRES_STATEMENT_TIMEOUT_MS,
 )
-from smithersd.errors import StoreUnavailable
 from smithersd.store.postgres.address import Address
 from smithersd.store.postgres.driver import Driver, connect, leave, storable
 from smithersd.store.postgres.refusals import is_refusal, unavailable

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Never
 
-from smithersd.config import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL_S
-from smithersd.log import logger
+from smithersd.limits import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL_S
+from smithersd.loggers import logger
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address
 from smithersd.store.postgres.driver import Driver, connect, leave

@@ -4,8 +4,8 @@ import hashlib
 
 import asyncpg
 
-from smithersd.config import POSTGRES_LOCK_TIMEOUT_MS
 from smithersd.errors import StoreInvalid
+from smithersd.limits import POSTGRES_LOCK_TIMEOUT_MS
 from smithersd.store.migrations import migrations, missing
 from smithersd.store.postgres.driver import Driver
 

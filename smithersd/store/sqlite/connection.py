@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
-from smithersd.config import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
 from smithersd.store.statements import Dialect, Many, Page, Parameters, Row, Statement, Transaction, statements
 
 T = TypeVar("T")

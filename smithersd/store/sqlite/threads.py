@@ -14,8 +14,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, TypeVar
 
-from smithersd.config import DATA_VERSION_POLL_S, READERS_MAX, WRITE_LOCK_TIMEOUT_S
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import DATA_VERSION_POLL_S, READERS_MAX, WRITE_LOCK_TIMEOUT_S
 from smithersd.store.database import OnChange
 from smithersd.store.sqlite import connection as sqlite
 from smithersd.store.sqlite.file import OpenFile

@@ -5,8 +5,8 @@ Every client and every command takes some, and the usual soft limit of 1,024 is 
 
 import resource
 
-from smithersd.config import FILES_MAX
-from smithersd.log import logger
+from smithersd.limits import FILES_MAX
+from smithersd.loggers import logger
 
 _log = logger(__name__)
 
