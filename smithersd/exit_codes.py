@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import assert_never
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import EngineFailed, LeaseLost, SmithersError, UserError
 
 

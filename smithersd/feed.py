@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from smithersd.core.events import TERMINAL_TYPES
+from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.errors import StoreUnavailable
 from smithersd.limits import (
     FEED_PAGE_ROWS,

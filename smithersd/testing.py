@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smithersd.core.events import NodeWaitingApproval, Recorded
+from smithersd.core.log.events import NodeWaitingApproval, Recorded
 from smithersd.elements import Workflow
 from smithersd.elements.texts import plain_text
 from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, prepare_run, result_of

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smithersd.core import events
-from smithersd.core.events import TERMINAL_TYPES, Recorded, decode, encode
-from smithersd.core.fold import NodeKey, RunState, fold
-from smithersd.core.frames import FrameTree
-from smithersd.core.states import NodeState
+from smithersd.core.log import events
+from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
+from smithersd.core.log.fold import NodeKey, RunState, fold
+from smithersd.core.log.states import NodeState
+from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import NodeKind
 from smithersd.engine import is_driven
 from smithersd.store import Store

@@ -18,7 +18,7 @@ from benchmarks.served import follow
 from benchmarks.workflows import RUN_ID, folder
 from smithersd import Approval, Task, Workflow, open_store
 from smithersd import Sequence as Steps
-from smithersd.core.events import NodeWaitingApproval, Recorded
+from smithersd.core.log.events import NodeWaitingApproval, Recorded
 from smithersd.engine import Engine, drive_to_end, prepare_run
 
 MS = 1_000

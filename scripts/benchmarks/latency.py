@@ -11,7 +11,7 @@ from benchmarks.served import Served, follow, served
 from benchmarks.workflows import folder
 from smithersd import Approval, Task, Workflow
 from smithersd import Sequence as Steps
-from smithersd.core.events import NodeWaitingApproval, Recorded
+from smithersd.core.log.events import NodeWaitingApproval, Recorded
 from smithersd.engine import drive_to_end
 
 MS = 1_000

@@ -22,9 +22,9 @@ from smithersd.cli.options import (
 from smithersd.cli.output import flush, say_columns
 from smithersd.cli.standing import is_interrupted, why_undriven
 from smithersd.cli.words import Phrase, event_phrases, time_of_day
-from smithersd.core.events import EVENT_TYPES, decode
 from smithersd.core.json_text import one_line
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import EVENT_TYPES, decode
+from smithersd.core.log.states import RunStatus
 from smithersd.daemon.storage import Storage
 from smithersd.engine import StoredLog, read_state
 from smithersd.errors import InvalidRequest, NodeNotFound

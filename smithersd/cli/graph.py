@@ -14,8 +14,8 @@ from smithersd.cli.options import debug_option, json_option
 from smithersd.cli.output import say, say_columns, say_json
 from smithersd.cli.tree import element_name, folded, walk
 from smithersd.cli.words import Phrase, duration, one_line
-from smithersd.core.frames import Tree
-from smithersd.core.places import LAZY
+from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.places import LAZY
 from smithersd.engine import UNSET, load_workflow
 from smithersd.engine.rehearse import rehearse
 

@@ -29,7 +29,7 @@ from smithersd.cli.standing import (
 )
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
-from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.questions import Question
 from smithersd.core.wire import attempt_json, error_json, node_json, question_json, run_json
 from smithersd.daemon.folder import StateFolder

@@ -12,9 +12,9 @@ from smithersd.cli.region import Region, Screen
 from smithersd.cli.streams import Streams
 from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, waiting_for_store
 from smithersd.cli.words import Phrase
-from smithersd.core import events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeKey
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey
 from smithersd.core.questions import Question
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock

@@ -12,9 +12,9 @@ from smithersd.cli.region import Screen
 from smithersd.cli.tidings import command_that_decides
 from smithersd.cli.tree import TreeLine, node_lines, tree_lines
 from smithersd.cli.words import STATUS_STYLES, Phrase, duration
-from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.questions import Question
-from smithersd.core.states import NodeState, RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun
 from smithersd.limits import QUESTION_LINES_MAX

@@ -18,10 +18,10 @@ import pydantic_core
 from smithersd.cli import words
 from smithersd.cli.printer import Printer
 from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, waiting_for_store
-from smithersd.core import events
-from smithersd.core.events import Event, Recorded
+from smithersd.core.log import events
+from smithersd.core.log.events import Event, Recorded
+from smithersd.core.log.states import NodeState
 from smithersd.core.questions import Question
-from smithersd.core.states import NodeState
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.log_file import LogFile

@@ -8,9 +8,9 @@ from smithersd.cli.printer import Printer
 from smithersd.cli.question_lines import question_lines
 from smithersd.cli.streams import Streams
 from smithersd.cli.tidings import closing_lines, command_that_decides, opening_lines, standby_lines, waiting_for_store
-from smithersd.core import events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeKey
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey
 from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy

@@ -9,7 +9,7 @@ from pathlib import Path
 from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
 from smithersd.cli.streams import Streams
-from smithersd.core.events import Recorded
+from smithersd.core.log.events import Recorded
 from smithersd.core.questions import Question
 from smithersd.daemon.environment import Inherited
 from smithersd.daemon.options import LogFormat, ServiceOptions

@@ -15,8 +15,8 @@ from smithersd.cli.words import (
     duration,
     error_phrase,
 )
+from smithersd.core.log.states import RunStatus
 from smithersd.core.questions import Question
-from smithersd.core.states import RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.presence import Presence, processes_here

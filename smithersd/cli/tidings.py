@@ -3,8 +3,8 @@
 from smithersd.cli import words
 from smithersd.cli.standing import steps_without_driver
 from smithersd.cli.words import Phrase
-from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.reuse import Forecast
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
 

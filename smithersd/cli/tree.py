@@ -16,9 +16,9 @@ from smithersd.cli.words import (
     one_line,
     time_of_day,
 )
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.frames import Tree
-from smithersd.core.states import AttemptState, NodeState
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import AttemptState, NodeState
+from smithersd.core.tree.frames import Tree
 from smithersd.elements.texts import POSITION_MARK
 
 _INDENT = "  "

@@ -11,10 +11,10 @@ from smithersd.cli.inputs import read_input
 from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options, whole_number
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
-from smithersd.core.start_mode import StartMode
 from smithersd.daemon.environment import Inherited, take_environment
 from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
 from smithersd.daemon.storage import Storage
+from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidRequest
 from smithersd.limits import LEASE_S, LEASE_S_MIN
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 from typing import Any, assert_never
 
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.errors import ErrorInfo
 
 _SECOND_MS = 1_000

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-from smithersd.elements.nesting import is_deeper_than
+from smithersd.elements.values.nesting import is_deeper_than
 
 _DIGITS_MAX = 1_000
 """Longer whole numbers are no numbers that anybody can read back, and take long to parse."""

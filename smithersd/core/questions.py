@@ -5,8 +5,8 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.events import JsonValue
-from smithersd.core.fold import GateRecord, NodeKey
+from smithersd.core.log.events import JsonValue
+from smithersd.core.log.fold import GateRecord, NodeKey
 from smithersd.elements.kinds import OnDeny
 from smithersd.limits import SHOWN_BYTES_MAX
 

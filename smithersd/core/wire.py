@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from smithersd.core.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
 from smithersd.core.questions import Question
 from smithersd.errors import ErrorInfo
 

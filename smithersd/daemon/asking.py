@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.gates import Gates, read_question
 from smithersd.daemon.report import Begun, Report
 from smithersd.loggers import logger

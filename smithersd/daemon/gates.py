@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from smithersd.core.events import ApprovalRequested, Recorded
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.events import ApprovalRequested, Recorded
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import NodeState
 from smithersd.core.questions import Question, question_of
-from smithersd.core.states import NodeState
 from smithersd.core.wire import shown_key
 from smithersd.store import Store
 

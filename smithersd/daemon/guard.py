@@ -16,9 +16,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from smithersd.core.events import NodeStarted, Recorded
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log.events import NodeStarted, Recorded
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements import NodeKind
 from smithersd.engine import Engine, current_owner
 from smithersd.engine.leftovers import tag_of

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pydantic_core
 
-from smithersd.core.fold import NodeKey, NodeRecord
-from smithersd.core.states import RunStatus
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.states import RunStatus
 from smithersd.core.wire import Json, error_json, question_json, run_json
 from smithersd.daemon import invocations
 from smithersd.daemon.gates import read_question

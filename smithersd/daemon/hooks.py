@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeRecord
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeRecord
+from smithersd.core.log.states import RunStatus
 from smithersd.daemon.command import CommandFailed, run_command
 from smithersd.daemon.gates import Gates
 from smithersd.daemon.hook_messages import end_message, wait_message

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from smithersd.core.start_mode import StartMode
+from smithersd.engine.start_mode import StartMode
 from smithersd.limits import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from smithersd.core.events import Recorded
+from smithersd.core.log.events import Recorded
 from smithersd.core.questions import Question
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.storage import Storage

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.daemon.folder import RunFolder, StateFolder
 from smithersd.daemon.presence import last_presence, pid_files, processes_here
 from smithersd.engine import choose_run, is_driven

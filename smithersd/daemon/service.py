@@ -19,8 +19,8 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
-from smithersd.core.events import Recorded
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon import invocations
 from smithersd.daemon.asking import asking
 from smithersd.daemon.claim import claimed

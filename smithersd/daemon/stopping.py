@@ -13,7 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.presence import Presence, forget_dead, processes_here
 from smithersd.daemon.residents import pid_file_of

@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from smithersd.core import events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import RunState
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.states import RunStatus
 from smithersd.core.questions import Question
-from smithersd.core.states import RunStatus
 from smithersd.daemon.gates import Gates
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.posix.sd_notify import Notifier

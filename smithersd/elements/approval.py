@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from smithersd.elements.element import Condition, Element, Node, Reference, References
 from smithersd.elements.kinds import NodeKind, OnDeny
-from smithersd.elements.nesting import is_deeper_than
-from smithersd.elements.schema import Schema
 from smithersd.elements.texts import checked_text, chosen, plain_text
+from smithersd.elements.values.nesting import is_deeper_than
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError
 from smithersd.limits import GATE_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd.elements.copies import Copies
 from smithersd.elements.element import Element, Node
+from smithersd.elements.values.copies import Copies
 from smithersd.errors import WorkflowError
 
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, str, bytes})

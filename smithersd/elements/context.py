@@ -2,11 +2,11 @@
 
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from smithersd.elements.copies import Copies
 from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeState
-from smithersd.elements.schema import Schema
 from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.values.copies import Copies
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import OutputNotReady, WorkflowError
 
 InputT_co = TypeVar("InputT_co", covariant=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from smithersd.elements.functions import is_plain
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.not_a_value import NotAValue
-from smithersd.elements.schema import Schema
 from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError
 from smithersd.limits import LABEL_BYTES_MAX
 

@@ -8,8 +8,8 @@ from smithersd.elements.arguments import check_arguments, elements_in
 from smithersd.elements.element import Element, Node
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
-from smithersd.elements.schema import Schema, schema_for
 from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)

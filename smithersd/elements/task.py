@@ -10,8 +10,8 @@ from smithersd.elements.element import Element, Node
 from smithersd.elements.functions import unwrapped
 from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
-from smithersd.elements.schema import Schema, schema_for
 from smithersd.elements.signature import check_signature
+from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)

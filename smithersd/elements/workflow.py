@@ -12,9 +12,9 @@ from smithersd.elements.containers import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
 from smithersd.elements.functions import is_plain
-from smithersd.elements.same_input import is_given_again
-from smithersd.elements.schema import Schema, schema_for
 from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.values.same_input import is_given_again
+from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
 from smithersd.limits import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
 

@@ -1,6 +1,5 @@
 """Drives one run: the loop between the pure flow, the store and the executors."""
 
-from smithersd.core.start_mode import StartMode
 from smithersd.engine.applied import wait_until_applied
 from smithersd.engine.choose import choose_gate, choose_run
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
@@ -14,6 +13,7 @@ from smithersd.engine.questions import pending_questions, read_question
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.standby import stand_by
+from smithersd.engine.start_mode import StartMode
 from smithersd.engine.undriven import driver_name, is_driven, request_cancel, suspend_undriven
 from smithersd.engine.workflow_file import find_workflow_file
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from smithersd.core import events
-from smithersd.core.events import JsonValue
-from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.step import Start
-from smithersd.core.values import Texts, bound_call, shell_words
+from smithersd.core.flow.step import Start
+from smithersd.core.flow.values import Texts, bound_call, shell_words
+from smithersd.core.log import events
+from smithersd.core.log.events import JsonValue
+from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.elements import Node, Shell, Task
-from smithersd.elements.schema import Schema
+from smithersd.elements.values.schema import Schema
 from smithersd.engine.fetching import Fetching
 from smithersd.engine.leftovers import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout

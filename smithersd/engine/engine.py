@@ -13,13 +13,13 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from smithersd.core.events import Recorded
-from smithersd.core.flow import Flow
-from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.frames import Tree
-from smithersd.core.reuse import Forecast
-from smithersd.core.states import RunStatus
-from smithersd.core.step import Start, Step
+from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.step import Start, Step
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.states import RunStatus
+from smithersd.core.reuse.rule import Forecast
+from smithersd.core.tree.frames import Tree
 from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, deadline_of
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from smithersd.core.flow import Flow
-from smithersd.core.fold import NodeKey
-from smithersd.core.outputs import gone
+from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.outputs import gone
+from smithersd.core.log.fold import NodeKey
 from smithersd.errors import ErrorInfo, InvalidOutput, StoreUnavailable
 from smithersd.executors import Call, Executors, Failed, Outcome, Running, Sink, Stopped, Unreadable
 

@@ -12,8 +12,8 @@ user, or threw its environment away stays.
 import asyncio
 from collections.abc import Iterator
 
-from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.states import AttemptState
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.states import AttemptState
 from smithersd.elements import NodeKind
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger

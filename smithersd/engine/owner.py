@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from smithersd.core.states import Interruption
+from smithersd.core.log.states import Interruption
 from smithersd.posix.process_handle import ProcessHandle, process_start_time
 
 _END_TIMEOUT_S = 5.0

@@ -10,13 +10,12 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
 
-from smithersd.core.earlier import EarlierRun, Order
-from smithersd.core.events import Recorded, decode
-from smithersd.core.flow import Flow
-from smithersd.core.fold import RunState
-from smithersd.core.frames import FrameTree
-from smithersd.core.outputs import Outputs
-from smithersd.core.start_mode import StartMode
+from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.outputs import Outputs
+from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.fold import RunState
+from smithersd.core.reuse.earlier import EarlierRun, Order
+from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Workflow
 from smithersd.elements.containers import checked_limit
 from smithersd.elements.texts import plain_text
@@ -28,6 +27,7 @@ from smithersd.engine.lease import HeldLease
 from smithersd.engine.leftovers import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.source import WorkflowSource
+from smithersd.engine.start_mode import StartMode
 from smithersd.engine.watchdog import watched
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX

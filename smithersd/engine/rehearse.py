@@ -3,9 +3,9 @@
 import random
 from typing import Any
 
-from smithersd.core.flow import Flow
-from smithersd.core.fold import RunState
-from smithersd.core.frames import FrameTree, Tree
+from smithersd.core.flow.flow import Flow
+from smithersd.core.log.fold import RunState
+from smithersd.core.tree.frames import FrameTree, Tree
 from smithersd.elements import Workflow
 from smithersd.engine.prepare import UNSET
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pydantic_core
 
-from smithersd.core import events
-from smithersd.core.events import JsonValue, Recorded, encode
-from smithersd.core.fold import GateRecord, NodeKey, RunState, asked
-from smithersd.core.states import NodeState, RunStatus
-from smithersd.core.step import FrameChange, Step
+from smithersd.core.flow.step import FrameChange, Step
+from smithersd.core.log import events
+from smithersd.core.log.events import JsonValue, Recorded, encode
+from smithersd.core.log.fold import GateRecord, NodeKey, RunState, asked
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.errors import ErrorInfo
 from smithersd.store.records import Batch, EventRow, FrameRow, GateRow, GateStatus, OutputRow
 

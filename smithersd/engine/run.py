@@ -8,12 +8,12 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.start_mode import StartMode
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements import Workflow
 from smithersd.engine.clock import Clock
 from smithersd.engine.engine import Engine
 from smithersd.engine.prepare import UNSET, prepare_run
+from smithersd.engine.start_mode import StartMode
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
 

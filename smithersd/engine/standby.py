@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine.engine import Engine
 from smithersd.engine.undriven import is_driven
 from smithersd.errors import LeaseLost, RunExists, RunIsDriven, StoreUnavailable

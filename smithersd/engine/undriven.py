@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from smithersd.core import events
-from smithersd.core.endings import Cancel, closing_events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import RunState
-from smithersd.core.gates import answer_event
-from smithersd.core.journal import Journal
-from smithersd.core.reads import Readers
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.flow.gates import answer_event
+from smithersd.core.log import events
+from smithersd.core.log.endings import Cancel, closing_events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.journal import Journal
+from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.tree.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.leftovers import end_leftovers

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from smithersd.core.events import JsonValue
+from smithersd.core.log.events import JsonValue
 from smithersd.errors import ErrorInfo, InvalidOutput
 from smithersd.executors.outcome import Outcome
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.events import JsonValue
-from smithersd.elements.nesting import is_deeper_than
+from smithersd.core.log.events import JsonValue
 from smithersd.elements.texts import shown
+from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX

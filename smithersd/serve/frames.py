@@ -7,7 +7,7 @@ place where an earlier page began, and trees that would not fit into the page ar
 import asyncio
 from collections.abc import Sequence
 
-from smithersd.core.frames import FrameTree, node_ids
+from smithersd.core.tree.frames import FrameTree, node_ids
 from smithersd.limits import FRAMES_PAGE_BYTES_MAX
 from smithersd.serve.answers import to_json
 from smithersd.serve.scopes import Scopes, carried_forward

@@ -19,9 +19,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from smithersd.core.events import Recorded
-from smithersd.core.fold import RunState
-from smithersd.core.states import NodeState
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.states import NodeState
 from smithersd.serve.tally import COUNTERS, DURATIONS, Tally
 from smithersd.serve.traffic import Traffic
 

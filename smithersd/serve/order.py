@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.serve.scopes import Scopes, carried_forward
 from smithersd.store import Store
 

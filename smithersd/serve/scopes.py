@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.frames import FrameTree, Tree
+from smithersd.core.tree.frames import FrameTree, Tree
 from smithersd.store import Store
 from smithersd.store.records import FrameRow
 

@@ -7,9 +7,9 @@ shows the same.
 from collections import Counter
 from types import MappingProxyType
 
-from smithersd.core import events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeRecord, RunState
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeRecord, RunState
 from smithersd.serve.histogram import DURATION_BOUNDS_S, Histogram
 
 COUNTERS = MappingProxyType(

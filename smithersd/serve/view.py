@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from smithersd.core.events import ApprovalRequested, NodePending, Recorded, decode
-from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.log.events import ApprovalRequested, NodePending, Recorded, decode
+from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.errors import NodeNotFound, RunNotFound
 from smithersd.limits import EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
 from smithersd.store import Store

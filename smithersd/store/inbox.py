@@ -6,7 +6,7 @@ What is accepted stays in the inbox until the driver has applied it.
 
 import json
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import (
     ApprovalAlreadyDecided,
     ApprovalAmbiguous,

@@ -4,7 +4,7 @@ First a run is made invisible: its input goes, without which no reader finds it.
 with the next one. Events go from the last to the first: what is left of a log has no gap.
 """
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.limits import PRUNE_ROWS_MAX
 from smithersd.store.records import EndedRun
 from smithersd.store.statements import Statement, Transaction

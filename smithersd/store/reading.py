@@ -1,6 +1,6 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
 from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, OUTPUT_SMALL_LENGTH, OUTPUTS_HELD_BYTES_MAX

@@ -6,7 +6,7 @@ Times are integer milliseconds since the epoch, ids are ours, JSON is text: noth
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 
 
@@ -114,7 +114,7 @@ class FrameRow:
     """A row of `frames`: what one rendering changed.
 
     `scopes` is JSON text: an object from scope id to its new tree, or to null where the scope is gone. The whole
-    tree at a frame is the merge of all rows up to it (`core/frames.py`), so that a frame costs what it changed.
+    tree at a frame is the merge of all rows up to it (`core/tree/frames.py`), so that a frame costs what it changed.
     """
 
     frame_no: int

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smithersd.core.events import Recorded, decode
-from smithersd.core.fold import RunState, fold
+from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.fold import RunState, fold
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.core.events import NodeInterrupted
-from smithersd.core.states import Interruption
+from smithersd.core.log.events import NodeInterrupted
+from smithersd.core.log.states import Interruption
 from tests.acceptance.place import Place, Process, until
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")

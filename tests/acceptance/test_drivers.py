@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted, Recorded
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted, Recorded
+from smithersd.core.log.states import RunStatus
 from smithersd.limits import LEASE_S
 from tests.acceptance.place import DEADLINE_S, Place, Process, until
 

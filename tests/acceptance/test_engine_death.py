@@ -2,8 +2,8 @@
 
 import pytest
 
-from smithersd.core.events import NodeInterrupted
-from smithersd.core.states import Interruption
+from smithersd.core.log.events import NodeInterrupted
+from smithersd.core.log.states import Interruption
 from tests.acceptance.place import Place, until
 
 DEADLY = {

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from smithersd.core.states import NodeState
+from smithersd.core.log.states import NodeState
 from tests.acceptance.place import DEADLINE_S, Place, Process, until
 from tests.ports import free_port
 

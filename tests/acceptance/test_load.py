@@ -10,7 +10,7 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from smithersd.core.states import NodeState
+from smithersd.core.log.states import NodeState
 from tests.acceptance.place import DEADLINE_S, Place, until
 from tests.ports import free_port
 from tests.serve.streaming import Message, read_messages

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from tests.acceptance.place import Place, Process
 from tests.acceptance.test_kills import Follower
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from smithersd.core.events import NodeInterrupted
-from smithersd.core.states import Interruption, RunStatus
+from smithersd.core.log.events import NodeInterrupted
+from smithersd.core.log.states import Interruption, RunStatus
 from tests.acceptance.place import Place, Process, until
 
 LEASE_S = 0.6

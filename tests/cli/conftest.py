@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from smithersd.cli import main
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.daemon.folder import find_state_folder
 from smithersd.engine import UNSET, StartMode, drive_to_end, load_workflow, prepare_run
 from smithersd.store import Store, open_store

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode
 from smithersd.store import Store
 from tests.cli.conftest import FLOWS, Said, driving, finish, in_store, kill, run_flow, start

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.store import Store
 from tests.cli.conftest import FLOWS, Said, driving, finish, in_store, kill, start
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.store import Store
 from tests.cli.conftest import DEADLINE_S, Said, driving, finish, in_store, run_flow, start
 

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from smithersd.cli.live_view import live_view
 from smithersd.cli.region import Screen
-from smithersd.core import events as e
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeKey, RunState
+from smithersd.core.log import events as e
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.states import RunStatus
 from smithersd.core.questions import Question
-from smithersd.core.states import RunStatus
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.report import Begun
 from smithersd.daemon.storage import Storage

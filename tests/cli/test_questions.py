@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.limits import QUESTION_LINES_MAX
 from tests.cli.conftest import FLOWS, Said, driving, finish, run_flow, start
 from tests.cli.terminal import on_terminal

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode
 from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
 

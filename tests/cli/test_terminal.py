@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from smithersd.cli.group import smithers as group
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus
 from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
 from tests.cli.terminal import on_terminal, plain
 

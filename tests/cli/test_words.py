@@ -5,8 +5,8 @@ from datetime import UTC
 import pytest
 
 from smithersd.cli.words import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
-from smithersd.core import events
-from smithersd.core.states import Cancellation, Interruption, NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.errors import ErrorInfo
 

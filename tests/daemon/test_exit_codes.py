@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from smithersd import errors
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.exit_codes import ExitCode, exit_code_of_error, exit_code_of_status
 
 CODES = {

@@ -10,8 +10,8 @@ import pytest
 import smithersd
 from smithersd import create_serve_app, open_store
 from smithersd.cli.group import smithers
-from smithersd.core.events import EVENT_TYPES
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import EVENT_TYPES
+from smithersd.core.log.states import RunStatus
 from smithersd.elements import NodeState
 from smithersd.elements.options import TaskOptions
 from smithersd.errors import SmithersError

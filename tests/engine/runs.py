@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from smithersd import Store, Workflow
-from smithersd.core.events import Recorded, decode
-from smithersd.core.fold import NodeRecord, RunState
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import Engine, StartMode, prepare_run, read_state
 from smithersd.store.records import Decision, Submitted
 from tests.engine.clocks import StillClock

@@ -17,8 +17,8 @@ import pytest
 from pydantic import BaseModel, ValidationInfo, field_validator
 
 from smithersd import Context, Parallel, Sequence, Shell, Store, Task, Workflow, task_context, workflow
-from smithersd.core import events
-from smithersd.core.states import RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import WorkflowError
 from smithersd.testing import run_to_end
 from tests.engine.runs import driven, events_of, run, until
@@ -273,7 +273,7 @@ async def test_an_output_that_no_longer_fits_fails_the_run_and_names_the_node(st
 async def test_outputs_that_memory_does_not_hold_are_read_from_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smithersd.core.outputs.OUTPUTS_HELD_BYTES_MAX", 1_000)
+    monkeypatch.setattr("smithersd.core.flow.outputs.OUTPUTS_HELD_BYTES_MAX", 1_000)
     texts = [Task(f"text {number}", lambda number=number: str(number) * 400) for number in range(6)]
     seen: list[str] = []
 

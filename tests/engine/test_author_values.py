@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from smithersd import Branch, Context, Sequence, Store, Task, Workflow, task_context
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.testing import run_to_end
 from tests.engine.runs import run
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Parallel, Shell, Store, Task, run_workflow, task_context, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
 from smithersd.store.records import GateStatus

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from smithersd import Parallel, Store, Task, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from tests.engine.runs import run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Branch, Context, Sequence, Store, Task, workflow
-from smithersd.core import events
+from smithersd.core.log import events
 from smithersd.elements.element import Condition
 from smithersd.errors import WorkflowError
 from tests.engine.runs import events_of, run

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from smithersd import Context, Sequence, Store, Task, Workflow, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import StartMode, load_workflow, prepare_run, read_state
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
 from tests.engine.runs import crash_when, decide, driven, events_of, log, node, run, until_state

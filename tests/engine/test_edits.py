@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Store, Task, Workflow, workflow
-from smithersd.core import events
-from smithersd.core.fold import RunState
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import WorkflowError

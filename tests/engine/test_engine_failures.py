@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from smithersd import Store, Task, task_context, workflow
-from smithersd.core import events
-from smithersd.core.states import Interruption, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import StartMode, local_driver, prepare_run
 from smithersd.engine.owner import is_owner_dead
 from smithersd.errors import EngineFailed

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.store.records import GateStatus
 from tests.engine.runs import events_of, node, run
 

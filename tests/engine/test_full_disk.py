@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from smithersd import Sequence, Store, Task, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import local_driver, prepare_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store.statements import Statement, Transaction

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from tests.engine.runs import DEADLINE_S, decide, driven, events_of, no_renewal, node, story, until, until_state
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smithersd import Sequence, Store, Task, open_store, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine.held_loop import HeldLoopReport, Holder
 from tests.engine.runs import DEADLINE_S, run
 from tests.store.backends import Backend

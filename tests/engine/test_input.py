@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from smithersd import Approval, Context, Sequence, Store, Task, Workflow, run_workflow, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, prepare_run
 from smithersd.errors import InvalidInput
 from smithersd.testing import run_to_end

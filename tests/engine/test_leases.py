@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Sequence, Store, Task, open_store, workflow
-from smithersd.core import events
-from smithersd.core.states import Interruption, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import Engine, StartMode, current_owner, prepare_run, read_state
 from smithersd.engine.owner import owner_text
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smithersd import Sequence, Task, open_store, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import prepare_run
 from tests.engine.runs import until
 

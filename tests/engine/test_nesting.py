@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Sequence, Store, Task, task_context, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements import Child
 from smithersd.engine.reading import read_run
 from smithersd.errors import WorkflowError

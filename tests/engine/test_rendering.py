@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.store.records import GateStatus
 from tests.engine.runs import decide, driven, events_of, node, run, until, until_state
 

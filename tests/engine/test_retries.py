@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from smithersd import Sequence, Shell, Store, Task, Workflow, workflow
-from smithersd.core import events
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import JumpingClock
 from tests.engine.clocks import StillClock
 from tests.engine.runs import crash_when, driven, events_of, log, node, run, story, until

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Sequence, Store, Task, Workflow, workflow
-from smithersd.core import events
-from smithersd.core.states import RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, prepare_run, read_state
 from smithersd.errors import RunNotFound, UserError
 from tests.engine.mortal import MortalStore, bury

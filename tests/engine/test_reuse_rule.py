@@ -7,7 +7,7 @@ import pytest
 
 from smithersd import Approval, Branch, Context, Parallel, Store, Task, Workflow, workflow
 from smithersd import Sequence as Steps
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, prepare_run, read_state
 from smithersd.errors import InvalidRequest
 from tests.engine.mortal import MortalStore, bury

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from smithersd import Parallel, Sequence, Store, Task, run_workflow, workflow
-from smithersd.core import events
-from smithersd.core.states import Interruption, NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.states import Interruption, NodeState, RunStatus
 from smithersd.errors import LeaseLost
 from tests.engine.runs import driven, events_of, node, run, story, until
 

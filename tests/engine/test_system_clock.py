@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smithersd import Store, Task, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import SystemClock, prepare_run
 from tests.engine.runs import log
 

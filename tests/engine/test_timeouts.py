@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smithersd import Shell, Store, Task, task_context, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from tests.engine.runs import node, run, until
 
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smithersd import Store, open_store, task_context
-from smithersd.core.fold import NodeKey
-from smithersd.core.states import RunStatus
+from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import Engine, StartMode, prepare_run, request_cancel
 from smithersd.errors import SmithersError
 from smithersd.store.records import Decision, GateStatus

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from smithersd.core.events import NodeFinished, NodeInterrupted, NodeStarted
+from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted
 from smithersd.limits import POSTGRES_ANSWER_TIMEOUT_S
 from tests.acceptance.place import Process, until
 from tests.postgres.host import Host

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from tests.postgres.host import Host
 from tests.store.backends import PostgresBackend
 from tests.store.postgres_server import PostgresServer, own

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from smithersd.core.events import NodeInterrupted
-from smithersd.core.states import Interruption, RunStatus
+from smithersd.core.log.events import NodeInterrupted
+from smithersd.core.log.states import Interruption, RunStatus
 from tests.acceptance.place import Process, until
 from tests.postgres.host import Host
 from tests.postgres.network import Network

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from tests.acceptance.place import Process, request, until
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host

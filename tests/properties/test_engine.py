@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smithersd.core.fold import RunState
-from smithersd.core.states import RunStatus
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.states import RunStatus
 from smithersd.elements import NodeKind
 from tests.engine.world import RUN_ID, World, a_world
 from tests.invariants import check_run
@@ -175,7 +175,7 @@ def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataO
 @fast
 def test_a_run_ends_the_same_when_no_output_stays_in_memory(spec: Spec, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as limits:
-        limits.setattr("smithersd.core.outputs.OUTPUTS_HELD_BYTES_MAX", 0)
+        limits.setattr("smithersd.core.flow.outputs.OUTPUTS_HELD_BYTES_MAX", 0)
         limits.setattr("smithersd.store.reading.OUTPUT_SMALL_LENGTH", -1)
         asyncio.run(prove_disturbed_equals_calm(spec, data))
 

@@ -19,15 +19,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smithersd.core import events
-from smithersd.core.earlier import EarlierRun, Order
-from smithersd.core.events import TERMINAL_TYPES, Recorded, decode, encode
-from smithersd.core.flow import Flow
-from smithersd.core.fold import NodeKey, RunState, fold
-from smithersd.core.frames import FrameTree
-from smithersd.core.gates import Answer
-from smithersd.core.reads import Outputs
-from smithersd.core.states import NodeState, RunStatus
+from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.gates import Answer
+from smithersd.core.log import events
+from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
+from smithersd.core.log.fold import NodeKey, RunState, fold
+from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.reuse.earlier import EarlierRun, Order
+from smithersd.core.tree.frames import FrameTree
+from smithersd.core.tree.reads import Outputs
 from smithersd.elements import NodeKind
 from smithersd.errors import ErrorInfo
 from tests.properties.trees import Spec, TaskSpec, leaves, trees, workflow_of

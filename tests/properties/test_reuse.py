@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smithersd.core.earlier import EarlierRun
-from smithersd.core.states import NodeState
+from smithersd.core.log.states import NodeState
+from smithersd.core.reuse.earlier import EarlierRun
 from tests.properties.test_flow import World, disturb, run_undisturbed
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, trees
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from yarl import URL
 
-from smithersd.core.frames import FrameTree
-from smithersd.core.states import NodeState
+from smithersd.core.log.states import NodeState
+from smithersd.core.tree.frames import FrameTree
 from smithersd.store import Store
 from tests.invariants import check_run
 from tests.serve.conftest import Client

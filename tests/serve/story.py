@@ -5,13 +5,13 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core import events as e
-from smithersd.core.events import Event
-from smithersd.core.fold import RunState
-from smithersd.core.frames import FrameTree
-from smithersd.core.journal import Journal
-from smithersd.core.reads import Readers
-from smithersd.core.step import FrameChange
+from smithersd.core.flow.step import FrameChange
+from smithersd.core.log import events as e
+from smithersd.core.log.events import Event
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.journal import Journal
+from smithersd.core.tree.frames import FrameTree
+from smithersd.core.tree.reads import Readers
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.engine import current_owner
 from smithersd.engine.owner import owner_text

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from smithersd.core import events as e
-from smithersd.core.states import Cancellation
+from smithersd.core.log import events as e
+from smithersd.core.log.states import Cancellation
 from smithersd.elements.kinds import OnDeny
 from smithersd.limits import SHOWN_BYTES_MAX
 from tests.serve.conftest import Client

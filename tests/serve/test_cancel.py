@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from smithersd.core import events as e
-from smithersd.core.events import Event
-from smithersd.core.states import RunStatus
+from smithersd.core.log import events as e
+from smithersd.core.log.events import Event
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
 from smithersd.store.records import InboxKind

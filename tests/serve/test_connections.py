@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from smithersd.core import events as e
+from smithersd.core.log import events as e
 from smithersd.limits import CONNECTIONS_MAX, FILES_RESERVED
 from smithersd.serve import serving
 from smithersd.serve.connections import Connections, connections_max

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, Context, Sequence, Task, workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements import Decision, Element
 from smithersd.engine import prepare_run
 from smithersd.limits import JSON_DEPTH_MAX

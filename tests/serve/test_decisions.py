@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from smithersd.core import events as e
+from smithersd.core.log import events as e
 from smithersd.limits import BODY_BYTES_MAX
 from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smithersd import RunResult, Workflow, run_workflow
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.engine import prepare_run
 from smithersd.store import Store
 from tests.serve.agreement import check_agreement

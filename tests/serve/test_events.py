@@ -8,8 +8,8 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 
-from smithersd.core import events as e
-from smithersd.core.states import RunStatus
+from smithersd.core.log import events as e
+from smithersd.core.log.states import RunStatus
 from smithersd.limits import STREAM_PING_S
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending

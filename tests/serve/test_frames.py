@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from smithersd.core.frames import FrameTree, node_ids
+from smithersd.core.tree.frames import FrameTree, node_ids
 from smithersd.limits import FRAMES_PAGE_BYTES_MAX
 from tests.serve.conftest import Client
 from tests.serve.story import Story

@@ -9,9 +9,9 @@ from aiohttp import ClientSession
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from smithersd.core import events as e
-from smithersd.core.events import Event
-from smithersd.core.states import Interruption, NodeState
+from smithersd.core.log import events as e
+from smithersd.core.log.events import Event
+from smithersd.core.log.states import Interruption, NodeState
 from smithersd.errors import ErrorInfo
 from smithersd.serve import serving
 from smithersd.serve.tally import COUNTERS, DURATIONS

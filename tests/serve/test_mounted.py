@@ -8,7 +8,7 @@ import aiohttp_cors
 import pytest
 from aiohttp import web
 
-from smithersd.core import events as e
+from smithersd.core.log import events as e
 from smithersd.limits import BODY_BYTES_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store

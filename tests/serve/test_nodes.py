@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from smithersd.core import events as e
-from smithersd.core.states import Cancellation, Interruption
+from smithersd.core.log import events as e
+from smithersd.core.log.states import Cancellation, Interruption
 from smithersd.elements.kinds import NodeKind
 from smithersd.errors import ErrorInfo
 from tests.serve.conftest import Client

@@ -1,7 +1,7 @@
 """GET /: how the run stands."""
 
-from smithersd.core import events as e
-from smithersd.core.states import RunStatus
+from smithersd.core.log import events as e
+from smithersd.core.log.states import RunStatus
 from tests.serve.conftest import Client
 from tests.serve.story import START_MS, Story, pending
 

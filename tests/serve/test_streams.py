@@ -16,7 +16,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smithersd.core import events as e
+from smithersd.core.log import events as e
 from smithersd.engine import StoredLog
 from smithersd.feed import Feed
 from smithersd.limits import STREAMS_MAX

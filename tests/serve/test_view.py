@@ -2,7 +2,7 @@
 
 import asyncio
 
-from smithersd.core.fold import RunState
+from smithersd.core.log.fold import RunState
 from smithersd.serve.view import RunView
 from smithersd.store import Store
 from tests.serve.story import Story, pending

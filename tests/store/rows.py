@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.store.records import Batch, Commit, Decision, EventRow, GateRow, GateStatus, NewRun, OutputRow
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import LeaseLost
 from smithersd.store import Store
 from smithersd.store.records import Batch, Commit, FrameRow, GateStatus, InboxKind

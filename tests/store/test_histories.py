@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, Parallel, Sequence, Task, Workflow
-from smithersd.core.events import TERMINAL_TYPES
-from smithersd.core.states import RunStatus
+from smithersd.core.log.events import TERMINAL_TYPES
+from smithersd.core.log.states import RunStatus
 from smithersd.engine.prepare import StartMode, prepare_run
 from smithersd.engine.run import drive_to_end
 from smithersd.errors import StoreUnavailable

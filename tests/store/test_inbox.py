@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import (
     ApprovalAlreadyDecided,
     ApprovalAmbiguous,

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import ApprovalNotPending, RunNotActive, SmithersError
 from smithersd.store import Store, open_store
 from smithersd.store.commit import commit_step

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import StoreInvalid, StoreTooNew
 from smithersd.store import Store, open_store

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import RunExists, RunNotFound
 from smithersd.limits import PRUNE_ROWS_MAX
 from smithersd.store import Store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smithersd.core.states import RunStatus
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import RunExists, RunNotFound
 from smithersd.store import Store
 from smithersd.store.records import Commit

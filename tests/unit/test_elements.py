@@ -12,9 +12,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Workflow, workflow
-from smithersd.core.flow import Flow
-from smithersd.core.fold import RunState
-from smithersd.elements.schema import schema_for
+from smithersd.core.flow.flow import Flow
+from smithersd.core.log.fold import RunState
+from smithersd.elements.values.schema import schema_for
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
 
 T = TypeVar("T")

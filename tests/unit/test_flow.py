@@ -3,10 +3,10 @@
 from typing import Any
 
 from smithersd import Approval, Context, Parallel, Task, Workflow, workflow
-from smithersd.core import events
-from smithersd.core.flow import Flow
-from smithersd.core.fold import NodeKey, RunState
-from smithersd.core.gates import Answer
+from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.gates import Answer
+from smithersd.core.log import events
+from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.errors import ErrorInfo
 
 GATE: NodeKey = ("gate", 0)

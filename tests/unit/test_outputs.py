@@ -35,7 +35,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from smithersd import Sequence, Task, Workflow
-from smithersd.elements.schema import schema_for
+from smithersd.elements.values.schema import schema_for
 from smithersd.errors import InvalidOutput, WorkflowError
 from smithersd.testing import run_to_end
 

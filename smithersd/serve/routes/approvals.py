@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from smithersd.core.fold import GateRecord, NodeKey, RunState
+from smithersd.core.log.fold import GateRecord, NodeKey, RunState
+from smithersd.core.log.states import NodeState
 from smithersd.core.questions import question_of
-from smithersd.core.states import NodeState
 from smithersd.core.wire import Json, question_json, shown_key
 from smithersd.serve.answers import json_answer
 from smithersd.serve.context import CONTEXT, RunContext

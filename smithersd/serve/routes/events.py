@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from smithersd.core.events import TERMINAL_TYPES
+from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.errors import InvalidRequest, StoreUnavailable
 from smithersd.feed import Encoded
 from smithersd.limits import STREAM_RETRY_AFTER_S

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from smithersd.core.fold import NodeKey, NodeRecord
+from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.wire import attempt_json, error_json, node_json
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.limits import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.states import Cancellation, Interruption, RunStatus
+from smithersd.core.log.states import Cancellation, Interruption, RunStatus
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.errors import ErrorInfo
 

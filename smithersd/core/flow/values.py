@@ -6,10 +6,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.fold import NodeKey
-from smithersd.core.outputs import Outputs, read_output
+from smithersd.core.flow.outputs import Outputs, read_output
+from smithersd.core.log.fold import NodeKey
 from smithersd.elements import Node, Shell, Task
-from smithersd.elements.copies import Copies
+from smithersd.elements.values.copies import Copies
 
 Texts = Mapping[NodeKey, str]
 """Outputs as JSON text, of the nodes among an attempt's arguments that have one."""

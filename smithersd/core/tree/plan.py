@@ -7,7 +7,7 @@ plan of N nodes costs O(N) in all. The plan knows positions and dependencies; st
 from collections import deque
 from collections.abc import Iterator
 
-from smithersd.core.places import Place, Progress
+from smithersd.core.tree.places import Place, Progress
 from smithersd.elements import Node
 from smithersd.elements.element import Reference
 from smithersd.errors import UnknownDependency, WorkflowError

@@ -5,10 +5,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core import events
-from smithersd.core.calls import call_text, only_source
-from smithersd.core.events import Event, JsonValue
-from smithersd.core.fold import GateRecord, NodeKey, NodeRecord
+from smithersd.core.flow.calls import call_text, only_source
+from smithersd.core.log import events
+from smithersd.core.log.events import Event, JsonValue
+from smithersd.core.log.fold import GateRecord, NodeKey, NodeRecord
 from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
 from smithersd.errors import ApprovalDenied, ErrorInfo
 

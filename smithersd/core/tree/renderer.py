@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from smithersd.author_errors import text_of, with_place
-from smithersd.core.fold import RunState
-from smithersd.core.frames import ROOT_SCOPE
-from smithersd.core.outputs import Outputs
-from smithersd.core.reads import Judged, Readers, SchemaLookup, ScopeReads, TrackedReads
+from smithersd.core.flow.outputs import Outputs
+from smithersd.core.log.fold import RunState
+from smithersd.core.tree.frames import ROOT_SCOPE
+from smithersd.core.tree.reads import Judged, Readers, SchemaLookup, ScopeReads, TrackedReads
 from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
 from smithersd.elements.texts import shown

@@ -14,9 +14,9 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from smithersd.author_errors import text_of
-from smithersd.elements.difference import Difference, difference, is_equal, lost
-from smithersd.elements.output_type import never_read_back
-from smithersd.elements.unknown_keys import UnknownKey, unknown_key
+from smithersd.elements.values.difference import Difference, difference, is_equal, lost
+from smithersd.elements.values.output_type import never_read_back
+from smithersd.elements.values.unknown_keys import UnknownKey, unknown_key
 from smithersd.errors import InvalidOutput, WorkflowError
 from smithersd.limits import MIB, OUTPUT_BYTES_MAX
 

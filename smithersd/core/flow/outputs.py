@@ -7,8 +7,8 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.fold import NodeKey
-from smithersd.elements.schema import Schema
+from smithersd.core.log.fold import NodeKey
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import InvalidOutput
 from smithersd.limits import OUTPUTS_HELD_BYTES_MAX
 

@@ -9,7 +9,7 @@
    skipped again, or again on the side that a branch did not choose. One that failed is not, whatever becomes of it now.
    One that was only looked at and has not ended is unchanged if it had not ended before, either, when the node began.
 3. A node that needs an approval had one.
-4. No later node may have undone what it did: `undone_in` (`core/undone.py`) says when.
+4. No later node may have undone what it did: `undone_in` (`core/reuse/undone.py`) says when.
 
 1 to 3 are judged when the flow reaches the node; what it depends on has ended by then. 4 looks at the earlier run only,
 since what is undone is reached before what undid it. Whether a branch's way is the same is judged anew.
@@ -18,14 +18,14 @@ since what is undone is reached before what undid it. Whether a branch's way is 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smithersd.core.earlier import EarlierRun, Position
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.frames import ROOT_SCOPE
-from smithersd.core.places import LAZY, Place
-from smithersd.core.reads import Judged, Readers
-from smithersd.core.rendering import RenderedTree
-from smithersd.core.states import NodeState
-from smithersd.core.undone import undone_in
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import NodeState
+from smithersd.core.reuse.earlier import EarlierRun, Position
+from smithersd.core.reuse.undone import undone_in
+from smithersd.core.tree.frames import ROOT_SCOPE
+from smithersd.core.tree.places import LAZY, Place
+from smithersd.core.tree.reads import Judged, Readers
+from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements import Node, Shell, Task
 from smithersd.errors import InvalidOutput
 

@@ -1,8 +1,8 @@
 """Places that wait for an output which they have read and which is still to come, and why one may never come."""
 
-from smithersd.core.fold import NodeRecord
-from smithersd.core.places import LAZY, Place, Progress
-from smithersd.core.plan import Plan
+from smithersd.core.log.fold import NodeRecord
+from smithersd.core.tree.places import LAZY, Place, Progress
+from smithersd.core.tree.plan import Plan
 from smithersd.errors import OutputNotReady, WorkflowError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smithersd.elements.output_type import choices_of, fields_of
+from smithersd.elements.values.output_type import choices_of, fields_of
 
 _FIELDS = frozenset({"model-fields", "typed-dict", "dataclass-args"})
 

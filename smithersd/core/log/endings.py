@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from smithersd.core import events
-from smithersd.core.events import Event
-from smithersd.core.fold import NodeRecord, RunState
-from smithersd.core.states import Cancellation, NodeState
+from smithersd.core.log import events
+from smithersd.core.log.events import Event
+from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.states import Cancellation, NodeState
 from smithersd.errors import ErrorInfo
 
 

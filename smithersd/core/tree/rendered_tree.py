@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from smithersd.core import events
-from smithersd.core.fold import NodeKey, NodeRecord
-from smithersd.core.frames import ROOT_SCOPE, FrameTree, Tree
-from smithersd.core.journal import Journal
-from smithersd.core.places import LAZY, Place, compile_scope
-from smithersd.core.plan import Plan, check_no_cycle, has_dependencies
-from smithersd.core.reads import Judged, ScopeReads
-from smithersd.core.render import Renderer
-from smithersd.core.states import NodeState
-from smithersd.core.step import FrameChange
+from smithersd.core.flow.step import FrameChange
+from smithersd.core.log import events
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.journal import Journal
+from smithersd.core.log.states import NodeState
+from smithersd.core.tree.frames import ROOT_SCOPE, FrameTree, Tree
+from smithersd.core.tree.places import LAZY, Place, compile_scope
+from smithersd.core.tree.plan import Plan, check_no_cycle, has_dependencies
+from smithersd.core.tree.reads import Judged, ScopeReads
+from smithersd.core.tree.renderer import Renderer
 from smithersd.elements import Child, Node
 from smithersd.elements.element import Condition
-from smithersd.elements.schema import Schema
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import InvalidOutput, WorkflowError
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from smithersd.core.events import JsonValue, Recorded
-from smithersd.core.fold import NodeKey
-from smithersd.core.frames import Tree
+from smithersd.core.log.events import JsonValue, Recorded
+from smithersd.core.log.fold import NodeKey
+from smithersd.core.tree.frames import Tree
 from smithersd.elements import Node
 
 

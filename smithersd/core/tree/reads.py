@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from smithersd.core.fold import RunState
-from smithersd.core.outputs import Outputs
+from smithersd.core.flow.outputs import Outputs
+from smithersd.core.log.fold import RunState
 from smithersd.elements.kinds import NodeState
-from smithersd.elements.schema import Schema
+from smithersd.elements.values.schema import Schema
 
 SchemaLookup = Callable[[str], Schema | None]
 """Finds the schema of a node's output by the node's id, None where no such node is known (yet)."""

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from smithersd.core.events import Event, Recorded
-from smithersd.core.fold import RunState
-from smithersd.core.reads import Readers
-from smithersd.core.states import NodeState
-from smithersd.core.step import Step
+from smithersd.core.flow.step import Step
+from smithersd.core.log.events import Event, Recorded
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.states import NodeState
+from smithersd.core.tree.reads import Readers
 
 
 class Journal:

@@ -12,13 +12,7 @@ that nothing that was accepted is overtaken.
 from collections.abc import Callable
 from typing import Any
 
-from smithersd.core import events
-from smithersd.core.earlier import EarlierRun
-from smithersd.core.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
-from smithersd.core.events import Event, Recorded
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.frames import FrameTree, Tree
-from smithersd.core.gates import (
+from smithersd.core.flow.gates import (
     Answer,
     answer_event,
     decision_output,
@@ -28,17 +22,23 @@ from smithersd.core.gates import (
     leads_to_output,
     leads_to_skip,
 )
-from smithersd.core.journal import Journal
-from smithersd.core.nodes import Nodes
-from smithersd.core.outputs import OutputNotInMemory, Outputs
-from smithersd.core.places import LAZY, Place
-from smithersd.core.render import Renderer
-from smithersd.core.rendering import RenderedTree
-from smithersd.core.reuse import Forecast, Reuse
-from smithersd.core.slots import Slots
-from smithersd.core.states import Cancellation, Interruption, NodeState, RunStatus
-from smithersd.core.step import Start, Step
-from smithersd.core.values import outputs_needed
+from smithersd.core.flow.nodes import Nodes
+from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
+from smithersd.core.flow.slots import Slots
+from smithersd.core.flow.step import Start, Step
+from smithersd.core.flow.values import outputs_needed
+from smithersd.core.log import events
+from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
+from smithersd.core.log.events import Event, Recorded
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.journal import Journal
+from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
+from smithersd.core.reuse.earlier import EarlierRun
+from smithersd.core.reuse.rule import Forecast, Reuse
+from smithersd.core.tree.frames import FrameTree, Tree
+from smithersd.core.tree.places import LAZY, Place
+from smithersd.core.tree.rendered_tree import RenderedTree
+from smithersd.core.tree.renderer import Renderer
 from smithersd.elements import Branch, Node, Workflow
 from smithersd.errors import (
     ErrorInfo,

@@ -1,7 +1,7 @@
 """Places: a rendered tree, compiled into what the scheduler walks.
 
 Each element (or lazy function) of a scope becomes a `Place` with an id, its position in tree order, its parent, and the
-concurrency caps above it. Compiling also yields the scope's tree JSON (`core/frames.py`).
+concurrency caps above it. Compiling also yields the scope's tree JSON (`core/tree/frames.py`).
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from smithersd.core.frames import Tree
+from smithersd.core.tree.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
 from smithersd.elements.containers import Container
 from smithersd.elements.texts import POSITION_MARK

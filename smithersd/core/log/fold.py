@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from smithersd.core import events
-from smithersd.core.events import JsonValue, Recorded
-from smithersd.core.states import AttemptState, Interruption, NodeState, RunStatus
+from smithersd.core.log import events
+from smithersd.core.log.events import JsonValue, Recorded
+from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.errors import ErrorInfo
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from smithersd.core.earlier import EarlierRun, Position
-from smithersd.core.fold import NodeRecord
-from smithersd.core.states import NodeState
+from smithersd.core.log.fold import NodeRecord
+from smithersd.core.log.states import NodeState
+from smithersd.core.reuse.earlier import EarlierRun, Position
 from smithersd.elements.kinds import NodeKind
 
 

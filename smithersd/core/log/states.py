@@ -1,6 +1,6 @@
 """The states of runs and nodes, and which of them are final.
 
-Two rules hold for the whole program: a state changes only by an event (`core/events.py`), and only `core/fold.py`
+Two rules hold for the whole program: a state changes only by an event (`core/log/events.py`), and only `core/log/fold.py`
 says which event leads to which state.
 """
 

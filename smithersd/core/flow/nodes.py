@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from smithersd.core import events
-from smithersd.core.awaiting import Awaiting, never_ready
-from smithersd.core.endings import Cancel, Ending, Fail
-from smithersd.core.events import Event
-from smithersd.core.fold import NodeKey, NodeRecord
-from smithersd.core.gates import is_edited
-from smithersd.core.journal import Journal
-from smithersd.core.outputs import Outputs
-from smithersd.core.places import Order, Place, Progress
-from smithersd.core.reads import Readers
-from smithersd.core.rendering import RenderedTree
-from smithersd.core.slots import Slots
-from smithersd.core.states import NodeState
+from smithersd.core.flow.awaiting import Awaiting, never_ready
+from smithersd.core.flow.gates import is_edited
+from smithersd.core.flow.outputs import Outputs
+from smithersd.core.flow.slots import Slots
+from smithersd.core.log import events
+from smithersd.core.log.endings import Cancel, Ending, Fail
+from smithersd.core.log.events import Event
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.journal import Journal
+from smithersd.core.log.states import NodeState
+from smithersd.core.tree.places import Order, Place, Progress
+from smithersd.core.tree.reads import Readers
+from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements import Shell, Task
 from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
 

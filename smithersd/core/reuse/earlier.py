@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from smithersd.core import events
-from smithersd.core.events import Recorded
-from smithersd.core.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.frames import Tree
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.tree.frames import Tree
 
 
 @dataclass(slots=True, eq=False)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from smithersd.core.fold import NodeKey
-from smithersd.core.places import Cap, Order, Place
+from smithersd.core.log.fold import NodeKey
+from smithersd.core.tree.places import Cap, Order, Place
 
 
 class Slots:
