@@ -21,7 +21,6 @@ from smithersd.cli.question_lines import question_lines
 from smithersd.cli.standing import questions_with_commands, standing, steps_to_take_up
 from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
 from smithersd.core.json_text import json_text, parse_json
-from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.storage import Storage
 from smithersd.engine import (
@@ -35,6 +34,7 @@ from smithersd.engine import (
 )
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.limits import JSON_DEPTH_MAX, QUESTION_LINES_LISTED_MAX, QUESTION_LINES_MAX
+from smithersd.query.questions import Question
 from smithersd.store import Store
 from smithersd.store.records import Decision, GateRow, RunRow, Submitted
 

@@ -30,14 +30,14 @@ from smithersd.cli.standing import (
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.core.questions import Question
-from smithersd.core.wire import attempt_json, error_json, node_json, question_json, run_json
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.storage import Storage
 from smithersd.elements.kinds import NodeKind
 from smithersd.engine import SystemClock, driver_name, pending_questions
-from smithersd.engine.reading import Reading, read_run
 from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.query.json import attempt_json, error_json, node_json, question_json, run_json
+from smithersd.query.questions import Question
+from smithersd.query.snapshot import Reading, read_run
 from smithersd.store import Store
 from smithersd.store.records import InboxKind, InboxRow
 

@@ -15,9 +15,9 @@ from smithersd.cli.words import Phrase
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
-from smithersd.core.questions import Question
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
+from smithersd.query.questions import Question
 
 
 class LiveReport:

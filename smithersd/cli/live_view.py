@@ -14,10 +14,10 @@ from smithersd.cli.tree import TreeLine, node_lines, tree_lines
 from smithersd.cli.words import STATUS_STYLES, Phrase, duration
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun
 from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.query.questions import Question
 
 _URGENCY = {
     NodeState.FAILED: 0,

@@ -21,7 +21,6 @@ from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, w
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.states import NodeState
-from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.log_file import LogFile
@@ -29,6 +28,7 @@ from smithersd.daemon.options import LogFormat
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
+from smithersd.query.questions import Question
 
 _UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
 """Events without a line: another one says it, or it is of no use to whoever reads a log."""

@@ -11,10 +11,10 @@ from smithersd.cli.tidings import closing_lines, command_that_decides, opening_l
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
-from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.query.questions import Question
 
 _BELOW = " " * 10
 """What belongs to a line stands below it, beside the time of day."""

@@ -7,8 +7,8 @@ import pydantic_core
 
 from smithersd.cli.columns import wrapped
 from smithersd.cli.words import Phrase, node_name, one_line
-from smithersd.core.questions import Question
 from smithersd.limits import QUESTION_LINE_LENGTH_MAX
+from smithersd.query.questions import Question
 
 _HEAD_STYLE = "yellow"
 _SHOWN_MARK = "| "

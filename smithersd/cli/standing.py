@@ -16,13 +16,13 @@ from smithersd.cli.words import (
     error_phrase,
 )
 from smithersd.core.log.states import RunStatus
-from smithersd.core.questions import Question
 from smithersd.daemon import invocations
 from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.presence import Presence, processes_here
 from smithersd.daemon.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
+from smithersd.query.questions import Question
 from smithersd.store.records import RunRow
 
 

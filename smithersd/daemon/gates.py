@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from smithersd.core.log.events import ApprovalRequested, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState
-from smithersd.core.questions import Question, question_of
-from smithersd.core.wire import shown_key
+from smithersd.query.json import shown_key
+from smithersd.query.questions import Question, question_of
 from smithersd.store import Store
 
 

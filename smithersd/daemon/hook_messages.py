@@ -7,10 +7,10 @@ import pydantic_core
 
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import RunStatus
-from smithersd.core.wire import Json, error_json, question_json, run_json
 from smithersd.daemon import invocations
 from smithersd.daemon.gates import read_question
 from smithersd.daemon.report import Begun
+from smithersd.query.json import Json, error_json, question_json, run_json
 from smithersd.store import Store
 
 _CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from smithersd.core.log.events import Recorded
-from smithersd.core.questions import Question
 from smithersd.daemon.folder import RunFolder
 from smithersd.daemon.storage import Storage
 from smithersd.engine import Engine
+from smithersd.query.questions import Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from aiohttp.web_urldispatcher import AbstractResource
 from smithersd.engine import StoredLog, SystemClock
 from smithersd.feed import Feed
 from smithersd.loggers import logger
+from smithersd.query.frame_history import FrameHistory
+from smithersd.query.run_view import RunView
+from smithersd.query.tree_order import TreeOrder
 from smithersd.serve.abort import watch_abort
 from smithersd.serve.auth import Guard, token_of
 from smithersd.serve.context import CONTEXT, RunContext
-from smithersd.serve.frames import FrameHistory
 from smithersd.serve.metrics import Metrics
 from smithersd.serve.middlewares import middlewares
-from smithersd.serve.order import TreeOrder
 from smithersd.serve.routes.approvals import approvals
 from smithersd.serve.routes.cancel import cancel
 from smithersd.serve.routes.decisions import approve, deny
@@ -29,7 +30,6 @@ from smithersd.serve.routes.nodes import node, nodes
 from smithersd.serve.routes.status import status
 from smithersd.serve.sse import encode_event
 from smithersd.serve.streams import Streams
-from smithersd.serve.view import RunView
 from smithersd.store import Store
 
 _log = logger(__name__)

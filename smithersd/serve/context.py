@@ -7,12 +7,12 @@ from aiohttp import web
 
 from smithersd.engine.clock import Clock
 from smithersd.feed import Feed
+from smithersd.query.frame_history import FrameHistory
+from smithersd.query.run_view import RunView
+from smithersd.query.tree_order import TreeOrder
 from smithersd.serve.auth import Guard
-from smithersd.serve.frames import FrameHistory
 from smithersd.serve.metrics import Metrics
-from smithersd.serve.order import TreeOrder
 from smithersd.serve.streams import Streams
-from smithersd.serve.view import RunView
 from smithersd.store import Store
 
 

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import NodeState
-from smithersd.serve.tally import COUNTERS, DURATIONS, Tally
+from smithersd.query.run_metrics import COUNTERS, DURATIONS, Tally
 from smithersd.serve.traffic import Traffic
 
 _STATM = Path("/proc/self/statm")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from smithersd.serve.histogram import REQUEST_BOUNDS_S, Histogram
+from smithersd.query.histogram import REQUEST_BOUNDS_S, Histogram
 
 UNMATCHED = "unmatched"
 """The route label of every path and method that no route has."""

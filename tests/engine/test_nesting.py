@@ -9,9 +9,9 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, task_context, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.elements import Child
-from smithersd.engine.reading import read_run
 from smithersd.errors import WorkflowError
 from smithersd.limits import JSON_DEPTH_MAX, TREE_DEPTH_MAX
+from smithersd.query.snapshot import read_run
 from smithersd.store.records import Decision
 from tests.engine.runs import RUN_ID, driven, run, until_state
 

@@ -13,8 +13,8 @@ from smithersd.core.log import events as e
 from smithersd.core.log.events import Event
 from smithersd.core.log.states import Interruption, NodeState
 from smithersd.errors import ErrorInfo
+from smithersd.query.run_metrics import COUNTERS, DURATIONS
 from smithersd.serve import serving
-from smithersd.serve.tally import COUNTERS, DURATIONS
 from tests.serve.broken import break_store
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story, pending

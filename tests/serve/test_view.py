@@ -3,7 +3,7 @@
 import asyncio
 
 from smithersd.core.log.fold import RunState
-from smithersd.serve.view import RunView
+from smithersd.query.run_view import RunView
 from smithersd.store import Store
 from tests.serve.story import Story, pending
 

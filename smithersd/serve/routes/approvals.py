@@ -4,12 +4,12 @@ from aiohttp import web
 
 from smithersd.core.log.fold import GateRecord, NodeKey, RunState
 from smithersd.core.log.states import NodeState
-from smithersd.core.questions import question_of
-from smithersd.core.wire import Json, question_json, shown_key
+from smithersd.query.json import Json, question_json, shown_key
+from smithersd.query.questions import question_of
+from smithersd.query.run_view import RunView
 from smithersd.serve.answers import json_answer
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.queries import read_query
-from smithersd.serve.view import RunView
 
 
 async def approvals(request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from smithersd.core.wire import run_json
+from smithersd.query.json import run_json
 from smithersd.serve.answers import json_answer
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import read_query

@@ -2,8 +2,8 @@
 
 import pydantic_core
 
-from smithersd.core.questions import Question, cut_output
-from smithersd.engine.choose import pending_gates
+from smithersd.query.questions import Question, cut_output
+from smithersd.query.select import pending_gates
 from smithersd.store import Store
 from smithersd.store.records import GateRow
 

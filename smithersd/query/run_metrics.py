@@ -10,7 +10,7 @@ from types import MappingProxyType
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeRecord, RunState
-from smithersd.serve.histogram import DURATION_BOUNDS_S, Histogram
+from smithersd.query.histogram import DURATION_BOUNDS_S, Histogram
 
 COUNTERS = MappingProxyType(
     {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from smithersd.core.log.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
-from smithersd.core.questions import Question
 from smithersd.errors import ErrorInfo
+from smithersd.query.questions import Question
 
 Json = dict[str, Any]
 

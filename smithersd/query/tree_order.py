@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from smithersd.core.log.fold import NodeKey, RunState
-from smithersd.serve.scopes import Scopes, carried_forward
+from smithersd.query.scopes import Scopes, carried_forward
 from smithersd.store import Store
 
 
