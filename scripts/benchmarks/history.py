@@ -11,7 +11,7 @@ from benchmarks.grounds import Ground
 from benchmarks.served import follow, serving_of
 from benchmarks.workflows import RUN_ID, at_once, run_s
 from smithersd import open_store
-from smithersd.serve.server import serving
+from smithersd.serve.transport.server import serving
 
 _EVENTS_PER_NODE = 3
 _PAGE = (

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, ClientTimeout
 from benchmarks.workflows import RUN_ID
 from smithersd import Store, Workflow, create_serve_app, open_store
 from smithersd.engine import Engine, prepare_run
-from smithersd.serve.server import serving
+from smithersd.serve.transport.server import serving
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from smithersd.cli.words import Phrase, duration, one_line
 from smithersd.core.tree.frames import Tree
 from smithersd.core.tree.places import LAZY
 from smithersd.engine import UNSET, load_workflow
-from smithersd.engine.rehearse import rehearse
+from smithersd.engine.loading.dry_render import rehearse
 
 _RUN_ID = "graph"
 """What the workflow function reads as its run id."""

@@ -21,7 +21,7 @@ from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements import NodeKind
 from smithersd.engine import Engine, current_owner
-from smithersd.engine.leftovers import tag_of
+from smithersd.engine.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix import tagged

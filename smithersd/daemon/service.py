@@ -49,7 +49,7 @@ from smithersd.engine import (
     prepare_run,
     stand_by,
 )
-from smithersd.engine.rehearse import rehearse
+from smithersd.engine.loading.dry_render import rehearse
 from smithersd.errors import LeaseLost, RunNotFound, StoreUnavailable
 from smithersd.exit_codes import ExitCode, exit_code_of_status
 from smithersd.limits import STOP_GRACE_S

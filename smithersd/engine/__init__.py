@@ -5,14 +5,14 @@ from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver
 from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
+from smithersd.engine.loading.source import WorkflowSource, load_workflow
+from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
-from smithersd.engine.prepare import UNSET, check_run_id, fitting_input, prepare_run, read_state
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
-from smithersd.engine.source import WorkflowSource, load_workflow
 from smithersd.engine.standby import stand_by
+from smithersd.engine.start import UNSET, check_run_id, fitting_input, prepare_run, read_state
 from smithersd.engine.start_mode import StartMode
-from smithersd.engine.undriven import driver_name, is_driven, request_cancel, suspend_undriven
-from smithersd.engine.workflow_file import find_workflow_file
+from smithersd.engine.takeover import driver_name, is_driven, request_cancel, suspend_undriven
 from smithersd.query.pending import pending_questions, read_question
 from smithersd.query.select import choose_gate, choose_run
 from smithersd.query.stored_log import StoredLog

@@ -18,7 +18,7 @@ from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.elements import Node, Shell, Task
 from smithersd.elements.values.schema import Schema
 from smithersd.engine.fetching import Fetching
-from smithersd.engine.leftovers import tag_of
+from smithersd.engine.orphans import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
 from smithersd.executors import (
     TEXT_LENGTH_MAX,

@@ -25,10 +25,10 @@ from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.fetching import Fetching, advance
 from smithersd.engine.inbox import answer_of
-from smithersd.engine.lease import HeldLease
+from smithersd.engine.lease.lease import HeldLease
+from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.owner import current_owner, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
-from smithersd.engine.watchdog import watched
 from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
 from smithersd.limits import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S

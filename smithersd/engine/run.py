@@ -12,7 +12,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements import Workflow
 from smithersd.engine.clock import Clock
 from smithersd.engine.engine import Engine
-from smithersd.engine.prepare import UNSET, prepare_run
+from smithersd.engine.start import UNSET, prepare_run
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store

@@ -9,10 +9,10 @@ from smithersd.author_errors import describe, with_place
 from smithersd.elements.texts import shown
 from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
 from smithersd.executors.call import AttemptInfo, Sink
-from smithersd.executors.host import Host
 from smithersd.executors.outcome import Failed, Outcome, Stopped
-from smithersd.executors.printout import Printout
-from smithersd.executors.throttle import Throttle
+from smithersd.executors.output.output_buffer import Printout
+from smithersd.executors.output.throttle import Throttle
+from smithersd.executors.shared_resources import Host
 from smithersd.limits import PROGRESS_INTERVAL_S
 from smithersd.loggers import logger
 

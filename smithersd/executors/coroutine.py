@@ -13,7 +13,7 @@ from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.weight import is_heavy
+from smithersd.executors.payload_size import is_heavy
 from smithersd.loggers import logger
 
 T = TypeVar("T")

@@ -5,15 +5,15 @@ from typing import Final, assert_never
 
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Call, FunctionCall, Running, ShellCall, Sink
-from smithersd.executors.capture import Capture
 from smithersd.executors.context import current_attempt
 from smithersd.executors.coroutine import CoroutineRun, is_async
-from smithersd.executors.courier import Courier
-from smithersd.executors.host import Host
+from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.output.capture import Capture
+from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
-from smithersd.executors.printout import FlushTimer
 from smithersd.executors.registry import Registry
-from smithersd.executors.shell import begin_shell
+from smithersd.executors.shared_resources import Host
+from smithersd.executors.shell.attempts import begin_shell
 from smithersd.executors.thread import ThreadRun
 
 CLOSE_WAIT_S: Final = 0.5

@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import NoReturn, TypeVar, cast
 
-from smithersd.executors.courier import Courier
+from smithersd.executors.loop_bridge import Courier
 from smithersd.executors.shortage import is_shortage
 from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.loggers import logger

@@ -12,7 +12,7 @@ from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.coroutine import CoroutineRun
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.weight import is_heavy
+from smithersd.executors.payload_size import is_heavy
 from smithersd.loggers import logger
 
 _log = logger(__name__)

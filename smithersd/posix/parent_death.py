@@ -9,7 +9,7 @@ one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own un
 `setpriv` costs the child a millisecond and us nothing.
 
 It reaches the command alone, not what that has started: `daemon/guard.py` ends the rest, and before the run goes on
-`engine/leftovers.py` looks once more. They also see to a command that we were killed amid the start of, and to all of
+`engine/orphans.py` looks once more. They also see to a command that we were killed amid the start of, and to all of
 them where there is no setpriv (a bare Alpine).
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 def dying_with_us(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Return the command line that runs `argv` so.
 
-    What is wrong with `argv` would be told by an exit code only: see `executors/program.py`.
+    What is wrong with `argv` would be told by an exit code only: see `executors/shell/program.py`.
     """
     setpriv = _setpriv()
     return argv if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--", *argv)

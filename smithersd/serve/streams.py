@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 
 from smithersd.limits import STREAM_DRAIN_S, STREAM_RETRY_AFTER_S, STREAMS_MAX
-from smithersd.serve.connections import connections_max
 from smithersd.serve.errors import NotReady, TooManyStreams
+from smithersd.serve.transport.connections import connections_max
 
 
 class Streams:

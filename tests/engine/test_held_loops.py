@@ -11,7 +11,7 @@ import pytest
 
 from smithersd import Sequence, Store, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine.held_loop import HeldLoopReport, Holder
+from smithersd.engine.lease.held_loop import HeldLoopReport, Holder
 from tests.engine.runs import DEADLINE_S, run
 from tests.store.backends import Backend
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smithersd.executors.courier import Courier
-from smithersd.executors.printout import SPANS_MAX, FlushTimer, Printout
+from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.output.output_buffer import SPANS_MAX, FlushTimer, Printout
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
 
 

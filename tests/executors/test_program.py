@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from smithersd.executors.program import check_program
+from smithersd.executors.shell.program import check_program
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import enum
 import pydantic
 import pytest
 
-from smithersd.executors.weight import PARTS_MAX, is_heavy
+from smithersd.executors.payload_size import PARTS_MAX, is_heavy
 
 
 class Model(pydantic.BaseModel):

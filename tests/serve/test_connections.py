@@ -14,7 +14,7 @@ import pytest
 from smithersd.core.log import events as e
 from smithersd.limits import CONNECTIONS_MAX, FILES_RESERVED
 from smithersd.serve import serving
-from smithersd.serve.connections import Connections, connections_max
+from smithersd.serve.transport.connections import Connections, connections_max
 from tests.serve.conftest import MakeApp
 from tests.serve.story import Story
 
@@ -125,7 +125,7 @@ async def test_who_has_a_request_makes_room_for_nobody(
             assert await (await strangers.connect()).until_closed() == b""
         await story.tell(e.RunFinished())
         assert [b"RunFinished" in await stream.until_closed() for stream in streams] == [True, True]
-    said = [line.getMessage() for line in caplog.records if line.name == "smithersd.serve.connections"]
+    said = [line.getMessage() for line in caplog.records if line.name == "smithersd.serve.transport.connections"]
     assert said == ["All 2 connections are taken; a client was sent away."]
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from smithersd.executors.courier import Courier
+from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
-from smithersd.executors.printout import FlushTimer
 from smithersd.executors.registry import Registry
 
 

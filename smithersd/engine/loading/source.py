@@ -12,7 +12,7 @@ from typing import Any
 
 from smithersd.author_errors import with_place
 from smithersd.elements import Workflow
-from smithersd.engine.workflow_file import WorkflowFile, find_workflow_file
+from smithersd.engine.loading.workflow_file import WorkflowFile, find_workflow_file
 from smithersd.errors import SmithersError, UserError, WorkflowError
 
 

@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 
-from smithersd.executors.courier import Courier
+from smithersd.executors.loop_bridge import Courier
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX, NODE_OUTPUT_FLUSH_S
 
 SPANS_MAX = 16

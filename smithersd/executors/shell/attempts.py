@@ -10,11 +10,11 @@ from typing import Any, Final
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
-from smithersd.executors.child import Child
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded
 from smithersd.executors.postponed import Postponed
-from smithersd.executors.shell_output import ShellOutput
+from smithersd.executors.shell.child import Child
+from smithersd.executors.shell.output import ShellOutput
 from smithersd.executors.shortage import is_shortage
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.posix.tagged import end_tagged

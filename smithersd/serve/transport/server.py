@@ -9,8 +9,8 @@ from aiohttp import web
 
 from smithersd.limits import SERVER_STOP_S
 from smithersd.loggers import logger
-from smithersd.serve.connections import Connections
-from smithersd.serve.sockets import ForkShield, listen, prepare_listener
+from smithersd.serve.transport.connections import Connections
+from smithersd.serve.transport.sockets import ForkShield, listen, prepare_listener
 
 _log = logger(__name__)
 

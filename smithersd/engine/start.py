@@ -23,12 +23,12 @@ from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
 from smithersd.engine.fetching import fetch_missing
-from smithersd.engine.lease import HeldLease
-from smithersd.engine.leftovers import end_leftovers
+from smithersd.engine.lease.lease import HeldLease
+from smithersd.engine.lease.watchdog import watched
+from smithersd.engine.loading.source import WorkflowSource
+from smithersd.engine.orphans import end_leftovers
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
-from smithersd.engine.source import WorkflowSource
 from smithersd.engine.start_mode import StartMode
-from smithersd.engine.watchdog import watched
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
 from smithersd.loggers import logger

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from smithersd.executors.courier import Courier
+from smithersd.executors.loop_bridge import Courier
 
 _NOTHING: Any = object()
 

@@ -30,7 +30,7 @@ from smithersd.limits import (
 from smithersd.loggers import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
-from smithersd.serve.taking import Taking
+from smithersd.serve.transport.taking import Taking
 
 _log = logger(__name__)
 

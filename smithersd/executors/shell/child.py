@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
-from smithersd.executors.courier import Courier
-from smithersd.executors.program import check_program
+from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.shell.program import check_program
 from smithersd.posix.parent_death import dying_with_us
 
 POLL_S = 0.02

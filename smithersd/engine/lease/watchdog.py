@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from smithersd.engine.clock import steady_s
-from smithersd.engine.held_loop import HeldLoopReport, loop_holder
-from smithersd.engine.lease import HeldLease
+from smithersd.engine.lease.held_loop import HeldLoopReport, loop_holder
+from smithersd.engine.lease.lease import HeldLease
 from smithersd.errors import LeaseLost, StoreUnavailable
 from smithersd.limits import LOOP_HELD_S, LOOP_LOOK_S
 from smithersd.loggers import logger

@@ -7,7 +7,7 @@ from smithersd.core.flow.flow import Flow
 from smithersd.core.log.fold import RunState
 from smithersd.core.tree.frames import FrameTree, Tree
 from smithersd.elements import Workflow
-from smithersd.engine.prepare import UNSET
+from smithersd.engine.start import UNSET
 
 
 def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tree:
