@@ -6,7 +6,7 @@ import click
 
 from smithersd.cli.options import checked_path, debug_option, on_store, say_folder, storage_options
 from smithersd.cli.output import say
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.storage import Storage
 
 _EXAMPLE = "\b\nExample:\n  smithers backup /backups/smithers-$(date +%F).db"
 

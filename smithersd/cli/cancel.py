@@ -15,7 +15,7 @@ from smithersd.cli.output import say, say_lines
 from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import choose_run, driver_name, request_cancel, wait_until_applied
 from smithersd.errors import RunNotActive
 from smithersd.limits import STOP_GRACE_S

@@ -21,8 +21,8 @@ from smithersd.cli.question_lines import question_lines
 from smithersd.cli.standing import questions_with_commands, standing, steps_to_take_up
 from smithersd.cli.words import Phrase, date_and_time, node_name, one_line
 from smithersd.core.json_text import json_text, parse_json
-from smithersd.daemon import invocations
-from smithersd.daemon.storage import Storage
+from smithersd.daemon import command_lines
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import (
     SystemClock,
     choose_gate,
@@ -142,7 +142,7 @@ async def _decided(store: Store, run: RunRow, node_id: str, iteration: int | Non
 def _with_commands(error: ApprovalAmbiguous, run: RunRow, wanted: _Wanted) -> ApprovalAmbiguous:
     pending = [] if error.details is None else error.details["pending"]
     commands = [
-        "  " + invocations.decide(wanted.verb, run.run_id, one["nodeId"], one["iteration"], storage=wanted.storage)
+        "  " + command_lines.decide(wanted.verb, run.run_id, one["nodeId"], one["iteration"], storage=wanted.storage)
         for one in pending
     ]
     return ApprovalAmbiguous(error.message, remedy="\n".join(["Name one:", *commands]), details=error.details)
@@ -170,7 +170,7 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, ques
     else:
         say(done, " It is stored, and counts as soon as the run goes on.")
     width, storage = terminal_width(), wanted.storage
-    whole = invocations.inspect(run.run_id, storage=storage, is_json=True)
+    whole = command_lines.inspect(run.run_id, storage=storage, is_json=True)
     say_lines(question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole, width=width, verb="asked"))
     left = [] if run.status.is_final else await pending_questions(store, run.run_id)
     steps = [

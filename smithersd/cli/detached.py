@@ -2,7 +2,7 @@
 
     python -m smithersd.cli.detached OUTPUT ANSWER WORKFLOW.py[:name]
 
-OUTPUT and ANSWER are descriptors (see `daemon/detach.py`); the workflow's name is there for whoever reads `ps`. The
+OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for whoever reads `ps`. The
 options come through stdin.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from smithersd.cli.log_report import Line, LogReport
 from smithersd.cli.reports import reporting
 from smithersd.cli.tidings import waiting_for_store
-from smithersd.daemon.early_exit import EarlyExit
-from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.log_file import LogFile, forgive_stdio
+from smithersd.daemon.launch.early_exit import EarlyExit
+from smithersd.daemon.launch.handshake import Refused, StartAnswer, Started, Waiting
+from smithersd.daemon.launch.process import leave, run_in_loop
 from smithersd.daemon.options import LogFormat, ServiceOptions
-from smithersd.daemon.process import leave, run_in_loop
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.daemon.service import run_service
-from smithersd.daemon.start_answer import Refused, StartAnswer, Started, Waiting
+from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.state.log_file import LogFile, forgive_stdio
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
 from smithersd.exit_codes import ExitCode, exit_code_of_error

@@ -18,10 +18,10 @@ from smithersd.cli.options import (
 from smithersd.cli.output import say, say_lines
 from smithersd.cli.standing import standing, steps_to_take_up
 from smithersd.cli.words import Phrase
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.residents import choose_resident, resident_runs, run_of_pid_file
-from smithersd.daemon.stopping import Stopped, Wish, stop_run
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.local_processes import choose_resident, resident_runs, run_of_pid_file
+from smithersd.daemon.state.storage import Storage
+from smithersd.daemon.stop import Stopped, Wish, stop_run
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
 from smithersd.exit_codes import ExitCode
 from smithersd.limits import STOP_TIMEOUT_S_DEFAULT

@@ -25,7 +25,7 @@ from smithersd.cli.words import Phrase, event_phrases, time_of_day
 from smithersd.core.json_text import one_line
 from smithersd.core.log.events import EVENT_TYPES, decode
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import StoredLog, read_state
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent

@@ -14,7 +14,7 @@ import click
 
 from smithersd.cli.columns import wrapped
 from smithersd.cli.words import one_line
-from smithersd.daemon.system_refusals import refusal_of
+from smithersd.daemon.launch.system_refusals import refusal_of
 from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
 from smithersd.exit_codes import ExitCode, exit_code_of_error
 from smithersd.posix.system_journal import is_journal, with_priority

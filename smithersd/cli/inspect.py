@@ -30,8 +30,8 @@ from smithersd.cli.standing import (
 from smithersd.cli.tree import tree_lines
 from smithersd.cli.words import Phrase, date_and_time, duration, node_name, one_line
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.storage import Storage
 from smithersd.elements.kinds import NodeKind
 from smithersd.engine import SystemClock, driver_name, pending_questions
 from smithersd.limits import QUESTION_LINES_MAX

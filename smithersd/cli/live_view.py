@@ -14,7 +14,7 @@ from smithersd.cli.tree import TreeLine, node_lines, tree_lines
 from smithersd.cli.words import STATUS_STYLES, Phrase, duration
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.daemon import invocations
+from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun
 from smithersd.limits import QUESTION_LINES_MAX
 from smithersd.query.questions import Question
@@ -110,7 +110,7 @@ def _waits(begun: Begun, screen: Screen, questions: Mapping[NodeKey, Question]) 
 
 
 def _question(begun: Begun, screen: Screen, question: Question) -> Iterator[Text]:
-    whole = invocations.inspect(begun.engine.run_id, storage=begun.storage)
+    whole = command_lines.inspect(begun.engine.run_id, storage=begun.storage)
     lines_max = min(QUESTION_LINES_MAX, screen.height // 3)
     for line in question_lines(question, lines_max=lines_max, whole=whole, width=screen.width):
         yield Text(line.text, line.style)

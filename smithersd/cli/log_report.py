@@ -21,11 +21,11 @@ from smithersd.cli.tidings import closing_lines, opening_lines, standby_lines, w
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.states import NodeState
-from smithersd.daemon import invocations
-from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.log_file import LogFile
+from smithersd.daemon import command_lines
 from smithersd.daemon.options import LogFormat
 from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.state.folder import RunFolder
+from smithersd.daemon.state.log_file import LogFile
 from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
 from smithersd.query.questions import Question
@@ -130,7 +130,7 @@ class LogReport:
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run stands."""
         if self._begun is not None:
-            ended_by = invocations.down(self._begun.engine.run_id, storage=self._begun.storage)
+            ended_by = command_lines.down(self._begun.engine.run_id, storage=self._begun.storage)
             closing = closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by)
             self._say_all(line.text for line in closing)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from smithersd.cli.options import debug_option, on_store, run_argument, run_epilog, say_newest, storage_options
-from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.presence import last_presence, read_presence
-from smithersd.daemon.residents import choose_resident
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.state.local_processes import choose_resident
+from smithersd.daemon.state.process_record import last_presence, read_presence
+from smithersd.daemon.state.storage import Storage
 from smithersd.errors import UserError
 from smithersd.limits import LOG_POLL_S
 from smithersd.store import Store

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from smithersd.cli.output import say_aside
-from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
-from smithersd.daemon.folder import StateFolder, find_state_folder
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.launch.environment import FOLDER_VARIABLE, may_hold_password
+from smithersd.daemon.state.folder import StateFolder, find_state_folder
+from smithersd.daemon.state.storage import Storage
 from smithersd.errors import InvalidRequest
 from smithersd.posix.argv import hide_in_arguments
 

@@ -11,7 +11,7 @@ from smithersd.cli.tidings import closing_lines, command_that_decides, opening_l
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
-from smithersd.daemon import invocations
+from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.limits import QUESTION_LINES_MAX
 from smithersd.query.questions import Question
@@ -80,7 +80,7 @@ class PlainReport:
         """Print the question, and the command that answers it."""
         assert self._begun is not None, "a run begins before it asks"
         self._unasked.pop(question.key, None)
-        whole = invocations.inspect(self._begun.engine.run_id, storage=self._begun.storage)
+        whole = command_lines.inspect(self._begun.engine.run_id, storage=self._begun.storage)
         head, *details = question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole)
         self._say(question.requested_at_ms, [head.text])
         command = command_that_decides(self._begun, question.key)

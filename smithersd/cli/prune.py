@@ -7,9 +7,9 @@ import click
 from smithersd.cli.options import debug_option, json_option, on_store, say_folder, storage_options
 from smithersd.cli.output import flush, say, say_json
 from smithersd.cli.words import Phrase, date_and_time
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.pruning import Considered, prune_runs
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.pruning import Considered, prune_runs
+from smithersd.daemon.state.storage import Storage
 from smithersd.elements.duration import seconds
 from smithersd.engine import SystemClock
 from smithersd.store import Store

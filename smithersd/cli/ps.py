@@ -22,9 +22,9 @@ from smithersd.cli.standing import (
     steps_to_take_up,
 )
 from smithersd.cli.words import Phrase, duration, short_time
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.presence import processes_here
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.process_record import processes_here
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock, pending_questions
 from smithersd.limits import QUESTION_LINES_LISTED_MAX
 from smithersd.query.json import error_json, question_json

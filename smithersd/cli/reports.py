@@ -10,10 +10,10 @@ from smithersd.cli.log_report import LogReport
 from smithersd.cli.plain import PlainReport
 from smithersd.cli.streams import Streams
 from smithersd.core.log.events import Recorded
-from smithersd.daemon.environment import Inherited
+from smithersd.daemon.launch.environment import Inherited
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report, StandingBy
-from smithersd.daemon.supervision import SupervisorReport
+from smithersd.daemon.systemd.report import SupervisorReport
 from smithersd.loggers import logger
 from smithersd.posix.sd_notify import Notifier
 from smithersd.posix.system_journal import is_journal

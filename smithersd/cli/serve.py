@@ -10,8 +10,8 @@ from smithersd.cli.output import flush, say
 from smithersd.cli.serve_flags import serve_flags, serve_options
 from smithersd.cli.standing import driver_phrase, standing
 from smithersd.cli.words import Phrase
-from smithersd.daemon.environment import take_environment
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.launch.environment import take_environment
+from smithersd.daemon.state.storage import Storage
 from smithersd.store.records import RunRow
 
 

@@ -16,10 +16,10 @@ from smithersd.cli.words import (
     error_phrase,
 )
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon import invocations
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.presence import Presence, processes_here
-from smithersd.daemon.storage import Storage
+from smithersd.daemon import command_lines
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.process_record import Presence, processes_here
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
 from smithersd.query.questions import Question
@@ -125,18 +125,18 @@ def questions_with_commands(
     verbs: tuple[str, ...] = ("approve",),
 ) -> Iterator[Phrase]:
     """Say what a run asks, and the commands of these verbs that answer it."""
-    whole = invocations.inspect(run_id, storage=storage, is_json=len(verbs) > 1)
+    whole = command_lines.inspect(run_id, storage=storage, is_json=len(verbs) > 1)
     for question in questions:
         yield from question_lines(question, lines_max=lines_max, whole=whole, width=width)
         for verb in verbs:
-            yield command_phrase(invocations.decide(verb, run_id, *question.key, storage=storage))
+            yield command_phrase(command_lines.decide(verb, run_id, *question.key, storage=storage))
 
 
 def steps_to_take_up(run: RunRow, storage: Storage) -> list[Phrase]:
     """Say which command takes a run up that nobody drives; nothing where somebody does."""
     if is_interrupted(run):
         is_forced = run.owner is not None and _is_living_here(run.owner)
-        resume = invocations.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
+        resume = command_lines.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
         return [Phrase(f"{why_undriven(run)} It goes on with:"), command_phrase(resume)]
     if run.status is RunStatus.SUSPENDED or run.status.is_final:
         return steps_without_driver(run.status, run.run_id, run.workflow_path, storage)
@@ -167,7 +167,7 @@ def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | No
         case RunStatus.FINISHED | RunStatus.CONTINUED:
             return []
         case RunStatus.FAILED | RunStatus.CANCELLED:
-            command = invocations.start_from(run_id, workflow_path, storage=storage)
+            command = command_lines.start_from(run_id, workflow_path, storage=storage)
             redo = Phrase("With --redo NODE it does that node again, and what follows from it.")
             return [Phrase("A new run can take over what is done:"), command_phrase(command), redo]
         case (
@@ -177,7 +177,7 @@ def steps_without_driver(status: RunStatus, run_id: str, workflow_path: str | No
             | RunStatus.WAITING_TIMER
             | RunStatus.WAITING_EVENT
         ):
-            resume = invocations.resume(run_id, workflow_path, storage=storage)
+            resume = command_lines.resume(run_id, workflow_path, storage=storage)
             return [Phrase("It goes on with:"), command_phrase(resume)]
         case _:
             assert_never(status)

@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 from smithersd.cli.output import say, say_json
-from smithersd.daemon import invocations
-from smithersd.daemon.start_answer import Started
-from smithersd.daemon.storage import Storage
+from smithersd.daemon import command_lines
+from smithersd.daemon.launch.handshake import Started
+from smithersd.daemon.state.storage import Storage
 
 
 def say_started(started: Started, *, storage: Storage, is_json: bool) -> None:
@@ -25,10 +25,10 @@ def _lines(started: Started, storage: Storage) -> list[str]:
     run_id = started.run_id
     if started.is_standby:
         said = f"Run {run_id} has a driver; this process stands by in the background."
-        stop = invocations.down(run_id, storage=storage, standby_pid_file=started.pid_file)
+        stop = command_lines.down(run_id, storage=storage, standby_pid_file=started.pid_file)
     else:
         said = f"Run {run_id} goes on in the background."
-        stop = invocations.down(run_id, storage=storage)
+        stop = command_lines.down(run_id, storage=storage)
     return [
         said,
         *url,
@@ -36,7 +36,7 @@ def _lines(started: Started, storage: Storage) -> list[str]:
         f"  log       {started.log_file}",
         f"  pidfile   {started.pid_file}",
         "",
-        f"Watch it    {invocations.follow(run_id, storage=storage)}",
+        f"Watch it    {command_lines.follow(run_id, storage=storage)}",
         f"Stop it     {stop}",
     ]
 

@@ -12,8 +12,8 @@ import click
 from smithersd.cli.options import debug_option, whole_number
 from smithersd.cli.output import say
 from smithersd.cli.up import command as up
-from smithersd.daemon.environment import FOLDER_VARIABLE, may_hold_password
-from smithersd.daemon.units import Instance, UnitFile, owner_of, unit_files
+from smithersd.daemon.launch.environment import FOLDER_VARIABLE, may_hold_password
+from smithersd.daemon.systemd.units import Instance, UnitFile, owner_of, unit_files
 from smithersd.engine import check_run_id, find_workflow_file
 from smithersd.errors import InvalidRequest
 from smithersd.limits import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX

@@ -5,7 +5,7 @@ from smithersd.cli.standing import steps_without_driver
 from smithersd.cli.words import Phrase
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.reuse.rule import Forecast
-from smithersd.daemon import invocations
+from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun, StandingBy
 
 _ANEW_SHOWN_MAX = 12
@@ -64,12 +64,12 @@ def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+
 def command_that_decides(begun: Begun, key: NodeKey) -> str:
     """Return the command that lets a gate pass."""
     node_id, iteration = key
-    return invocations.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
+    return command_lines.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
 
 
 def _tracebacks(begun: Begun) -> list[Phrase]:
     file = begun.storage.folder.run(begun.engine.run_id).tracebacks_file
-    return [Phrase(f"Tracebacks: {invocations.near(str(file))}")] if file.exists() else []
+    return [Phrase(f"Tracebacks: {command_lines.near(str(file))}")] if file.exists() else []
 
 
 def _ending(state: RunState) -> str:

@@ -11,9 +11,9 @@ from smithersd.cli.inputs import read_input
 from smithersd.cli.options import absolute_url, checked_path, checked_text, say_folder, storage_options, whole_number
 from smithersd.cli.sections import SectionedCommand
 from smithersd.cli.serve_flags import SERVE_FLAGS, serve_flags, serve_options
-from smithersd.daemon.environment import Inherited, take_environment
+from smithersd.daemon.launch.environment import Inherited, take_environment
 from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidRequest
 from smithersd.limits import LEASE_S, LEASE_S_MIN
@@ -73,10 +73,10 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
     from smithersd.cli.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.cli.streams import Streams  # noqa: PLC0415
-    from smithersd.daemon.early_exit import EarlyExit  # noqa: PLC0415
-    from smithersd.daemon.process import leave, run_in_loop  # noqa: PLC0415
+    from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
+    from smithersd.daemon.launch.process import leave, run_in_loop  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
-    from smithersd.daemon.turned_away import turning_away  # noqa: PLC0415
+    from smithersd.daemon.systemd.turned_away import turning_away  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
     from smithersd.posix.standard_input import empty_stdin  # noqa: PLC0415
 
@@ -95,7 +95,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
 
 def _run_in_background(options: ServiceOptions, storage: Storage, *, is_json: bool) -> None:
     from smithersd.cli.started import say_started  # noqa: PLC0415 - only a daemon needs it
-    from smithersd.daemon.detach import start_daemon  # noqa: PLC0415 - as above
+    from smithersd.daemon.launch.detach import start_daemon  # noqa: PLC0415 - as above
 
     say_started(start_daemon(options), storage=storage, is_json=is_json)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from smithersd.core.log.events import Recorded
-from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import RunFolder
+from smithersd.daemon.state.storage import Storage
 from smithersd.engine import Engine
 from smithersd.query.questions import Question
 

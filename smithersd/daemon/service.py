@@ -21,20 +21,20 @@ from typing import Any
 
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.daemon import invocations
-from smithersd.daemon.asking import asking
-from smithersd.daemon.claim import claimed
-from smithersd.daemon.folder import StateFolder
+from smithersd.daemon import command_lines
 from smithersd.daemon.guard import guarded
-from smithersd.daemon.hooks import telling
+from smithersd.daemon.launch.store_wait import StoreWait
+from smithersd.daemon.notify.asking import asking
+from smithersd.daemon.notify.hooks import telling
+from smithersd.daemon.notify.sent import ToldFile
 from smithersd.daemon.options import Hooks, ServiceOptions
-from smithersd.daemon.presence import Announcement
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
-from smithersd.daemon.storage import Storage
-from smithersd.daemon.store_wait import StoreWait
-from smithersd.daemon.told import ToldFile
-from smithersd.daemon.tracebacks import keeping_tracebacks
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.hold_run import claimed
+from smithersd.daemon.state.process_record import Announcement
+from smithersd.daemon.state.storage import Storage
+from smithersd.daemon.state.tracebacks import keeping_tracebacks
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -345,7 +345,7 @@ class _Service:
         is_busy = engine.state.count(NodeState.IN_PROGRESS) > 0
         grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
         if number is signal.SIGINT:
-            suspend = invocations.suspend(engine.run_id, storage=self._storage)
+            suspend = command_lines.suspend(engine.run_id, storage=self._storage)
             self._report.warn(
                 f"Cancelling the run: SIGINT (Ctrl+C).{grace}\nTo stop a run without cancelling it: {suspend}"
             )

@@ -17,7 +17,7 @@ import pytest
 
 from smithersd.cli import main
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.folder import find_state_folder
+from smithersd.daemon.state.folder import find_state_folder
 from smithersd.engine import UNSET, StartMode, drive_to_end, load_workflow, prepare_run
 from smithersd.store import Store, open_store
 

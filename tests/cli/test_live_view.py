@@ -16,9 +16,9 @@ from smithersd.core.log import events as e
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.folder import StateFolder
 from smithersd.daemon.report import Begun
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.storage import Storage
 from smithersd.elements.kinds import NodeKind, OnDeny
 from smithersd.errors import ErrorInfo
 from smithersd.query.questions import Question

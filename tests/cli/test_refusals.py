@@ -90,7 +90,7 @@ def test_a_user_without_a_home_is_told(tmp_path):
     (tmp_path / "flow.py").write_text(GATE)
     nobody = 54321  # no user has this number
     program = (
-        "import os, pwd, sys; from smithersd.daemon.system_refusals import home_folder; os.environ.clear();"
+        "import os, pwd, sys; from smithersd.daemon.launch.system_refusals import home_folder; os.environ.clear();"
         "os.setuid(int(sys.argv[1])) if os.geteuid() == 0 else sys.exit(77); home_folder()"
     )
     done = subprocess.run([sys.executable, "-c", program, str(nobody)], capture_output=True, text=True, check=False)

@@ -5,8 +5,8 @@ import asyncio
 import psutil
 import pytest
 
-from smithersd.daemon import command
-from smithersd.daemon.command import CommandFailed, run_command
+from smithersd.daemon.notify import command
+from smithersd.daemon.notify.command import CommandFailed, run_command
 
 
 async def test_it_reads_the_whole_of_what_it_is_given(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon.folder import StateFolder, find_state_folder, searched
+from smithersd.daemon.state.folder import StateFolder, find_state_folder, searched
 
 
 def test_the_nearest_state_folder_up_the_tree_is_taken(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon.log_file import LogFile
+from smithersd.daemon.state.log_file import LogFile
 from tests.acceptance.place import until
 from tests.daemon.daemons import Daemon, DaemonPlace, Said
 

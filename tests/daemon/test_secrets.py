@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from smithersd.daemon import invocations
-from smithersd.daemon.folder import find_state_folder
-from smithersd.daemon.storage import Storage
+from smithersd.daemon import command_lines
+from smithersd.daemon.state.folder import find_state_folder
+from smithersd.daemon.state.storage import Storage
 from tests.acceptance.place import until
 from tests.daemon.daemons import DaemonPlace, children_of, command_of
 
@@ -71,8 +71,10 @@ def _stored(url: str) -> Storage:
 
 
 def test_a_command_to_paste_has_no_password() -> None:
-    command = invocations.resume("r", "/flow.py", storage=_stored("postgresql://ada:s3cret@db.example:5432/runs"))
+    command = command_lines.resume("r", "/flow.py", storage=_stored("postgresql://ada:s3cret@db.example:5432/runs"))
     assert command.endswith("up /flow.py --run-id r --resume --store postgresql://ada@db.example:5432/runs")
-    command = invocations.down("r", storage=_stored("postgresql://db/runs?sslmode=require&password=s3cret&schema=team"))
+    command = command_lines.down(
+        "r", storage=_stored("postgresql://db/runs?sslmode=require&password=s3cret&schema=team")
+    )
     assert command.endswith("down r --store 'postgresql://db/runs?sslmode=require&schema=team'")
-    assert invocations.down("r", storage=_stored("sqlite:///my.db")).endswith("down r --store sqlite:///my.db")
+    assert command_lines.down("r", storage=_stored("sqlite:///my.db")).endswith("down r --store sqlite:///my.db")

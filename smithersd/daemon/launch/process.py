@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
-from smithersd.daemon.system_refusals import refusal_of
+from smithersd.daemon.launch.system_refusals import refusal_of
 from smithersd.errors import EngineFailed, SmithersError, UserError
 from smithersd.exit_codes import ExitCode, exit_code_of_error
 

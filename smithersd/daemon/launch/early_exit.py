@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, NoReturn
 
-from smithersd.daemon import process
+from smithersd.daemon.launch import process
 from smithersd.daemon.report import Report
 from smithersd.exit_codes import ExitCode
 from smithersd.loggers import logger

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.daemon.gates import Gates, read_question
+from smithersd.daemon.notify.waiting import Gates, read_question
 from smithersd.daemon.report import Begun, Report
 from smithersd.loggers import logger
 from smithersd.store import Store

@@ -7,8 +7,8 @@ import pydantic_core
 
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon import invocations
-from smithersd.daemon.gates import read_question
+from smithersd.daemon import command_lines
+from smithersd.daemon.notify.waiting import read_question
 from smithersd.daemon.report import Begun
 from smithersd.query.json import Json, error_json, question_json, run_json
 from smithersd.store import Store
@@ -31,13 +31,13 @@ async def wait_message(begun: Begun, waiting: Sequence[NodeRecord], store: Store
 def end_message(begun: Begun) -> bytes:
     """Tell how the run has ended, and the commands that look into it and go on from it."""
     state = begun.engine.state
-    start_from = invocations.start_from(state.run_id, begun.workflow, storage=begun.storage)
+    start_from = command_lines.start_from(state.run_id, begun.workflow, storage=begun.storage)
     return _written(
         {
             **run_json(state),
             **_place(begun),
             "error": error_json(state.error),
-            "inspectCommand": invocations.inspect(state.run_id, storage=begun.storage),
+            "inspectCommand": command_lines.inspect(state.run_id, storage=begun.storage),
             "startFromCommand": start_from if state.status in _CAN_BE_TAKEN_OVER else None,
         }
     )
@@ -48,7 +48,7 @@ async def _approval(begun: Begun, node: NodeRecord, store: Store, *, is_new: boo
     state = begun.engine.state
     question = await read_question(state, node, store)
     commands = {
-        f"{verb}Command": invocations.decide(verb, state.run_id, *node.key, storage=begun.storage)
+        f"{verb}Command": command_lines.decide(verb, state.run_id, *node.key, storage=begun.storage)
         for verb in ("approve", "deny")
     }
     return {**question_json(question), "new": is_new, **commands}

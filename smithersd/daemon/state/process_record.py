@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from smithersd.daemon.folder import RunFolder
+from smithersd.daemon.state.folder import RunFolder
 from smithersd.engine import current_owner, is_owner_dead, owner_from
 from smithersd.engine.owner import owner_text
 from smithersd.errors import DaemonRuns, UserError

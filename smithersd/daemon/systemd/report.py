@@ -15,7 +15,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.gates import Gates
+from smithersd.daemon.notify.waiting import Gates
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.posix.sd_notify import Notifier
 from smithersd.query.questions import Question

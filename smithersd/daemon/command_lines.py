@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from smithersd.daemon.storage import Storage
+from smithersd.daemon.state.storage import Storage
 
 _NAME = "smithers"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from smithersd.daemon.folder import NAME, StateFolder, find_state_folder
+from smithersd.daemon.state.folder import NAME, StateFolder, find_state_folder
 
 
 @dataclass(frozen=True, slots=True)

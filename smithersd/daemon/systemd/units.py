@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from smithersd.daemon.environment import TOKEN_CREDENTIAL
-from smithersd.daemon.system_refusals import home_folder
+from smithersd.daemon.launch.environment import TOKEN_CREDENTIAL
+from smithersd.daemon.launch.system_refusals import home_folder
 from smithersd.errors import InvalidRequest, UserError
 
 _PACKAGED = Path(__file__).parents[1] / "units"

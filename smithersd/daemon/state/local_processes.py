@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.presence import last_presence, pid_files, processes_here
+from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.state.process_record import last_presence, pid_files, processes_here
 from smithersd.engine import choose_run, is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.limits import RUNS_LISTED_MAX

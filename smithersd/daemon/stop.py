@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.daemon.folder import RunFolder
-from smithersd.daemon.presence import Presence, forget_dead, processes_here
-from smithersd.daemon.residents import pid_file_of
+from smithersd.daemon.state.folder import RunFolder
+from smithersd.daemon.state.local_processes import pid_file_of
+from smithersd.daemon.state.process_record import Presence, forget_dead, processes_here
 from smithersd.engine import is_driven, owner_from, read_state, request_cancel, suspend_undriven
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound

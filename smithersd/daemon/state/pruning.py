@@ -5,8 +5,8 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from smithersd.daemon.folder import RunFolder, StateFolder
-from smithersd.daemon.presence import read_presence
+from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.state.process_record import read_presence
 from smithersd.errors import DaemonRuns
 from smithersd.limits import RUNS_PER_PRUNE_PAGE
 from smithersd.posix.pidfile import PidFile

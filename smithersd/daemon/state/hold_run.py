@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
-from smithersd.daemon.folder import StateFolder
-from smithersd.daemon.presence import Announcement, announced
-from smithersd.daemon.process import keep_until_exit
-from smithersd.daemon.residents import run_of_pid_file
-from smithersd.daemon.stopping import end_process
+from smithersd.daemon.launch.process import keep_until_exit
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.local_processes import run_of_pid_file
+from smithersd.daemon.state.process_record import Announcement, announced
+from smithersd.daemon.stop import end_process
 from smithersd.engine import SystemClock
 from smithersd.errors import DaemonRuns
 from smithersd.posix.pidfile import PidFile

@@ -15,12 +15,12 @@ from dataclasses import replace
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeRecord
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.command import CommandFailed, run_command
-from smithersd.daemon.gates import Gates
-from smithersd.daemon.hook_messages import end_message, wait_message
+from smithersd.daemon.notify.command import CommandFailed, run_command
+from smithersd.daemon.notify.hook_messages import end_message, wait_message
+from smithersd.daemon.notify.sent import Told, ToldFile, Wait
+from smithersd.daemon.notify.waiting import Gates
 from smithersd.daemon.options import Hooks
 from smithersd.daemon.report import Begun
-from smithersd.daemon.told import Told, ToldFile, Wait
 from smithersd.errors import SmithersError
 from smithersd.limits import END_HOOKS_GRACE_S, STOP_GRACE_S
 from smithersd.loggers import logger
