@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import click
 
-from smithersd.cli.columns import wrapped
-from smithersd.cli.words import one_line
+from smithersd.cli.text.columns import wrapped
+from smithersd.cli.text.phrases import one_line
 from smithersd.daemon.launch.system_refusals import refusal_of
 from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
 from smithersd.exit_codes import ExitCode, exit_code_of_error

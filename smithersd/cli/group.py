@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from smithersd.cli.failures import ReaderLeft, exiting
-from smithersd.cli.streams import patient
+from smithersd.cli.terminal.streams import patient
 from smithersd.exit_codes import ExitCode
 from smithersd.posix.init_process import split_from_process_1
 from smithersd.posix.signal_state import reset_inherited_signals

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from smithersd.cli.live_view import live_view
-from smithersd.cli.region import Screen
+from smithersd.cli.terminal.live_region import Screen
+from smithersd.cli.terminal.live_view import live_view
 from smithersd.core.log import events as e
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, RunState

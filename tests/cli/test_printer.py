@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from smithersd.cli import backlog
-from smithersd.cli.printer import Printer
+from smithersd.cli.terminal import backlog
+from smithersd.cli.terminal.printer import Printer
 from smithersd.limits import BACKLOG_LENGTH_MAX
 
 

@@ -110,7 +110,7 @@ def test_debug_adds_the_traceback(smithers: Smithers) -> None:
     assert "Traceback" in smithers("--debug", "inspect", "nope").err
 
 
-@pytest.mark.parametrize("module", ["click", "pydantic", "smithersd.cli.ps"])
+@pytest.mark.parametrize("module", ["click", "pydantic", "smithersd.cli.commands.ps"])
 def test_ctrl_c_amid_the_imports_leaves_no_traceback(module: str) -> None:
     program = (
         "import sys\nclass Interrupt:\n    def find_spec(name, *_):\n"

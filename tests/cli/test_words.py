@@ -4,7 +4,7 @@ from datetime import UTC
 
 import pytest
 
-from smithersd.cli.words import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
+from smithersd.cli.text.phrases import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
 from smithersd.core.log import events
 from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.elements.kinds import NodeKind, OnDeny

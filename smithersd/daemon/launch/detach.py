@@ -1,6 +1,6 @@
 """Going into the background: the prompt comes back when the run has begun and the server answers.
 
-    smithers up -d                          the daemon (`cli/detached.py`)
+    smithers up -d                          the daemon (`cli/daemon_main.py`)
       checks flags
       starts a fresh interpreter ---------> reads its options from stdin
       waits for one line                    opens a DaemonContext, only then imports the workflow
@@ -27,7 +27,7 @@ from smithersd.limits import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
 
 _STDERR = 2
 _TAGS = (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)
-_ENTRY = "smithersd.cli.detached"
+_ENTRY = "smithersd.cli.daemon_main"
 
 
 def start_daemon(options: ServiceOptions) -> Started:

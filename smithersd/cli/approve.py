@@ -1,5 +1,0 @@
-"""smithers approve: let a gate pass."""
-
-from smithersd.cli.decide import decision_command
-
-command = decision_command("approve", summary="Let a gate pass.", description="The run goes on at once.")

@@ -1,0 +1,197 @@
+"""Options and arguments that commands share, each said once."""
+
+import asyncio
+import getpass
+import math
+import os
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from smithersd.cli.terminal.output import say_aside
+from smithersd.daemon.launch.environment import FOLDER_VARIABLE, may_hold_password
+from smithersd.daemon.state.folder import StateFolder, find_state_folder
+from smithersd.daemon.state.storage import Storage
+from smithersd.errors import InvalidRequest
+from smithersd.posix.argv import hide_in_arguments
+
+if TYPE_CHECKING:
+    from smithersd.store import Store
+    from smithersd.store.records import RunRow
+
+T = TypeVar("T")
+
+_DIGITS_MAX = 18
+
+
+def hide_token(_: click.Context, __: click.Parameter, token: str | None) -> str | None:
+    """Take a token that was typed from what `ps` shows; a callback of an option."""
+    if token:
+        hide_in_arguments(token)
+    return token
+
+
+def _hide_store(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    if url and may_hold_password(url):
+        hide_in_arguments(url)
+    return url
+
+
+def _absolute_folder(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    return checked_path(str(Path(path).absolute())) if path else None
+
+
+run_argument = click.argument("run", required=False)
+_store_option = click.option(
+    "--store",
+    envvar="SMITHERS_STORE",
+    metavar="URL",
+    callback=_hide_store,
+    help="Where runs are kept [default: SMITHERS_STORE, else in the state folder].",
+)
+_folder_option = click.option(
+    "--state-folder",
+    envvar=FOLDER_VARIABLE,
+    metavar="DIR",
+    callback=_absolute_folder,
+    help=f"The folder of runs and processes [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
+)
+json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
+
+
+def storage_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Let a command take --store and --state-folder; it is given what they mean as `storage`."""
+
+    @wraps(command)
+    def with_storage(*arguments: Any, store: str | None, state_folder: str | None, **options: Any) -> T:
+        folder = find_state_folder() if state_folder is None else StateFolder(Path(state_folder))
+        return command(*arguments, storage=Storage(folder, store or None), **options)
+
+    return _store_option(_folder_option(with_storage))
+
+
+def say_folder(storage: Storage) -> None:
+    """Say which state folder a command acts on, where it is another one than somebody might think."""
+    if storage.is_elsewhere:
+        say_aside(f"State folder: {storage.folder.path}")
+
+
+UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
+"""Which run a command means that only looks, if none is named."""
+
+
+async def run_to_look_at(store: "Store", said: str | None) -> "RunRow":
+    """Choose the run for a command that only looks; where the newest is meant, say which that is.
+
+    Raises:
+        RunNotFound: there is none.
+        InvalidRequest: there are several.
+    """
+    from smithersd.engine import choose_run  # noqa: PLC0415 - as in `on_store`
+
+    run = await choose_run(store, said, or_newest=True)
+    if said is None and run.status.is_final:
+        say_newest(run.run_id)
+    return run
+
+
+def say_newest(run_id: str) -> None:
+    """Say which run is meant where none was named and none is live."""
+    say_aside(f"No run is live; the newest is {run_id}.")
+
+
+def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
+    """Write the end of the help of a command on a run: what RUN means, and which one if it is left out; examples."""
+    unwrapped = "\b"
+    shown = [unwrapped, "Examples:", *(f"  {one}" for one in examples)]
+    return "\n".join([f"RUN is a run's id or the beginning of it; without it the {unnamed} is meant.", "", *shown])
+
+
+def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], int]:
+    """Make a type for options: a whole number from `first` to `last`, or to what every store can hold."""
+
+    def read(given: object) -> int:
+        text = str(given)
+        if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and first <= int(text) <= (last or int(text)):
+            return int(text)
+        end = "up" if last is None else f"to {last}"
+        raise click.BadParameter(f"{text!r} is not a whole number from {first} {end}.")
+
+    return read
+
+
+def seconds_from_zero(given: object) -> float:
+    """Read how many seconds something may take; a type for options."""
+    try:
+        duration_s = float(str(given))
+    except ValueError:
+        duration_s = math.nan
+    if not 0 <= duration_s < math.inf:
+        raise click.BadParameter(f"{str(given)!r} is not a number of seconds from 0 up.")
+    return duration_s
+
+
+def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
+    """Do a command's work on a store that exists.
+
+    Raises:
+        StoreInvalid: there is none; none is made.
+    """
+    from smithersd.store import open_store  # noqa: PLC0415 - `up -d` shares these options and opens no store
+
+    async def opened() -> T:
+        async with open_store(storage.address, must_exist=True) as store:
+            return await work(store)
+
+    return asyncio.run(opened())
+
+
+def login_name() -> str:
+    """Name who is at the keyboard; in a container that may be but a number."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+def absolute_url(url: str) -> str:
+    """Return a store's URL, or the path of its file, so that it holds from every working directory."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return str(Path(url).absolute())
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return f"{scheme}:///{Path(rest[1:]).absolute()}"
+    return url
+
+
+def checked_text(text: str, flag: str) -> str:
+    """Refuse what is no UTF-8: no store and no client could hold it.
+
+    Raises:
+        InvalidRequest: naming the flag.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"The value of {flag} is not UTF-8.", remedy="Set the terminal to UTF-8.") from None
+    return text
+
+
+def checked_path(path: str) -> str:
+    """Refuse a path that is no UTF-8: neither the store nor a client could hold it.
+
+    Raises:
+        InvalidRequest: naming the path.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"The path {path!r} is not UTF-8.",
+            remedy="Rename it; or, if it only reads so in this environment, set PYTHONUTF8=1 or a UTF-8 locale.",
+        ) from None
+    return path

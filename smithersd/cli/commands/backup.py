@@ -1,0 +1,26 @@
+"""smithers backup: copy the store, also while runs are driven."""
+
+from pathlib import Path
+
+import click
+
+from smithersd.cli.args.options import checked_path, debug_option, on_store, say_folder, storage_options
+from smithersd.cli.terminal.output import say
+from smithersd.daemon.state.storage import Storage
+
+_EXAMPLE = "\b\nExample:\n  smithers backup /backups/smithers-$(date +%F).db"
+
+
+@click.command("backup", short_help="Copy the store, also while runs are driven.", epilog=_EXAMPLE)
+@click.argument("file", metavar="FILE")
+@storage_options
+@debug_option
+def command(*, file: str, storage: Storage) -> None:
+    """Copy the SQLite store to FILE, which must not exist: one state of all runs, while they go on.
+
+    To restore it, put it in the store's place while nothing runs, and resume. pg_dump backs up a PostgreSQL store.
+    """
+    target = Path(checked_path(str(Path(file).absolute())))
+    say_folder(storage)
+    on_store(storage, lambda store: store.back_up(target))
+    say(f"Wrote {target} ({target.stat().st_size:,} bytes).")

@@ -1,0 +1,138 @@
+"""smithers events: a run's log, also while it grows."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import click
+import pydantic_core
+
+from smithersd.cli.args.options import (
+    UNNAMED_TO_LOOK_AT,
+    debug_option,
+    on_store,
+    run_argument,
+    run_epilog,
+    run_to_look_at,
+    storage_options,
+    whole_number,
+)
+from smithersd.cli.terminal.output import flush, say_columns
+from smithersd.cli.text.phrases import Phrase, event_phrases, time_of_day
+from smithersd.cli.text.run_status import is_interrupted, why_undriven
+from smithersd.core.json_text import one_line
+from smithersd.core.log.events import EVENT_TYPES, decode
+from smithersd.core.log.states import RunStatus
+from smithersd.daemon.state.storage import Storage
+from smithersd.engine import StoredLog, read_state
+from smithersd.errors import InvalidRequest, NodeNotFound
+from smithersd.feed import Encoded, Feed, LoggedEvent
+from smithersd.store import Store
+from smithersd.store.records import RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    types: frozenset[str] | None
+    node_id: str | None
+
+    def lets_pass(self, event: LoggedEvent | Encoded) -> bool:
+        """Whether the event was asked for."""
+        return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
+
+
+Print = Callable[[int, str | bytes], None]
+"""Prints an event, given its seq and its JSON text."""
+
+
+@click.command(
+    "events",
+    short_help="Print a run's log.",
+    epilog=run_epilog(
+        "smithers events -f",
+        "smithers events release-1 --types NodeFailed,NodeRetrying",
+        "smithers events release-1 --json --after 41 | jq .type",
+        unnamed=UNNAMED_TO_LOOK_AT,
+    ),
+)
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until the run has ended.")
+@click.option("--after", type=whole_number(), metavar="SEQ", help="Only what comes after this number.")
+@click.option("--types", metavar="A,B", help="Only events of these types.")
+@click.option("--node", metavar="NODE", help="Only events of this node.")
+@click.option("--json", "is_json", is_flag=True, help="Print each event as a line of JSON, with its seq.")
+@storage_options
+@debug_option
+def command(run: str | None, storage: Storage, **given: Any) -> None:
+    """Print a run's log, a line for each event."""
+    wanted = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
+    after_seq = -1 if given["after"] is None else given["after"]
+    show = _print_json if given["is_json"] else _print_line
+    work = _follow if given["follow"] else _print_stored
+    on_store(storage, lambda opened: work(opened, run, after_seq, wanted, show))
+
+
+def _types(text: str) -> frozenset[str]:
+    types = frozenset(name.strip() for name in text.split(","))
+    unknown = sorted(types - EVENT_TYPES)
+    if unknown:
+        near = get_close_matches(unknown[0], sorted(EVENT_TYPES)) or sorted(EVENT_TYPES)
+        meant = "Did you mean" if len(near) < len(EVENT_TYPES) else "The types are"
+        raise InvalidRequest(
+            f"There is no event type {unknown[0]!r}.",
+            remedy=f"{meant} {', '.join(near)}{'?' if meant.startswith('Did') else '.'}",
+        )
+    return types
+
+
+async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await run_to_look_at(store, said)
+    if wanted.node_id is not None:
+        await _check_node(store, run.run_id, wanted.node_id)
+    while after_seq < run.last_seq and (rows := await store.events(run.run_id, after_seq=after_seq)):
+        for row in rows:
+            after_seq = row.seq
+            if wanted.lets_pass(row):
+                show(row.seq, row.payload)
+
+
+async def _check_node(store: Store, run_id: str, node_id: str) -> None:
+    state = await read_state(store, run_id)
+    known = {node_id for node_id, _ in state.nodes} | {branch_id for branch_id, _ in state.branches}
+    if node_id not in known:
+        near = get_close_matches(node_id, known)
+        raise NodeNotFound(
+            f"Run {run_id!r} has no node {node_id!r}.",
+            remedy=f"Did you mean {', '.join(near)}?" if near else f"`smithers inspect {run_id}` lists its nodes.",
+        )
+
+
+async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await run_to_look_at(store, said)
+    _warn_if_idle(run)
+    feed = Feed(StoredLog(store, run.run_id), encode=lambda event: event.payload.encode())
+    async with feed.follow(after_seq) as follower:
+        while events := await follower.take():
+            for event in events:
+                if wanted.lets_pass(event):
+                    show(event.seq, event.data)
+            flush()
+
+
+def _warn_if_idle(run: RunRow) -> None:
+    if run.status is RunStatus.SUSPENDED or is_interrupted(run):
+        why = "Nobody drives the run: it was suspended." if run.status is RunStatus.SUSPENDED else why_undriven(run)
+        print(f"{why} Following it until it goes on and ends.", file=sys.stderr)
+
+
+def _print_json(seq: int, payload: str | bytes) -> None:
+    text = payload if isinstance(payload, str) else payload.decode()
+    print(f'{{"seq":{seq},{one_line(text)[1:]}')
+
+
+def _print_line(seq: int, payload: str | bytes) -> None:
+    at_ms = pydantic_core.from_json(payload)["timestampMs"]
+    for phrase in event_phrases(decode(payload)):
+        say_columns([[Phrase(f"{seq:>5}  {time_of_day(at_ms)}", "dim"), phrase]])

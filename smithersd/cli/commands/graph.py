@@ -1,0 +1,85 @@
+"""smithers graph: what a workflow looks like, without running any of it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from typing import Any
+
+import click
+
+from smithersd.cli.args.inputs import read_input
+from smithersd.cli.args.options import debug_option, json_option
+from smithersd.cli.terminal.output import say, say_columns, say_json
+from smithersd.cli.text.columns import Line
+from smithersd.cli.text.phrases import Phrase, duration, one_line
+from smithersd.cli.text.tree import element_name, folded, walk
+from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.places import LAZY
+from smithersd.engine import UNSET, load_workflow
+from smithersd.engine.loading.dry_render import rehearse
+
+_RUN_ID = "graph"
+"""What the workflow function reads as its run id."""
+_INDENT = "  "
+
+
+@click.command("graph", short_help="Show a workflow's tree without running it.")
+@click.argument("workflow", metavar="WORKFLOW.py[:name]")
+@click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
+@json_option
+@debug_option
+def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
+    """Render a workflow as a new run would and show its tree: elements, what each comes after, options.
+
+    Nothing runs and nothing is written. A lazy subtree shows what it holds only where it reads no output.
+    """
+    text = read_input(given_input)
+    # What a workflow file prints must not stand in the JSON.
+    with redirect_stdout(sys.stderr):
+        source = load_workflow(workflow)
+        tree = rehearse(source.workflow, run_id=_RUN_ID, input=UNSET if text is None else json.loads(text))
+    if is_json:
+        say_json({"workflowName": source.workflow.name, "workflowPath": source.path, "tree": tree})
+    else:
+        say(Phrase(source.workflow.name, "bold"))
+        say_columns([_line(depth + 1, element, side) for depth, element, side in _sides(tree)])
+
+
+def _sides(tree: Tree) -> Iterator[tuple[int, Tree, str]]:
+    """Give each element with its depth and, below a branch, the side that it is."""
+    sides = {}
+    for depth, element in walk(folded(tree)):
+        if element["kind"] == "branch":
+            for side, child in zip(("then", "otherwise"), element["children"], strict=False):
+                sides[id(child)] = side
+        yield depth, element, sides.get(id(element), "")
+
+
+def _line(depth: int, element: Tree, side: str) -> Line:
+    is_node = "children" not in element
+    head = f"{_INDENT * depth}{side + ': ' if side else ''}{element_name(element)}"
+    kind = element["kind"] if is_node else ""
+    return [Phrase(head, "" if is_node else "dim"), Phrase(kind, "cyan"), Phrase(", ".join(_facts(element)), "dim")]
+
+
+def _facts(element: Tree) -> Iterator[str]:
+    told: dict[str, Any] = dict.fromkeys(("title", "label", "dependsOn"), None) | element
+    if told["title"] is not None:
+        yield f'asks "{one_line(told["title"])}"'
+    if told["label"] is not None and "children" not in element:
+        yield f'"{one_line(told["label"])}"'
+    if told["dependsOn"]:
+        yield "after " + ", ".join(told["dependsOn"])
+    if element.get("needsApproval"):
+        yield "needs an approval"
+    if "retries" in element:
+        yield f"retries {element['retries']}"
+    if "timeoutS" in element:
+        yield f"timeout {duration(int(element['timeoutS'] * 1000))}"
+    if element.get("continueOnFail"):
+        yield "may fail"
+    if element.get("onDeny", "fail") != "fail":
+        yield f"denied: {element['onDeny']}"
+    if element["kind"] == LAZY and not element["children"]:
+        yield "rendered when the flow reaches it"

@@ -1,0 +1,94 @@
+"""smithers logs: what a run's daemon has written to its log."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from smithersd.cli.args.options import debug_option, on_store, run_argument, run_epilog, say_newest, storage_options
+from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.state.local_processes import choose_resident
+from smithersd.daemon.state.process_record import last_presence, read_presence
+from smithersd.daemon.state.storage import Storage
+from smithersd.errors import UserError
+from smithersd.limits import LOG_POLL_S
+from smithersd.store import Store
+
+_COPY_BYTES = 64 * 1024
+_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest,")
+
+
+@click.command("logs", short_help="Print a run's log file.", epilog=_EPILOG)
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until the process has ended.")
+@storage_options
+@debug_option
+def command(run: str | None, *, follow: bool, storage: Storage) -> None:
+    """Print what a run's process has written to its log: what happened, and what the workflow printed.
+
+    A run that was started in a terminal has a log only with --log-file.
+    """
+    folder = storage.folder.run(on_store(storage, lambda opened: _chosen(opened, storage.folder, run)))
+    path = _log_of(folder)
+    try:
+        _print_log(path, folder, is_followed=follow)
+    except FileNotFoundError:
+        raise UserError(
+            f"Run {folder.path.name!r} has no log here.",
+            remedy="`smithers events` prints what happened in it; what a unit prints is in the journal: "
+            f"`journalctl --user -u smithersd@{folder.path.name}`, without --user for the system's manager.",
+        ) from None
+
+
+async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
+    run_id = await choose_resident(store, folder, said, or_newest=True)
+    run = await store.find_run(run_id)
+    if said is None and run is not None and run.status.is_final and read_presence(folder.run(run_id)) is None:
+        say_newest(run_id)
+    return run_id
+
+
+def _log_of(folder: RunFolder) -> Path:
+    """The log that the run's process wrote down, else the one in its folder."""
+    presence = last_presence(folder)
+    return folder.log_file if presence is None or presence.log_file is None else Path(presence.log_file)
+
+
+def _print_log(path: Path, folder: RunFolder, *, is_followed: bool) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            is_last = not is_followed or read_presence(folder) is None
+            _copy_out(descriptor)
+            descriptor = _followed(descriptor, path)
+            if is_last:
+                _copy_out(descriptor)
+                return
+            time.sleep(LOG_POLL_S)
+    finally:
+        os.close(descriptor)
+
+
+def _copy_out(descriptor: int) -> None:
+    while data := os.read(descriptor, _COPY_BYTES):
+        sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _followed(descriptor: int, path: Path) -> int:
+    """The descriptor to go on with: after a rotation that of the new file, and from its beginning if it was cut."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return descriptor
+    if os.path.samestat(os.fstat(descriptor), now):
+        if os.lseek(descriptor, 0, os.SEEK_CUR) > now.st_size:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+    if now.st_size == 0:
+        return descriptor  # the process writes to the old one until it is told
+    _copy_out(descriptor)
+    os.close(descriptor)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

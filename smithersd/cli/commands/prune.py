@@ -1,0 +1,85 @@
+"""smithers prune: delete runs that ended long ago."""
+
+from typing import Any
+
+import click
+
+from smithersd.cli.args.options import debug_option, json_option, on_store, say_folder, storage_options
+from smithersd.cli.terminal.output import flush, say, say_json
+from smithersd.cli.text.phrases import Phrase, date_and_time
+from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.pruning import Considered, prune_runs
+from smithersd.daemon.state.storage import Storage
+from smithersd.elements.duration import seconds
+from smithersd.engine import SystemClock
+from smithersd.store import Store
+
+_EXAMPLES = "\b\nExamples:\n  smithers prune --older-than 30d --dry-run\n  smithers prune --older-than 12h"
+
+
+@click.command("prune", short_help="Delete runs that ended long ago.", epilog=_EXAMPLES)
+@click.option("--older-than", "age", required=True, metavar="AGE", help="How long ago a run must have ended: 30d, 12h.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what would be deleted.")
+@json_option
+@storage_options
+@debug_option
+def command(*, age: str, is_dry_run: bool, is_json: bool, storage: Storage) -> None:
+    """Delete runs that ended longer ago than that, with their folders in .smithers.
+
+    Runs that are live or suspended stay, those that have a process here, and those from which a live run takes over
+    what was done. A SQLite file keeps its size: its free space is used for later runs.
+    """
+    age_ms = round(seconds(age, "--older-than") * 1000)
+    before_ms = SystemClock().now_ms() - age_ms
+    say_folder(storage)
+    considered = on_store(
+        storage, lambda opened: _prune(opened, storage.folder, before_ms, is_dry_run=is_dry_run, is_json=is_json)
+    )
+    if is_json:
+        say_json(_json(considered, is_dry_run=is_dry_run))
+    else:
+        _say_sum(considered, age, is_dry_run=is_dry_run)
+
+
+async def _prune(
+    store: Store, folder: StateFolder, before_ms: int, *, is_dry_run: bool, is_json: bool
+) -> list[Considered]:
+    """Prune; a person is told of each run at once."""
+    considered = []
+    pruning = prune_runs(store, folder, finished_before_ms=before_ms, is_dry_run=is_dry_run)
+    async for one in pruning:
+        considered.append(one)
+        if not is_json:
+            _say(one, is_dry_run=is_dry_run)
+    return considered
+
+
+def _say(one: Considered, *, is_dry_run: bool) -> None:
+    run = one.run
+    if one.kept_because is not None:
+        say(Phrase(f"Kept {run.run_id}: {one.kept_because}.", "yellow"))
+    else:
+        verb = "Would prune" if is_dry_run else "Pruned"
+        say(f"{verb} {run.run_id}, {run.status} at {date_and_time(run.finished_at_ms)}.")
+    flush()
+
+
+def _say_sum(considered: list[Considered], age: str, *, is_dry_run: bool) -> None:
+    if not considered:
+        say(f"No run ended more than {age} ago.")
+        return
+    kept = sum(one.kept_because is not None for one in considered)
+    doing = "would be pruned" if is_dry_run else "pruned"
+    say(Phrase(f"{len(considered) - kept} {doing}, {kept} kept.", "bold"))
+
+
+def _json(considered: list[Considered], *, is_dry_run: bool) -> dict[str, Any]:
+    return {
+        "isDryRun": is_dry_run,
+        "pruned": [_run_json(one) for one in considered if one.kept_because is None],
+        "kept": [{**_run_json(one), "reason": one.kept_because} for one in considered if one.kept_because is not None],
+    }
+
+
+def _run_json(one: Considered) -> dict[str, Any]:
+    return {"runId": one.run.run_id, "status": one.run.status, "finishedAtMs": one.run.finished_at_ms}

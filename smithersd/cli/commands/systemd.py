@@ -1,0 +1,135 @@
+"""smithers systemd install: make a run a service that systemd starts, restarts and stops."""
+
+import os
+import shlex
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smithersd.cli.args.options import debug_option, whole_number
+from smithersd.cli.commands.up import command as up
+from smithersd.cli.terminal.output import say
+from smithersd.daemon.launch.environment import FOLDER_VARIABLE, may_hold_password
+from smithersd.daemon.systemd.units import Instance, UnitFile, owner_of, unit_files
+from smithersd.engine import check_run_id, find_workflow_file
+from smithersd.errors import InvalidRequest
+from smithersd.limits import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
+
+_IPV6 = 6
+
+
+@click.group("systemd", short_help="Make a run a service of this machine.")
+def command() -> None:
+    """Make a run a service of this machine."""
+
+
+_EXAMPLE = """\b
+Example:
+  smithers systemd install release.py --run-id release-1 -- --input @release.json"""
+
+
+@command.command("install", short_help="Write the unit files for a run, and say what to type next.", epilog=_EXAMPLE)
+@click.argument("workflow", metavar="WORKFLOW.py[:name]")
+@click.argument("up_options", metavar="[-- OPTION OF UP ...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--run-id", metavar="ID", required=True, help="The run's id; the service is smithersd@ID.")
+@click.option("--host", metavar="ADDRESS", default=HOST_DEFAULT, show_default=True, help="The address to serve on.")
+@click.option(
+    "--port", metavar="PORT", default=PORT_DEFAULT, show_default=True, type=whole_number(1, PORT_MAX), help="The port."
+)
+@click.option("--socket", "has_socket", is_flag=True, help="Let systemd hold the port, also while the run restarts.")
+@click.option("--token-file", metavar="FILE", help="Ask clients for the token that is in this file.")
+@click.option("--system", "is_system", is_flag=True, help="For the system's manager, as the owner of WORKFLOW.py.")
+@click.option("--print", "is_printing", is_flag=True, help="Print the files and write nothing.")
+@debug_option
+def install(**flags: Any) -> None:
+    """Write the unit files that make a run a service, and say what to type next.
+
+    The run is started, and gone on with, in the present directory. What follows `--` are options of `smithers up`.
+    """
+    instance = _instance(flags)
+    files = unit_files(instance)
+    if flags["is_printing"]:
+        _print(files)
+        return
+    for file in files:
+        file.write()
+        say(f"Wrote {file.path}")
+    _say_next(instance)
+
+
+def _instance(flags: dict[str, Any]) -> Instance:
+    check_run_id(flags["run_id"])
+    workflow = find_workflow_file(flags["workflow"]).path
+    arguments = (flags["workflow"], "--serve", "--run-id", flags["run_id"], "--resume-or-start")
+    address = ("--host", flags["host"], "--port", str(flags["port"]))
+    folder = os.environ.get(FOLDER_VARIABLE)  # no service inherits it
+    state = ("--state-folder", str(Path(folder).absolute())) if folder else ()
+    arguments = (*arguments, *(() if flags["has_socket"] else address), *state, *flags["up_options"])
+    _check(arguments)
+    token_file = flags["token_file"]
+    return Instance(
+        run_id=flags["run_id"],
+        folder=Path.cwd(),
+        command=(*_program(), "up", *arguments),
+        search_path=os.environ.get("PATH", os.defpath),
+        user=owner_of(workflow) if flags["is_system"] else None,
+        address=_address(flags["host"], flags["port"]) if flags["has_socket"] else None,
+        token_file=None if token_file is None else Path(token_file).expanduser().absolute(),
+    )
+
+
+def _program() -> tuple[str, ...]:
+    """Ourselves, by a path that holds when nobody is logged in."""
+    script = Path(sys.executable).with_name("smithers")
+    return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "smithersd")
+
+
+def _check(arguments: tuple[str, ...]) -> None:
+    """Refuse now what `up` would refuse later, and what has no place in a unit file."""
+    flags = up.make_context("smithers up", list(arguments)).params
+    if flags["auth_token"] is not None:
+        raise InvalidRequest("A unit file is no place for a token.", remedy="Put it into a file: --token-file FILE.")
+    if flags["detach"]:
+        raise InvalidRequest("systemd wants the process in the foreground.", remedy="Leave -d out.")
+    if may_hold_password(flags["store"] or ""):
+        raise InvalidRequest(
+            "A unit file is no place for a password.", remedy="Leave it out of --store and put it into ~/.pgpass."
+        )
+
+
+def _address(host: str, port: int) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"systemd cannot listen on {host!r}.", remedy="Give an address: 127.0.0.1, 0.0.0.0, ::1."
+        ) from error
+    return f"[{address}]:{port}" if address.version == _IPV6 else f"{address}:{port}"
+
+
+def _print(files: list[UnitFile]) -> None:
+    for place, file in enumerate(files):
+        say(*(["\n"] if place else []), f"# {file.path}\n")
+        say(file.text.rstrip("\n"))
+
+
+def _say_next(instance: Instance) -> None:
+    systemctl = "systemctl" if instance.is_system else "systemctl --user"
+    units = instance.service if instance.address is None else f"{instance.socket} {instance.service}"
+    if instance.token_file is not None and not instance.token_file.exists():
+        say("\nMake the token:")
+        file, folder = (shlex.quote(str(one)) for one in (instance.token_file, instance.token_file.parent))
+        say(f"  (umask 077; mkdir -p {folder} && head -c 24 /dev/urandom | base64 > {file})")
+    say("\nStart it, now and at every boot:")
+    say(f"  {systemctl} daemon-reload")
+    say(f"  {systemctl} enable --now {units}")
+    if not instance.is_system:
+        say("  loginctl enable-linger     # else a user's services end with the last login")
+    say("\nRead what it says:")
+    say(f"  journalctl {'' if instance.is_system else '--user '}-u {instance.service} -f")
+    say("\nStopping it suspends the run, and starting it goes on; `smithers down` cancels it.")
+    if instance.token_file is None:
+        say("No token is asked for, so only this machine is answered: see --token-file.")

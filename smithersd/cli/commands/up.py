@@ -1,0 +1,191 @@
+"""smithers up: run a workflow, in this terminal."""
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from click.core import ParameterSource
+
+from smithersd.cli.args.inputs import read_input
+from smithersd.cli.args.options import (
+    absolute_url,
+    checked_path,
+    checked_text,
+    say_folder,
+    storage_options,
+    whole_number,
+)
+from smithersd.cli.args.sections import SectionedCommand
+from smithersd.cli.args.serve_flags import SERVE_FLAGS, serve_flags, serve_options
+from smithersd.daemon.launch.environment import Inherited, take_environment
+from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
+from smithersd.daemon.state.storage import Storage
+from smithersd.engine.start_mode import StartMode
+from smithersd.errors import InvalidRequest
+from smithersd.limits import LEASE_S, LEASE_S_MIN
+
+_SECTIONS = {
+    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
+    "Telling somebody": ("on_wait", "on_fail", "on_end"),
+    "Going on with a run": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
+    "Serving it": ("serve", *SERVE_FLAGS),
+    "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
+}
+
+
+@click.command("up", cls=SectionedCommand, sections=_SECTIONS, short_help="Run a workflow, and serve it with --serve.")
+@click.argument("workflow", metavar="WORKFLOW.py[:name]")
+@click.option("--serve", is_flag=True, help="Serve the run over HTTP, also after it has ended.")
+@serve_flags
+@click.option("--run-id", metavar="ID", help="The run's id [default: workflow, time and random letters].")
+@click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
+@click.option("--resume", is_flag=True, help="Go on with the run of --run-id, or with the only live one.")
+@click.option("--resume-or-start", is_flag=True, help="Go on with the run of --run-id, or start it.")
+@click.option("--from", "from_run", metavar="RUN", help="Start a new run that takes over what this ended one has done.")
+@click.option("--redo", multiple=True, metavar="NODE", help="With --from: do this node again, and all that follows.")
+@click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
+@click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
+@click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
+@click.option("-c", "--max-concurrency", metavar="N", type=whole_number(1), help="Attempts at once [default: 4].")
+@click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
+@click.option("--on-fail", metavar="COMMAND", help="Run this when the run has failed, likewise.")
+@click.option("--on-end", metavar="COMMAND", help="Run this when the run has ended, in whatever way, likewise.")
+@click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
+@click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
+@click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
+@click.option("--log-file", metavar="FILE", help="Write a log [default with -d: that of the run in .smithers].")
+@click.option("--log-format", type=click.Choice([one.value for one in LogFormat]), help="For people or machines.")
+@click.option("--json", "is_json", is_flag=True, help="With -d: say as JSON where the daemon is found.")
+@storage_options
+@click.option("--debug", "is_debugging", is_flag=True, help="Add the traceback to an error.")
+@click.pass_context
+def command(context: click.Context, /, **flags: Any) -> None:
+    """Run a workflow until it has ended.
+
+    Ctrl+C cancels the run, SIGTERM suspends it so that --resume goes on; a second one ends at once.
+    """
+    # Before anything else: nothing of it is for the workflow, whose file is imported soon.
+    inherited = take_environment()
+    _check_flags(context, flags)
+    options = _options(flags, inherited, is_debugging=flags["is_debugging"] or bool(context.obj))
+    say_folder(flags["storage"])
+    if flags["detach"]:
+        _run_in_background(options, flags["storage"], is_json=flags["is_json"])
+    else:
+        _run_here(options, inherited)
+
+
+def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
+    # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
+    from smithersd.cli.reports.reports import choose_log, choose_report  # noqa: PLC0415
+    from smithersd.cli.terminal.streams import Streams  # noqa: PLC0415
+    from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
+    from smithersd.daemon.launch.process import leave, run_in_loop  # noqa: PLC0415
+    from smithersd.daemon.service import run_service  # noqa: PLC0415
+    from smithersd.daemon.systemd.turned_away import turning_away  # noqa: PLC0415
+    from smithersd.engine import load_workflow  # noqa: PLC0415
+    from smithersd.posix.standard_input import empty_stdin  # noqa: PLC0415
+
+    with turning_away(inherited.sockets):
+        early_exit = EarlyExit()
+        # Before the import, at which an author may replace them.
+        streams = Streams.of_process()
+        log = choose_log(options, streams)
+        source = load_workflow(options.workflow)
+        empty_stdin()
+        with choose_report(options, log, inherited, streams) as report:
+            early_exit.report = report
+            code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
+    leave(code, has_left_tasks=has_left_tasks)
+
+
+def _run_in_background(options: ServiceOptions, storage: Storage, *, is_json: bool) -> None:
+    from smithersd.cli.text.started import say_started  # noqa: PLC0415 - only a daemon needs it
+    from smithersd.daemon.launch.detach import start_daemon  # noqa: PLC0415 - as above
+
+    say_started(start_daemon(options), storage=storage, is_json=is_json)
+
+
+def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool) -> ServiceOptions:
+    storage: Storage = flags["storage"]
+    checked_text(storage.store or "", "--store")
+    checked_path(str(Path(flags["workflow"]).absolute()))
+    for name in ("from_run", "on_wait", "on_fail", "on_end", "pid_file", "log_file"):
+        checked_text(flags[name] or "", _flag(name))
+    for node_id in flags["redo"]:
+        checked_text(node_id, "--redo")
+    return ServiceOptions(
+        workflow=flags["workflow"],
+        state_folder=checked_path(str(storage.folder.path)),
+        store=None if storage.store is None else absolute_url(storage.store),
+        run_id=flags["run_id"],
+        mode=_mode(flags),
+        from_run=flags["from_run"],
+        redo=flags["redo"],
+        input=read_input(flags["given_input"]),
+        max_concurrency=flags["max_concurrency"],
+        is_forced=flags["force"],
+        is_standby=flags["standby"],
+        waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
+        lease_s=flags["lease_s"],
+        exits_on_wait=flags["no_wait"],
+        hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
+        serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
+        ends_when_failed=inherited.notify_address is not None,
+        pid_file=_absolute(flags["pid_file"]),
+        log_file=_absolute(flags["log_file"]),
+        log_format=None if flags["log_format"] is None else LogFormat(flags["log_format"]),
+        is_debugging=is_debugging,
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
+
+
+def _mode(flags: dict[str, Any]) -> StartMode:
+    if flags["resume"]:
+        return StartMode.RESUME
+    return StartMode.EITHER if flags["resume_or_start"] or flags["standby"] else StartMode.NEW
+
+
+def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
+    """Refuse what contradicts itself, or would be without effect."""
+    ways = [name for name in ("resume", "resume_or_start", "from_run") if flags[name]]
+    if len(ways) > 1:
+        raise InvalidRequest(
+            f"{_flag(ways[0])} and {_flag(ways[1])} cannot be given together.", remedy="Give one of them."
+        )
+    if flags["resume_or_start"] and flags["run_id"] is None:
+        raise InvalidRequest("--resume-or-start needs --run-id.", remedy="Name the run.")
+    if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
+        raise InvalidRequest("--force needs --resume.", remedy="It takes a run that exists from its process.")
+    if flags["redo"] and flags["from_run"] is None:
+        raise InvalidRequest("--redo names nodes of a run that is taken over.", remedy="Name that run with --from.")
+    if flags["standby"] and flags["run_id"] is None:
+        raise InvalidRequest("--standby needs --run-id.", remedy="Name the run that it is for.")
+    excluded = next((name for name in ("from_run", "force") if flags["standby"] and flags[name]), None)
+    if excluded is not None:
+        raise InvalidRequest(f"--standby and {_flag(excluded)} cannot be given together.", remedy="Give one of them.")
+    if flags["is_json"] and not flags["detach"]:
+        raise InvalidRequest("--json needs -d.", remedy="It says where the process in the background is found.")
+    if flags["detach"] and flags["log_file"] is not None:
+        _check_daemon_log(Path(flags["log_file"]).absolute())
+    idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if idle and not flags["serve"]:
+        raise InvalidRequest(f"{_flag(idle[0])} needs --serve.", remedy="It is for a run that is served.")
+
+
+def _check_daemon_log(path: Path) -> None:
+    """Refuse /dev/stdout and its like: a daemon's stdout is its log, so there is nothing behind that name."""
+    of_a_process = path.parts[1:2] in (("dev",), ("proc",)) and path != Path(os.devnull)
+    if of_a_process or (path.exists() and path != Path(os.devnull) and not path.is_file()):
+        raise InvalidRequest(
+            f"{str(path)!r} cannot be the log of a daemon: it is not a regular file.",
+            remedy="Name a file, or leave -d out to log to this process's own output.",
+        )
+
+
+def _flag(name: str) -> str:
+    return {"from_run": "--from", "allowed_hosts": "--allowed-host"}.get(name, f"--{name.replace('_', '-')}")

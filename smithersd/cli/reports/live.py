@@ -1,0 +1,108 @@
+"""What `up` shows on a terminal: the run's nodes at its foot, and above them what tasks print."""
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from smithersd.cli.terminal.live_region import Region, Screen
+from smithersd.cli.terminal.live_view import live_view
+from smithersd.cli.terminal.streams import Streams
+from smithersd.cli.text import phrases
+from smithersd.cli.text.columns import wrapped
+from smithersd.cli.text.phrases import Phrase
+from smithersd.cli.text.run_summary import closing_lines, opening_lines, standby_lines, waiting_for_store
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey
+from smithersd.daemon.report import Begun, StandingBy
+from smithersd.engine import SystemClock
+from smithersd.query.questions import Question
+
+
+class LiveReport:
+    """Draws a run on the terminal that stdout is."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._region = Region(streams)
+        self._clock = SystemClock()
+        self._begun: Begun | None = None
+        self._notes: dict[NodeKey, str] = {}
+        self._questions: dict[NodeKey, Question] = {}
+
+    def warn(self, text: str) -> None:
+        """Show it in red."""
+        self._region.print_errors([Text(line, "bold red") for line in text.splitlines()])
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say once what keeps the process from its start."""
+        if problem is not None:
+            self.warn(waiting_for_store(problem))
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say what is waited for; nothing is drawn meanwhile."""
+        self._region.stop()
+        self._notes.clear()
+        self._questions.clear()
+        self._region.print([Text(line) for line in standby_lines(waiting)])
+
+    def begin(self, begun: Begun) -> None:
+        """Say what runs, and begin to draw."""
+        self._begun = begun
+        self._region.print([Text(line, "bold") for line in opening_lines(begun)])
+        if not begun.engine.is_ended_before:
+            self._region.start(self._view)
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        """Note what changed; it is drawn soon."""
+        for one in recorded:
+            self._note(one.event)
+        self._region.change()
+
+    def ask(self, question: Question) -> None:
+        """Show it for as long as it waits."""
+        self._questions[question.key] = question
+        self._region.change()
+
+    def reload(self) -> None:
+        """There is nothing to read anew."""
+
+    def end(self, *, is_still_served: bool) -> None:
+        """Leave the last drawing on the screen, and say how the run ended."""
+        self._region.stop()
+        if self._begun is not None:
+            self._region.print(self._broken(closing_lines(self._begun, is_still_served=is_still_served)))
+
+    def close(self) -> None:
+        """Put the terminal back."""
+        self._region.close()
+
+    def release(self) -> None:
+        """Put the cursor back."""
+        self._region.release()
+
+    def _broken(self, lines: Sequence[Phrase]) -> list[Text]:
+        """Lines that the terminal need not break amid a word; what is to be pasted it may."""
+        width = self._region.width
+        return [
+            Text(part, line.style)
+            for line in lines
+            for part in ([line.text] if line.is_whole else wrapped(line.text, width))
+        ]
+
+    def _note(self, event: events.Event) -> None:
+        match event:
+            case events.NodeOutput() | events.RunResumed(workflow_changed=True):
+                self._region.print([Text(phrase.text, phrase.style) for phrase in phrases.event_phrases(event)])
+            case events.NodeProgress():
+                self._notes[event.node_id, event.iteration] = phrases.progress(event.done, event.total, event.message)
+            case events.ApprovalGranted() | events.ApprovalDenied():
+                self._questions.pop((event.node_id, event.iteration), None)
+            case events.NodeFinished() | events.NodeFailed() | events.NodeCancelled() | events.NodeInterrupted():
+                self._notes.pop((event.node_id, event.iteration), None)
+            case _:
+                pass
+
+    def _view(self, screen: Screen) -> RenderableType:
+        assert self._begun is not None, "the region is started by a run that has begun"
+        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes, questions=self._questions)

@@ -1,0 +1,126 @@
+"""What `up` says where there is no terminal to draw on: a line for each event that matters."""
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from smithersd.cli.terminal.printer import Printer
+from smithersd.cli.terminal.streams import Streams
+from smithersd.cli.text import phrases
+from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.run_summary import (
+    closing_lines,
+    command_that_decides,
+    opening_lines,
+    standby_lines,
+    waiting_for_store,
+)
+from smithersd.core.log import events
+from smithersd.core.log.events import Recorded
+from smithersd.core.log.fold import NodeKey
+from smithersd.daemon import command_lines
+from smithersd.daemon.report import Begun, StandingBy
+from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.query.questions import Question
+
+_BELOW = " " * 10
+"""What belongs to a line stands below it, beside the time of day."""
+_UNTOLD = (
+    events.RunStarted,
+    events.RunResumed,
+    events.RunStatusChanged,
+    events.RunFinished,
+    events.RunFailed,
+    events.RunCancelled,
+    events.RunSuspended,
+    events.FrameCommitted,
+    events.NodePending,
+    events.NodeWaitingApproval,
+    events.BranchDecided,
+    events.TaskHeartbeat,
+)
+"""Events without a line of their own: the opening and closing lines say it, or another event does."""
+
+
+def _is_told(event: events.Event) -> bool:
+    return not isinstance(event, _UNTOLD) or (isinstance(event, events.RunResumed) and event.workflow_changed)
+
+
+class PlainReport:
+    """Prints lines: what happens to stdout, what is wrong to stderr."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._begun: Begun | None = None
+        self._printer = Printer()
+        self._unasked: dict[NodeKey, Recorded] = {}
+        """Gates whose question is still to come."""
+
+    def warn(self, text: str) -> None:
+        """Print to stderr."""
+        self._print(text.splitlines(), self._streams.err)
+
+    def wait_for_store(self, problem: str | None) -> None:
+        """Say once what keeps the process from its start."""
+        if problem is not None:
+            self.warn(waiting_for_store(problem))
+
+    def stand_by(self, waiting: StandingBy) -> None:
+        """Say what is waited for."""
+        self._print(standby_lines(waiting), self._streams.out)
+
+    def begin(self, begun: Begun) -> None:
+        """Say what runs and where."""
+        self._begun = begun
+        self._print(opening_lines(begun), self._streams.out)
+
+    def show(self, recorded: Sequence[Recorded]) -> None:
+        """Print a line for each that matters."""
+        for one in recorded:
+            if isinstance(one.event, events.ApprovalRequested):
+                self._unasked[one.event.node_id, one.event.iteration] = one
+            elif _is_told(one.event):
+                self._say_unasked(getattr(one.event, "node_id", None))
+                self._say_event(one)
+
+    def ask(self, question: Question) -> None:
+        """Print the question, and the command that answers it."""
+        assert self._begun is not None, "a run begins before it asks"
+        self._unasked.pop(question.key, None)
+        whole = command_lines.inspect(self._begun.engine.run_id, storage=self._begun.storage)
+        head, *details = question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole)
+        self._say(question.requested_at_ms, [head.text])
+        command = command_that_decides(self._begun, question.key)
+        self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
+
+    def reload(self) -> None:
+        """There is nothing to read anew."""
+
+    def end(self, *, is_still_served: bool) -> None:
+        """Say how the run ended, and what to do next."""
+        if self._begun is not None:
+            for key in list(self._unasked):
+                self._say_unasked(key[0])
+            closing = closing_lines(self._begun, is_still_served=is_still_served)
+            self._print([line.text for line in closing], self._streams.out)
+
+    def close(self) -> None:
+        """Print what is left."""
+        self._printer.close()
+
+    def release(self) -> None:
+        """Print what is left, as far as it is taken at once."""
+        self._printer.close(is_hurried=True)
+
+    def _say_unasked(self, node_id: str | None) -> None:
+        """Say first that a node has asked: something became of it before its question was read."""
+        for key in [key for key in self._unasked if key[0] == node_id]:
+            self._say_event(self._unasked.pop(key))
+
+    def _say_event(self, recorded: Recorded) -> None:
+        self._say(recorded.timestamp_ms, [phrase.text for phrase in phrases.event_phrases(recorded.event)])
+
+    def _say(self, at_ms: int, texts: Iterable[str]) -> None:
+        self._print([f"{phrases.time_of_day(at_ms)}  {text}" for text in texts], self._streams.out)
+
+    def _print(self, lines: Iterable[str], stream: TextIO | None) -> None:
+        self._printer.write("".join(f"{line}\n" for line in lines), stream)

@@ -1,0 +1,219 @@
+"""The foot of a terminal, redrawn in place, with lines above it that scroll away.
+
+It draws a few times a second at most, and only when something changed or a duration ticks. A drawing that took long is
+followed by a rest of many times that, so that a large run does not pay for being looked at.
+"""
+
+import asyncio
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO, cast
+
+from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from smithersd.cli.terminal.printer import Printer
+from smithersd.cli.terminal.stray_output import StrayOutput
+from smithersd.cli.terminal.streams import Streams
+from smithersd.cli.text.phrases import one_line
+
+REDRAW_S = 0.125
+TICK_S = 1.0
+"""How often durations go on when nothing else happens."""
+_REST_FACTOR = 20
+"""A drawing may take a twentieth of the loop's time."""
+_STDOUT, _STDERR = 1, 2
+_SIZE_DEFAULT = (80, 24)
+_SHOW_CURSOR = b"\x1b[?25h\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The size of a terminal, in characters."""
+
+    width: int
+    height: int
+
+
+class _Paper(io.TextIOBase):
+    """What rich draws on: the terminal, by way of a printer that never waits for it."""
+
+    def __init__(self, printer: Printer, terminal: TextIO) -> None:
+        self._printer = printer
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        self._printer.write(text, self._terminal)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+
+def _size_of(terminal: TextIO) -> ConsoleDimensions:
+    """The columns and rows of a terminal, unless the environment says them (COLUMNS, LINES)."""
+    try:
+        measured = os.get_terminal_size(terminal.fileno())
+    except OSError:  # it has gone
+        return ConsoleDimensions(*_SIZE_DEFAULT)
+    said = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
+    columns, rows = (int(one) if one.isdecimal() else real for one, real in zip(said, measured, strict=True))
+    return ConsoleDimensions(columns or _SIZE_DEFAULT[0], rows or _SIZE_DEFAULT[1])
+
+
+class Region:
+    """Owns the terminal that stdout is, from its making until `close`."""
+
+    def __init__(self, streams: Streams) -> None:
+        assert streams.out is not None, "it is a terminal"
+        self._terminal, self._stderr = streams.out, streams.err
+        self._is_stderr_here = streams.err is not None and streams.err.isatty()
+        self._printer = Printer()
+        self._console = Console(
+            file=cast("TextIO", _Paper(self._printer, self._terminal)), force_terminal=True, highlight=False
+        )
+        self._measure()
+        self._live: Live | None = None
+        self._view: Callable[[Screen], RenderableType] = lambda _: Text()
+        self._above: list[Text] = []
+        self._lock = threading.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_s = self._drawn_at_s = self._rest_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stray = StrayOutput([_STDOUT, _STDERR] if self._is_stderr_here else [_STDOUT], self._show_stray)
+
+    @property
+    def width(self) -> int:
+        """The cells of a line."""
+        return self._console.width
+
+    def print(self, lines: Sequence[Text]) -> None:
+        """Show lines above the region; in any thread."""
+        with self._lock:
+            self._above += lines
+        if self._live is None:
+            self._print_above()
+
+    def print_errors(self, lines: Sequence[Text]) -> None:
+        """Show lines above the region at once, or write them to stderr where that is no terminal; in any thread.
+
+        The loop that draws may be the very thing that is wrong.
+        """
+        if self._is_stderr_here:
+            self.print(lines)
+            self._print_above()
+        else:
+            self._printer.write("".join(f"{line.plain}\n" for line in lines), self._stderr)
+
+    def start(self, view: Callable[[Screen], RenderableType]) -> None:
+        """Begin to draw; in the loop's thread, as all that follows."""
+        self._view = view
+        self._loop = asyncio.get_running_loop()
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+            get_renderable=self._draw_view,
+        )
+        self._live.start()
+        self._draw()
+
+    def change(self) -> None:
+        """Draw soon."""
+        if self._live is not None:
+            rest_s = max(REDRAW_S, self._rest_s)
+            self._draw_in(max(0.0, self._drawn_at_s + rest_s - time.monotonic()))
+
+    def stop(self) -> None:
+        """Draw a last time, and leave that on the screen."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        live, self._live = self._live, None
+        if live is not None:
+            self._print_above()
+            live.refresh()
+            live.stop()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self.stop()
+        _flush_stdio()
+        self._stray.restore()
+        self._print_above()
+        self._printer.close()
+
+    def release(self) -> None:
+        """Write what is left and show the cursor again, whatever else is under way; in any thread."""
+        self._stray.restore()
+        self._printer.write("".join(f"{line.plain}\r\n" for line in self._taken_above()), self._terminal)
+        self._printer.close(is_hurried=True)
+        with suppress(OSError):
+            os.write(self._terminal.fileno(), _SHOW_CURSOR)
+
+    def _show_stray(self, lines: list[str]) -> None:
+        self.print([Text(one_line(line, is_indented=True)) for line in lines])
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it is over
+                self._loop.call_soon_threadsafe(self.change)
+
+    def _taken_above(self) -> list[Text]:
+        with self._lock:
+            lines, self._above = self._above, []
+        return lines
+
+    def _print_above(self) -> None:
+        lines = self._taken_above()
+        self._measure()
+        if lines:
+            self._console.print(Text("\n").join(lines), soft_wrap=True)
+
+    def _measure(self) -> None:
+        """Tell rich the size: it would ask stdin, stdout and stderr, and they may be no terminals."""
+        self._console.size = _size_of(self._terminal)
+
+    def _draw_in(self, delay_s: float) -> None:
+        due_s = time.monotonic() + delay_s
+        if self._timer is not None:
+            if self._due_s <= due_s:
+                return
+            self._timer.cancel()
+        self._due_s = due_s
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._draw)
+
+    def _draw(self) -> None:
+        self._timer = None
+        if self._live is None:
+            return
+        began_s = time.monotonic()
+        self._print_above()
+        if self._printer.is_behind:  # what is not read yet would be out of date
+            self._draw_in(REDRAW_S)
+            return
+        self._live.refresh()
+        self._drawn_at_s = time.monotonic()
+        self._rest_s = _REST_FACTOR * (self._drawn_at_s - began_s)
+        self._draw_in(max(TICK_S, self._rest_s))
+
+    def _draw_view(self) -> RenderableType:
+        size = self._console.size
+        return self._view(Screen(size.width, size.height))
+
+
+def _flush_stdio() -> None:
+    """Let what author code has printed, and Python holds back, come before what we say last."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it may be an author's
+            stream.flush()

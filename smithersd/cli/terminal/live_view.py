@@ -1,0 +1,134 @@
+"""What the live region of a terminal shows of a run: its nodes, how far it is, and what waits with its command."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from smithersd.cli.terminal.live_region import Screen
+from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.phrases import STATUS_STYLES, Phrase, duration
+from smithersd.cli.text.run_summary import command_that_decides
+from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.daemon import command_lines
+from smithersd.daemon.report import Begun
+from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.query.questions import Question
+
+_URGENCY = {
+    NodeState.FAILED: 0,
+    NodeState.WAITING_APPROVAL: 1,
+    NodeState.WAITING_EVENT: 1,
+    NodeState.WAITING_TIMER: 1,
+    NodeState.IN_PROGRESS: 2,
+}
+"""Which nodes are shown first where not all fit; those of other states are counted only."""
+_COMMANDS_MAX = 3
+_NARROW = 60
+"""Columns below which the state is told by the symbol alone."""
+_NAME_SHARE = 0.45
+
+
+def live_view(
+    begun: Begun,
+    screen: Screen,
+    *,
+    now_ms: int,
+    notes: Mapping[NodeKey, str],
+    questions: Mapping[NodeKey, Question],
+) -> RenderableType:
+    """Draw a run so that it fits the screen with a line to spare."""
+    said = [*_waits(begun, screen, questions), *_status(begun, now_ms)]
+    foot = [part for line in said for part in _folded(line, screen.width)]
+    rows = screen.height - 1 - len(foot)
+    if rows <= 0:
+        return Group(*foot[1 - screen.height :])
+    return Group(*_nodes(begun, rows, screen.width, now_ms, notes), *foot)
+
+
+def _nodes(begun: Begun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
+    engine = begun.engine
+    if len(engine.state.nodes) <= rows:
+        lines = list(tree_lines(engine.tree, engine.state, now_ms=now_ms, notes=notes))
+        if len(lines) <= rows:
+            yield from _aligned(lines, width)
+            return
+    shown = _urgent(list(engine.state.nodes.values()), rows)
+    yield from _aligned(list(node_lines(engine.state, shown, now_ms=now_ms, notes=notes)), width)
+
+
+def _urgent(nodes: Sequence[NodeRecord], rows: int) -> list[NodeKey]:
+    """The nodes that matter now; of equal urgency those that began first."""
+    active = [node for node in nodes if node.state in _URGENCY]
+    active.sort(key=lambda node: (_URGENCY[node.state], node.started_at_ms or 0))
+    return [node.key for node in active[:rows]]
+
+
+def _aligned(lines: Sequence[TreeLine], width: int) -> Iterator[Text]:
+    """Lines whose pieces stand under one another, each cut to the screen's width."""
+    pieces = [line.phrases() for line in lines]
+    if width < _NARROW:
+        pieces = [[name, elapsed, detail] for name, _, elapsed, detail in pieces]
+    widths = [max(cell_len(piece.text) for piece in column) for column in zip(*pieces, strict=True)]
+    if widths:
+        widths[0] = min(widths[0], int(width * _NAME_SHARE))
+    for line in pieces:
+        text = Text()
+        for piece, cells in zip(line[:-1], widths, strict=False):
+            text.append(_sized(piece, cells)).append("  ")
+        text.append(line[-1].text, line[-1].style)
+        if not any(piece.text for piece in line[1:]):
+            text = Text(line[0].text, line[0].style)  # a container's name has the line for itself
+        text.rstrip()
+        text.truncate(width, overflow="ellipsis")
+        yield text
+
+
+def _sized(piece: Phrase, cells: int) -> Text:
+    text = Text(piece.text, piece.style)
+    text.truncate(cells, overflow="ellipsis", pad=True)
+    return text
+
+
+def _waits(begun: Begun, screen: Screen, questions: Mapping[NodeKey, Question]) -> list[Text]:
+    """The first question and the commands that get the run on; on a small screen less of them."""
+    state = begun.engine.state
+    if not state.count(NodeState.WAITING_APPROVAL):
+        return []
+    gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
+    shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
+    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in gates[:shown]]
+    if gates[0] in questions:
+        lines = [*_question(begun, screen, questions[gates[0]]), *lines]
+    if len(gates) > shown:
+        lines.append(Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow"))
+    return lines
+
+
+def _question(begun: Begun, screen: Screen, question: Question) -> Iterator[Text]:
+    whole = command_lines.inspect(begun.engine.run_id, storage=begun.storage)
+    lines_max = min(QUESTION_LINES_MAX, screen.height // 3)
+    for line in question_lines(question, lines_max=lines_max, whole=whole, width=screen.width):
+        yield Text(line.text, line.style)
+
+
+def _status(begun: Begun, now_ms: int) -> Iterator[Text]:
+    """How far the run is, as long as it is under way; the closing lines say how it ended."""
+    state = begun.engine.state
+    if state.status.is_final or state.status is RunStatus.SUSPENDED:
+        return
+    took_ms = now_ms - (state.started_at_ms or now_ms)
+    counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
+    yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
+    if begun.engine.problem is not None:
+        yield Text(f"It waits for its store: {begun.engine.problem}", "bold red")
+
+
+def _folded(line: Text, width: int) -> Iterable[Text]:
+    """Cut a line where the terminal ends, not between words: a command stays one that can be pasted."""
+    lengths = [len(part) for part in chop_cells(line.plain, width)]
+    return line.divide(list(accumulate(lengths))[:-1])

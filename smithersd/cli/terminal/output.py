@@ -1,0 +1,108 @@
+"""Where commands write: styled by rich on a terminal, plain lines elsewhere, JSON for machines.
+
+rich is imported only where there is a terminal. Nothing is ever cut here. For a terminal lines are laid out to its
+width; who reads a pipe wants whole lines.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pydantic_core
+
+from smithersd.cli.text.columns import Line, Row, has_longer_word, in_columns, in_table, wrapped
+from smithersd.cli.text.phrases import Phrase
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BELOW = "  "
+"""What belongs to a row of a table stands below it, indented."""
+
+
+def say(*phrases: Phrase | str) -> None:
+    """Write a line, given in pieces."""
+    pieces = [one if isinstance(one, Phrase) else Phrase(one) for one in phrases]
+    if sys.stdout.isatty():
+        _say_styled(pieces)
+    else:
+        print("".join(piece.text for piece in pieces))
+
+
+def say_aside(text: str) -> None:
+    """Write a line to stderr that says what is taken for granted; stdout is for what was asked for."""
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr)
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    Console(stderr=True).print(text, style="dim", soft_wrap=True, highlight=False, markup=False)
+
+
+def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
+    """Write lines, on a terminal broken between words; what is meant to be pasted stays whole."""
+    width = terminal_width()
+    for line in lines:
+        for text in [line.text] if width is None or line.is_whole else wrapped(line.text, width - indent):
+            say(" " * indent, Phrase(text, line.style, is_whole=True))
+
+
+def say_columns(lines: Sequence[Line]) -> None:
+    """Write lines whose pieces stand under one another."""
+    for parts in in_columns(lines, terminal_width()):
+        for part in parts:
+            _say_whole(part)
+
+
+def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write rows under heads, and below each what belongs to it."""
+    below: list[Sequence[Phrase]] = [(), *(row.below for row in rows)]
+    for (parts, moved), more in zip(in_table(heads, rows, terminal_width()), below, strict=True):
+        for part in parts:
+            _say_whole(part)
+        if moved:
+            say(_BELOW, *_joined(moved))
+        say_lines(more, indent=len(_BELOW))
+
+
+def terminal_width() -> int | None:
+    """Return the cells of a line of the terminal that stdout is, None where it is none."""
+    return _console().width if sys.stdout.isatty() else None
+
+
+def _say_whole(pieces: Line) -> None:
+    """Write a line that is laid out already."""
+    say(*(replace(piece, is_whole=True) for piece in pieces))
+
+
+def say_json(value: Any) -> None:
+    """Write a value as one JSON document."""
+    print(pydantic_core.to_json(value, indent=2, inf_nan_mode="null").decode())
+
+
+def flush() -> None:
+    """Let whoever reads us see what was written so far."""
+    sys.stdout.flush()
+
+
+def _joined(pieces: Line) -> Iterator[Phrase]:
+    for place, piece in enumerate(pieces):
+        yield from [Phrase(", ")] if place else []
+        yield piece
+
+
+def _say_styled(pieces: Sequence[Phrase]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
+
+    line = Text.assemble(*((piece.text, piece.style) for piece in pieces))
+    is_whole = any(piece.is_whole for piece in pieces) or has_longer_word(line.plain, _console().width)
+    _console().print(line, soft_wrap=is_whole, highlight=False)
+
+
+@lru_cache(maxsize=1)
+def _console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    return Console()

@@ -1,0 +1,95 @@
+"""A question in lines: what `up`, `ps`, `inspect`, `approve` and `deny` say of a gate, so that nobody decides blind."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pydantic_core
+
+from smithersd.cli.text.columns import wrapped
+from smithersd.cli.text.phrases import Phrase, node_name, one_line
+from smithersd.limits import QUESTION_LINE_LENGTH_MAX
+from smithersd.query.questions import Question
+
+_HEAD_STYLE = "yellow"
+_SHOWN_MARK = "| "
+_INDENT = "  "
+_INLINE_LENGTH_MAX = 160
+"""What is longer stands below its name, as JSON."""
+
+
+def question_lines(
+    question: Question, *, lines_max: int, whole: str, width: int | None = None, verb: str = "asks"
+) -> list[Phrase]:
+    """Say what a gate asks: title, summary, metadata, and what it shows.
+
+    After the title there are at most `lines_max` lines (of so many cells, where a `width` is given) and one that names
+    the command that shows the `whole`. None is broken again.
+    """
+    head = Phrase(f"{node_name(question.node_id, question.iteration)} {verb}: {one_line(question.title)}", _HEAD_STYLE)
+    return [head, *(Phrase(f"{_INDENT}{line}", is_whole=True) for line in _details(question, lines_max, whole, width))]
+
+
+def _details(question: Question, lines_max: int, whole: str, width: int | None) -> Iterator[str]:
+    said = [block for block in (_summary(question), _metadata(question), _shown(question)) if block]
+    is_cut = question.is_cut or any(len(line) > QUESTION_LINE_LENGTH_MAX for block in said for line in block)
+    blocks = [list(_broken(block, width)) for block in said]
+    for place, block in enumerate(blocks):
+        room = max(1, lines_max // (len(blocks) - place))
+        is_cut = is_cut or len(block) > room
+        yield from block if len(block) <= room else [*block[: room - 1], f"… {len(block) - room + 1} more lines"]
+        lines_max -= min(room, len(block))
+    if is_cut:
+        yield f"All of it: {whole}"
+
+
+def _summary(question: Question) -> list[str]:
+    return [] if question.summary is None else question.summary.strip().splitlines()
+
+
+def _metadata(question: Question) -> list[str]:
+    if question.metadata is None:
+        return []
+    lines = _value_lines(question.metadata)
+    return lines if isinstance(question.metadata, dict) else ["Metadata:", *(f"{_INDENT}{line}" for line in lines)]
+
+
+def _shown(question: Question) -> list[str]:
+    if question.show is None:
+        return []
+    name = f"Output of {question.show}:"
+    lines = _value_lines(question.shown)
+    if len(lines) == 1:
+        return [f"{name} {lines[0]}"]
+    return [name, *(_SHOWN_MARK + line for line in lines)]
+
+
+def _value_lines(value: Any) -> list[str]:
+    """A text as it is, a flat dict as names and values, anything else as JSON."""
+    match value:
+        case None:
+            return ["nothing"]
+        case str() if value.strip():
+            return value.strip("\n").splitlines()
+        case dict() if value and all(map(_is_short, map(_inline, value.values()))):
+            return [f"{name}: {_inline(inner)}" for name, inner in value.items()]
+        case _:
+            return pydantic_core.to_json(value, indent=2).decode().splitlines()
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _INLINE_LENGTH_MAX and "\n" not in text
+
+
+def _inline(value: Any) -> str:
+    return value if isinstance(value, str) else pydantic_core.to_json(value).decode()
+
+
+def _broken(lines: Sequence[str], width: int | None) -> Iterator[str]:
+    for line in lines:
+        text = one_line(line, is_indented=True, length_max=QUESTION_LINE_LENGTH_MAX)
+        if width is None:
+            yield text
+            continue
+        mark = _SHOWN_MARK if text.startswith(_SHOWN_MARK) else ""
+        for part in wrapped(text.removeprefix(mark), width - len(_INDENT) - len(mark)):
+            yield mark + part

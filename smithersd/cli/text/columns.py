@@ -1,0 +1,154 @@
+"""Lines and tables laid out for a width: no word is broken that fits a line, and nothing is cut.
+
+Without a width (a pipe, a file) lines are as long as they need to be.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from smithersd.cli.text.phrases import Phrase
+
+Line = Sequence[Phrase]
+"""A line in pieces, each with its style."""
+
+GAP = "  "
+_FIRST_SHARE = 0.45
+"""How much of the width the first column takes at most; what is longer has a line of its own."""
+_LAST_CELLS_MIN = 24
+"""With fewer cells than that left, the last piece of a line goes below it."""
+_BELOW = "    "
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - most texts need no table of widths
+
+    return cell_len(text)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a text between its words; a word that is wider than a line stays whole, for the terminal to break."""
+    lines: list[str] = []
+    room = 0
+    for word in text.split(" "):
+        size = cells(word)
+        if lines and size < room:
+            lines[-1] += f" {word}"
+            room -= size + 1
+        else:
+            lines.append(word)
+            room = width - size
+    return lines
+
+
+def has_longer_word(text: str, width: int) -> bool:
+    """Whether a word of the text is wider than a line: only the terminal can break that so that it can be copied."""
+    return any(cells(word) > width for word in text.split(" "))
+
+
+def in_columns(lines: Sequence[Line], width: int | None = None) -> list[list[Line]]:
+    """Put the pieces of lines under one another; each line may become several.
+
+    Columns that are empty go. The last piece of a line may be of any width: it goes on under itself, or below.
+    """
+    lines = [_without_empty_end(line) for line in lines]
+    widths = _widths(lines)
+    if width is not None and widths and sum(widths) + len(GAP) * len(widths) + _LAST_CELLS_MIN > width:
+        widths[0] = _first_width([line[0] for line in lines if len(line) > 1], width)
+    return [list(_arranged(line, widths, width)) for line in lines]
+
+
+def _widths(lines: Sequence[Line]) -> list[int]:
+    """The widths of all columns but the last pieces of lines."""
+    widths: list[int] = []
+    for line in lines:
+        widths += [0] * (len(line) - 1 - len(widths))
+        for column, piece in enumerate(line[:-1]):
+            widths[column] = max(widths[column], cells(piece.text))
+    return widths
+
+
+def _first_width(pieces: Sequence[Phrase], width: int) -> int:
+    """The width of a first column in which only what is much too long has no room."""
+    sizes = [cells(piece.text) for piece in pieces]
+    return max((size for size in sizes if size <= width * _FIRST_SHARE), default=0)
+
+
+def _arranged(line: Line, widths: Sequence[int], width: int | None) -> Iterator[Line]:
+    if not line:
+        yield []
+        return
+    *head, last = line
+    if head and cells(head[0].text) > widths[0]:
+        yield head[:1]
+        head[0] = Phrase("")
+    padded = [_padded(piece, size) for piece, size in zip(head, widths, strict=False) if size]
+    yield from _with_last(padded, last, width)
+
+
+def _with_last(head: list[Phrase], last: Phrase, width: int | None) -> Iterator[Line]:
+    if width is None:
+        yield [*head, last]
+        return
+    start = sum(cells(piece.text) for piece in head)
+    room = width - start
+    if not head or cells(last.text) <= room:
+        yield [*head, last]
+    elif room >= _LAST_CELLS_MIN and not has_longer_word(last.text, room):
+        first, *rest = wrapped(last.text, room)
+        yield [*head, Phrase(first, last.style)]
+        yield from ([Phrase(" " * start + one, last.style)] for one in rest)
+    else:
+        if any(piece.text.strip() for piece in head):
+            yield [*head[:-1], Phrase(head[-1].text.rstrip(), head[-1].style)]
+        indent = " " * (len(head[0].text) - len(head[0].text.lstrip())) if head[0].text.strip() else ""
+        below = indent + _BELOW
+        yield from ([Phrase(below + one, last.style)] for one in wrapped(last.text, width - len(below)))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, and what stands below it."""
+
+    cells: Line
+    below: Sequence[Phrase] = ()
+
+
+def in_table(heads: Sequence[str], rows: Sequence[Row], width: int | None = None) -> list[tuple[list[Line], Line]]:
+    """Lay out a table, its heads first; for each row return its lines, and the cells for which there was no room.
+
+    Empty columns go. Where there is no room for all, the last ones go below the row, each with its head as its name.
+    """
+    full = [place for place in range(len(heads)) if any(row.cells[place].text for row in rows)]
+    sizes = {place: max(cells(text) for text in (heads[place], *(r.cells[place].text for r in rows))) for place in full}
+    kept = _fitting(full, sizes, width)
+    lines = [[Phrase(heads[place], "bold") for place in kept]]
+    lines += [[row.cells[place] for place in kept] for row in rows]
+    moved = [[_named(heads[place], row.cells[place]) for place in full if place not in kept] for row in rows]
+    told = [[one for one in line if one.text] for line in ([], *moved)]
+    return list(zip(in_columns(lines, width), told, strict=True))
+
+
+def _fitting(places: Sequence[int], sizes: dict[int, int], width: int | None) -> list[int]:
+    kept = list(places)
+    if width is None or not kept:
+        return kept
+    first = min(sizes[kept[0]], int(width * _FIRST_SHARE))
+    while len(kept) > 1 and first + sum(len(GAP) + sizes[place] for place in kept[1:]) > width:
+        kept.pop()
+    return kept
+
+
+def _named(head: str, cell: Phrase) -> Phrase:
+    return Phrase(f"{head.lower()} {cell.text}" if cell.text else "", cell.style)
+
+
+def _without_empty_end(line: Line) -> Line:
+    full = [place for place, piece in enumerate(line, start=1) if piece.text]
+    return line[: full[-1]] if full else []
+
+
+def _padded(piece: Phrase, width: int) -> Phrase:
+    return Phrase(piece.text + " " * (width - cells(piece.text)) + GAP, piece.style)

@@ -1,0 +1,86 @@
+"""What `up` says of a whole run: where it is reached at the start, how it ended, and the command to type next."""
+
+from smithersd.cli.text import phrases
+from smithersd.cli.text.phrases import Phrase
+from smithersd.cli.text.run_status import steps_without_driver
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.reuse.rule import Forecast
+from smithersd.daemon import command_lines
+from smithersd.daemon.report import Begun, StandingBy
+
+_ANEW_SHOWN_MAX = 12
+"""Nodes that run anew of which the reason is told."""
+
+
+def opening_lines(begun: Begun) -> list[str]:
+    """Say what runs, and where it is served."""
+    state = begun.engine.state
+    lines = [f"Run {state.run_id} of {state.workflow_name} ({begun.workflow})"]
+    if begun.url is not None:
+        lines.append(f"Serving at {begun.url}")
+    forecast = None if begun.engine.is_resumed else begun.engine.forecast
+    return lines if forecast is None else [*lines, *_taking_over(forecast)]
+
+
+def _taking_over(forecast: Forecast) -> list[str]:
+    """Say what is taken over of an earlier run, and what runs anew and why."""
+    count = len(forecast.taken_over)
+    lines = [f"Taking over up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
+    reasons = [
+        f"  {phrases.one_line(node_id)}: {phrases.one_line(reason)}" for node_id, reason in forecast.anew.items()
+    ]
+    if reasons:
+        lines[0] += " Anew run:"
+    if len(reasons) > _ANEW_SHOWN_MAX:
+        reasons[_ANEW_SHOWN_MAX:] = [f"  and {len(reasons) - _ANEW_SHOWN_MAX} more"]
+    return [*lines, *reasons]
+
+
+def waiting_for_store(problem: str) -> str:
+    """Say that the start waits for the store."""
+    return f"{problem} The start waits until the store answers."
+
+
+def standby_lines(waiting: StandingBy) -> list[str]:
+    """Say what this process waits for, and where the run is served meanwhile."""
+    if waiting.driver is None:
+        lines = [f"Run {waiting.run_id} was suspended. This process stands by until somebody has resumed it."]
+    else:
+        lines = [f"Run {waiting.run_id} is driven by {waiting.driver}. This process stands by."]
+    return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
+
+
+def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
+    """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
+    state = begun.engine.state
+    lines = [
+        Phrase(_ending(state)),
+        *_tracebacks(begun),
+        *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage),
+    ]
+    if is_still_served:
+        lines.append(Phrase(f"Served as it is at {begun.url} until {ended_by}."))
+    return lines
+
+
+def command_that_decides(begun: Begun, key: NodeKey) -> str:
+    """Return the command that lets a gate pass."""
+    node_id, iteration = key
+    return command_lines.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
+
+
+def _tracebacks(begun: Begun) -> list[Phrase]:
+    file = begun.storage.folder.run(begun.engine.run_id).tracebacks_file
+    return [Phrase(f"Tracebacks: {command_lines.near(str(file))}")] if file.exists() else []
+
+
+def _ending(state: RunState) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in state.summary.items()) or "no nodes"
+    why = "" if state.error is None else f" {phrases.error_phrase(state.error)}"
+    return f"Run {state.status.value}{_took(state)}: {counts}.{why}"
+
+
+def _took(state: RunState) -> str:
+    if state.started_at_ms is None or state.finished_at_ms is None:
+        return ""
+    return f" after {phrases.duration(state.finished_at_ms - state.started_at_ms)}"

@@ -1,0 +1,52 @@
+"""What `smithers up -d` says when the daemon runs: where everything is, and what to type next."""
+
+import sys
+from typing import Any
+
+from smithersd.cli.terminal.output import say, say_json
+from smithersd.daemon import command_lines
+from smithersd.daemon.launch.handshake import Started
+from smithersd.daemon.state.storage import Storage
+
+
+def say_started(started: Started, *, storage: Storage, is_json: bool) -> None:
+    """Say it to a person, or as JSON to a script; warnings go to stderr in either case."""
+    for warning in started.warnings:
+        print(warning, file=sys.stderr)
+    if is_json:
+        say_json(_record(started))
+    else:
+        for line in _lines(started, storage):
+            say(line)
+
+
+def _lines(started: Started, storage: Storage) -> list[str]:
+    url = [f"  url       {started.url}"] if started.url is not None else []
+    run_id = started.run_id
+    if started.is_standby:
+        said = f"Run {run_id} has a driver; this process stands by in the background."
+        stop = command_lines.down(run_id, storage=storage, standby_pid_file=started.pid_file)
+    else:
+        said = f"Run {run_id} goes on in the background."
+        stop = command_lines.down(run_id, storage=storage)
+    return [
+        said,
+        *url,
+        f"  pid       {started.pid}",
+        f"  log       {started.log_file}",
+        f"  pidfile   {started.pid_file}",
+        "",
+        f"Watch it    {command_lines.follow(run_id, storage=storage)}",
+        f"Stop it     {stop}",
+    ]
+
+
+def _record(started: Started) -> dict[str, Any]:
+    return {
+        "runId": started.run_id,
+        "url": started.url,
+        "pid": started.pid,
+        "logFile": started.log_file,
+        "pidFile": started.pid_file,
+        "isStandby": started.is_standby,
+    }

@@ -1,0 +1,164 @@
+"""A run's tree in lines for people: what `inspect` prints, and `up` while it runs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from smithersd.cli.text.phrases import (
+    INTERRUPTED,
+    INTERRUPTED_STYLE,
+    NODE_LOOKS,
+    Look,
+    Phrase,
+    duration,
+    error_phrase,
+    node_name,
+    one_line,
+    time_of_day,
+)
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import AttemptState, NodeState
+from smithersd.core.tree.frames import Tree
+from smithersd.elements.texts import POSITION_MARK
+
+_INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """One element, or one iteration of a node; `node` is None for containers and for nodes that do not exist yet."""
+
+    depth: int
+    name: str
+    node: NodeRecord | None
+    look: Look
+    state: str
+    elapsed: str
+    detail: str
+
+    def phrases(self) -> list[Phrase]:
+        """The line in pieces: symbol and name, state, time, detail."""
+        head = Phrase(f"{_INDENT * self.depth}{self.look.symbol} {self.name}", self.look.style)
+        return [head, Phrase(self.state, self.look.style), Phrase(self.elapsed, "dim"), Phrase(self.detail)]
+
+
+def tree_lines(
+    tree: Tree,
+    run: RunState,
+    *,
+    now_ms: int,
+    is_driven: bool = True,
+    notes: Mapping[NodeKey, str] | None = None,
+) -> Iterator[TreeLine]:
+    """Give a run's nodes in their tree, iterations ascending; nodes that the tree has dropped come last.
+
+    `notes` are added to the lines of nodes: what they print, how far they are.
+    """
+    records: dict[str, list[NodeRecord]] = defaultdict(list)
+    for key in sorted(run.nodes):
+        records[key[0]].append(run.nodes[key])
+    telling = _Telling(run, now_ms, is_driven, notes or {})
+    for depth, element in walk(folded(tree)):
+        yield from telling.of(depth, element, records.pop(element["id"], []))
+    for dropped in records.values():
+        yield from (telling.node(0, one) for one in dropped)
+
+
+def node_lines(
+    run: RunState, keys: Iterable[NodeKey], *, now_ms: int, notes: Mapping[NodeKey, str]
+) -> Iterator[TreeLine]:
+    """Give some nodes of a run that is driven, without their tree."""
+    telling = _Telling(run, now_ms, is_driven=True, notes=notes)
+    for key in keys:
+        yield telling.node(0, run.nodes[key])
+
+
+def folded(tree: Tree) -> Tree:
+    """Leave out the levels that tell nothing: containers that nobody has named, with one child."""
+    if "children" not in tree:
+        return tree
+    if len(tree["children"]) == 1 and _is_nameless(tree):
+        return folded(tree["children"][0])
+    return {**tree, "children": [folded(child) for child in tree["children"]]}
+
+
+def _is_nameless(element: Tree) -> bool:
+    return bool(element["id"].startswith(POSITION_MARK)) and not element.keys() & {"label", "maxConcurrency"}
+
+
+def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:
+    """Give each element of a tree with its depth, in tree order."""
+    yield depth, tree
+    for child in tree.get("children", ()):
+        yield from walk(child, depth + 1)
+
+
+def element_name(element: Tree) -> str:
+    """Name an element: containers by their kind, with the label or id that the author gave."""
+    if "children" not in element and element["kind"] != "lazy":
+        return str(element["id"])
+    limit = f" (at most {element['maxConcurrency']} at once)" if "maxConcurrency" in element else ""
+    given = "" if element["id"].startswith(POSITION_MARK) else f" {element['id']}"
+    called = f' "{one_line(element["label"])}"' if "label" in element else given
+    return f"{element['kind']}{called}{limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    run: RunState
+    now_ms: int
+    is_driven: bool
+    notes: Mapping[NodeKey, str]
+
+    def of(self, depth: int, element: Tree, records: list[NodeRecord]) -> Iterator[TreeLine]:
+        if records:
+            yield from (self.node(depth, one) for one in records)
+        elif "children" in element or element["kind"] == "lazy":
+            yield self._container(depth, element)
+        else:
+            # Its branch is still to be decided, or was decided the other way.
+            yield TreeLine(depth, element_name(element), None, NODE_LOOKS[NodeState.PENDING], "", "", "")
+
+    def node(self, depth: int, node: NodeRecord) -> TreeLine:
+        look = NODE_LOOKS[node.state]
+        state = node.state.value
+        if node.state is NodeState.IN_PROGRESS and not self.is_driven:
+            look, state = Look(look.symbol, INTERRUPTED_STYLE), INTERRUPTED
+        name = node_name(node.node_id, node.iteration)
+        return TreeLine(depth, name, node, look, state, self._elapsed(node), self._detail(node))
+
+    def _container(self, depth: int, element: Tree) -> TreeLine:
+        decided = self.run.branches.get((element["id"], 0)) if element["kind"] == "branch" else None
+        detail = "" if decided is None else ("then" if decided.value else "otherwise")
+        return TreeLine(depth, element_name(element), None, Look("┬", "dim"), "", "", detail)
+
+    def _elapsed(self, node: NodeRecord) -> str:
+        started_ms = node.started_at_ms
+        if started_ms is None and node.gate is not None:
+            started_ms = node.gate.requested_at_ms
+        if started_ms is None:
+            return ""
+        if node.finished_at_ms is None and not self.is_driven and node.state is NodeState.IN_PROGRESS:
+            return ""
+        return duration((node.finished_at_ms or self.now_ms) - started_ms)
+
+    def _detail(self, node: NodeRecord) -> str:
+        return ", ".join(part for part in (*_facts(node), self.notes.get(node.key, "")) if part)
+
+
+def _facts(node: NodeRecord) -> Iterator[str]:
+    if node.attempt > 1:
+        yield f"attempt {node.attempt}"
+    if node.retry_at_ms is not None:
+        yield f"next try at {time_of_day(node.retry_at_ms)}"
+    if node.state is NodeState.WAITING_APPROVAL and node.gate is not None:
+        yield one_line(node.gate.title)
+    if node.gate is not None and node.gate.is_granted is not None:
+        by = f" by {one_line(node.gate.decided_by)}" if node.gate.decided_by else ""
+        yield ("approved" if node.gate.is_granted else "denied") + by
+    if node.reused_from is not None:
+        yield f"taken over from {node.reused_from}"
+    last_error = next((one.error for one in reversed(node.attempts) if one.state is AttemptState.FAILED), None)
+    error = node.error or (None if node.state is NodeState.FINISHED else last_error)
+    if error is not None:
+        yield error_phrase(error)
