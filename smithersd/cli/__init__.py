@@ -1,4 +1,4 @@
-"""The command line: one file a command. What people type and what they read."""
+"""The command line: what people type and what they read."""
 
 import sys
 from typing import NoReturn

@@ -2,8 +2,8 @@
 
     python -m smithersd.cli.daemon_main OUTPUT ANSWER WORKFLOW.py[:name]
 
-OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for whoever reads `ps`. The
-options come through stdin.
+OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for whoever reads `ps`.
+The options come through stdin.
 """
 
 import os

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from smithersd.daemon.options import ServeOptions
 from smithersd.daemon.serving import check_serving, served
 from smithersd.daemon.signals import StopSignals
-from smithersd.engine import choose_run
 from smithersd.exit_codes import ExitCode
 from smithersd.posix.open_files import raise_files_limit
+from smithersd.query.select import choose_run
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 

@@ -42,7 +42,6 @@ from smithersd.engine import (
     SystemClock,
     WorkflowSource,
     check_run_id,
-    choose_run,
     driver_name,
     fitting_input,
     new_run_id,
@@ -56,6 +55,7 @@ from smithersd.limits import STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix.open_files import raise_files_limit
 from smithersd.posix.terminal import has_terminal
+from smithersd.query.select import choose_run
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
 

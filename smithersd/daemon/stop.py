@@ -17,12 +17,13 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.local_processes import pid_file_of
 from smithersd.daemon.state.process_record import Presence, forget_dead, processes_here
-from smithersd.engine import is_driven, owner_from, read_state, request_cancel, suspend_undriven
+from smithersd.engine import is_driven, owner_from, request_cancel, suspend_undriven
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.posix.pidfile import held_pid, remove_stale
 from smithersd.posix.process_handle import ProcessHandle
+from smithersd.query.stored_log import read_state
 from smithersd.store import Store
 
 _END_POLL_S = 0.01

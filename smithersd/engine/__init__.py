@@ -10,12 +10,9 @@ from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.standby import stand_by
-from smithersd.engine.start import UNSET, check_run_id, fitting_input, prepare_run, read_state
+from smithersd.engine.start import UNSET, check_run_id, fitting_input, prepare_run
 from smithersd.engine.start_mode import StartMode
 from smithersd.engine.takeover import driver_name, is_driven, request_cancel, suspend_undriven
-from smithersd.query.pending import pending_questions, read_question
-from smithersd.query.select import choose_gate, choose_run
-from smithersd.query.stored_log import StoredLog
 
 __all__ = [
     "UNSET",
@@ -26,12 +23,9 @@ __all__ = [
     "Owner",
     "RunResult",
     "StartMode",
-    "StoredLog",
     "SystemClock",
     "WorkflowSource",
     "check_run_id",
-    "choose_gate",
-    "choose_run",
     "current_owner",
     "drive_to_end",
     "driver_name",
@@ -43,10 +37,7 @@ __all__ = [
     "local_driver",
     "new_run_id",
     "owner_from",
-    "pending_questions",
     "prepare_run",
-    "read_question",
-    "read_state",
     "request_cancel",
     "result_of",
     "run_workflow",

@@ -5,14 +5,13 @@ The first rendering comes before anything is written, so that a workflow that ca
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.outputs import Outputs
-from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import RunState
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
@@ -32,6 +31,7 @@ from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
 from smithersd.loggers import logger
+from smithersd.query.stored_log import read_log, read_state
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
 
@@ -327,7 +327,7 @@ def _input_text(workflow: Workflow[Any], input: Any) -> str:
 async def read_earlier(store: Store, row: RunRow) -> EarlierRun:
     """Read what an ended run leaves for one that takes over what it has done."""
     state, order, frames = RunState(row.run_id), Order(), FrameTree()
-    async for recorded in _read_log(store, row.run_id):
+    async for recorded in read_log(store, row.run_id):
         state.apply(recorded)
         order.apply(recorded)
     for frame in await store.frames(row.run_id):
@@ -350,20 +350,3 @@ def check_redo(earlier: EarlierRun, redo: Iterable[str]) -> None:
                 f"Run {earlier.run_id!r} has no node {node_id!r} to be done again.",
                 remedy=f"Did you mean {near}?" if near else f"`smithers inspect {earlier.run_id}` lists its nodes.",
             )
-
-
-async def read_state(store: Store, run_id: str) -> RunState:
-    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end."""
-    state = RunState(run_id)
-    async for recorded in _read_log(store, run_id):
-        state.apply(recorded)
-    return state
-
-
-async def _read_log(store: Store, run_id: str) -> AsyncIterator[Recorded]:
-    run = await store.find_run(run_id)
-    seq, last_seq = -1, -1 if run is None else run.last_seq
-    while seq < last_seq and (rows := await store.events(run_id, after_seq=seq)):
-        for row in rows:
-            yield Recorded(row.seq, row.timestamp_ms, decode(row.payload))
-        seq = rows[-1].seq

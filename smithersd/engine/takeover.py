@@ -16,8 +16,8 @@ from smithersd.engine.inbox import answer_of
 from smithersd.engine.orphans import end_leftovers
 from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
-from smithersd.engine.start import read_state
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
+from smithersd.query.stored_log import read_state
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, RunRow, Submitted
 

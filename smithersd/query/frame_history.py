@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from smithersd.core.tree.frames import FrameTree, node_ids
 from smithersd.limits import FRAMES_PAGE_BYTES_MAX
+from smithersd.query.json import to_json
 from smithersd.query.scopes import Scopes, carried_forward
-from smithersd.serve.answers import to_json
 from smithersd.store import Store
 from smithersd.store.records import FrameRow
 

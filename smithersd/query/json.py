@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pydantic_core
+
 from smithersd.core.log.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
 from smithersd.errors import ErrorInfo
 from smithersd.query.questions import Question
 
 Json = dict[str, Any]
+
+
+def to_json(value: Any) -> bytes:
+    """Write a value as JSON that every client can read: no NaN, no infinity."""
+    return pydantic_core.to_json(value, inf_nan_mode="null")
 
 
 def run_json(run: RunState) -> Json:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from smithersd.core.log.fold import GateRecord, NodeKey, RunState
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.frames import FrameTree, Tree
-from smithersd.engine.start import read_state
 from smithersd.query.json import shown_key
 from smithersd.query.questions import Question, question_of
+from smithersd.query.stored_log import read_state
 from smithersd.store import Store
 from smithersd.store.records import InboxRow, RunRow
 

@@ -1,7 +1,9 @@
-"""One run's log, as a feed reads it."""
+"""One run's log in a store: read as a feed reads it, or folded whole."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
+from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.fold import RunState
 from smithersd.store import Store
 from smithersd.store.records import EventRow, Topic
 
@@ -25,3 +27,21 @@ class StoredLog:
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` when there may be more; return what ends that."""
         return self._store.subscribe(self._run_id, Topic.EVENTS, wake)
+
+
+async def read_state(store: Store, run_id: str) -> RunState:
+    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end."""
+    state = RunState(run_id)
+    async for recorded in read_log(store, run_id):
+        state.apply(recorded)
+    return state
+
+
+async def read_log(store: Store, run_id: str) -> AsyncIterator[Recorded]:
+    """Yield a run's events in order, as far as the log went when this was called."""
+    run = await store.find_run(run_id)
+    seq, last_seq = -1, -1 if run is None else run.last_seq
+    while seq < last_seq and (rows := await store.events(run_id, after_seq=seq)):
+        for row in rows:
+            yield Recorded(row.seq, row.timestamp_ms, decode(row.payload))
+        seq = rows[-1].seq

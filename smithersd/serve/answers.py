@@ -5,8 +5,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-import pydantic_core
 from aiohttp import hdrs, web
+
+from smithersd.query.json import to_json
 
 EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
     {
@@ -16,11 +17,6 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
     }
 )
 """Headers of every answer: no cache keeps it, no browser guesses at it, and it names no versions."""
-
-
-def to_json(value: Any) -> bytes:
-    """Write a value as JSON that every client can read: no NaN, no infinity."""
-    return pydantic_core.to_json(value, inf_nan_mode="null")
 
 
 def json_answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:

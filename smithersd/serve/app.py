@@ -8,11 +8,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import AbstractResource
 
-from smithersd.engine import StoredLog, SystemClock
+from smithersd.engine import SystemClock
 from smithersd.feed import Feed
 from smithersd.loggers import logger
 from smithersd.query.frame_history import FrameHistory
 from smithersd.query.run_view import RunView
+from smithersd.query.stored_log import StoredLog
 from smithersd.query.tree_order import TreeOrder
 from smithersd.serve.abort import watch_abort
 from smithersd.serve.auth import Guard, token_of

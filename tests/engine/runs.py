@@ -11,7 +11,8 @@ from smithersd import Store, Workflow
 from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import NodeRecord, RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import Engine, StartMode, prepare_run, read_state
+from smithersd.engine import Engine, StartMode, prepare_run
+from smithersd.query.stored_log import read_state
 from smithersd.store.records import Decision, Submitted
 from tests.engine.clocks import StillClock
 from tests.engine.mortal import Died, MortalStore, bury

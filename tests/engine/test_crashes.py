@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from smithersd import Context, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import StartMode, load_workflow, prepare_run, read_state
+from smithersd.engine import StartMode, load_workflow, prepare_run
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
+from smithersd.query.stored_log import read_state
 from tests.engine.runs import crash_when, decide, driven, events_of, log, node, run, until_state
 
 

@@ -11,9 +11,10 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, open_store, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import Engine, StartMode, current_owner, prepare_run, read_state
+from smithersd.engine import Engine, StartMode, current_owner, prepare_run
 from smithersd.engine.owner import owner_text
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
+from smithersd.query.stored_log import read_state
 from tests.engine.mortal import MortalStore
 from tests.engine.runs import (
     DEADLINE_S,

@@ -8,8 +8,9 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, prepare_run, read_state
+from smithersd.engine import StartMode, prepare_run
 from smithersd.errors import RunNotFound, UserError
+from smithersd.query.stored_log import read_state
 from tests.engine.mortal import MortalStore, bury
 from tests.engine.runs import decide, driven, events_of, until, until_state
 

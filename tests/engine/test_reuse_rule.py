@@ -8,8 +8,9 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Store, Task, Workflow, workflow
 from smithersd import Sequence as Steps
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, prepare_run, read_state
+from smithersd.engine import StartMode, prepare_run
 from smithersd.errors import InvalidRequest
+from smithersd.query.stored_log import read_state
 from tests.engine.mortal import MortalStore, bury
 from tests.engine.runs import RUN_ID, decide, driven, node, until_state
 

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd.core.log import events as e
-from smithersd.engine import StoredLog
 from smithersd.feed import Feed
 from smithersd.limits import STREAMS_MAX
+from smithersd.query.stored_log import StoredLog
 from smithersd.serve import create_serve_app, serving
 from smithersd.serve.sse import EventStream, Wanted, encode_event
 from smithersd.store import Store, open_store

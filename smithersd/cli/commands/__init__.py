@@ -1,1 +1,1 @@
-"""."""
+"""The commands, one file each; `cli/group.py` finds them by name."""

@@ -16,9 +16,10 @@ from smithersd.cli.text.phrases import Phrase
 from smithersd.cli.text.run_status import standing, steps_to_take_up
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import choose_run, driver_name, request_cancel, wait_until_applied
+from smithersd.engine import driver_name, request_cancel, wait_until_applied
 from smithersd.errors import RunNotActive
 from smithersd.limits import STOP_GRACE_S
+from smithersd.query.select import choose_run
 from smithersd.store import Store
 
 

@@ -23,18 +23,12 @@ from smithersd.cli.text.run_status import questions_with_commands, standing, ste
 from smithersd.core.json_text import json_text, parse_json
 from smithersd.daemon import command_lines
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import (
-    SystemClock,
-    choose_gate,
-    choose_run,
-    driver_name,
-    pending_questions,
-    read_question,
-    wait_until_applied,
-)
+from smithersd.engine import SystemClock, driver_name, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.limits import JSON_DEPTH_MAX, QUESTION_LINES_LISTED_MAX, QUESTION_LINES_MAX
+from smithersd.query.pending import pending_questions, read_question
 from smithersd.query.questions import Question
+from smithersd.query.select import choose_gate, choose_run
 from smithersd.store import Store
 from smithersd.store.records import Decision, GateRow, RunRow, Submitted
 

@@ -26,9 +26,9 @@ from smithersd.core.json_text import one_line
 from smithersd.core.log.events import EVENT_TYPES, decode
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import StoredLog, read_state
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
+from smithersd.query.stored_log import StoredLog, read_state
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 

@@ -33,9 +33,10 @@ from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.elements.kinds import NodeKind
-from smithersd.engine import SystemClock, driver_name, pending_questions
+from smithersd.engine import SystemClock, driver_name
 from smithersd.limits import QUESTION_LINES_MAX
 from smithersd.query.json import attempt_json, error_json, node_json, question_json, run_json
+from smithersd.query.pending import pending_questions
 from smithersd.query.questions import Question
 from smithersd.query.snapshot import Reading, read_run
 from smithersd.store import Store

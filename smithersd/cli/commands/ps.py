@@ -25,9 +25,10 @@ from smithersd.cli.text.run_status import (
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.process_record import processes_here
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import SystemClock, pending_questions
+from smithersd.engine import SystemClock
 from smithersd.limits import QUESTION_LINES_LISTED_MAX
 from smithersd.query.json import error_json, question_json
+from smithersd.query.pending import pending_questions
 from smithersd.query.questions import Question
 from smithersd.store import Store
 from smithersd.store.records import RunRow

@@ -1,7 +1,7 @@
 """The states of runs and nodes, and which of them are final.
 
-Two rules hold for the whole program: a state changes only by an event (`core/log/events.py`), and only `core/log/fold.py`
-says which event leads to which state.
+Two rules hold for the whole program: a state changes only by an event (`core/log/events.py`), and only
+`core/log/fold.py` says which event leads to which state.
 """
 
 from enum import StrEnum

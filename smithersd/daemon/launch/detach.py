@@ -7,7 +7,8 @@
       prints where the run is  <----------- "started", or the first error
 
 A fresh interpreter, so that nothing is forked that has threads or loops. The options travel through a pipe, so that
-neither argv nor the environment (which `daemon/launch/environment.py` has cleared) shows the token or the store's password.
+neither argv nor the environment (which `daemon/launch/environment.py` has cleared) shows the token or the store's
+password.
 What the daemon prints before its run has begun goes to a file without a name that the starter holds: it shows it when
 the start fails, whatever way. A starter that leaves before the answer (Ctrl+C) takes the daemon with it: nobody would
 know of it.

@@ -5,9 +5,10 @@ from pathlib import Path
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.folder import RunFolder, StateFolder
 from smithersd.daemon.state.process_record import last_presence, pid_files, processes_here
-from smithersd.engine import choose_run, is_driven
+from smithersd.engine import is_driven
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.limits import RUNS_LISTED_MAX
+from smithersd.query.select import choose_run
 from smithersd.store import Store
 
 _OFFERED_MAX = 10

@@ -1,1 +1,1 @@
-"""."""
+"""What attempts print and log: captured, and gathered into bounded pieces."""

@@ -1,1 +1,1 @@
-"""."""
+"""Attempts of shell commands."""

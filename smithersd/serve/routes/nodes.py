@@ -7,9 +7,9 @@ from aiohttp import web
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.limits import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
-from smithersd.query.json import attempt_json, error_json, node_json
+from smithersd.query.json import attempt_json, error_json, node_json, to_json
 from smithersd.query.tree_order import Ordered
-from smithersd.serve.answers import json_answer, raw_answer, to_json
+from smithersd.serve.answers import json_answer, raw_answer
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.queries import integer, integer_of, read_query
 
