@@ -10,8 +10,8 @@ from smithersd.daemon.launch.environment import TOKEN_CREDENTIAL
 from smithersd.daemon.launch.system_refusals import home_folder
 from smithersd.errors import InvalidRequest, UserError
 
-_PACKAGED = Path(__file__).parents[1] / "units"
-_CHECKOUT = Path(__file__).parents[2] / "systemd"
+_PACKAGED = Path(__file__).parents[2] / "units"
+_CHECKOUT = Path(__file__).parents[3] / "systemd"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _HEAD = "# Written by `smithers systemd install`, and anew each time that it is typed.\n"
 
