@@ -103,14 +103,16 @@ def descriptors(pid: int) -> list[str]:
 def test_a_command_of_a_task_has_none_of_the_daemons_descriptors(place: DaemonPlace) -> None:
     place.write("""
         @workflow
-        def sleeping(ctx):
-            return Shell("sleep", "exec sleep 300")
+        def listing(ctx):
+            # Those of the shell, which waits meanwhile: a program that starts opens its libraries for a moment.
+            return Sequence(Shell("list", "find /proc/$$/fd -type l -printf '%f %l\\\\n'; exit $?"), Approval("gate"))
         """)
     daemon = place.serve()
-    [child] = until(lambda: [one for one in children_of(daemon.pid) if command_of(one) == "sleep"])
-    held = sorted(path.name for path in Path(f"/proc/{child}/fd").iterdir())
-    assert held == ["0", "1", "2"]
-    assert str(place.state_folder) not in "".join(descriptors(child))
+    until(lambda: daemon.request("/")[1]["status"] == "waiting-approval")
+    [iteration] = daemon.request("/nodes/list")[1]["iterations"]
+    held = dict(line.split(" ", 1) for line in iteration["output"].splitlines())
+    assert sorted(held) == ["0", "1", "2"]
+    assert str(place.state_folder) not in "".join(held.values())
 
 
 def test_nothing_of_the_start_stays_open(place: DaemonPlace) -> None:

@@ -266,10 +266,11 @@ class UnreadableInbox(Store):
         self.refusals = 0
 
     async def driver_inbox(self, run_id: str, fence: int) -> Any:
-        if self.refusals:
+        rows = await super().driver_inbox(run_id, fence)
+        if self.refusals:  # asked after the read, so that one which was under way when it was set is refused too
             self.refusals -= 1
             raise StoreUnavailable("no reading now")
-        return await super().driver_inbox(run_id, fence)
+        return rows
 
 
 async def test_an_inbox_that_could_not_be_read_is_read_again_before_the_leases_renewal(
