@@ -9,7 +9,7 @@ from typing import Any
 from smithersd.core.log.events import NodeWaitingApproval, Recorded
 from smithersd.elements import Workflow
 from smithersd.elements.texts import plain_text
-from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, prepare_run, result_of
+from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, result_of, start_run
 from smithersd.errors import UserError
 from smithersd.store import Store, open_store
 from smithersd.store.records import Decision
@@ -42,7 +42,7 @@ async def run_to_end(
     clock = JumpingClock()
     with tempfile.TemporaryDirectory(prefix="smithersd-") as folder:
         async with open_store(Path(folder) / "smithers.db") as store:
-            engine = await prepare_run(workflow, store=store, run_id=run_id, input=input, clock=clock)
+            engine = await start_run(workflow, store=store, run_id=run_id, input=input, clock=clock)
             person = _Person(engine, store, clock, decisions)
             async with asyncio.TaskGroup() as group:
                 answering = group.create_task(person.answer())

@@ -17,7 +17,7 @@ from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import NodeKind
 from smithersd.engine import is_driven
 from smithersd.store import Store
-from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxRow, OutputRow, RunRow
+from smithersd.store.records import ApprovalRow, ApprovalStatus, EventRow, FrameRow, InboxRow, OutputRow, RunRow
 
 RUNS_MAX = 1_000
 VIEWED_NODES_MAX = 200
@@ -32,7 +32,7 @@ class Tables:
     events: list[EventRow]
     outputs: list[OutputRow]
     frames: list[FrameRow]
-    gates: list[GateRow]
+    gates: list[ApprovalRow]
     inbox: list[InboxRow]
 
 
@@ -159,7 +159,7 @@ def _check_frames(state: RunState, rows: Sequence[FrameRow]) -> None:
     assert len(set(tree.node_ids())) == len(tree.node_ids())
 
 
-def _check_gates(state: RunState, rows: Sequence[GateRow]) -> None:
+def _check_gates(state: RunState, rows: Sequence[ApprovalRow]) -> None:
     asked = {key: node for key, node in state.nodes.items() if node.gate is not None}
     assert {(row.node_id, row.iteration) for row in rows} == set(asked)
     for row in rows:
@@ -169,9 +169,9 @@ def _check_gates(state: RunState, rows: Sequence[GateRow]) -> None:
         match gate.is_granted:
             case None:
                 is_waiting = node.state is NodeState.WAITING_APPROVAL
-                assert row.status is (GateStatus.REQUESTED if is_waiting else GateStatus.CANCELLED), node
+                assert row.status is (ApprovalStatus.REQUESTED if is_waiting else ApprovalStatus.CANCELLED), node
             case is_granted:
-                assert row.status is (GateStatus.GRANTED if is_granted else GateStatus.DENIED)
+                assert row.status is (ApprovalStatus.GRANTED if is_granted else ApprovalStatus.DENIED)
         told = (gate.title, gate.summary, gate.metadata, gate.show, gate.on_deny, gate.requested_at_ms)
         assert told == (row.title, row.summary, json.loads(row.metadata), row.show, row.on_deny, row.requested_at_ms)
         answer = (gate.note, gate.decided_by, gate.decision, gate.decided_at_ms)

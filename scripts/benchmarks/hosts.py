@@ -19,7 +19,7 @@ from benchmarks.workflows import RUN_ID, folder
 from smithersd import Approval, Task, Workflow, open_store
 from smithersd import Sequence as Steps
 from smithersd.core.log.events import NodeWaitingApproval, Recorded
-from smithersd.engine import Engine, drive_to_end, prepare_run
+from smithersd.engine import Engine, drive_to_end, start_run
 
 MS = 1_000
 _PAUSE_S = 0.02
@@ -101,7 +101,7 @@ async def _approve(client: ClientSession, gate: str) -> None:
 async def _hosts(workflow: Workflow[Any], url: str) -> AsyncIterator[tuple[Engine, ClientSession]]:
     """Begin a run here and serve it there."""
     async with open_store(url) as store:
-        engine = await prepare_run(workflow, store=store, run_id=RUN_ID)
+        engine = await start_run(workflow, store=store, run_id=RUN_ID)
         async with _server(url) as client:
             yield engine, client
 

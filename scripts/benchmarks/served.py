@@ -11,7 +11,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from benchmarks.workflows import RUN_ID
 from smithersd import Store, Workflow, create_serve_app, open_store
-from smithersd.engine import Engine, prepare_run
+from smithersd.engine import Engine, start_run
 from smithersd.serve.transport.server import serving
 
 
@@ -27,7 +27,7 @@ class Served:
 async def served(workflow: Workflow[Any], path: Path) -> AsyncIterator[Served]:
     """Begin a run and serve it; who asked drives the engine."""
     async with open_store(path) as store, serving_of(workflow, store) as client:
-        yield Served(await prepare_run(workflow, store=store, run_id=RUN_ID), client)
+        yield Served(await start_run(workflow, store=store, run_id=RUN_ID), client)
 
 
 @asynccontextmanager

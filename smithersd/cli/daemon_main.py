@@ -17,8 +17,8 @@ from smithersd.cli.reports.log_report import Line, LogReport
 from smithersd.cli.reports.reports import reporting
 from smithersd.cli.text.run_summary import waiting_for_store
 from smithersd.daemon.launch.early_exit import EarlyExit
-from smithersd.daemon.launch.handshake import Refused, StartAnswer, Started, Waiting
-from smithersd.daemon.launch.process import leave, run_in_loop
+from smithersd.daemon.launch.handshake import Refused, Started, StartResult, Waiting
+from smithersd.daemon.launch.process import leave, run_process
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.daemon.service import run_service
@@ -27,16 +27,16 @@ from smithersd.daemon.state.log_file import LogFile, forgive_stdio
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
 from smithersd.exit_codes import ExitCode, exit_code_of_error
-from smithersd.posix.daemonize import become_daemon
+from smithersd.posix.daemonize import daemonize
 
 
 def main() -> None:
     """Become a daemon; only then import the workflow, and run it."""
     output, answering = int(sys.argv[1]), int(sys.argv[2])
     options = ServiceOptions.from_json(sys.stdin.buffer.read())
-    become_daemon(output=output, kept=answering)
+    daemonize(output=output, kept=answering)
     forgive_stdio()
-    answer = StartAnswer(answering)
+    answer = StartResult(answering)
     try:
         code, has_left_tasks = _run(options, answer, output)
     except SmithersError as error:
@@ -50,14 +50,14 @@ def main() -> None:
     leave(code, has_left_tasks=has_left_tasks)
 
 
-def _run(options: ServiceOptions, answer: StartAnswer, output: int) -> tuple[ExitCode, bool]:
+def _run(options: ServiceOptions, answer: StartResult, output: int) -> tuple[ExitCode, bool]:
     log = _DaemonLog(options, answer, output)
     early_exit = EarlyExit()
     source = load_workflow(options.workflow)
     with reporting([log]) as report:
         early_exit.report = report
         try:
-            return run_in_loop(run_service(options, source, report, log))
+            return run_process(run_service(options, source, report, log))
         except SmithersError as error:
             report.warn(" ".join(filter(None, (error.message, error.remedy))))
             raise
@@ -69,7 +69,7 @@ class _DaemonLog(LogReport):
     Until then nothing is written to it: the starter is told what keeps the run from beginning.
     """
 
-    def __init__(self, options: ServiceOptions, answer: StartAnswer, earlier: int) -> None:
+    def __init__(self, options: ServiceOptions, answer: StartResult, earlier: int) -> None:
         """`earlier` holds what is printed until the run has begun."""
         super().__init__(self._log_file, options.log_format or LogFormat.HUMAN)
         self._options = options

@@ -64,7 +64,7 @@ class ServiceOptions:
     """Whether it is to live: then a store that is away at the start is waited for."""
     lease_s: float = LEASE_S
     """How long the run stays this process's without a sign of life."""
-    exits_on_wait: bool = False
+    suspend_when_waiting: bool = False
     hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
     ends_when_failed: bool = False

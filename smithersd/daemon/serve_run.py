@@ -9,7 +9,7 @@ from smithersd.daemon.serving import check_serving, served
 from smithersd.daemon.signals import StopSignals
 from smithersd.exit_codes import ExitCode
 from smithersd.posix.open_files import raise_files_limit
-from smithersd.query.select import choose_run
+from smithersd.query.select import select_run
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 
@@ -34,7 +34,7 @@ async def serve_run(
     """
     check_serving(options)
     raise_files_limit()
-    run = await choose_run(store, said)
+    run = await select_run(store, said)
     is_stopped = asyncio.Event()
     signals = StopSignals(
         on_first=lambda _: is_stopped.set(),

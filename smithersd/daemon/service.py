@@ -26,13 +26,13 @@ from smithersd.daemon.guard import guarded
 from smithersd.daemon.launch.store_wait import StoreWait
 from smithersd.daemon.notify.asking import asking
 from smithersd.daemon.notify.hooks import telling
-from smithersd.daemon.notify.sent import ToldFile
+from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
 from smithersd.daemon.report import Begun, Log, Report, StandingBy
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.state.folder import StateFolder
-from smithersd.daemon.state.hold_run import claimed
-from smithersd.daemon.state.process_record import Announcement
+from smithersd.daemon.state.hold_run import held_run
+from smithersd.daemon.state.process_record import ProcessRecordFile
 from smithersd.daemon.state.storage import Storage
 from smithersd.daemon.state.tracebacks import keeping_tracebacks
 from smithersd.engine import (
@@ -45,17 +45,17 @@ from smithersd.engine import (
     driver_name,
     fitting_input,
     new_run_id,
-    prepare_run,
     stand_by,
+    start_run,
 )
-from smithersd.engine.loading.dry_render import rehearse
+from smithersd.engine.loading.dry_render import dry_render
 from smithersd.errors import LeaseLost, RunNotFound, StoreUnavailable
 from smithersd.exit_codes import ExitCode, exit_code_of_status
 from smithersd.limits import STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix.open_files import raise_files_limit
 from smithersd.posix.terminal import has_terminal
-from smithersd.query.select import choose_run
+from smithersd.query.select import select_run
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
 
@@ -131,7 +131,7 @@ class _Service:
             self._check_unmade_store()
             async with AsyncExitStack() as opened:
                 address, lease_s = self._storage.address, self._options.lease_s
-                store = await self._store_wait.insist(
+                store = await self._store_wait.retry_until_available(
                     lambda: opened.enter_async_context(open_store(address, lease_s=lease_s))
                 )
                 if store is not None:
@@ -141,7 +141,7 @@ class _Service:
         return self._exit_code()
 
     async def _run_in(self, store: Store) -> None:
-        run_id = await self._store_wait.insist(lambda: self._run_id(store))
+        run_id = await self._store_wait.retry_until_available(lambda: self._run_id(store))
         if run_id is None:
             return
         async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
@@ -178,11 +178,11 @@ class _Service:
         self._report.warn(error.message)
 
     @asynccontextmanager
-    async def _claimed(self, run_id: str) -> AsyncIterator[Announcement]:
+    async def _claimed(self, run_id: str) -> AsyncIterator[ProcessRecordFile]:
         """Have the run in hand, and its log open."""
         options = self._options
         pid_file = None if options.pid_file is None else Path(options.pid_file)
-        async with claimed(
+        async with held_run(
             self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced, is_standby=options.is_standby
         ) as announcement:
             try:
@@ -212,7 +212,7 @@ class _Service:
             return
         if options.mode is StartMode.RESUME or options.from_run is not None:
             raise RunNotFound(f"There is no store {str(self._folder.store_path)!r}.", remedy="Start a run first.")
-        rehearse(self._source.workflow, run_id=options.run_id or self._new_run_id(), input=self._input)
+        dry_render(self._source.workflow, run_id=options.run_id or self._new_run_id(), input=self._input)
 
     def _new_run_id(self) -> str:
         return new_run_id(self._source.workflow.name, SystemClock().now_ms())
@@ -221,7 +221,7 @@ class _Service:
         """The run to begin or to take up; a prefix is enough for one that must exist."""
         given = self._options.run_id
         if self._options.mode is StartMode.RESUME:
-            return (await choose_run(store, given)).run_id
+            return (await select_run(store, given)).run_id
         return given or self._new_run_id()
 
     def _served(self, store: Store, run_id: str) -> AbstractAsyncContextManager[str | None]:
@@ -240,10 +240,12 @@ class _Service:
             is_settled=self._is_settled,
         )
 
-    async def _prepared(self, store: Store, run_id: str, url: str | None, announcement: Announcement) -> Engine | None:
+    async def _prepared(
+        self, store: Store, run_id: str, url: str | None, announcement: ProcessRecordFile
+    ) -> Engine | None:
         """Begin the run or take it up, a standby when its turn comes; None where it was stopped before that."""
         if not self._options.is_standby:
-            return await self._store_wait.insist(lambda: self._prepared_now(store, run_id))
+            return await self._store_wait.retry_until_available(lambda: self._prepared_now(store, run_id))
         return await stand_by(
             store,
             run_id,
@@ -253,7 +255,7 @@ class _Service:
             has_stood_by=self._has_stood_by,
         )
 
-    def _stand_by(self, row: RunRow, url: str | None, announcement: Announcement) -> None:
+    def _stand_by(self, row: RunRow, url: str | None, announcement: ProcessRecordFile) -> None:
         fitting_input(self._source.workflow, row, self._input)  # rather now than when it is needed
         self._has_stood_by = True
         self._is_settled.set()
@@ -262,8 +264,8 @@ class _Service:
 
     async def _prepared_now(self, store: Store, run_id: str) -> Engine:
         options = self._options
-        earlier = None if options.from_run is None else await choose_run(store, options.from_run)
-        return await prepare_run(
+        earlier = None if options.from_run is None else await select_run(store, options.from_run)
+        return await start_run(
             self._source,
             store=store,
             run_id=run_id,
@@ -273,8 +275,8 @@ class _Service:
             redo=options.redo,
             max_concurrency=options.max_concurrency,
             force=options.is_forced,
-            is_capturing=True,
-            exits_on_wait=options.exits_on_wait,
+            captures_output=True,
+            suspend_when_waiting=options.suspend_when_waiting,
         )
 
     def _take(self, begun: Begun) -> None:
@@ -298,8 +300,8 @@ class _Service:
             hooks = Hooks()  # the driver that brought it to its end tells of that
         if hooks == Hooks():
             return nullcontext()
-        told = ToldFile(self._folder.run(begun.engine.run_id).told_file)
-        return telling(hooks, begun, store=store, told=told, is_stopped=self._is_stopped)
+        sent = SentFile(self._folder.run(begun.engine.run_id).sent_file)
+        return telling(hooks, begun, store=store, sent=sent, is_stopped=self._is_stopped)
 
     async def _drive(self, engine: Engine) -> None:
         try:

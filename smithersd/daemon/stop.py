@@ -16,8 +16,8 @@ from pathlib import Path
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.local_processes import pid_file_of
-from smithersd.daemon.state.process_record import Presence, forget_dead, processes_here
-from smithersd.engine import is_driven, owner_from, request_cancel, suspend_undriven
+from smithersd.daemon.state.process_record import ProcessRecord, forget_dead, processes_here
+from smithersd.engine import is_driven, owner_from, request_cancel, suspend_without_driver
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
@@ -30,7 +30,7 @@ _END_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class StopRequest:
     """How a run is to be stopped."""
 
     is_suspension: bool
@@ -66,7 +66,7 @@ class Stopped:
 
 
 async def stop_run(
-    store: Store, run_id: str, folder: RunFolder, wish: Wish, *, pid_file: Path | None = None
+    store: Store, run_id: str, folder: RunFolder, request: StopRequest, *, pid_file: Path | None = None
 ) -> Stopped:
     """Stop a run's processes here, and cancel or suspend the run; return when neither process nor pidfile is left.
 
@@ -78,23 +78,23 @@ async def stop_run(
         RunIsDriven: the run is to be suspended and a process elsewhere drives it.
     """
     before = await store.find_run(run_id)
-    async with _alone(folder, wish.timeout_s):
+    async with _alone(folder, request.timeout_s):
         main_pid_file = pid_file or pid_file_of(folder)
         await _wait_until_known(run_id, folder, main_pid_file)
         meant = _meant(folder, pid_file)
-        pid_files = {main_pid_file, *(Path(presence.pid_file) for presence in meant)}
-        ended = await _end_all(store, run_id, meant, wish)
+        pid_files = {main_pid_file, *(Path(process_record.pid_file) for process_record in meant)}
+        ended = await _end_all(store, run_id, meant, request)
         was_stale = [_clear_away(each) for each in pid_files].count(True) > 0 and not ended
         forget_dead(folder)
-        is_standby = bool(ended) and all(presence.is_standby for presence in meant)
-        status = await _settle(store, run_id, wish, is_standby=is_standby)
+        is_standby = bool(ended) and all(process_record.is_standby for process_record in meant)
+        status = await _settle(store, run_id, request, is_standby=is_standby)
     return Stopped(run_id, status, before is not None and before.status.is_final, ended, was_stale)
 
 
 async def end_process(folder: RunFolder, pid_file: Path) -> None:
     """End the process of a run that has this pidfile, if there is one: it suspends the run, or is killed after 5 s."""
-    for presence in _meant(folder, pid_file):
-        with _opened(presence) as process:
+    for process_record in _meant(folder, pid_file):
+        with _opened(process_record) as process:
             if process is None:
                 continue
             process.signal(signal.SIGTERM)
@@ -103,20 +103,20 @@ async def end_process(folder: RunFolder, pid_file: Path) -> None:
                 await _has_ended(process, FORCED_STOP_S)
 
 
-def _meant(folder: RunFolder, pid_file: Path | None) -> list[Presence]:
+def _meant(folder: RunFolder, pid_file: Path | None) -> list[ProcessRecord]:
     return [one for one in processes_here(folder) if pid_file is None or Path(one.pid_file) == pid_file]
 
 
 @contextmanager
-def _opened(presence: Presence) -> Iterator[ProcessHandle | None]:
+def _opened(process_record: ProcessRecord) -> Iterator[ProcessHandle | None]:
     """Open a process that lived a moment ago; None where it has ended since."""
-    process = ProcessHandle.open(presence.pid)
+    process = ProcessHandle.open(process_record.pid)
     if process is None:
         yield None
         return
     with process:
         # Still alive, so what we opened in between is this process and no later one of its number.
-        yield process if owner_from(presence.owner).is_alive else None
+        yield process if owner_from(process_record.owner).is_alive else None
 
 
 async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> None:
@@ -137,7 +137,7 @@ async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> N
 
 def _is_holder_known(folder: RunFolder, pid_file: Path) -> bool:
     """Whether a pidfile is held by a process of the run here, or by nobody."""
-    return held_pid(pid_file) in {None, *(presence.pid for presence in processes_here(folder))}
+    return held_pid(pid_file) in {None, *(process_record.pid for process_record in processes_here(folder))}
 
 
 def _clear_away(pid_file: Path) -> bool:
@@ -150,7 +150,9 @@ def _clear_away(pid_file: Path) -> bool:
         ) from None
 
 
-async def _end_all(store: Store, run_id: str, presences: list[Presence], wish: Wish) -> tuple[Ended, ...]:
+async def _end_all(
+    store: Store, run_id: str, process_records: list[ProcessRecord], request: StopRequest
+) -> tuple[Ended, ...]:
     """End processes of a run; return those that there were.
 
     A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
@@ -160,17 +162,17 @@ async def _end_all(store: Store, run_id: str, presences: list[Presence], wish: W
     with ExitStack() as opened:
         processes = [
             process
-            for presence in reversed(presences)
-            if (process := opened.enter_context(_opened(presence))) is not None
+            for process_record in reversed(process_records)
+            if (process := opened.enter_context(_opened(process_record))) is not None
         ]
         for process in processes:
             _check_permission(process, run_id)
-        if processes and not wish.is_suspension:
+        if processes and not request.is_suspension:
             with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
-                await wait_until_applied(store, await request_cancel(store, run_id, by=wish.by))
+                await wait_until_applied(store, await request_cancel(store, run_id, by=request.by))
         for process in processes:
             process.signal(signal.SIGTERM)
-        return tuple(await asyncio.gather(*(_ended(store, run_id, process, wish) for process in processes)))
+        return tuple(await asyncio.gather(*(_ended(store, run_id, process, request) for process in processes)))
 
 
 def _check_permission(process: ProcessHandle, run_id: str) -> None:
@@ -183,49 +185,49 @@ def _check_permission(process: ProcessHandle, run_id: str) -> None:
         ) from None
 
 
-async def _ended(store: Store, run_id: str, process: ProcessHandle, wish: Wish) -> Ended:
+async def _ended(store: Store, run_id: str, process: ProcessHandle, request: StopRequest) -> Ended:
     """Wait for the end of a process that was asked to end, or kill it."""
-    if await _has_ended(process, wish.timeout_s):
+    if await _has_ended(process, request.timeout_s):
         return Ended(process.pid, is_killed=False)
-    if wish.is_forced:
+    if request.is_forced:
         process.signal(signal.SIGKILL)
         if await _has_ended(process, FORCED_STOP_S):
             return Ended(process.pid, is_killed=True)
     raise NotStopped(
-        f"Process {process.pid} of run {run_id!r} has not ended within {wish.timeout_s:g} s: "
+        f"Process {process.pid} of run {run_id!r} has not ended within {request.timeout_s:g} s: "
         f"{await _what_it_is_at(store, run_id)}.",
         remedy="Wait and try again, or kill it with `smithers down --force`.",
     )
 
 
-async def _settle(store: Store, run_id: str, wish: Wish, *, is_standby: bool) -> RunStatus | None:
+async def _settle(store: Store, run_id: str, request: StopRequest, *, is_standby: bool) -> RunStatus | None:
     """See to the run's own end, its process being gone; return how it stands. Without its standby a run goes on."""
     row = await store.find_run(run_id)
     if row is None:
         return None
-    if row.status.is_final or (is_standby and wish.is_suspension):
+    if row.status.is_final or (is_standby and request.is_suspension):
         return row.status
-    if wish.is_suspension:
+    if request.is_suspension:
         await _suspend(store, run_id)
         return (await store.run(run_id)).status
     with suppress(RunNotActive):  # it ended in this moment
         await request_cancel(store, run_id)
-    return await _ended_status(store, run_id, wish)
+    return await _ended_status(store, run_id, request)
 
 
 async def _suspend(store: Store, run_id: str) -> None:
     try:
-        await suspend_undriven(store, run_id)
+        await suspend_without_driver(store, run_id)
     except RunIsDriven as error:
         raise RunIsDriven(
             error.message, remedy="Suspend it there. From here it can be cancelled, which its driver will do."
         ) from None
 
 
-async def _ended_status(store: Store, run_id: str, wish: Wish) -> RunStatus:
+async def _ended_status(store: Store, run_id: str, request: StopRequest) -> RunStatus:
     """Wait until a run that somebody elsewhere drives has been cancelled by its driver."""
     try:
-        async with asyncio.timeout(wish.timeout_s):
+        async with asyncio.timeout(request.timeout_s):
             while not (row := await store.run(run_id)).status.is_final:
                 if not is_driven(row):
                     await request_cancel(store, run_id)
@@ -233,7 +235,7 @@ async def _ended_status(store: Store, run_id: str, wish: Wish) -> RunStatus:
             return row.status
     except TimeoutError:
         raise NotStopped(
-            f"Run {run_id!r} was asked to cancel and has not ended within {wish.timeout_s:g} s: "
+            f"Run {run_id!r} was asked to cancel and has not ended within {request.timeout_s:g} s: "
             f"{await _what_it_is_at(store, run_id)}.",
             remedy="Its driver has been told; `smithers ps` says which process that is.",
         ) from None

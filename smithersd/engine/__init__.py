@@ -10,9 +10,9 @@ from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.standby import stand_by
-from smithersd.engine.start import UNSET, check_run_id, fitting_input, prepare_run
+from smithersd.engine.start import UNSET, check_run_id, fitting_input, start_run
 from smithersd.engine.start_mode import StartMode
-from smithersd.engine.takeover import driver_name, is_driven, request_cancel, suspend_undriven
+from smithersd.engine.takeover import driver_name, is_driven, request_cancel, suspend_without_driver
 
 __all__ = [
     "UNSET",
@@ -37,11 +37,11 @@ __all__ = [
     "local_driver",
     "new_run_id",
     "owner_from",
-    "prepare_run",
     "request_cancel",
     "result_of",
     "run_workflow",
     "stand_by",
-    "suspend_undriven",
+    "start_run",
+    "suspend_without_driver",
     "wait_until_applied",
 ]

@@ -45,17 +45,24 @@ Observer = Callable[[Sequence[Recorded]], None]
 
 
 class Engine:
-    """One run's driver, from `prepare_run` until the run has ended or is suspended."""
+    """One run's driver, from `start_run` until the run has ended or is suspended."""
 
     def __init__(
-        self, flow: Flow, *, store: Store, lease: HeldLease, clock: Clock, is_capturing: bool, exits_on_wait: bool
+        self,
+        flow: Flow,
+        *,
+        store: Store,
+        lease: HeldLease,
+        clock: Clock,
+        captures_output: bool,
+        suspend_when_waiting: bool,
     ) -> None:
         self._flow = flow
         self._store = store
         self._lease = lease
         self._clock = clock
-        self._exits_on_wait = exits_on_wait
-        self._executors = Executors(is_capturing=is_capturing)
+        self._suspend_when_waiting = suspend_when_waiting
+        self._executors = Executors(captures_output=captures_output)
         self._fetching = Fetching(self._executors, self._output)
         self._live: dict[NodeKey, LiveAttempt] = {}
         self._deadlines: list[tuple[int, int, LiveAttempt]] = []
@@ -265,7 +272,7 @@ class Engine:
         now_ms = self._clock.now_ms()
         self._take_in(now_ms)
         await advance(self._flow, now_ms, self._output)
-        if self._exits_on_wait and self.state.status.is_waiting:
+        if self._suspend_when_waiting and self.state.status.is_waiting:
             self._flow.suspend(now_ms, "no-wait")
         step = self._flow.take_step()
         await self._commit(step)

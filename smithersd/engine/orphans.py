@@ -28,7 +28,7 @@ def tag_of(run: RunState, key: NodeKey, attempt: int) -> str:
     return f"{ATTEMPT_TAG_VARIABLE}={run.run_id}/{node_id}/{iteration}/{attempt}/{run.started_at_ms}"
 
 
-async def end_leftovers(run: RunState) -> None:
+async def end_orphans(run: RunState) -> None:
     """End what is left of the shell attempts that the log has as running. The caller holds the run's lease.
 
     Looks at the machine's processes only where there are such attempts.

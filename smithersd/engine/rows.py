@@ -8,10 +8,10 @@ import pydantic_core
 from smithersd.core.flow.step import FrameChange, Step
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded, encode
-from smithersd.core.log.fold import GateRecord, NodeKey, RunState, asked
+from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState, asked
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.errors import ErrorInfo
-from smithersd.store.records import Batch, EventRow, FrameRow, GateRow, GateStatus, OutputRow
+from smithersd.store.records import ApprovalRow, ApprovalStatus, Batch, EventRow, FrameRow, OutputRow
 
 
 def batch_of(step: Step, state: RunState) -> Batch:
@@ -75,10 +75,10 @@ def _frame_row(frame: FrameChange) -> FrameRow:
     return FrameRow(frame.frame_no, frame.created_at_ms, frame.hash, pydantic_core.to_json(frame.scopes).decode())
 
 
-def _gate_row(key: NodeKey, gate: GateRecord | None) -> GateRow:
+def _gate_row(key: NodeKey, gate: ApprovalRecord | None) -> ApprovalRow:
     assert gate is not None, f"{key} never asked"
-    statuses = {None: GateStatus.REQUESTED, True: GateStatus.GRANTED, False: GateStatus.DENIED}
-    return GateRow(
+    statuses = {None: ApprovalStatus.REQUESTED, True: ApprovalStatus.GRANTED, False: ApprovalStatus.DENIED}
+    return ApprovalRow(
         node_id=key[0],
         iteration=key[1],
         status=statuses[gate.is_granted],
@@ -95,13 +95,13 @@ def _gate_row(key: NodeKey, gate: GateRecord | None) -> GateRow:
     )
 
 
-def _touched_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[GateRow]:
+def _touched_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[ApprovalRow]:
     for recorded in closing:
         match recorded.event:
             case events.NodeCancelled(node_id, iteration):
                 node = state.nodes[node_id, iteration]
                 if node.state is NodeState.WAITING_APPROVAL:
-                    yield replace(_gate_row(node.key, node.gate), status=GateStatus.CANCELLED)
+                    yield replace(_gate_row(node.key, node.gate), status=ApprovalStatus.CANCELLED)
             case events.ApprovalRequested(node_id, iteration) as question:
                 yield _gate_row((node_id, iteration), asked(question, recorded.timestamp_ms))
             case _:

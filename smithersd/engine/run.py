@@ -12,7 +12,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements import Workflow
 from smithersd.engine.clock import Clock
 from smithersd.engine.engine import Engine
-from smithersd.engine.start import UNSET, prepare_run
+from smithersd.engine.start import UNSET, start_run
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
@@ -50,7 +50,7 @@ async def run_workflow(
         RunIsDriven: another process drives this run.
         LeaseLost: another driver took the run over.
     """
-    engine = await prepare_run(workflow, store=store, run_id=run_id, mode=StartMode.EITHER, input=input, clock=clock)
+    engine = await start_run(workflow, store=store, run_id=run_id, mode=StartMode.EITHER, input=input, clock=clock)
     async with _watching(abort, engine.request_cancel):
         await drive_to_end(engine)
     return await result_of(engine, store)

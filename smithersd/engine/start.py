@@ -25,7 +25,7 @@ from smithersd.engine.fetching import fetch_missing
 from smithersd.engine.lease.lease import HeldLease
 from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.loading.source import WorkflowSource
-from smithersd.engine.orphans import end_leftovers
+from smithersd.engine.orphans import end_orphans
 from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
@@ -50,7 +50,7 @@ _LEASE_MARGIN_MS = 50
 _log = logger(__name__)
 
 
-async def prepare_run(
+async def start_run(
     source: WorkflowSource | Workflow[Any],
     *,
     store: Store,
@@ -61,8 +61,8 @@ async def prepare_run(
     redo: Sequence[str] = (),
     max_concurrency: int | None = None,
     force: bool = False,
-    is_capturing: bool = False,
-    exits_on_wait: bool = False,
+    captures_output: bool = False,
+    suspend_when_waiting: bool = False,
     clock: Clock | None = None,
 ) -> Engine:
     """Begin a run, or take one up, as far as its first durable step; then `Engine.drive` drives it.
@@ -81,7 +81,9 @@ async def prepare_run(
         source = WorkflowSource(source)
     check_run_id(run_id)
     run_id = plain_text(run_id)
-    start = _Start(source, store, run_id, input, max_concurrency, is_capturing, exits_on_wait, clock or SystemClock())
+    start = _Start(
+        source, store, run_id, input, max_concurrency, captures_output, suspend_when_waiting, clock or SystemClock()
+    )
     known = await store.find_run(run_id)
     if mode is StartMode.RESUME or (known is not None and mode is StartMode.EITHER):
         return await start.resumed(known or await store.run(run_id), force=force)
@@ -118,8 +120,8 @@ class _Start:
         run_id: str,
         input: Any,
         max_concurrency: int | None,
-        is_capturing: bool,  # noqa: FBT001 - private
-        exits_on_wait: bool,  # noqa: FBT001 - private
+        captures_output: bool,  # noqa: FBT001 - private
+        suspend_when_waiting: bool,  # noqa: FBT001 - private
         clock: Clock,
     ) -> None:
         self._source = source
@@ -129,8 +131,8 @@ class _Start:
         self._input = input
         limit = checked_limit(max_concurrency, f"run {run_id!r}")
         self._max_concurrency = limit or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
-        self._is_capturing = is_capturing
-        self._exits_on_wait = exits_on_wait
+        self._captures_output = captures_output
+        self._suspend_when_waiting = suspend_when_waiting
         self._clock = clock
 
     async def begun(self, from_run_id: str | None, redo: tuple[str, ...]) -> Engine:
@@ -188,7 +190,7 @@ class _Start:
         if force and lease.former_owner is not None:
             await asyncio.to_thread(end_owner, lease.former_owner)
         flow = await self._folded_flow(row)
-        await end_leftovers(flow.state)
+        await end_orphans(flow.state)
         now_ms = self._clock.now_ms()
         flow.resume(
             now_ms,
@@ -240,8 +242,8 @@ class _Start:
             store=self._store,
             lease=lease,
             clock=self._clock,
-            is_capturing=self._is_capturing,
-            exits_on_wait=self._exits_on_wait,
+            captures_output=self._captures_output,
+            suspend_when_waiting=self._suspend_when_waiting,
         )
 
     def _flow(

@@ -13,7 +13,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.tree.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
-from smithersd.engine.orphans import end_leftovers
+from smithersd.engine.orphans import end_orphans
 from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
@@ -37,7 +37,7 @@ async def request_cancel(store: Store, run_id: str, *, by: str | None = None, cl
     return submitted
 
 
-async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = None) -> None:
+async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | None = None) -> None:
     """See to it that a run that nobody drives is suspended: what was under way is noted as interrupted.
 
     A run that has ended, or is suspended already, stays as it is. Decisions wait in the inbox for the resumption; a
@@ -59,7 +59,7 @@ async def suspend_undriven(store: Store, run_id: str, *, clock: Clock | None = N
         if lease.run.status.is_final:  # it ended in this moment
             return
         journal = Journal(await read_state(store, run_id), Readers())
-        await end_leftovers(journal.state)  # a resumption looks only after attempts that are under way
+        await end_orphans(journal.state)  # a resumption looks only after attempts that are under way
         journal.now_ms = clock.now_ms()
         interruption = interruption_by(lease.former_owner)
         for node in journal.state.nodes.values():
@@ -89,7 +89,7 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
         return  # somebody took it up in this moment, and finds the request in the inbox
     try:
         state = await read_state(store, run_id)
-        await end_leftovers(state)
+        await end_orphans(state)
         is_closed = False
         while not is_closed and not state.status.is_final:
             commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())

@@ -10,9 +10,9 @@ from smithersd.elements.texts import shown
 from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
 from smithersd.executors.call import AttemptInfo, Sink
 from smithersd.executors.outcome import Failed, Outcome, Stopped
-from smithersd.executors.output.output_buffer import Printout
+from smithersd.executors.output.output_buffer import OutputBuffer
 from smithersd.executors.output.throttle import Throttle
-from smithersd.executors.shared_resources import Host
+from smithersd.executors.shared_resources import SharedResources
 from smithersd.limits import PROGRESS_INTERVAL_S
 from smithersd.loggers import logger
 
@@ -29,41 +29,41 @@ class Attempt:
     was left behind for example, is dropped. A task that reports nothing pays for nothing.
     """
 
-    __slots__ = ("_beats", "_printout", "_progress", "_sink", "host", "info", "is_over", "is_told_to_end")
+    __slots__ = ("_beats", "_output_buffer", "_progress", "_sink", "info", "is_over", "is_told_to_end", "shared")
 
     _making = threading.RLock()
     """Held while a channel is made that several threads of one task may ask for at once."""
 
-    def __init__(self, info: AttemptInfo, sink: Sink, host: Host) -> None:
+    def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources) -> None:
         self.info = info
-        self.host = host
+        self.shared = shared
         self.is_told_to_end = False
         self.is_over = False
         self._sink = sink
-        self._printout: Printout | None = None
+        self._output_buffer: OutputBuffer | None = None
         self._beats: Throttle | None = None
         self._progress: Throttle | None = None
 
     @property
-    def printout(self) -> Printout:
+    def output_buffer(self) -> OutputBuffer:
         """Where prints go."""
         with self._making:
-            if self._printout is None:
-                self._printout = Printout(self.host.flush_timer, self._tell_printed)
-            return self._printout
+            if self._output_buffer is None:
+                self._output_buffer = OutputBuffer(self.shared.flush_timer, self._tell_printed)
+            return self._output_buffer
 
     def beat(self, data: bytes) -> None:
         """Report a sign of life, with its data as JSON; from any thread."""
         with self._making:
             if self._beats is None:
-                self._beats = Throttle(self.host.courier, PROGRESS_INTERVAL_S, self._tell_beat)
+                self._beats = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._tell_beat)
         self._beats.offer(data)
 
     def progress(self, progress: Progress) -> None:
         """Report how far the work is; from any thread."""
         with self._making:
             if self._progress is None:
-                self._progress = Throttle(self.host.courier, PROGRESS_INTERVAL_S, self._tell_progress)
+                self._progress = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._tell_progress)
         self._progress.offer(progress)
 
     def end(self, outcome: Outcome) -> None:
@@ -72,11 +72,11 @@ class Attempt:
             if not isinstance(outcome, Stopped):
                 _log.warning("The late result of %s is dropped: it had been left behind.", self.info)
             return
-        for channel in (self._progress, self._beats, self._printout):
+        for channel in (self._progress, self._beats, self._output_buffer):
             if channel is not None:
                 channel.close()
         self.is_over = True
-        self.host.courier.call(self._sink.ended, outcome)
+        self.shared.bridge.call(self._sink.ended, outcome)
 
     def fail(self, error: BaseException) -> None:
         """Tell that the work raised; if it was told to end, that is how it ended."""
@@ -94,15 +94,15 @@ class Attempt:
 
     def _tell_printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
         if not self.is_over:
-            self.host.courier.call(self._sink.printed, text, stream, is_truncated)
+            self.shared.bridge.call(self._sink.printed, text, stream, is_truncated)
 
     def _tell_beat(self, data: bytes) -> None:
         if not self.is_over:
-            self.host.courier.call(self._sink.beat, pydantic_core.from_json(data))
+            self.shared.bridge.call(self._sink.beat, pydantic_core.from_json(data))
 
     def _tell_progress(self, progress: Progress) -> None:
         if not self.is_over:
-            self.host.courier.call(self._sink.progressed, *progress)
+            self.shared.bridge.call(self._sink.progressed, *progress)
 
 
 def _described(error: BaseException) -> ErrorInfo:

@@ -13,7 +13,7 @@ from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.payload_size import is_heavy
+from smithersd.executors.payload_size import is_large
 from smithersd.loggers import logger
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class CoroutineRun:
         self._work = work
         # Not loop.create_task: an eager task factory would let the outcome arrive before this has returned.
         self._task = asyncio.Task(self._run(), name=self._attempt.info.node_id, context=context)
-        self._attempt.host.registry.add(self)
+        self._attempt.shared.registry.add(self)
 
     @property
     def ends_soon(self) -> bool:
@@ -85,7 +85,7 @@ class CoroutineRun:
     async def _run(self) -> None:
         self.has_begun = True
         if self._attempt.is_told_to_end:
-            self._attempt.host.registry.discard(self)
+            self._attempt.shared.registry.discard(self)
             self._attempt.end(Stopped())
             return
         try:
@@ -95,27 +95,27 @@ class CoroutineRun:
                 raise  # the loop is gone and this coroutine is thrown away: there is nobody left to tell
             self._fail(error)
         except UnreadableArguments as unreadable:
-            self._attempt.host.registry.discard(self)
+            self._attempt.shared.registry.discard(self)
             self._attempt.end(Unreadable(unreadable.error))
         except BaseException as error:  # noqa: BLE001 - nothing that an author raises may reach the loop
             # Not swallowed: a CancelledError ends here as the attempt's outcome, and nobody awaits this task.
             self._fail(error)
         else:
-            self._attempt.host.registry.discard(self)
+            self._attempt.shared.registry.discard(self)
             self._attempt.end(Succeeded(output))
 
     async def _output(self) -> str:
         call = await self._bound()
         result = await call()
         self._has_returned = True
-        if is_heavy(result):
+        if is_large(result):
             return await self._in_thread(lambda: self._encode(result))
         return self._encode(result)
 
     async def _bound(self) -> Callable[[], Any]:
         work = self._work
         del self._work  # with the texts that are read, which may be large
-        if work.is_large or is_heavy(work.args):
+        if work.is_large or is_large(work.args):
             return await self._in_thread(work.bound)
         return work.bound()
 
@@ -124,7 +124,7 @@ class CoroutineRun:
             with large_json():
                 return function()
 
-        return await self._attempt.host.pool.call(work)
+        return await self._attempt.shared.pool.call(work)
 
     def _is_stepping(self) -> bool:
         try:
@@ -133,5 +133,5 @@ class CoroutineRun:
             return False
 
     def _fail(self, error: BaseException) -> None:
-        self._attempt.host.registry.discard(self)
+        self._attempt.shared.registry.discard(self)
         self._attempt.fail(error)

@@ -7,7 +7,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 
-class Courier:
+class LoopBridge:
     """Makes calls in the event loop's thread and in the context that the engine had when it made this.
 
     Without that, whatever the engine starts when a task ends would inherit the context variables of that task,
@@ -31,7 +31,7 @@ class Courier:
         """Call after a while; in the loop's thread only."""
         return self.loop.call_later(delay_s, callback, *args, context=self._context)
 
-    def carry(self, callback: Callable[..., object], *args: Any) -> None:
+    def run_in_loop(self, callback: Callable[..., object], *args: Any) -> None:
         """Call soon, from any thread."""
         # A thread that was left behind may outlive the loop; then there is nobody left to tell.
         with contextlib.suppress(RuntimeError):

@@ -14,7 +14,7 @@ PART_LENGTH = 64
 _LIGHT_TYPES = frozenset({type(None), bool, int, float})
 
 
-def is_heavy(result: Any) -> bool:
+def is_large(result: Any) -> bool:
     """Whether writing the result as JSON would hold up the event loop for longer than a thread's hop is worth.
 
     What cannot be looked into, and an iterator, which yields who knows how much, is for a thread.

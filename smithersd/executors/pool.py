@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import NoReturn, TypeVar, cast
 
-from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.shortage import is_shortage
 from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.loggers import logger
@@ -30,8 +30,8 @@ class ThreadPool:
     ends would keep the process alive. The engine limits how much runs at once, so there is no limit here.
     """
 
-    def __init__(self, courier: Courier) -> None:
-        self._courier = courier
+    def __init__(self, bridge: LoopBridge) -> None:
+        self._bridge = bridge
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0
@@ -50,7 +50,7 @@ class ThreadPool:
         if is_thread_idle or self._has_grown(is_first_try=retry_s == START_RETRY_FIRST_S):
             self._jobs.put(job)
         elif not self._is_closed:
-            self._courier.later(retry_s, self._submit, job, min(2 * retry_s, START_RETRY_MAX_S))
+            self._bridge.later(retry_s, self._submit, job, min(2 * retry_s, START_RETRY_MAX_S))
 
     def _has_grown(self, *, is_first_try: bool) -> bool:
         thread = threading.Thread(target=self._work, name=f"smithers-task-{self._started + 1}", daemon=True)
@@ -67,7 +67,7 @@ class ThreadPool:
 
     async def call(self, function: Callable[[], T]) -> T:
         """Call the function in a thread, in the caller's context, and wait for its result."""
-        future: asyncio.Future[tuple[T | None, BaseException | None]] = self._courier.loop.create_future()
+        future: asyncio.Future[tuple[T | None, BaseException | None]] = self._bridge.loop.create_future()
         context = copy_context()
 
         def settle(result: T | None, error: BaseException | None) -> None:
@@ -78,9 +78,9 @@ class ThreadPool:
             try:
                 result = context.run(function)
             except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-                self._courier.carry(settle, None, error)
+                self._bridge.run_in_loop(settle, None, error)
             else:
-                self._courier.carry(settle, result, None)
+                self._bridge.run_in_loop(settle, result, None)
 
         self.submit(job)
         result, error = await future

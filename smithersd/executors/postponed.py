@@ -21,9 +21,9 @@ class Postponed:
         self._begin = begin
         self._running: Running | None = None
         self._delay_s = START_RETRY_FIRST_S
-        attempt.host.registry.add(self)
+        attempt.shared.registry.add(self)
         _log.warning("%s waits: it cannot be started now (%s).", attempt.info, shortage)
-        self._timer = attempt.host.courier.later(self._delay_s, self._try_again)
+        self._timer = attempt.shared.bridge.later(self._delay_s, self._try_again)
 
     @property
     def ends_soon(self) -> bool:
@@ -54,11 +54,11 @@ class Postponed:
             if not is_shortage(error):
                 raise
             self._delay_s = min(2 * self._delay_s, START_RETRY_MAX_S)
-            self._timer = self._attempt.host.courier.later(self._delay_s, self._try_again)
+            self._timer = self._attempt.shared.bridge.later(self._delay_s, self._try_again)
         else:
-            self._attempt.host.registry.discard(self)
+            self._attempt.shared.registry.discard(self)
             _log.info("%s has begun after all.", self._attempt.info)
 
     def _give_up(self) -> None:
         self._timer.cancel()
-        self._attempt.host.registry.discard(self)
+        self._attempt.shared.registry.discard(self)

@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 
-from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
 from smithersd.executors.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """The way back to the loop, the threads, the owner of runs, the timer of printouts.
+class SharedResources:
+    """The way back to the loop, the threads, the owner of runs, the timer of buffers.
 
     `capture` is who captures the output of tasks here, or None: attempts of other engines in this process are
     somebody else's.
     """
 
-    courier: Courier
+    bridge: LoopBridge
     pool: ThreadPool
     registry: Registry
     flush_timer: FlushTimer

@@ -12,7 +12,7 @@ from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.coroutine import CoroutineRun
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.payload_size import is_heavy
+from smithersd.executors.payload_size import is_large
 from smithersd.loggers import logger
 
 _log = logger(__name__)
@@ -37,15 +37,15 @@ class ThreadRun:
 
     def __init__(self, attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> None:
         self._attempt = attempt
-        self._host = attempt.host
+        self._shared = attempt.shared
         self._work = work
         self._encode = encode
         self._awaiting: tuple[CoroutineRun, _ToAwait] | None = None
 
     def begin(self, context: Context) -> None:
         """Hand the function to a thread."""
-        self._host.registry.add(self)
-        self._host.pool.submit(lambda: self._run(context))
+        self._shared.registry.add(self)
+        self._shared.pool.submit(lambda: self._run(context))
 
     @property
     def ends_soon(self) -> bool:
@@ -77,9 +77,9 @@ class ThreadRun:
         try:
             produced = context.run(self._produce)
         except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
-            self._host.courier.carry(self._arrive, error, context)
+            self._shared.bridge.run_in_loop(self._arrive, error, context)
         else:
-            self._host.courier.carry(self._arrive, produced, context)
+            self._shared.bridge.run_in_loop(self._arrive, produced, context)
 
     def _produce(self) -> _Produced:
         if self._attempt.is_told_to_end:
@@ -93,11 +93,11 @@ class ThreadRun:
         result = call()
         if inspect.isawaitable(result):
             return _ToAwait(result)
-        with large_json() if is_heavy(result) else nullcontext():
+        with large_json() if is_large(result) else nullcontext():
             return Succeeded(self._encode(result))
 
     def _arrive(self, produced: _Produced | BaseException, context: Context) -> None:
-        self._host.registry.discard(self)
+        self._shared.registry.discard(self)
         match produced:
             case BaseException():
                 self._attempt.fail(produced)

@@ -10,7 +10,7 @@ _INTERPRETERS_OWN = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 """Signals that Python itself ignores."""
 
 
-def become_daemon(*, output: int, kept: int) -> None:
+def daemonize(*, output: int, kept: int) -> None:
     """Leave the session and the terminal of whoever started us; stdout and stderr go to `output`.
 
     The umask, the working directory and the limits stay. All descriptors but these two are closed, and signals that

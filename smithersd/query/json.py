@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.log.fold import AttemptRecord, GateRecord, NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import ApprovalRecord, AttemptRecord, NodeKey, NodeRecord, RunState
 from smithersd.errors import ErrorInfo
 from smithersd.query.questions import Question
 
@@ -75,7 +75,7 @@ def question_json(question: Question) -> Json:
     }
 
 
-def shown_key(run: RunState, gate: GateRecord, iteration: int, iterations: Sequence[int]) -> NodeKey | None:
+def shown_key(run: RunState, gate: ApprovalRecord, iteration: int, iterations: Sequence[int]) -> NodeKey | None:
     """Return whose output a gate shows: the same iteration's, else the latest that is there.
 
     `iterations` are those of the node that the gate shows, ascending.

@@ -3,17 +3,17 @@
 import pydantic_core
 
 from smithersd.query.questions import Question, cut_output
-from smithersd.query.select import pending_gates
+from smithersd.query.select import pending_approvals
 from smithersd.store import Store
-from smithersd.store.records import GateRow
+from smithersd.store.records import ApprovalRow
 
 
 async def pending_questions(store: Store, run_id: str) -> list[Question]:
     """Return what waits for a person and nobody has answered yet, the longest waiting first."""
-    return [await read_question(store, run_id, gate) for gate in await pending_gates(store, run_id)]
+    return [await read_question(store, run_id, gate) for gate in await pending_approvals(store, run_id)]
 
 
-async def read_question(store: Store, run_id: str, gate: GateRow) -> Question:
+async def read_question(store: Store, run_id: str, gate: ApprovalRow) -> Question:
     """Return what a gate asks, or has asked."""
     shown, is_cut = cut_output(await _shown(store, run_id, gate))
     return Question(
@@ -30,7 +30,7 @@ async def read_question(store: Store, run_id: str, gate: GateRow) -> Question:
     )
 
 
-async def _shown(store: Store, run_id: str, gate: GateRow) -> str | None:
+async def _shown(store: Store, run_id: str, gate: ApprovalRow) -> str | None:
     """The output of the same iteration, or of a node outside the loop."""
     if gate.show is None:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.fold import GateRecord, NodeKey
+from smithersd.core.log.fold import ApprovalRecord, NodeKey
 from smithersd.elements.kinds import OnDeny
 from smithersd.limits import SHOWN_BYTES_MAX
 
@@ -32,7 +32,7 @@ class Question:
         return (self.node_id, self.iteration)
 
 
-def question_of(key: NodeKey, gate: GateRecord, shown_output: str | None) -> Question:
+def question_of(key: NodeKey, gate: ApprovalRecord, shown_output: str | None) -> Question:
     """Return what a gate asks; `shown_output` is the JSON text of what it shows, None where there is nothing."""
     shown, is_cut = cut_output(shown_output)
     return Question(

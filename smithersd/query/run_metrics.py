@@ -72,7 +72,7 @@ DURATIONS = MappingProxyType(
 """Name and meaning of every histogram of the run."""
 
 
-class Tally:
+class RunMetrics:
     """Counters and histograms of one run."""
 
     def __init__(self) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from smithersd.errors import ApprovalAmbiguous, ApprovalNotPending, InvalidRequest, RunNotFound
 from smithersd.store import Store
-from smithersd.store.records import GateRow, GateStatus, InboxKind, RunRow
+from smithersd.store.records import ApprovalRow, ApprovalStatus, InboxKind, RunRow
 
 _OFFERED_MAX = 10
 """Runs that an error lists."""
 
 
-async def choose_run(store: Store, said: str | None, *, or_newest: bool = False) -> RunRow:
+async def select_run(store: Store, said: str | None, *, or_newest: bool = False) -> RunRow:
     """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
 
     `or_newest` is for whoever only looks: where no run is live, the newest is meant.
@@ -53,17 +53,17 @@ def _offer(runs: Sequence[RunRow]) -> str:
     return "\n".join(["Name one:", *offered, *(["  ..."] if len(runs) > _OFFERED_MAX else [])])
 
 
-async def pending_gates(store: Store, run_id: str) -> list[GateRow]:
+async def pending_approvals(store: Store, run_id: str) -> list[ApprovalRow]:
     """Return the gates that wait for a person and that nobody has answered yet, the longest waiting first."""
     answered = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
     return [
         gate
         for gate in await store.gates(run_id)
-        if gate.status is GateStatus.REQUESTED and (gate.node_id, gate.iteration) not in answered
+        if gate.status is ApprovalStatus.REQUESTED and (gate.node_id, gate.iteration) not in answered
     ]
 
 
-async def choose_gate(store: Store, run_id: str) -> GateRow:
+async def select_approval(store: Store, run_id: str) -> ApprovalRow:
     """Return the only gate of a run that waits for a person, or where none does the one that was decided last.
 
     So who says a decision again hears that it stands, or who was first.
@@ -72,7 +72,7 @@ async def choose_gate(store: Store, run_id: str) -> GateRow:
         ApprovalNotPending: none waits, and none was decided.
         ApprovalAmbiguous: several wait; details list them.
     """
-    gates = await pending_gates(store, run_id) or await _last_decided(store, run_id)
+    gates = await pending_approvals(store, run_id) or await _last_decided(store, run_id)
     if not gates:
         raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
     if len(gates) > 1:
@@ -84,7 +84,7 @@ async def choose_gate(store: Store, run_id: str) -> GateRow:
     return gates[0]
 
 
-async def _last_decided(store: Store, run_id: str) -> list[GateRow]:
+async def _last_decided(store: Store, run_id: str) -> list[ApprovalRow]:
     """The gate that was decided last, if any was; a decision that waits in the inbox counts from when it came."""
     left = {(row.node_id, row.iteration): row.created_at_ms for row in await store.inbox(run_id)}
     decided = [

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from smithersd.core.log.fold import GateRecord, NodeKey, RunState
+from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.frames import FrameTree, Tree
 from smithersd.query.json import shown_key
@@ -27,7 +27,7 @@ class Reading:
     inbox: list[InboxRow]
 
     @property
-    def waiting_gates(self) -> list[tuple[NodeKey, GateRecord]]:
+    def waiting_approvals(self) -> list[tuple[NodeKey, ApprovalRecord]]:
         """The gates that wait for a person, the one that has waited longest first."""
         waiting = [
             (node.key, node.gate)
@@ -36,7 +36,7 @@ class Reading:
         ]
         return sorted(waiting, key=lambda one: one[1].requested_at_ms)
 
-    def question(self, key: NodeKey, gate: GateRecord) -> Question:
+    def question(self, key: NodeKey, gate: ApprovalRecord) -> Question:
         """Return what a gate asks."""
         iterations = sorted(iteration for node_id, iteration in self.state.nodes if node_id == gate.show)
         shown = shown_key(self.state, gate, key[1], iterations)

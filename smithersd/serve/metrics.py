@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import NodeState
-from smithersd.query.run_metrics import COUNTERS, DURATIONS, Tally
+from smithersd.query.run_metrics import COUNTERS, DURATIONS, RunMetrics
 from smithersd.serve.traffic import Traffic
 
 _STATM = Path("/proc/self/statm")
@@ -33,7 +33,7 @@ class Metrics:
 
     def __init__(self, *, run_id: str, workflow_name: str, open_streams: Callable[[], int]) -> None:
         self._info = {"run_id": run_id, "workflow": workflow_name}
-        self.tally = Tally()
+        self.tally = RunMetrics()
         self.traffic = Traffic()
         self._run = RunState("")
         self._open_streams = open_streams

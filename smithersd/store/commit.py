@@ -2,7 +2,7 @@
 
 from smithersd.errors import LeaseLost, RunExists
 from smithersd.store.reading import inbox_rows
-from smithersd.store.records import Batch, Commit, Committed, GateRow, InboxRow, NewRun
+from smithersd.store.records import ApprovalRow, Batch, Commit, Committed, InboxRow, NewRun
 from smithersd.store.statements import Many, Statement, Transaction
 
 
@@ -115,7 +115,7 @@ def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
         yield Many("put_gate", [_gate_parameters(run_id, gate) for gate in batch.gates])
 
 
-def _gate_parameters(run_id: str, gate: GateRow) -> tuple[object, ...]:
+def _gate_parameters(run_id: str, gate: ApprovalRow) -> tuple[object, ...]:
     return (
         run_id,
         gate.node_id,

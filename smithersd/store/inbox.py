@@ -14,8 +14,8 @@ from smithersd.errors import (
     NodeNotFound,
     RunNotActive,
 )
-from smithersd.store.reading import gate_rows_of_node, inbox_rows, no_such_run
-from smithersd.store.records import Decision, GateRow, GateStatus, InboxKind, InboxRow, Submitted
+from smithersd.store.reading import approval_rows_of_node, inbox_rows, no_such_run
+from smithersd.store.records import ApprovalRow, ApprovalStatus, Decision, InboxKind, InboxRow, Submitted
 from smithersd.store.statements import Statement, Transaction
 
 _DECISIONS = (InboxKind.APPROVE, InboxKind.DENY)
@@ -50,7 +50,7 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
     """
     run_id, node_id = decision.run_id, decision.node_id
     status, is_leased = yield from _locked_run(run_id)
-    gates = yield from gate_rows_of_node(run_id, node_id)
+    gates = yield from approval_rows_of_node(run_id, node_id)
     if not gates and not (yield Statement("is_node", (run_id, node_id))):
         raise NodeNotFound(
             f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` lists its nodes, GET /nodes too."
@@ -61,11 +61,11 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
     if gate is not None and gate.iteration in left:
         _check_same(decision, gate, left[gate.iteration])
         return Submitted(run_id, left[gate.iteration].id, is_leased)
-    if gate is not None and gate.status in {GateStatus.GRANTED, GateStatus.DENIED}:
+    if gate is not None and gate.status in {ApprovalStatus.GRANTED, ApprovalStatus.DENIED}:
         _check_same(decision, gate, gate)
         return Submitted(run_id, None, is_leased)
     _check_active(run_id, status, inbox)
-    if gate is None or gate.status is not GateStatus.REQUESTED:
+    if gate is None or gate.status is not ApprovalStatus.REQUESTED:
         raise ApprovalNotPending(
             f"Node {node_id!r} of run {run_id!r} waits for no decision.",
             remedy="`smithers inspect` and GET /approvals tell what does.",
@@ -94,7 +94,7 @@ def _insert(
     kind: InboxKind,
     created_at_ms: int,
     *,
-    gate: GateRow | None = None,
+    gate: ApprovalRow | None = None,
     note: str | None = None,
     decided_by: str | None = None,
     decision: str | None = None,
@@ -107,11 +107,11 @@ def _insert(
     return inbox_id
 
 
-def _meant(decision: Decision, gates: list[GateRow], left: dict[int | None, InboxRow]) -> GateRow | None:
+def _meant(decision: Decision, gates: list[ApprovalRow], left: dict[int | None, InboxRow]) -> ApprovalRow | None:
     """The gate that a decision is about: the iteration that it names, the only pending one, or the latest decided."""
     if decision.iteration is not None:
         return next((gate for gate in gates if gate.iteration == decision.iteration), None)
-    pending = [gate for gate in gates if gate.status is GateStatus.REQUESTED and gate.iteration not in left]
+    pending = [gate for gate in gates if gate.status is ApprovalStatus.REQUESTED and gate.iteration not in left]
     if len(pending) > 1:
         raise ApprovalAmbiguous(
             f"Node {decision.node_id!r} has {len(pending)} pending gates.",
@@ -121,13 +121,13 @@ def _meant(decision: Decision, gates: list[GateRow], left: dict[int | None, Inbo
     return pending[0] if pending else max(gates, key=lambda gate: _decided_at(gate, left), default=None)
 
 
-def _decided_at(gate: GateRow, left: dict[int | None, InboxRow]) -> tuple[int, int]:
+def _decided_at(gate: ApprovalRow, left: dict[int | None, InboxRow]) -> tuple[int, int]:
     """Order gates by when they were decided; those that were not come first."""
     at_ms = left[gate.iteration].created_at_ms if gate.iteration in left else gate.decided_at_ms
     return (-1 if at_ms is None else at_ms), gate.iteration
 
 
-def _check_same(decision: Decision, gate: GateRow, stands: GateRow | InboxRow) -> None:
+def _check_same(decision: Decision, gate: ApprovalRow, stands: ApprovalRow | InboxRow) -> None:
     """The same verb, person and decision again is no conflict; the note is not compared."""
     was_approved = _is_approval(stands)
     is_same = (was_approved, stands.decided_by, _canonical(stands.decision)) == (
@@ -154,8 +154,8 @@ def _check_same(decision: Decision, gate: GateRow, stands: GateRow | InboxRow) -
     )
 
 
-def _is_approval(stands: GateRow | InboxRow) -> bool:
-    return stands.kind is InboxKind.APPROVE if isinstance(stands, InboxRow) else stands.status is GateStatus.GRANTED
+def _is_approval(stands: ApprovalRow | InboxRow) -> bool:
+    return stands.kind is InboxKind.APPROVE if isinstance(stands, InboxRow) else stands.status is ApprovalStatus.GRANTED
 
 
 def _json(text: str | None) -> object:

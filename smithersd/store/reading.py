@@ -4,7 +4,16 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
 from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, OUTPUT_SMALL_LENGTH, OUTPUTS_HELD_BYTES_MAX
-from smithersd.store.records import EventRow, FrameRow, GateRow, GateStatus, InboxKind, InboxRow, OutputRow, RunRow
+from smithersd.store.records import (
+    ApprovalRow,
+    ApprovalStatus,
+    EventRow,
+    FrameRow,
+    InboxKind,
+    InboxRow,
+    OutputRow,
+    RunRow,
+)
 from smithersd.store.statements import Page, Row, Statement, Transaction
 
 _FRAME_NO_MAX = 2**62
@@ -71,13 +80,13 @@ def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> 
     return [FrameRow(*row) for row in rows]
 
 
-def gate_rows(run_id: str) -> Transaction[list[GateRow]]:
+def approval_rows(run_id: str) -> Transaction[list[ApprovalRow]]:
     """Read all gates of a run, the one that was asked first first."""
     rows = yield Statement("select_gates", (run_id,))
     return [_gate(row) for row in rows]
 
 
-def gate_rows_of_node(run_id: str, node_id: str) -> Transaction[list[GateRow]]:
+def approval_rows_of_node(run_id: str, node_id: str) -> Transaction[list[ApprovalRow]]:
     """Read a node's gates, by iteration."""
     rows = yield Statement("select_gates_of_node", (run_id, node_id))
     return [_gate(row) for row in rows]
@@ -112,6 +121,6 @@ def _run(row: Row) -> RunRow:
     return RunRow(*values)
 
 
-def _gate(row: Row) -> GateRow:
-    values = (*row[:2], GateStatus(row[2]), *row[3:7], OnDeny(row[7]), *row[8:])
-    return GateRow(*values)
+def _gate(row: Row) -> ApprovalRow:
+    values = (*row[:2], ApprovalStatus(row[2]), *row[3:7], OnDeny(row[7]), *row[8:])
+    return ApprovalRow(*values)

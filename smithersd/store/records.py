@@ -10,7 +10,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
 
 
-class GateStatus(StrEnum):
+class ApprovalStatus(StrEnum):
     """How a row of `approvals` stands."""
 
     REQUESTED = "requested"
@@ -124,12 +124,12 @@ class FrameRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GateRow:
+class ApprovalRow:
     """A row of `approvals`: a gate as it was requested and, later, decided or closed."""
 
     node_id: str
     iteration: int
-    status: GateStatus
+    status: ApprovalStatus
     title: str
     summary: str | None
     metadata: str
@@ -153,7 +153,7 @@ class Batch:
     events: tuple[EventRow, ...] = ()
     outputs: tuple[OutputRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
-    gates: tuple[GateRow, ...] = ()
+    gates: tuple[ApprovalRow, ...] = ()
     finished_at_ms: int | None = None
     error: str | None = None
 

@@ -8,13 +8,13 @@ from smithersd.store import inbox, lease, prune, reading
 from smithersd.store.commit import commit_step
 from smithersd.store.database import Database
 from smithersd.store.records import (
+    ApprovalRow,
     Commit,
     Committed,
     Decision,
     EndedRun,
     EventRow,
     FrameRow,
-    GateRow,
     InboxRow,
     Lease,
     OutputRow,
@@ -220,9 +220,9 @@ class Store:
         """Read frames in order."""
         return await self._database.read(reading.frame_rows(run_id, after_frame_no, up_to_frame_no))
 
-    async def gates(self, run_id: str) -> list[GateRow]:
+    async def gates(self, run_id: str) -> list[ApprovalRow]:
         """Read all gates, in the order in which they asked."""
-        return await self._database.read(reading.gate_rows(run_id))
+        return await self._database.read(reading.approval_rows(run_id))
 
     async def inbox(self, run_id: str) -> list[InboxRow]:
         """Read what waits to be applied, oldest first."""

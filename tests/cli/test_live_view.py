@@ -27,7 +27,7 @@ NOW_MS = 100_000
 
 
 @dataclass
-class Told:
+class SentNotifications:
     """What a view asks of an engine, told by events."""
 
     state: RunState = field(default_factory=lambda: RunState("run-1"))
@@ -59,7 +59,7 @@ class Told:
                 self.tell(asked, e.NodeWaitingApproval(node_id, 0))
 
 
-def draw(told: Told, screen: Screen) -> list[str]:
+def draw(told: SentNotifications, screen: Screen) -> list[str]:
     begun = Begun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
     console = Console(width=screen.width, height=screen.height, file=None, color_system=None)
     with console.capture() as captured:
@@ -68,8 +68,8 @@ def draw(told: Told, screen: Screen) -> list[str]:
 
 
 @pytest.fixture
-def told() -> Told:
-    made = Told()
+def told() -> SentNotifications:
+    made = SentNotifications()
     made.tell(e.RunStarted("flow"))
     return made
 
@@ -85,7 +85,7 @@ PROBLEMS = st.sampled_from([None, "the disk is full"])
 def test_a_drawing_never_is_higher_or_wider_than_its_screen(
     hows: list[str], name: str, width: int, height: int, problem: str | None
 ) -> None:
-    told = Told(problem=problem)
+    told = SentNotifications(problem=problem)
     told.tell(e.RunStarted("flow"))
     for number, how in enumerate(hows):
         told.node(f"{name}-{number}", how)
@@ -94,7 +94,7 @@ def test_a_drawing_never_is_higher_or_wider_than_its_screen(
     assert all(cell_len(line) <= width for line in lines)
 
 
-def test_a_small_run_shows_its_whole_tree(told: Told) -> None:
+def test_a_small_run_shows_its_whole_tree(told: SentNotifications) -> None:
     for how in ("finished", "running", "pending"):
         told.node(how, how)
     text = "\n".join(draw(told, Screen(80, 24)))
@@ -102,7 +102,7 @@ def test_a_small_run_shows_its_whole_tree(told: Told) -> None:
     assert all(mark in text for mark in ("✓ finished", "● running", "· pending"))
 
 
-def test_of_a_large_run_what_failed_waits_and_runs_comes_first_and_the_rest_is_counted(told: Told) -> None:
+def test_of_a_large_run_what_failed_waits_and_runs_comes_first_and_the_rest_is_counted(told: SentNotifications) -> None:
     for number in range(500):
         told.node(f"done-{number}", "finished")
     told.node("r", "running")
@@ -115,7 +115,7 @@ def test_of_a_large_run_what_failed_waits_and_runs_comes_first_and_the_rest_is_c
     assert "smithers approve run-1 --node w" in lines[-2]
 
 
-def test_many_waits_show_a_few_commands_and_how_many_more(told: Told) -> None:
+def test_many_waits_show_a_few_commands_and_how_many_more(told: SentNotifications) -> None:
     for number in range(10):
         told.node(f"gate-{number}", "waiting")
     text = "\n".join(draw(told, Screen(80, 24)))
@@ -123,13 +123,13 @@ def test_many_waits_show_a_few_commands_and_how_many_more(told: Told) -> None:
     assert "and 7 more: smithers inspect run-1" in text
 
 
-def test_a_run_that_waits_for_its_store_says_so(told: Told) -> None:
+def test_a_run_that_waits_for_its_store_says_so(told: SentNotifications) -> None:
     told.problem = "the disk is full"
     assert "the disk is full" in draw(told, Screen(80, 24))[-1]
 
 
 @pytest.mark.parametrize("end", [e.RunFinished(), e.RunCancelled(), e.RunSuspended("stopped")])
-def test_the_last_drawing_leaves_the_words_to_the_closing_lines(told: Told, end: e.Event) -> None:
+def test_the_last_drawing_leaves_the_words_to_the_closing_lines(told: SentNotifications, end: e.Event) -> None:
     told.node("only", "finished")
     told.tell(end)
     text = "\n".join(draw(told, Screen(80, 24)))

@@ -45,7 +45,7 @@ class Daemon:
     def is_alive(self) -> bool:
         return is_alive(self.pid)
 
-    def insist(self, number: signal.Signals) -> None:
+    def retry_until_available(self, number: signal.Signals) -> None:
         """Send a signal again and again until the process has ended: two at once would arrive as one."""
 
         def has_ended() -> bool:

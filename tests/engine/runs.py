@@ -11,7 +11,7 @@ from smithersd import Store, Workflow
 from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import NodeRecord, RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import Engine, StartMode, prepare_run
+from smithersd.engine import Engine, StartMode, start_run
 from smithersd.query.stored_log import read_state
 from smithersd.store.records import Decision, Submitted
 from tests.engine.clocks import StillClock
@@ -79,7 +79,7 @@ async def decide(store: Store, node_id: str, *, is_approval: bool = True, by: st
 @asynccontextmanager
 async def driven(workflow: Workflow[Any], store: Store, **options: Any) -> Any:
     """A run under way; it is suspended when the block is left before its end."""
-    engine = await prepare_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await start_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
     driving = asyncio.create_task(engine.drive())
     try:
         yield engine, driving
@@ -90,7 +90,7 @@ async def driven(workflow: Workflow[Any], store: Store, **options: Any) -> Any:
 
 async def run(workflow: Workflow[Any], store: Store, **options: Any) -> RunState:
     """Start a run, or take it up, and drive it to its end."""
-    engine = await prepare_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await start_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
     async with asyncio.timeout(DEADLINE_S):
         await engine.drive()
     return engine.state
@@ -101,7 +101,7 @@ async def crash_when(
 ) -> None:
     """Drive a run in a process that dies as soon as the condition holds."""
     life = MortalStore(store)
-    engine = await prepare_run(workflow, store=life, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await start_run(workflow, store=life, run_id=RUN_ID, mode=StartMode.EITHER, **options)
     driving = asyncio.create_task(_dies(engine.drive()))
     await until(lambda: condition(engine) or driving.done())
     life.is_dead = True

@@ -11,7 +11,7 @@ from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
-from smithersd.store.records import GateStatus
+from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import (
     DEADLINE_S,
     crash_when,
@@ -65,7 +65,7 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
     assert {(one.node_id, one.reason.value) for one in cancelled} == {
         (node_id, "aborted") for node_id in ("coroutine", "thread", "shell", "gate")
     }
-    assert [gate.status for gate in await store.gates("r")] == [GateStatus.CANCELLED]
+    assert [gate.status for gate in await store.gates("r")] == [ApprovalStatus.CANCELLED]
     assert (await story(store))[-1] == "RunCancelled"
 
 

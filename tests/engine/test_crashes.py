@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from smithersd import Context, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import StartMode, load_workflow, prepare_run
+from smithersd.engine import StartMode, load_workflow, start_run
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
 from smithersd.query.stored_log import read_state
 from tests.engine.runs import crash_when, decide, driven, events_of, log, node, run, until_state
@@ -85,7 +85,7 @@ def measured(returns: type[BaseModel], *, name: str = "measured") -> Workflow[An
 
 
 async def test_an_output_that_no_longer_fits_fails_the_run_and_names_its_node(store: Store) -> None:
-    async with driven(measured(Size), store, exits_on_wait=True) as (_, driving):
+    async with driven(measured(Size), store, suspend_when_waiting=True) as (_, driving):
         await driving
     await decide(store, "pause")
     state = await run(measured(Measure), store)
@@ -109,7 +109,7 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
 
         return flow
 
-    async with driven(reading(Size), store, exits_on_wait=True) as (_, driving):
+    async with driven(reading(Size), store, suspend_when_waiting=True) as (_, driving):
         await driving
     await decide(store, "pause", by="ann")
     state = await run(reading(Measure), store)
@@ -122,11 +122,11 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
 
 
 async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:
-    async with driven(measured(Size), store, exits_on_wait=True) as (_, driving):
+    async with driven(measured(Size), store, suspend_when_waiting=True) as (_, driving):
         await driving
     before = await log(store)
     with pytest.raises(UserError, match="belongs to workflow 'measured', not to 'another'"):
-        await prepare_run(measured(Size, name="another"), store=store, run_id="r", mode=StartMode.RESUME)
+        await start_run(measured(Size, name="another"), store=store, run_id="r", mode=StartMode.RESUME)
     assert await log(store) == before
 
 
@@ -135,8 +135,8 @@ async def test_a_resumption_with_an_edited_file_says_so(store: Store, tmp_path: 
     source = "from smithersd import Approval, workflow\n@workflow\ndef flow(ctx):\n    return Approval('gate')\n"
     for text in (source, source, source + "# edited\n"):
         file.write_text(text)
-        engine = await prepare_run(
-            load_workflow(str(file)), store=store, run_id="r", mode=StartMode.EITHER, exits_on_wait=True
+        engine = await start_run(
+            load_workflow(str(file)), store=store, run_id="r", mode=StartMode.EITHER, suspend_when_waiting=True
         )
         await engine.drive()
     assert [one.workflow_changed for one in await events_of(store, events.RunResumed)] == [False, True]
@@ -151,7 +151,7 @@ async def test_a_first_rendering_that_fails_writes_nothing(store: Store) -> None
         WorkflowError,
         match=r"workflow function 'flow' raised KeyError: 'typo' \(tests/engine/test_crashes.py:\d+ in flow\)",
     ):
-        await prepare_run(flow, store=store, run_id="r")
+        await start_run(flow, store=store, run_id="r")
     assert await store.find_run("r") is None
 
 
@@ -164,22 +164,22 @@ async def test_a_resumption_whose_rendering_fails_writes_nothing_and_leaves_the_
             raise KeyError("typo")
         return Task("pause", asyncio.sleep, 0, needs_approval=True)
 
-    async with driven(flow, store, exits_on_wait=True) as (_, driving):
+    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
         await driving
     before = await log(store)
     is_broken = True
     with pytest.raises(WorkflowError):
-        await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
     assert await log(store) == before
     assert (await store.run("r")).owner is None
 
 
 async def test_modes_say_whether_a_run_may_or_must_exist(store: Store) -> None:
     with pytest.raises(RunNotFound):
-        await prepare_run(measured(Size), store=store, run_id="r", mode=StartMode.RESUME)
-    await run(measured(Size), store, exits_on_wait=True)
+        await start_run(measured(Size), store=store, run_id="r", mode=StartMode.RESUME)
+    await run(measured(Size), store, suspend_when_waiting=True)
     with pytest.raises(RunExists) as raised:
-        await prepare_run(measured(Size), store=store, run_id="r")
+        await start_run(measured(Size), store=store, run_id="r")
     assert "--resume" in (raised.value.remedy or "")
 
 
@@ -188,10 +188,10 @@ async def test_an_input_beside_a_resumption_must_be_the_same(store: Store) -> No
     def flow(ctx: Context[dict[str, int]]) -> Any:
         return Task("pause", asyncio.sleep, 0, needs_approval=True)
 
-    await run(flow, store, input={"a": 1}, exits_on_wait=True)
-    await run(flow, store, input={"a": 1}, exits_on_wait=True)
+    await run(flow, store, input={"a": 1}, suspend_when_waiting=True)
+    await run(flow, store, input={"a": 1}, suspend_when_waiting=True)
     with pytest.raises(InvalidInput, match="differs"):
-        await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME, input={"a": 2})
+        await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME, input={"a": 2})
 
 
 async def test_an_input_of_more_than_a_mebibyte_is_refused(store: Store) -> None:
@@ -201,7 +201,7 @@ async def test_an_input_of_more_than_a_mebibyte_is_refused(store: Store) -> None
 
     assert (await run(flow, store, input="x" * (1024 * 1024 - 2))).status is RunStatus.FINISHED
     with pytest.raises(InvalidInput, match="1024 KiB"):
-        await prepare_run(flow, store=store, run_id="other", input="x" * 1024 * 1024)
+        await start_run(flow, store=store, run_id="other", input="x" * 1024 * 1024)
     assert await store.find_run("other") is None
 
 
@@ -217,7 +217,7 @@ async def test_an_ended_run_is_not_driven_again(store: Store) -> None:
 
     await run(flow, store)
     before = await read_state(store, "r")
-    engine = await prepare_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+    engine = await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
     assert engine.is_ended_before
     assert await engine.drive() is RunStatus.FINISHED
     assert await read_state(store, "r") == before

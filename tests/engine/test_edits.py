@@ -13,7 +13,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import WorkflowError
-from smithersd.store.records import GateStatus
+from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import RUN_ID, decide, driven, events_of, node, run, until_state
 
 
@@ -146,7 +146,7 @@ async def test_an_edited_gate_that_still_waits_asks_its_new_question(store: Stor
             "more",
             OnDeny.SKIP,
             gate.requested_at_ms,
-            GateStatus.REQUESTED,
+            ApprovalStatus.REQUESTED,
         )
         await decide(store, "gate", is_approval=False)
         assert await driving is RunStatus.FINISHED
@@ -170,7 +170,7 @@ async def test_a_task_that_needs_an_approval_asks_anew_under_its_new_label(
     store: Store, edited: dict[str, Any]
 ) -> None:
     await wait_with(store, Task("x", ten, needs_approval=True, label="Delete a little"))
-    async with driven(flow_of(Task("x", ten, needs_approval=True, **edited)), store, exits_on_wait=True) as (
+    async with driven(flow_of(Task("x", ten, needs_approval=True, **edited)), store, suspend_when_waiting=True) as (
         _,
         driving,
     ):

@@ -8,7 +8,7 @@ import pytest
 from smithersd import Store, Task, task_context, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import StartMode, local_driver, prepare_run
+from smithersd.engine import StartMode, local_driver, start_run
 from smithersd.engine.owner import is_owner_dead
 from smithersd.errors import EngineFailed
 from tests.engine.runs import events_of, run, until
@@ -37,7 +37,7 @@ def beats(_: Any) -> Any:
 async def test_what_an_engine_dies_of_is_a_crash_that_the_next_driver_finds_at_once(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = await prepare_run(beats, store=store, run_id="r")
+    engine = await start_run(beats, store=store, run_id="r")
     engine.observe(cannot_bear_a_heartbeat)
     with pytest.raises(EngineFailed, match="ZeroDivisionError: a fault of ours"):
         await engine.drive()
@@ -49,7 +49,7 @@ async def test_what_an_engine_dies_of_is_a_crash_that_the_next_driver_finds_at_o
     assert not row.is_leased
     assert not await events_of(store, events.RunSuspended)
 
-    other = await prepare_run(beats, store=store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(beats, store=store, run_id="r", mode=StartMode.RESUME)
     (interrupted,) = await events_of(store, events.NodeInterrupted)
     assert interrupted.reason is Interruption.CRASH
     other.request_cancel()
@@ -58,7 +58,7 @@ async def test_what_an_engine_dies_of_is_a_crash_that_the_next_driver_finds_at_o
 
 async def test_a_task_that_makes_the_engine_die_is_given_up_at_last(store: Store) -> None:
     for _ in range(4):
-        engine = await prepare_run(beats, store=store, run_id="r", mode=StartMode.EITHER)
+        engine = await start_run(beats, store=store, run_id="r", mode=StartMode.EITHER)
         engine.observe(cannot_bear_a_heartbeat)
         with pytest.raises(EngineFailed):
             await engine.drive()
@@ -73,13 +73,13 @@ async def test_a_drive_that_is_cancelled_is_a_crash_where_nobody_can_mean_it(
     is_cancel_crash: bool,  # noqa: FBT001 - a parameter of the test
     reason: Interruption,
 ) -> None:
-    engine = await prepare_run(hangs, store=store, run_id="r")
+    engine = await start_run(hangs, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive(is_cancel_crash=is_cancel_crash))
     await until(lambda: bool(engine._live))
     driving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await driving
-    other = await prepare_run(hangs, store=store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(hangs, store=store, run_id="r", mode=StartMode.RESUME)
     (interrupted,) = await events_of(store, events.NodeInterrupted)
     assert interrupted.reason is reason
     other.request_cancel()
@@ -95,12 +95,12 @@ async def test_a_run_that_is_being_taken_up_cannot_go_on_yet(store: Store) -> No
             await may_read.wait()
             return await super().events(*arguments, **options)
 
-    engine = await prepare_run(hangs, store=store, run_id="r")
+    engine = await start_run(hangs, store=store, run_id="r")
     engine.request_suspend("test")
     await engine.drive()
 
     slow = SlowStore(store._database)
-    preparing = asyncio.create_task(prepare_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME))
+    preparing = asyncio.create_task(start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME))
     await is_reading.wait()
     driver = local_driver(store.url, "r")
     assert driver is not None
@@ -121,11 +121,11 @@ async def test_a_resumption_that_takes_longer_than_the_lease_keeps_it(store: Sto
                 await asyncio.sleep(0.01)
             return await super().frames(*arguments, **options)
 
-    engine = await prepare_run(hangs, store=store, run_id="r")
+    engine = await start_run(hangs, store=store, run_id="r")
     engine.request_suspend("test")
     await engine.drive()
     async with asyncio.timeout(30):
         slow = SlowStore(store._database, lease_s=0.3)
-        other = await prepare_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME)
+        other = await start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME)
     other.request_cancel()
     await other.drive()

@@ -6,7 +6,7 @@ from typing import Any
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.store.records import GateStatus
+from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import events_of, node, run
 
 
@@ -39,7 +39,7 @@ async def test_a_failure_cancels_what_runs_closes_what_waits_and_leaves_the_rest
         "after": NodeState.PENDING,
     }
     assert {one.reason.value for one in await events_of(store, events.NodeCancelled)} == {"run-failed"}
-    assert [gate.status for gate in await store.gates("r")] == [GateStatus.CANCELLED]
+    assert [gate.status for gate in await store.gates("r")] == [ApprovalStatus.CANCELLED]
 
 
 async def test_continue_on_fail_absorbs_and_dependents_receive_none(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from smithersd import Sequence, Store, Task, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import local_driver, prepare_run
+from smithersd.engine import local_driver, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store.statements import Statement, Transaction
 from tests.engine.runs import run, story, until
@@ -52,7 +52,7 @@ async def test_the_run_pauses_and_goes_on_by_itself_when_there_is_room_again(
     def flow(_: Any) -> Any:
         return Sequence(Task("a", writes), Task("b", goes_on))
 
-    engine = await prepare_run(flow, store=store, run_id="r")
+    engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
     await until(lambda: bool(engine._live))
     await fill_the_disk(store)
@@ -84,7 +84,7 @@ async def test_a_driver_that_is_told_to_stop_does_not_wait_for_a_full_disk(store
     def flow(_: Any) -> Any:
         return Task("a", writes)
 
-    engine = await prepare_run(flow, store=store, run_id="r")
+    engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
     await until(lambda: bool(engine._live))
     await fill_the_disk(store)

@@ -179,7 +179,7 @@ async def test_no_wait_suspends_as_soon_as_only_waits_remain(store: Store) -> No
     def flow(_: Any) -> Any:
         return Parallel(Task("a", done), Approval("gate"))
 
-    async with driven(flow, store, exits_on_wait=True) as (_, driving):
+    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
         assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.FINISHED
     assert (await node(store, "gate")).state is NodeState.WAITING_APPROVAL

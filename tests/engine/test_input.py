@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from smithersd import Approval, Context, Sequence, Store, Task, Workflow, run_workflow, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, prepare_run
+from smithersd.engine import StartMode, start_run
 from smithersd.errors import InvalidInput
 from smithersd.testing import run_to_end
 from tests.engine.runs import RUN_ID, decide
@@ -43,20 +43,20 @@ async def test_a_resumption_and_a_run_from_it_have_the_defaults_of_the_first_pro
     store: Store, edited_environment: Any
 ) -> None:
     seen: list[str] = []
-    engine = await prepare_run(deploying(seen), store=store, run_id=RUN_ID, exits_on_wait=True)
+    engine = await start_run(deploying(seen), store=store, run_id=RUN_ID, suspend_when_waiting=True)
     assert await engine.drive() is RunStatus.SUSPENDED
     assert (await store.run(RUN_ID)).input == '{"target":"staging","amount":1}'
     edited_environment()
     await decide(store, "ok")
-    engine = await prepare_run(
+    engine = await start_run(
         deploying(seen, fails=True), store=store, run_id=RUN_ID, mode=StartMode.RESUME, input={"amount": 1}
     )
     assert await engine.drive() is RunStatus.FAILED
-    engine = await prepare_run(deploying(seen), store=store, run_id="again", from_run_id=RUN_ID)
+    engine = await start_run(deploying(seen), store=store, run_id="again", from_run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FINISHED
     assert seen == ["staging", "staging"]
     with pytest.raises(InvalidInput, match="differs"):
-        await prepare_run(
+        await start_run(
             deploying(seen), store=store, run_id=RUN_ID, mode=StartMode.RESUME, input={"target": "production"}
         )
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd import Approval, open_store, workflow
-from smithersd.engine import prepare_run
+from smithersd.engine import start_run
 from smithersd.limits import LEASE_RENEWALS, LEASE_S
 from smithersd.store.records import Topic
 from tests.engine.loops import LeapingLoop
@@ -54,7 +54,7 @@ async def renewals(path: Path, wakes_s: list[float], reads_s: list[float]) -> li
     async with open_store(path) as store:
         slow = SlowStore(store, lambda: next(drawn, 0.0))
         loop.is_busy = lambda: slow.calls_under_way > 0
-        engine = await prepare_run(waits, store=slow, run_id="r")
+        engine = await start_run(waits, store=slow, run_id="r")
         began_at_s = loop.time()
         driving = asyncio.create_task(engine.drive())
         for wake_s in wakes_s:

@@ -11,7 +11,7 @@ import pytest
 
 from smithersd import Sequence, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import prepare_run
+from smithersd.engine import start_run
 from tests.engine.runs import until
 
 LEASE_S = 0.3
@@ -31,7 +31,7 @@ async def test_the_run_waits_while_a_file_of_its_store_is_away(
         return Sequence(Task("a", may_end.wait), Task("b", done.append, "b"))
 
     async with open_store(tmp_path / "runs.db", lease_s=LEASE_S) as store:
-        engine = await prepare_run(flow, store=store, run_id="r")
+        engine = await start_run(flow, store=store, run_id="r")
         driving = asyncio.create_task(engine.drive())
         await until(lambda: bool(engine._live))
         path.rename(elsewhere)

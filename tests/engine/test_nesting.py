@@ -44,7 +44,7 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
     async with driven(deep, store, input=nested(JSON_DEPTH_MAX)):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
     reading = await read_run(store, RUN_ID)
-    [(key, asked)] = reading.waiting_gates
+    [(key, asked)] = reading.waiting_approvals
     assert asked.metadata == nested(JSON_DEPTH_MAX)
     assert reading.question(key, asked).shown == nested(OUTPUT_DEPTH_MAX)
     assert reading.node_ids == ["beats", "gate", "after"]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.store.records import GateStatus
+from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import decide, driven, events_of, node, run, until, until_state
 
 
@@ -191,7 +191,7 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
     cancelled = await events_of(store, events.NodeCancelled)
     assert {(one.node_id, one.reason.value) for one in cancelled} == {("dropped", "unmounted"), ("gate", "unmounted")}
     gates = {gate.node_id: gate.status for gate in await store.gates("r")}
-    assert gates == {"a": GateStatus.GRANTED, "gate": GateStatus.CANCELLED}
+    assert gates == {"a": ApprovalStatus.GRANTED, "gate": ApprovalStatus.CANCELLED}
 
 
 async def test_a_dropped_node_that_appears_again_stays_cancelled(store: Store) -> None:

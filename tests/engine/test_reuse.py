@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, prepare_run
+from smithersd.engine import StartMode, start_run
 from smithersd.errors import RunNotFound, UserError
 from smithersd.query.stored_log import read_state
 from tests.engine.mortal import MortalStore, bury
@@ -50,7 +50,7 @@ async def a_failed_run(store: Store, calls: list[str]) -> None:
 async def test_a_new_run_takes_over_the_input_and_every_finished_output(store: Store) -> None:
     calls: list[str] = []
     await a_failed_run(store, calls)
-    engine = await prepare_run(steps(calls, last=works), store=store, run_id="again", from_run_id="r")
+    engine = await start_run(steps(calls, last=works), store=store, run_id="again", from_run_id="r")
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two"], "nothing is done twice"
     assert (await store.run("again")).input == '{"version":3}'
@@ -64,7 +64,7 @@ async def test_a_new_run_takes_over_the_input_and_every_finished_output(store: S
 async def test_what_no_longer_fits_or_is_of_another_kind_is_made_anew(store: Store) -> None:
     calls: list[str] = []
     await a_failed_run(store, calls)
-    engine = await prepare_run(steps(calls, last=works, first_output=int), store=store, run_id="again", from_run_id="r")
+    engine = await start_run(steps(calls, last=works, first_output=int), store=store, run_id="again", from_run_id="r")
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two", "one"]
     assert await store.output("again", "one", 0) == "7"
@@ -91,7 +91,7 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
         return flow
 
     life = MortalStore(store)
-    engine = await prepare_run(longer(waits=True), store=life, run_id="again", from_run_id="r")
+    engine = await start_run(longer(waits=True), store=life, run_id="again", from_run_id="r")
     driving = asyncio.create_task(engine.drive())
     await until(begun.is_set)
     life.is_dead = True
@@ -99,7 +99,7 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
     await asyncio.wait([driving])
     assert type(driving.exception()).__name__ == "Died"
     bury(store, "again")
-    engine = await prepare_run(longer(waits=False), store=store, run_id="again", mode=StartMode.RESUME)
+    engine = await start_run(longer(waits=False), store=store, run_id="again", mode=StartMode.RESUME)
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two"]
 
@@ -109,10 +109,10 @@ async def test_a_run_that_can_go_on_itself_is_not_taken_over(store: Store) -> No
     def flow(_: Any) -> Any:
         return Approval("gate")
 
-    async with driven(flow, store, exits_on_wait=True) as (_, driving):
+    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
         await driving
     with pytest.raises(UserError, match="has not ended"):
-        await prepare_run(flow, store=store, run_id="again", from_run_id="r")
+        await start_run(flow, store=store, run_id="again", from_run_id="r")
     with pytest.raises(RunNotFound):
-        await prepare_run(flow, store=store, run_id="again", from_run_id="nothing")
+        await start_run(flow, store=store, run_id="again", from_run_id="nothing")
     assert (await read_state(store, "again")).last_seq == -1

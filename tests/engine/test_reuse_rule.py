@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Store, Task, Workflow, workflow
 from smithersd import Sequence as Steps
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, prepare_run
+from smithersd.engine import StartMode, start_run
 from smithersd.errors import InvalidRequest
 from smithersd.query.stored_log import read_state
 from tests.engine.mortal import MortalStore, bury
@@ -52,11 +52,11 @@ async def rerun(
     """Let a run fail with these tasks broken, mend them, and return what a run from it runs."""
     plant = Plant()
     plant.broken = set(broken)
-    engine = await prepare_run(flow_of(tree, plant), store=store, run_id=RUN_ID)
+    engine = await start_run(flow_of(tree, plant), store=store, run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
     mended = flow_of(after or tree, plant)
-    engine = await prepare_run(mended, store=store, run_id="again", from_run_id=RUN_ID, redo=redo)
+    engine = await start_run(mended, store=store, run_id="again", from_run_id=RUN_ID, redo=redo)
     assert await engine.drive() is RunStatus.FINISHED
     forecast = engine.forecast
     assert forecast is not None
@@ -135,10 +135,10 @@ async def test_what_was_skipped_or_not_chosen_again_has_not_changed(store: Store
 async def test_a_part_that_fails_again_is_another_failure(store: Store) -> None:
     plant = Plant()
     plant.broken = {"part", "publish"}
-    engine = await prepare_run(flow_of(summary, plant), store=store, run_id=RUN_ID)
+    engine = await start_run(flow_of(summary, plant), store=store, run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = {"part"}, []
-    engine = await prepare_run(flow_of(summary, plant), store=store, run_id="again", from_run_id=RUN_ID)
+    engine = await start_run(flow_of(summary, plant), store=store, run_id="again", from_run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FINISHED
     assert plant.ran == ["part", "merge", "publish"]
 
@@ -249,7 +249,7 @@ async def test_it_holds_for_a_run_that_itself_took_over_another(store: Store) ->
     plant = Plant()
     for run_id, before, ends in (("a", None, "failed"), ("b", "a", "failed"), ("c", "b", "finished")):
         plant.broken, plant.ran = ({"part", "verdict"} if ends == "failed" else set()), []
-        engine = await prepare_run(flow_of(tree, plant), store=store, run_id=run_id, from_run_id=before)
+        engine = await start_run(flow_of(tree, plant), store=store, run_id=run_id, from_run_id=before)
         assert await engine.drive() == ends
     assert plant.ran == ["setup", "part", "teardown", "verdict"]
     assert (await node(store, "source", "c")).reused_from == "b"
@@ -288,10 +288,10 @@ async def test_a_node_is_taken_over_with_its_approval_from_run_to_run(store: Sto
     plant = Plant()
     await failed_after_approvals(store, plant, gated(), "ok", "deploy")
     plant.broken = {"end"}
-    engine = await prepare_run(flow_of(gated(), plant), store=store, run_id="second", from_run_id=RUN_ID)
+    engine = await start_run(flow_of(gated(), plant), store=store, run_id="second", from_run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
-    engine = await prepare_run(flow_of(gated(), plant), store=store, run_id="third", from_run_id="second")
+    engine = await start_run(flow_of(gated(), plant), store=store, run_id="third", from_run_id="second")
     assert await engine.drive() is RunStatus.FINISHED
     assert plant.ran == ["end"]
 
@@ -299,8 +299,8 @@ async def test_a_node_is_taken_over_with_its_approval_from_run_to_run(store: Sto
 async def test_a_node_that_ran_without_an_approval_asks_when_it_needs_one_now(store: Store) -> None:
     plant = Plant()
     await failed_after_approvals(store, plant, gated(needs_approval=False), "ok")
-    engine = await prepare_run(
-        flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, exits_on_wait=True
+    engine = await start_run(
+        flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, suspend_when_waiting=True
     )
     assert await engine.drive() is RunStatus.SUSPENDED
     state = await read_state(store, "again")
@@ -312,8 +312,13 @@ async def test_a_decision_is_asked_for_again_when_what_was_shown_is_made_anew_or
     plant = Plant()
     await failed_after_approvals(store, plant, gated(), "ok", "deploy")
     for run_id, redo in (("shown", "notes"), ("named", "ok")):
-        engine = await prepare_run(
-            flow_of(gated(), plant), store=store, run_id=run_id, from_run_id=RUN_ID, redo=[redo], exits_on_wait=True
+        engine = await start_run(
+            flow_of(gated(), plant),
+            store=store,
+            run_id=run_id,
+            from_run_id=RUN_ID,
+            redo=[redo],
+            suspend_when_waiting=True,
         )
         assert await engine.drive() is RunStatus.SUSPENDED
         assert _is_asking(await read_state(store, run_id), "ok")
@@ -326,7 +331,7 @@ async def test_redo_of_a_node_that_was_not_there_names_the_like_and_writes_nothi
     plant = Plant()
     await failed_after_approvals(store, plant, gated(), "ok", "deploy")
     with pytest.raises(InvalidRequest, match="no node 'deplyo'") as raised:
-        await prepare_run(flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, redo=["deplyo"])
+        await start_run(flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, redo=["deplyo"])
     assert "deploy" in str(raised.value.remedy)
     assert await store.find_run("again") is None
 
@@ -343,11 +348,11 @@ async def test_what_is_to_be_done_again_is_not_forgotten_by_a_crash(store: Store
     plant = Plant()
     await failed_after_approvals(store, plant, before)
     life = MortalStore(store)
-    engine = await prepare_run(flow_of(tree, plant), store=life, run_id="again", from_run_id=RUN_ID, redo=["first"])
+    engine = await start_run(flow_of(tree, plant), store=life, run_id="again", from_run_id=RUN_ID, redo=["first"])
     await engine.close()
     life.is_dead = True
     bury(store, "again")
-    engine = await prepare_run(flow_of(tree, plant), store=store, run_id="again", mode=StartMode.RESUME)
+    engine = await start_run(flow_of(tree, plant), store=store, run_id="again", mode=StartMode.RESUME)
     assert await engine.drive() is RunStatus.FINISHED
     assert "first" in plant.ran
     assert "second" not in plant.ran

@@ -9,7 +9,7 @@ import pytest
 
 from smithersd import Store, Task, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import SystemClock, prepare_run
+from smithersd.engine import SystemClock, start_run
 from tests.engine.runs import log
 
 HOUR_MS = 3_600_000
@@ -38,7 +38,7 @@ async def test_a_retry_does_not_wait_for_the_hour_that_the_clock_was_put_back(
     def flow(_: Any) -> Any:
         return Task("a", fails_once, retries=1, retry_delay=0.01)
 
-    engine = await prepare_run(flow, store=store, run_id="r")
+    engine = await start_run(flow, store=store, run_id="r")
     async with asyncio.timeout(10):
         assert await engine.drive() is RunStatus.FINISHED
     times = [one.timestamp_ms for one in await log(store)]

@@ -15,9 +15,9 @@ from typing import Any
 from smithersd import Store, open_store, task_context
 from smithersd.core.log.fold import NodeKey
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import Engine, StartMode, prepare_run, request_cancel
+from smithersd.engine import Engine, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
-from smithersd.store.records import Decision, GateStatus
+from smithersd.store.records import ApprovalStatus, Decision
 from tests.engine.clocks import StillClock
 from tests.engine.mortal import Died, MortalStore, bury
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
@@ -55,7 +55,7 @@ class World:
         if dies_at is not None:
             self._life.die_at(dies_at, is_written=is_written)
         try:
-            self._engine = await prepare_run(
+            self._engine = await start_run(
                 self._workflow,
                 store=self._life,
                 run_id=RUN_ID,
@@ -153,7 +153,7 @@ class World:
         """Gates that wait and that nobody has answered yet."""
         answered = {row.node_id for row in await self.store.inbox(RUN_ID)}
         gates = await self.store.gates(RUN_ID)
-        return [g.node_id for g in gates if g.status is GateStatus.REQUESTED and g.node_id not in answered]
+        return [g.node_id for g in gates if g.status is ApprovalStatus.REQUESTED and g.node_id not in answered]
 
     async def decide(self, node_id: str) -> None:
         """A person answers a gate as its spec says; nobody may be there to hear it."""

@@ -110,8 +110,8 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 @contextlib.asynccontextmanager
-async def open_bench(*, is_capturing: bool = False) -> AsyncIterator[Bench]:
-    executors = Executors(is_capturing=is_capturing)
+async def open_bench(*, captures_output: bool = False) -> AsyncIterator[Bench]:
+    executors = Executors(captures_output=captures_output)
     try:
         yield Bench(executors)
     finally:

@@ -64,7 +64,7 @@ def capturing(streams, open_bench):
     @contextlib.asynccontextmanager
     async def capturing():
         with streams:
-            async with open_bench(is_capturing=True) as bench:
+            async with open_bench(captures_output=True) as bench:
                 yield bench
 
     return capturing
@@ -141,7 +141,7 @@ async def test_without_capture_a_users_stdout_is_not_touched(bench, streams):
 async def test_close_puts_everything_back(streams, open_bench):
     with streams:
         call_handlers = logging.Logger.callHandlers
-        async with open_bench(is_capturing=True):
+        async with open_bench(captures_output=True):
             assert sys.stdout is not streams.stdout
             assert "write" in vars(streams.stdout)
         assert (sys.stdout, sys.stderr) == (streams.stdout, streams.stderr)
@@ -152,7 +152,7 @@ async def test_close_puts_everything_back(streams, open_bench):
 async def test_what_somebody_else_put_in_the_place_meanwhile_is_left_alone(streams, open_bench):
     with streams:
         theirs = io.StringIO()
-        async with open_bench(is_capturing=True):
+        async with open_bench(captures_output=True):
             sys.stdout = theirs
         assert sys.stdout is theirs
 
@@ -164,8 +164,8 @@ async def test_two_engines_in_one_process_each_capture_their_own_in_any_order_of
             print("once")
             logging.getLogger("two").error("logged")
 
-        first = open_bench(is_capturing=True)
-        second = open_bench(is_capturing=True)
+        first = open_bench(captures_output=True)
+        second = open_bench(captures_output=True)
         bench_1, bench_2 = await first.__aenter__(), await second.__aenter__()
         for bench in (bench_1, bench_2):
             record = bench.function(work)
@@ -187,7 +187,7 @@ async def test_an_engine_that_does_not_capture_is_left_alone_beside_one_that_doe
         async def work():
             print("mine")
 
-        async with open_bench(is_capturing=True), open_bench() as bench:
+        async with open_bench(captures_output=True), open_bench() as bench:
             record = bench.function(work)
             await record.outcome()
 
@@ -239,7 +239,7 @@ class Sink:
     def __init__(self): self.future = asyncio.get_running_loop().create_future()
     def ended(self, outcome): self.future.set_result(outcome)
 async def main():
-    executors = Executors(is_capturing=True)
+    executors = Executors(captures_output=True)
     sink = Sink()
     async def work(): return sys.stdout.isatty(), sys.stdout.fileno()
     executors.start(Call(AttemptInfo("r", "n", 0, 1, None), FunctionCall(work, ()), repr), sink)
@@ -277,7 +277,7 @@ async def test_a_process_without_stdout_can_still_capture_logging(streams, open_
 
     with streams:
         sys.stdout = None
-        async with open_bench(is_capturing=True) as bench:
+        async with open_bench(captures_output=True) as bench:
             record = bench.function(work)
             await record.outcome()
         assert sys.stdout is None
@@ -360,7 +360,7 @@ async def test_each_log_line_of_a_task_comes_once_however_logging_is_configured(
 
         if moment == "before":
             expected.append(configure(streams))
-        async with open_bench(is_capturing=True) as bench:
+        async with open_bench(captures_output=True) as bench:
             if moment == "after":
                 expected.append(configure(streams))
             record = bench.function(work)
@@ -559,7 +559,7 @@ async def test_a_stream_of_the_authors_that_takes_no_attribute_is_captured_all_t
     async def work():
         print("told")
 
-    async with open_bench(is_capturing=True) as bench:
+    async with open_bench(captures_output=True) as bench:
         record = bench.function(work)
         await record.outcome()
         print("ours")

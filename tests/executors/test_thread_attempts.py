@@ -246,7 +246,7 @@ from smithersd.executors import *
 class Sink:
     def ended(self, outcome): pass
 async def main():
-    executors = Executors(is_capturing=True)
+    executors = Executors(captures_output=True)
     is_begun = asyncio.Event()
     loop = asyncio.get_running_loop()
     def work():

@@ -38,7 +38,7 @@ def prints_in_thread():
 
 async def main():
     global executors, lines
-    executors, lines = Executors(is_capturing=True), []
+    executors, lines = Executors(captures_output=True), []
     outcomes = []
     for work in (
         ShellCall("echo x", None, {}), ShellCall("exit 3", None, {}), ShellCall("sleep 0.3 & echo y", None, {}),

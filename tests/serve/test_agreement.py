@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smithersd.engine import JumpingClock, prepare_run
+from smithersd.engine import JumpingClock, start_run
 from smithersd.serve import create_serve_app
 from smithersd.store import open_store
 from tests.properties.trees import Spec, TaskSpec, trees, workflow_of
@@ -44,7 +44,7 @@ async def _serve_and_decide(spec: Spec, chance: random.Random, path: Path) -> No
         app = create_serve_app(source, store=store, run_id="run-1", abort=asyncio.Event())
         async with TestClient(TestServer(app)) as client:
             following = asyncio.create_task(stream(client))
-            engine = await prepare_run(source, store=store, run_id="run-1", clock=JumpingClock())
+            engine = await start_run(source, store=store, run_id="run-1", clock=JumpingClock())
             driving = asyncio.create_task(engine.drive())
             while not driving.done():
                 waiting = await (await client.get("/approvals")).json()

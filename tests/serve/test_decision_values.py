@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from smithersd import Approval, Context, Sequence, Task, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.elements import Decision, Element
-from smithersd.engine import prepare_run
+from smithersd.engine import start_run
 from smithersd.limits import JSON_DEPTH_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store, open_store
@@ -47,7 +47,7 @@ async def decide(value: Any, **more: Any) -> None:
         async with open_store(Path(folder) / "runs.db") as store:
             app = create_serve_app(asking, store=store, run_id="run-1", abort=asyncio.Event())
             async with TestClient(TestServer(app)) as client:
-                engine = await prepare_run(asking, store=store, run_id="run-1")
+                engine = await start_run(asking, store=store, run_id="run-1")
                 driving = asyncio.create_task(engine.drive())
                 await until(partial(_is_asked, store))
                 body = json.dumps({"decision": value} | more, ensure_ascii=False).encode()

@@ -113,8 +113,8 @@ async def test_several_pending_iterations_must_be_named(client: Client, story: S
     await story.ask(iteration=0)
     await story.ask(iteration=1)
     await story.abandon()
-    pending_gates = [{"nodeId": "gate", "iteration": 0}, {"nodeId": "gate", "iteration": 1}]
-    assert await answer(client, "/approve/gate") == (409, "APPROVAL_AMBIGUOUS", {"pending": pending_gates})
+    pending_approvals = [{"nodeId": "gate", "iteration": 0}, {"nodeId": "gate", "iteration": 1}]
+    assert await answer(client, "/approve/gate") == (409, "APPROVAL_AMBIGUOUS", {"pending": pending_approvals})
     assert await answer(client, "/approve/gate", {"iteration": 1}) == (200, None, None)
     # With one of them decided, the other one is meant.
     assert await answer(client, "/deny/gate") == (200, None, None)

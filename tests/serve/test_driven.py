@@ -8,7 +8,7 @@ import pytest
 
 from smithersd import RunResult, Workflow, run_workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import prepare_run
+from smithersd.engine import start_run
 from smithersd.store import Store
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client, Connect
@@ -180,7 +180,7 @@ async def test_many_people_decide_many_gates_while_others_follow(connect: Connec
 
 @pytest.fixture
 async def _prepared(store: Store) -> AsyncIterator[None]:
-    engine = await prepare_run(release, store=store, run_id="run-1")
+    engine = await start_run(release, store=store, run_id="run-1")
     yield
     await engine.close()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from smithersd.core.log.states import RunStatus
 from smithersd.elements.kinds import OnDeny
-from smithersd.store.records import Batch, Commit, Decision, EventRow, GateRow, GateStatus, NewRun, OutputRow
+from smithersd.store.records import ApprovalRow, ApprovalStatus, Batch, Commit, Decision, EventRow, NewRun, OutputRow
 
 NOW_MS = 1_700_000_000_000
 OWNER = json.dumps({"host": "here", "pid": 42})
@@ -21,7 +21,7 @@ def new_run(*, created_at_ms: int = NOW_MS, input: str = "null", owner: str = OW
     return NewRun(input=input, created_at_ms=created_at_ms, owner=owner, **values)
 
 
-def begin(run_id: str = "run-1", *more: EventRow, gates: tuple[GateRow, ...] = (), **new: Any) -> Commit:
+def begin(run_id: str = "run-1", *more: EventRow, gates: tuple[ApprovalRow, ...] = (), **new: Any) -> Commit:
     """The first commit of a run: RunStarted has seq 0."""
     events = (event(0, "RunStarted"), *more)
     return Commit(run_id, 1, Batch(RunStatus.RUNNING, events, gates=gates), new_run=new_run(**new))
@@ -41,13 +41,15 @@ def pending(seq: int, node_id: str) -> EventRow:
     return event(seq, "NodePending", node_id)
 
 
-def gate(node_id: str = "gate", iteration: int = 0, status: GateStatus = GateStatus.REQUESTED, **more: Any) -> GateRow:
+def gate(
+    node_id: str = "gate", iteration: int = 0, status: ApprovalStatus = ApprovalStatus.REQUESTED, **more: Any
+) -> ApprovalRow:
     values: dict[str, Any] = {"summary": None, "metadata": "null", "show": None, "on_deny": OnDeny.FAIL} | more
-    return GateRow(node_id, iteration, status, "Ship?", requested_at_ms=NOW_MS + iteration, **values)
+    return ApprovalRow(node_id, iteration, status, "Ship?", requested_at_ms=NOW_MS + iteration, **values)
 
 
-def decided(node_id: str = "gate", iteration: int = 0, *, at_ms: int = NOW_MS, by: str | None = "ann") -> GateRow:
-    return gate(node_id, iteration, GateStatus.GRANTED, decided_by=by, decided_at_ms=at_ms)
+def decided(node_id: str = "gate", iteration: int = 0, *, at_ms: int = NOW_MS, by: str | None = "ann") -> ApprovalRow:
+    return gate(node_id, iteration, ApprovalStatus.GRANTED, decided_by=by, decided_at_ms=at_ms)
 
 
 def output(node_id: str, text: str = "1", *, iteration: int = 0, at_ms: int = NOW_MS) -> OutputRow:

@@ -8,7 +8,7 @@ import pytest
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import LeaseLost
 from smithersd.store import Store
-from smithersd.store.records import Batch, Commit, FrameRow, GateStatus, InboxKind
+from smithersd.store.records import ApprovalStatus, Batch, Commit, FrameRow, InboxKind
 from tests.store.rows import NOW_MS, OTHER, begin, decided, decision, end, event, gate, output, pending, step
 
 GATED = begin("run-1", pending(1, "gate"), gates=(gate(),))
@@ -49,7 +49,7 @@ async def test_a_driver_that_lost_the_lease_writes_nothing(store: Store) -> None
     with pytest.raises(LeaseLost, match="'run-1'"):
         await store.commit(replace(late, applied=(submitted.inbox_id,), closing=end(3)))
     assert (await seqs(store), await store.outputs("run-1"), await store.frames("run-1")) == ([0, 1], [], [])
-    assert [row.status for row in await store.gates("run-1")] == [GateStatus.REQUESTED]
+    assert [row.status for row in await store.gates("run-1")] == [ApprovalStatus.REQUESTED]
     assert len(await store.inbox("run-1")) == 1
 
 

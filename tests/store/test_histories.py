@@ -15,11 +15,11 @@ from smithersd import Approval, Parallel, Sequence, Task, Workflow
 from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.core.log.states import RunStatus
 from smithersd.engine.run import drive_to_end
-from smithersd.engine.start import StartMode, prepare_run
+from smithersd.engine.start import StartMode, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store, open_store
 from smithersd.store.postgres import connection
-from smithersd.store.records import EventRow, GateStatus, Topic
+from smithersd.store.records import ApprovalStatus, EventRow, Topic
 from tests.store.backends import PostgresBackend, postgres_database
 from tests.store.fault_proxy import Fault, fault_proxy
 from tests.store.postgres_server import PostgresServer
@@ -62,7 +62,7 @@ async def drive(workflow: Workflow[Any], store: Store) -> RunStatus:
     """Start the run, and take it up again whenever the store refuses at the start, as an operator would."""
     while True:
         try:
-            engine = await prepare_run(workflow, store=store, run_id="run-1", mode=StartMode.EITHER, force=True)
+            engine = await start_run(workflow, store=store, run_id="run-1", mode=StartMode.EITHER, force=True)
             return await drive_to_end(engine)
         except StoreUnavailable:
             continue
@@ -75,7 +75,7 @@ async def somebody_who_approves(store: Store) -> AsyncIterator[None]:
     async def approve() -> None:
         woken = asyncio.Event()
         store.subscribe("run-1", Topic.EVENTS, woken.set)
-        while not any(row.status is GateStatus.REQUESTED for row in await store.gates("run-1")):
+        while not any(row.status is ApprovalStatus.REQUESTED for row in await store.gates("run-1")):
             await woken.wait()
             woken.clear()
         await store.submit_decision(decision())
@@ -138,7 +138,7 @@ async def test_a_run_whose_server_restarts_goes_on_by_itself(
     server = own_server
     database = PostgresBackend(server, "postgres")
     async with open_store(database.url) as store, asyncio.timeout(DEADLINE_S):
-        engine = await prepare_run(chain(calls, 200), store=store, run_id="run-1")
+        engine = await start_run(chain(calls, 200), store=store, run_id="run-1")
         restarted = asyncio.Event()
         engine.observe(lambda recorded: restarted.set() if recorded[-1].seq > 100 else None)
         driving = asyncio.ensure_future(drive_to_end(engine))
@@ -157,7 +157,7 @@ async def test_a_run_whose_server_restarts_goes_on_by_itself(
 async def test_ten_runs_share_a_store(postgres_server: PostgresServer) -> None:
     calls = [Counter[str]() for _ in range(10)]
     async with postgres_database(postgres_server) as database, open_store(database.url) as store:
-        engines = [await prepare_run(chain(calls[i], 10), store=store, run_id=f"run-{i}") for i in range(len(calls))]
+        engines = [await start_run(chain(calls[i], 10), store=store, run_id=f"run-{i}") for i in range(len(calls))]
         ends = await asyncio.gather(*(drive_to_end(engine) for engine in engines))
         assert set(ends) == {RunStatus.FINISHED}
         assert await database.sessions() <= 3

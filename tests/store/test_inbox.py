@@ -16,13 +16,13 @@ from smithersd.errors import (
     RunNotFound,
 )
 from smithersd.store import Store
-from smithersd.store.records import Commit, Decision, GateRow, GateStatus, InboxKind
+from smithersd.store.records import ApprovalRow, ApprovalStatus, Commit, Decision, InboxKind
 from tests.store.backends import Backend
 from tests.store.processes import DEADLINE_S, ready_child
 from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step
 
 
-async def begin_with(store: Store, *gates: GateRow) -> None:
+async def begin_with(store: Store, *gates: ApprovalRow) -> None:
     await store.commit(begin("run-1", pending(1, "gate"), pending(2, "task"), gates=gates))
 
 
@@ -83,7 +83,7 @@ OTHERWISE = [
 async def apply(store: Store) -> None:
     """Apply the inbox as an engine would."""
     (row,) = await store.inbox("run-1")
-    status = GateStatus.GRANTED if row.kind is InboxKind.APPROVE else GateStatus.DENIED
+    status = ApprovalStatus.GRANTED if row.kind is InboxKind.APPROVE else ApprovalStatus.DENIED
     answered = gate(
         status=status, note=row.note, decided_by=row.decided_by, decision=row.decision, decided_at_ms=NOW_MS
     )
@@ -126,21 +126,21 @@ async def test_another_decision_hears_who_won(store: Store, first: Decision, oth
 
 async def test_without_an_iteration_and_with_none_pending_the_latest_decided_gate_is_meant(store: Store) -> None:
     latest = decided(iteration=0, at_ms=NOW_MS + 9, by="zoe")
-    await begin_with(store, latest, decided(iteration=1), gate(iteration=2, status=GateStatus.CANCELLED))
+    await begin_with(store, latest, decided(iteration=1), gate(iteration=2, status=ApprovalStatus.CANCELLED))
     assert (await store.submit_decision(decision(by="zoe"))).inbox_id is None
     with pytest.raises(ApprovalAlreadyDecided, match="by zoe"):
         await store.submit_decision(decision(by="ann"))
 
 
 async def test_a_gate_that_was_closed_or_never_asked_waits_for_nothing(store: Store) -> None:
-    await begin_with(store, gate(status=GateStatus.CANCELLED))
+    await begin_with(store, gate(status=ApprovalStatus.CANCELLED))
     for wanted in (decision(), decision(iteration=0), decision(iteration=1), decision(iteration=2**40)):
         with pytest.raises(ApprovalNotPending):
             await store.submit_decision(wanted)
 
 
 async def test_a_run_that_has_ended_takes_no_more(store: Store) -> None:
-    await begin_with(store, gate(status=GateStatus.CANCELLED))
+    await begin_with(store, gate(status=ApprovalStatus.CANCELLED))
     await finish(store)
     with pytest.raises(RunNotActive, match="ended"):
         await store.submit_decision(decision())
@@ -226,5 +226,5 @@ async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_appl
             gates = tuple(decided(str(row.node_id)) for row in inbox)
             await store.commit(replace(step("run-1", event(seq), gates=gates), applied=tuple(row.id for row in inbox)))
         assert await child.line() == "done"
-    assert {row.status for row in await store.gates("run-1")} == {GateStatus.GRANTED}
+    assert {row.status for row in await store.gates("run-1")} == {ApprovalStatus.GRANTED}
     assert (await store.run("run-1")).last_seq == seq

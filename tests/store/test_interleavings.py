@@ -18,7 +18,7 @@ from smithersd.store import Store, open_store
 from smithersd.store.commit import commit_step
 from smithersd.store.inbox import submit_cancel, submit_decision
 from smithersd.store.postgres.connection import dialect
-from smithersd.store.records import Batch, Commit, GateStatus, InboxKind
+from smithersd.store.records import ApprovalStatus, Batch, Commit, InboxKind
 from smithersd.store.statements import Many, Statement, Transaction, statements
 from tests.store.backends import PostgresBackend
 from tests.store.processes import DEADLINE_S
@@ -29,7 +29,9 @@ TEXTS = statements(dialect("public"))
 END = replace(step("run-1", event(2)), closing=end(3), is_release=True)
 UNMOUNT = replace(
     step("run-1", event(2)),
-    closing=Batch(RunStatus.RUNNING, (event(3, "NodeCancelled", "gate"),), gates=(gate(status=GateStatus.CANCELLED),)),
+    closing=Batch(
+        RunStatus.RUNNING, (event(3, "NodeCancelled", "gate"),), gates=(gate(status=ApprovalStatus.CANCELLED),)
+    ),
 )
 REQUESTS = {
     InboxKind.APPROVE: lambda: submit_decision(decision()),

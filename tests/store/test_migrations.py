@@ -13,7 +13,7 @@ from smithersd.errors import StoreInvalid, StoreTooNew
 from smithersd.store import Store, open_store
 from smithersd.store.migrations import migrations
 from smithersd.store.postgres import migrations as postgres_migrations
-from smithersd.store.records import GateStatus, InboxKind
+from smithersd.store.records import ApprovalStatus, InboxKind
 from smithersd.store.sqlite import migrations as sqlite_migrations
 from tests.store.backends import Backend
 from tests.store.processes import ready_child
@@ -21,7 +21,7 @@ from tests.store.rows import begin, event
 
 STATES = {
     ("runs", "status"): RunStatus,
-    ("approvals", "status"): GateStatus,
+    ("approvals", "status"): ApprovalStatus,
     ("approvals", "on_deny"): OnDeny,
     ("inbox", "kind"): InboxKind,
 }

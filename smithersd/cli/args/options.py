@@ -91,9 +91,9 @@ async def run_to_look_at(store: "Store", said: str | None) -> "RunRow":
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
-    from smithersd.query.select import choose_run  # noqa: PLC0415 - as in `on_store`
+    from smithersd.query.select import select_run  # noqa: PLC0415 - as in `on_store`
 
-    run = await choose_run(store, said, or_newest=True)
+    run = await select_run(store, said, or_newest=True)
     if said is None and run.status.is_final:
         say_newest(run.run_id)
     return run

@@ -19,7 +19,7 @@ from smithersd.daemon.state.storage import Storage
 from smithersd.engine import driver_name, request_cancel, wait_until_applied
 from smithersd.errors import RunNotActive
 from smithersd.limits import STOP_GRACE_S
-from smithersd.query.select import choose_run
+from smithersd.query.select import select_run
 from smithersd.store import Store
 
 
@@ -37,7 +37,7 @@ def command(run: str | None, storage: Storage) -> None:
 
 
 async def _cancel(store: Store, said: str | None, storage: Storage) -> None:
-    run_id = (await choose_run(store, said)).run_id
+    run_id = (await select_run(store, said)).run_id
     try:
         submitted = await request_cancel(store, run_id, by=login_name())
         await wait_until_applied(store, submitted)

@@ -28,9 +28,9 @@ from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidR
 from smithersd.limits import JSON_DEPTH_MAX, QUESTION_LINES_LISTED_MAX, QUESTION_LINES_MAX
 from smithersd.query.pending import pending_questions, read_question
 from smithersd.query.questions import Question
-from smithersd.query.select import choose_gate, choose_run
+from smithersd.query.select import select_approval, select_run
 from smithersd.store import Store
-from smithersd.store.records import Decision, GateRow, RunRow, Submitted
+from smithersd.store.records import ApprovalRow, Decision, RunRow, Submitted
 
 _PAST = {"approve": "approved", "deny": "denied"}
 
@@ -94,7 +94,7 @@ def _decision_text(text: str) -> str:
 
 
 async def _decide(store: Store, wanted: _Wanted) -> None:
-    run = await choose_run(store, wanted.run)
+    run = await select_run(store, wanted.run)
     try:
         node_id, iteration = await _gate(store, run, wanted)
         submitted = await store.submit_decision(
@@ -123,11 +123,11 @@ async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | 
         return wanted.node, wanted.iteration
     if wanted.iteration is not None:
         raise InvalidRequest("--iteration needs --node.", remedy="Name the node.")
-    gate = await choose_gate(store, run.run_id)
+    gate = await select_approval(store, run.run_id)
     return gate.node_id, gate.iteration
 
 
-async def _decided(store: Store, run: RunRow, node_id: str, iteration: int | None) -> GateRow:
+async def _decided(store: Store, run: RunRow, node_id: str, iteration: int | None) -> ApprovalRow:
     """The gate that was decided; without an iteration the latest one."""
     asked = [gate for gate in await store.gates(run.run_id) if gate.node_id == node_id]
     return next((gate for gate in asked if gate.iteration == iteration), asked[-1])

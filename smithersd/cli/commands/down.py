@@ -19,9 +19,9 @@ from smithersd.cli.terminal.output import say, say_lines
 from smithersd.cli.text.phrases import Phrase
 from smithersd.cli.text.run_status import standing, steps_to_take_up
 from smithersd.daemon.state.folder import StateFolder
-from smithersd.daemon.state.local_processes import choose_resident, resident_runs, run_of_pid_file
+from smithersd.daemon.state.local_processes import local_runs, run_of_pid_file, select_local_run
 from smithersd.daemon.state.storage import Storage
-from smithersd.daemon.stop import Stopped, Wish, stop_run
+from smithersd.daemon.stop import Stopped, StopRequest, stop_run
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
 from smithersd.exit_codes import ExitCode
 from smithersd.limits import STOP_TIMEOUT_S_DEFAULT
@@ -74,38 +74,40 @@ def command(
     """
     if is_all and (run is not None or pid_file is not None):
         raise InvalidRequest("--all means every run.", remedy="Leave RUN and --pid-file out beside it.")
-    wish = Wish(is_suspension, timeout_s, is_forced, by=f"{login_name()} (smithers down)")
+    request = StopRequest(is_suspension, timeout_s, is_forced, by=f"{login_name()} (smithers down)")
     say_folder(storage)
     named = None if pid_file is None else Path(pid_file).absolute()
     if is_all:
-        is_done = on_store(storage, lambda opened: _stop_all(opened, storage, wish))
+        is_done = on_store(storage, lambda opened: _stop_all(opened, storage, request))
         context.exit(ExitCode.FINISHED if is_done else ExitCode.FAILED)
-    on_store(storage, lambda opened: _stop_one(opened, storage, run, named, wish))
+    on_store(storage, lambda opened: _stop_one(opened, storage, run, named, request))
 
 
-async def _stop_one(store: Store, storage: Storage, said: str | None, pid_file: Path | None, wish: Wish) -> None:
+async def _stop_one(
+    store: Store, storage: Storage, said: str | None, pid_file: Path | None, request: StopRequest
+) -> None:
     folder = storage.folder
     run_id = await _chosen(store, folder, said, pid_file)
-    await _say(store, await stop_run(store, run_id, folder.run(run_id), wish, pid_file=pid_file), storage)
+    await _say(store, await stop_run(store, run_id, folder.run(run_id), request, pid_file=pid_file), storage)
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
     """The run that is meant: the named one, that of the pidfile, else the only one that has a process."""
     if said is not None or pid_file is None:
-        return await choose_resident(store, folder, said)
+        return await select_local_run(store, folder, said)
     run_id = run_of_pid_file(folder, pid_file)
     if run_id is None:
         raise RunNotFound(f"No run of {str(folder.path)!r} has the pidfile {str(pid_file)!r}.", remedy="Name the run.")
     return run_id
 
 
-async def _stop_all(store: Store, storage: Storage, wish: Wish) -> bool:
+async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> bool:
     """Stop every run that has a process, all at once; return whether each of them has ended."""
     folder = storage.folder
-    run_ids = await resident_runs(store, folder)
+    run_ids = await local_runs(store, folder)
     if not run_ids:
         say("No run has a process here.")
-    stopping = [stop_run(store, one, folder.run(one), wish) for one in run_ids]
+    stopping = [stop_run(store, one, folder.run(one), request) for one in run_ids]
     outcomes = await asyncio.gather(*stopping, return_exceptions=True)
     for outcome in outcomes:
         match outcome:

@@ -21,7 +21,7 @@ from smithersd.cli.args.options import (
 )
 from smithersd.cli.terminal.output import flush, say_columns
 from smithersd.cli.text.phrases import Phrase, event_phrases, time_of_day
-from smithersd.cli.text.run_status import is_interrupted, why_undriven
+from smithersd.cli.text.run_status import is_interrupted, why_without_driver
 from smithersd.core.json_text import one_line
 from smithersd.core.log.events import EVENT_TYPES, decode
 from smithersd.core.log.states import RunStatus
@@ -123,7 +123,9 @@ async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filte
 
 def _warn_if_idle(run: RunRow) -> None:
     if run.status is RunStatus.SUSPENDED or is_interrupted(run):
-        why = "Nobody drives the run: it was suspended." if run.status is RunStatus.SUSPENDED else why_undriven(run)
+        why = (
+            "Nobody drives the run: it was suspended." if run.status is RunStatus.SUSPENDED else why_without_driver(run)
+        )
         print(f"{why} Following it until it goes on and ends.", file=sys.stderr)
 
 

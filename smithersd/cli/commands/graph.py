@@ -17,7 +17,7 @@ from smithersd.cli.text.tree import element_name, folded, walk
 from smithersd.core.tree.frames import Tree
 from smithersd.core.tree.places import LAZY
 from smithersd.engine import UNSET, load_workflow
-from smithersd.engine.loading.dry_render import rehearse
+from smithersd.engine.loading.dry_render import dry_render
 
 _RUN_ID = "graph"
 """What the workflow function reads as its run id."""
@@ -38,7 +38,7 @@ def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
     # What a workflow file prints must not stand in the JSON.
     with redirect_stdout(sys.stderr):
         source = load_workflow(workflow)
-        tree = rehearse(source.workflow, run_id=_RUN_ID, input=UNSET if text is None else json.loads(text))
+        tree = dry_render(source.workflow, run_id=_RUN_ID, input=UNSET if text is None else json.loads(text))
     if is_json:
         say_json({"workflowName": source.workflow.name, "workflowPath": source.path, "tree": tree})
     else:

@@ -152,7 +152,7 @@ def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
         "input": pydantic_core.from_json(row.input),
         "tree": reading.tree,
         "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],
-        "approvals": [question_json(reading.question(key, gate)) for key, gate in reading.waiting_gates],
+        "approvals": [question_json(reading.question(key, gate)) for key, gate in reading.waiting_approvals],
     }
 
 

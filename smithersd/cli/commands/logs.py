@@ -9,8 +9,8 @@ import click
 
 from smithersd.cli.args.options import debug_option, on_store, run_argument, run_epilog, say_newest, storage_options
 from smithersd.daemon.state.folder import RunFolder, StateFolder
-from smithersd.daemon.state.local_processes import choose_resident
-from smithersd.daemon.state.process_record import last_presence, read_presence
+from smithersd.daemon.state.local_processes import select_local_run
+from smithersd.daemon.state.process_record import last_process_record, read_process_record
 from smithersd.daemon.state.storage import Storage
 from smithersd.errors import UserError
 from smithersd.limits import LOG_POLL_S
@@ -43,24 +43,26 @@ def command(run: str | None, *, follow: bool, storage: Storage) -> None:
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
-    run_id = await choose_resident(store, folder, said, or_newest=True)
+    run_id = await select_local_run(store, folder, said, or_newest=True)
     run = await store.find_run(run_id)
-    if said is None and run is not None and run.status.is_final and read_presence(folder.run(run_id)) is None:
+    if said is None and run is not None and run.status.is_final and read_process_record(folder.run(run_id)) is None:
         say_newest(run_id)
     return run_id
 
 
 def _log_of(folder: RunFolder) -> Path:
     """The log that the run's process wrote down, else the one in its folder."""
-    presence = last_presence(folder)
-    return folder.log_file if presence is None or presence.log_file is None else Path(presence.log_file)
+    process_record = last_process_record(folder)
+    return (
+        folder.log_file if process_record is None or process_record.log_file is None else Path(process_record.log_file)
+    )
 
 
 def _print_log(path: Path, folder: RunFolder, *, is_followed: bool) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while True:
-            is_last = not is_followed or read_presence(folder) is None
+            is_last = not is_followed or read_process_record(folder) is None
             _copy_out(descriptor)
             descriptor = _followed(descriptor, path)
             if is_last:

@@ -81,7 +81,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.cli.reports.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.cli.terminal.streams import Streams  # noqa: PLC0415
     from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
-    from smithersd.daemon.launch.process import leave, run_in_loop  # noqa: PLC0415
+    from smithersd.daemon.launch.process import leave, run_process  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
     from smithersd.daemon.systemd.turned_away import turning_away  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
@@ -96,7 +96,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
         empty_stdin()
         with choose_report(options, log, inherited, streams) as report:
             early_exit.report = report
-            code, has_left_tasks = run_in_loop(run_service(options, source, report, log, sockets=inherited.sockets))
+            code, has_left_tasks = run_process(run_service(options, source, report, log, sockets=inherited.sockets))
     leave(code, has_left_tasks=has_left_tasks)
 
 
@@ -129,7 +129,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         is_standby=flags["standby"],
         waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
         lease_s=flags["lease_s"],
-        exits_on_wait=flags["no_wait"],
+        suspend_when_waiting=flags["no_wait"],
         hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
         serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
         ends_when_failed=inherited.notify_address is not None,

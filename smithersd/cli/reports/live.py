@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from smithersd.cli.terminal.live_region import Region, Screen
+from smithersd.cli.terminal.live_region import LiveRegion, Screen
 from smithersd.cli.terminal.live_view import live_view
 from smithersd.cli.terminal.streams import Streams
 from smithersd.cli.text import phrases
@@ -24,7 +24,7 @@ class LiveReport:
     """Draws a run on the terminal that stdout is."""
 
     def __init__(self, streams: Streams) -> None:
-        self._region = Region(streams)
+        self._region = LiveRegion(streams)
         self._clock = SystemClock()
         self._begun: Begun | None = None
         self._notes: dict[NodeKey, str] = {}

@@ -13,7 +13,7 @@ from smithersd.core.log.events import Recorded
 from smithersd.daemon.launch.environment import Inherited
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import Begun, Report, StandingBy
-from smithersd.daemon.systemd.report import SupervisorReport
+from smithersd.daemon.systemd.report import SystemdReport
 from smithersd.loggers import logger
 from smithersd.posix.sd_notify import Notifier
 from smithersd.posix.system_journal import is_journal
@@ -45,7 +45,7 @@ def choose_report(
     if log is None or options.log_file is not None:
         reports.insert(0, _report_to_reader(streams))
     if inherited.notify_address is not None:
-        reports.append(SupervisorReport(Notifier(inherited.notify_address), inherited.watchdog_s))
+        reports.append(SystemdReport(Notifier(inherited.notify_address), inherited.watchdog_s))
     with reporting(reports, is_debugging=options.is_debugging) as report:
         yield report
 

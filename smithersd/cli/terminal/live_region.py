@@ -71,7 +71,7 @@ def _size_of(terminal: TextIO) -> ConsoleDimensions:
     return ConsoleDimensions(columns or _SIZE_DEFAULT[0], rows or _SIZE_DEFAULT[1])
 
 
-class Region:
+class LiveRegion:
     """Owns the terminal that stdout is, from its making until `close`."""
 
     def __init__(self, streams: Streams) -> None:

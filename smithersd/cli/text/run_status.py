@@ -18,7 +18,7 @@ from smithersd.cli.text.phrases import (
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.state.folder import StateFolder
-from smithersd.daemon.state.process_record import Presence, processes_here
+from smithersd.daemon.state.process_record import ProcessRecord, processes_here
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
@@ -64,8 +64,16 @@ def processes_of(run: RunRow, folder: StateFolder) -> RunProcesses:
     """Return the processes that have the run in hand; `folder` is where they wrote down that they do."""
     found = processes_here(folder.run(run.run_id))
     # Who takes the run up has its lease a moment before it has written that down.
-    standbys = [_process(presence) for presence in found if presence.is_standby and presence.owner != run.owner]
-    others = [_process(presence) for presence in found if not presence.is_standby or presence.owner == run.owner]
+    standbys = [
+        _process(process_record)
+        for process_record in found
+        if process_record.is_standby and process_record.owner != run.owner
+    ]
+    others = [
+        _process(process_record)
+        for process_record in found
+        if not process_record.is_standby or process_record.owner == run.owner
+    ]
     if others:
         return RunProcesses(others[0], standbys, others[1:])
     if run.owner is not None and is_driven(run) and (owner := owner_from(run.owner)).is_local:
@@ -73,9 +81,13 @@ def processes_of(run: RunRow, folder: StateFolder) -> RunProcesses:
     return RunProcesses(RunProcess(), standbys, [])
 
 
-def _process(presence: Presence) -> RunProcess:
+def _process(process_record: ProcessRecord) -> RunProcess:
     return RunProcess(
-        presence.pid, presence.url, presence.started_at_ms, pid_file=presence.pid_file, log_file=presence.log_file
+        process_record.pid,
+        process_record.url,
+        process_record.started_at_ms,
+        pid_file=process_record.pid_file,
+        log_file=process_record.log_file,
     )
 
 
@@ -137,13 +149,13 @@ def steps_to_take_up(run: RunRow, storage: Storage) -> list[Phrase]:
     if is_interrupted(run):
         is_forced = run.owner is not None and _is_living_here(run.owner)
         resume = command_lines.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
-        return [Phrase(f"{why_undriven(run)} It goes on with:"), command_phrase(resume)]
+        return [Phrase(f"{why_without_driver(run)} It goes on with:"), command_phrase(resume)]
     if run.status is RunStatus.SUSPENDED or run.status.is_final:
         return steps_without_driver(run.status, run.run_id, run.workflow_path, storage)
     return []
 
 
-def why_undriven(run: RunRow) -> str:
+def why_without_driver(run: RunRow) -> str:
     """Say what became of the driver of a run that goes on in its log only."""
     if run.owner is None:
         return "Nobody drives the run: its process let go of it before its end."

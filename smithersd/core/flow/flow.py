@@ -15,10 +15,10 @@ from typing import Any
 from smithersd.core.flow.gates import (
     Answer,
     answer_event,
+    approval_request,
     decision_output,
     denial,
-    gate_request,
-    is_gate,
+    is_approval,
     leads_to_output,
     leads_to_skip,
 )
@@ -242,7 +242,7 @@ class Flow:
             self.missing_output = missing.key
 
     def _render_resumed(self) -> None:
-        self._tree.learn()
+        self._tree.collect_schemas()
         try:
             self._tree.render()
             self._replan()
@@ -344,9 +344,9 @@ class Flow:
 
     def _decide_branch(self, place: Place, branch: Branch) -> None:
         if (place.id, 0) not in self.state.branches:
-            judged = self._tree.judge(branch.when, f"condition of branch {place.id!r}")
-            reads = tuple(sorted(judged.reads.all)) or None
-            self._journal.emit(events.BranchDecided(place.id, 0, judged.value, reads))
+            evaluated = self._tree.evaluate(branch.when, f"condition of branch {place.id!r}")
+            reads = tuple(sorted(evaluated.reads.all)) or None
+            self._journal.emit(events.BranchDecided(place.id, 0, evaluated.value, reads))
         for dropped in self._tree.choose(place, self.state.branches[place.id, 0].value):
             self._nodes.wake_readers(dropped.id)
 
@@ -361,8 +361,8 @@ class Flow:
             self._enter_pending(place, element, node)
         elif node.state is NodeState.IN_PROGRESS:
             self._slots.adopt(place)
-        elif node.state is NodeState.WAITING_APPROVAL and is_gate(element):
-            self._nodes.note_question(node, gate_request(element))
+        elif node.state is NodeState.WAITING_APPROVAL and is_approval(element):
+            self._nodes.note_question(node, approval_request(element))
 
     def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
         if node.retry_at_ms is not None:
@@ -375,15 +375,15 @@ class Flow:
             self._enter_anew(place, element, node)
 
     def _enter_anew(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
-        skip_if = self._tree.judge(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
+        skip_if = self._tree.evaluate(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
         if skip_if.value:
             self._nodes.skip(node)
         elif self._reuse.is_early(place, skip_if) and self._tree.plan.postpone(place):
             return
         elif (output := self._reuse.output_for(place, element, skip_if)) is not None:
             self._nodes.finish(node, output, reused_from=self.state.from_run_id)
-        elif is_gate(element):
-            self._journal.emit(gate_request(element))
+        elif is_approval(element):
+            self._journal.emit(approval_request(element))
             self._journal.emit(events.NodeWaitingApproval(*node.key))
             self._journal.step.gates[node.key] = None
         else:

@@ -8,7 +8,7 @@ import pydantic_core
 from smithersd.core.flow.calls import call_text, only_source
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, JsonValue
-from smithersd.core.log.fold import GateRecord, NodeKey, NodeRecord
+from smithersd.core.log.fold import ApprovalRecord, NodeKey, NodeRecord
 from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
 from smithersd.errors import ApprovalDenied, ErrorInfo
 
@@ -25,12 +25,12 @@ class Answer:
     decided_at_ms: int
 
 
-def is_gate(node: Node[Any]) -> bool:
+def is_approval(node: Node[Any]) -> bool:
     """Whether a node asks a person before it goes on."""
     return isinstance(node, Approval) or (isinstance(node, (Task, Shell)) and node.attempts.needs_approval)
 
 
-def gate_request(node: Node[Any]) -> events.ApprovalRequested:
+def approval_request(node: Node[Any]) -> events.ApprovalRequested:
     """Return what a node asks: an Approval its own question, a task with needs_approval whether to do what it does."""
     if isinstance(node, Approval):
         return events.ApprovalRequested(node.id, 0, node.title, node.summary, node.metadata, node.show, node.on_deny)
@@ -39,7 +39,7 @@ def gate_request(node: Node[Any]) -> events.ApprovalRequested:
     return events.ApprovalRequested(node.id, 0, title, call_text(node), None, only_source(node), OnDeny.FAIL)
 
 
-def is_edited(gate: GateRecord, question: events.ApprovalRequested) -> bool:
+def is_edited(gate: ApprovalRecord, question: events.ApprovalRequested) -> bool:
     """Whether a question is another than the one that the gate has asked."""
     asked = (gate.title, gate.summary, gate.show, gate.on_deny, pydantic_core.to_json(gate.metadata))
     metadata = pydantic_core.to_json(question.metadata)  # in Python's eyes True is 1

@@ -189,7 +189,7 @@ class Nodes:
     def wake_readers(self, node_id: str) -> None:
         """A node has ended: those that waited for its output look again."""
         for place in self._awaiting.take(node_id):
-            self._tree.plan.put_back(place)
+            self._tree.plan.requeue(place)
 
     def fail_stalled(self) -> None:
         """The run neither runs nor waits for anybody: it fails, and says what it waits for in vain."""

@@ -32,7 +32,7 @@ class AttemptRecord:
 
 
 @dataclass(slots=True)
-class GateRecord:
+class ApprovalRecord:
     """What a node asks of a person, and the answer once it is there (`is_granted` is None until then)."""
 
     title: str
@@ -64,7 +64,7 @@ class NodeRecord:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
-    gate: GateRecord | None = None
+    gate: ApprovalRecord | None = None
     reused_from: str | None = None
 
     @property
@@ -298,9 +298,9 @@ def _cancel(run: RunState, event: events.NodeCancelled, now_ms: int) -> None:
     _end(run, node, NodeState.CANCELLED, now_ms)
 
 
-def asked(event: events.ApprovalRequested, now_ms: int) -> GateRecord:
+def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
     """Return the gate as it stands when this has just been asked."""
-    return GateRecord(
+    return ApprovalRecord(
         title=event.title,
         summary=event.summary,
         metadata=event.metadata,

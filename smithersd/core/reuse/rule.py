@@ -24,7 +24,7 @@ from smithersd.core.reuse.earlier import EarlierRun, Position
 from smithersd.core.reuse.undone import undone_in
 from smithersd.core.tree.frames import ROOT_SCOPE
 from smithersd.core.tree.places import LAZY, Place
-from smithersd.core.tree.reads import Judged, Readers
+from smithersd.core.tree.reads import Evaluated, Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements import Node, Shell, Task
 from smithersd.errors import InvalidOutput
@@ -102,7 +102,7 @@ class Reuse:
         """After a new rendering: containers may hold other nodes."""
         self._containers.clear()
 
-    def is_early(self, place: Place, skip_if: Judged) -> bool:
+    def is_early(self, place: Place, skip_if: Evaluated) -> bool:
         """Whether a node is reached before something that it looked at, which in the earlier run had ended before.
 
         That may be taken over in this very moment, too.
@@ -112,7 +112,7 @@ class Reuse:
         looked_at = self._all_looked_at(place, skip_if)
         return any(not self._has_ended(one) and not self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
 
-    def output_for(self, place: Place, node: Node[object], skip_if: Judged) -> str | None:
+    def output_for(self, place: Place, node: Node[object], skip_if: Evaluated) -> str | None:
         """Return the output that is taken over for a node which the flow has reached, None where it is made anew."""
         before = None if self._earlier is None else self._earlier.node(node.id)
         if before is None or node.id in self._undone or node.id in self._state.redo:
@@ -156,11 +156,11 @@ class Reuse:
             return self._is_unchanged(place.id)
         return all(map(self._is_unchanged, self._looked_at(place)))
 
-    def _looks_unchanged(self, place: Place, skip_if: Judged) -> bool:
+    def _looks_unchanged(self, place: Place, skip_if: Evaluated) -> bool:
         looked_at = self._all_looked_at(place, skip_if)
         return all(self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
 
-    def _all_looked_at(self, place: Place, skip_if: Judged) -> set[str]:
+    def _all_looked_at(self, place: Place, skip_if: Evaluated) -> set[str]:
         looked_at = skip_if.reads.all | self._readers.reads_of(ROOT_SCOPE).all
         around: Place | None = place
         while around is not None:

@@ -42,7 +42,7 @@ class Plan:
                 return place
         return None
 
-    def put_back(self, place: Place) -> None:
+    def requeue(self, place: Place) -> None:
         """Make a place due again."""
         self._due.append(place)
 

@@ -30,7 +30,7 @@ class ScopeReads:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Evaluated:
     """What a condition was found to be, and what it looked at."""
 
     value: bool

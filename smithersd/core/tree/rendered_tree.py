@@ -11,7 +11,7 @@ from smithersd.core.log.states import NodeState
 from smithersd.core.tree.frames import ROOT_SCOPE, FrameTree, Tree
 from smithersd.core.tree.places import LAZY, Place, compile_scope
 from smithersd.core.tree.plan import Plan, check_no_cycle, has_dependencies
-from smithersd.core.tree.reads import Judged, ScopeReads
+from smithersd.core.tree.reads import Evaluated, ScopeReads
 from smithersd.core.tree.renderer import Renderer
 from smithersd.elements import Child, Node
 from smithersd.elements.element import Condition
@@ -50,13 +50,13 @@ class RenderedTree:
         """Whether nothing was rendered yet, or something that a rendering has read has changed since."""
         return self._is_due or bool(self._renderer.readers.dirty)
 
-    def learn(self) -> None:
+    def collect_schemas(self) -> None:
         """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed.
 
         Subtrees may read one another's outputs: those that cannot be rendered yet are tried again after the others.
         """
         unknown: list[tuple[str, Place | None, Callable[[], Child]]] = [
-            (ROOT_SCOPE, None, lambda: self._renderer.learn(self._schema_of))
+            (ROOT_SCOPE, None, lambda: self._renderer.collect_schemas(self._schema_of))
         ]
         is_learning = True
         while is_learning:
@@ -69,7 +69,7 @@ class RenderedTree:
                     is_learning = True
 
     def _glance_at(self, lazy: Place) -> Callable[[], Child]:
-        return lambda: self._renderer.glance(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
+        return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
 
     def _learned(self, scope: str, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
         """Note the schemas of a scope; None when it cannot be rendered: the rendering that counts tells why."""
@@ -124,14 +124,14 @@ class RenderedTree:
                 self._mount(side)
         return dropped
 
-    def judge(self, condition: Condition, what: str) -> Judged:
+    def evaluate(self, condition: Condition, what: str) -> Evaluated:
         """Judge a condition.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        return self._renderer.judge(condition, self._schema_of, what)
+        return self._renderer.evaluate(condition, self._schema_of, what)
 
     def unmounted(self) -> set[NodeKey]:
         """Nodes that have not ended and that the tree has dropped."""

@@ -10,7 +10,7 @@ from smithersd.author_errors import text_of, with_place
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log.fold import RunState
 from smithersd.core.tree.frames import ROOT_SCOPE
-from smithersd.core.tree.reads import Judged, Readers, SchemaLookup, ScopeReads, TrackedReads
+from smithersd.core.tree.reads import Evaluated, Readers, SchemaLookup, ScopeReads, TrackedReads
 from smithersd.elements import Child, Context, Element, Workflow
 from smithersd.elements.element import Condition, Lazy
 from smithersd.elements.texts import shown
@@ -56,7 +56,7 @@ class Renderer:
         """
         return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
 
-    def judge(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Judged:
+    def evaluate(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Evaluated:
         """Judge a condition; `what` names it in errors.
 
         Raises:
@@ -64,22 +64,22 @@ class Renderer:
             WorkflowError: it raised, or what it returned is no bool.
         """
         if isinstance(condition, bool):
-            return Judged(condition, ScopeReads())
+            return Evaluated(condition, ScopeReads())
         reads = TrackedReads(self._state, self._outputs, schema_of)
         value: object = self._call(condition, reads, what)
         if isinstance(value, bool):
-            return Judged(value, reads.noted)
+            return Evaluated(value, reads.noted)
         raise WorkflowError(
             f"The {what} returned {shown(value)}, which is no bool.",
             remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
         )
 
-    def learn(self, schema_of: SchemaLookup) -> Child:
+    def collect_schemas(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
         reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
         return self._child(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
 
-    def glance(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
+    def render_uncached(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
         """Render a lazy subtree without remembering anything of it.
 
         Raises:

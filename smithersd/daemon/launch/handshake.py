@@ -51,7 +51,7 @@ def read_answer(line: bytes) -> Started | Refused | Waiting:
     return _ADAPTER.validate_json(line)
 
 
-class StartAnswer:
+class StartResult:
     """The daemon's end of the pipe that its starter waits at: first reasons to wait, then one answer."""
 
     def __init__(self, descriptor: int) -> None:

@@ -41,7 +41,7 @@ def end_now(code: int) -> NoReturn:
     _end(_exit_codes[0] if _exit_codes else code)
 
 
-def run_in_loop(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
+def run_process(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
     """Run a service in a new event loop; return its exit code and whether tasks are left behind in the loop.
 
     An error that ends a run that was begun ends the process soon, whatever author code is still running.

@@ -24,7 +24,7 @@ class StoreWait:
         self._is_patient = is_patient
         self._problem: str | None = None
 
-    async def insist(self, work: Callable[[], Awaitable[T]]) -> T | None:
+    async def retry_until_available(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do this, as often as it takes; return None where the process was stopped meanwhile.
 
         Raises:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.daemon.notify.waiting import Gates, read_question
+from smithersd.daemon.notify.waiting import WaitingApprovals, read_question
 from smithersd.daemon.report import Begun, Report
 from smithersd.loggers import logger
 from smithersd.store import Store
@@ -34,8 +34,8 @@ class _Work:
         self._run = begun.engine.state
         self._report = report
         self._store = store
-        self._gates = Gates(self._run)
-        self._told: set[NodeKey] = set()
+        self._gates = WaitingApprovals(self._run)
+        self._sent: set[NodeKey] = set()
         self._is_ending = False
         self._wake = asyncio.Event()
         self._wake.set()
@@ -55,8 +55,8 @@ class _Work:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while new := [node for node in self._gates.waiting if node.key not in self._told]:
-                self._told.add(new[0].key)
+            while new := [node for node in self._gates.waiting if node.key not in self._sent]:
+                self._sent.add(new[0].key)
                 await self._tell(new[0])
             if self._is_ending:
                 return

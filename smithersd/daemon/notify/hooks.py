@@ -17,8 +17,8 @@ from smithersd.core.log.fold import NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.notify.command import CommandFailed, run_command
 from smithersd.daemon.notify.hook_messages import end_message, wait_message
-from smithersd.daemon.notify.sent import Told, ToldFile, Wait
-from smithersd.daemon.notify.waiting import Gates
+from smithersd.daemon.notify.sent import SentFile, SentNotifications, Wait
+from smithersd.daemon.notify.waiting import WaitingApprovals
 from smithersd.daemon.options import Hooks
 from smithersd.daemon.report import Begun
 from smithersd.errors import SmithersError
@@ -31,13 +31,13 @@ _log = logger(__name__)
 
 @asynccontextmanager
 async def telling(
-    hooks: Hooks, begun: Begun, *, store: Store, told: ToldFile, is_stopped: asyncio.Event
+    hooks: Hooks, begun: Begun, *, store: Store, sent: SentFile, is_stopped: asyncio.Event
 ) -> AsyncIterator[None]:
     """Tell of each wait of the run, and of its end, while the `with` lasts.
 
     At its end a command that runs is awaited; once `is_stopped`, for a short time only.
     """
-    work = _Work(hooks, begun, store, told)
+    work = _Work(hooks, begun, store, sent)
     begun.engine.observe(work.follow)
     working = asyncio.create_task(work.run(), name="hooks")
     try:
@@ -58,15 +58,15 @@ async def _wait(working: asyncio.Task[None], is_stopped: asyncio.Event, *, grace
 
 
 class _Work:
-    def __init__(self, hooks: Hooks, begun: Begun, store: Store, told: ToldFile) -> None:
+    def __init__(self, hooks: Hooks, begun: Begun, store: Store, sent: SentFile) -> None:
         self._hooks = hooks
         self._begun = begun
         self._run = begun.engine.state
         self._store = store
-        self._file = told
-        self._told = told.read()
-        self._tried = Told()
-        self._gates = Gates(self._run)
+        self._file = sent
+        self._sent = sent.read()
+        self._tried = SentNotifications()
+        self._gates = WaitingApprovals(self._run)
         self._is_ending = False
         self._wake = asyncio.Event()
         self._wake.set()
@@ -96,48 +96,48 @@ class _Work:
     async def _tell_waits(self, command: str) -> None:
         while (waiting := self._gates.waiting) and (new := self._untold(waiting)):
             self._tried = replace(self._tried, waits=self._tried.waits | new)
-            going_on = self._told.waits & {_wait_of(node) for node in waiting}
+            going_on = self._sent.waits & {_wait_of(node) for node in waiting}
             try:
                 new_keys = {node.key for node in waiting if _wait_of(node) in new}
                 message = await wait_message(self._begun, waiting, self._store, new=new_keys)
             except SmithersError as error:
                 self._say_failed("--on-wait", error)
             else:
-                await self._tell("--on-wait", command, message, replace(self._told, waits=new | going_on))
+                await self._tell("--on-wait", command, message, replace(self._sent, waits=new | going_on))
 
     def _untold(self, waiting: Sequence[NodeRecord]) -> frozenset[Wait]:
-        return frozenset(_wait_of(node) for node in waiting) - self._told.waits - self._tried.waits
+        return frozenset(_wait_of(node) for node in waiting) - self._sent.waits - self._tried.waits
 
     async def _tell_end(self) -> None:
-        self._note(replace(self._told, waits=frozenset()))
+        self._note(replace(self._sent, waits=frozenset()))
         for flag, command in self._untold_ends():
             self._tried = replace(self._tried, ends=self._tried.ends | {flag})
-            told = replace(self._told, ends=self._told.ends | {flag})
-            await self._tell(flag, command, end_message(self._begun), told)
+            sent = replace(self._sent, ends=self._sent.ends | {flag})
+            await self._tell(flag, command, end_message(self._begun), sent)
 
     def _untold_ends(self) -> Iterator[tuple[str, str]]:
         commands = {"--on-end": self._hooks.on_end}
         if self._run.status is RunStatus.FAILED:
             commands = {"--on-fail": self._hooks.on_fail, **commands}
         for flag, command in commands.items():
-            if command is not None and flag not in self._told.ends | self._tried.ends:
+            if command is not None and flag not in self._sent.ends | self._tried.ends:
                 yield flag, command
 
-    async def _tell(self, flag: str, command: str, message: bytes, told: Told) -> None:
+    async def _tell(self, flag: str, command: str, message: bytes, sent: SentNotifications) -> None:
         """Run a command, and note what it has told by that."""
         try:
             await run_command(command, message)
         except (CommandFailed, OSError) as error:
             self._say_failed(flag, error)
         else:
-            self._note(told)
+            self._note(sent)
 
-    def _note(self, told: Told) -> None:
-        if told == self._told:
+    def _note(self, sent: SentNotifications) -> None:
+        if sent == self._sent:
             return
-        self._told = told
+        self._sent = sent
         try:
-            self._file.write(told)
+            self._file.write(sent)
         except OSError as error:
             _log.warning("%s: a restart tells again what was told: %s", self._run.run_id, error)
 

@@ -18,7 +18,7 @@ async def read_question(run: RunState, node: NodeRecord, store: Store) -> Questi
     return question_of(node.key, node.gate, None if shown is None else await store.output(run.run_id, *shown))
 
 
-class Gates:
+class WaitingApprovals:
     """What waits for a person at present, in the order of asking."""
 
     def __init__(self, run: RunState) -> None:

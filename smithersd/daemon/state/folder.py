@@ -42,18 +42,18 @@ class RunFolder:
         """What tasks raised, with tracebacks, where no log has them."""
         return self.path / "tracebacks"
 
-    def presence_file(self, pid_file: Path) -> Path:
+    def process_record_file(self, pid_file: Path) -> Path:
         """Where the process that holds this pidfile writes itself down; no other process has the same place."""
         if pid_file == self.pid_file:
             return self.path / "meta.json"
         return self.path / f"meta-{hashlib.sha256(os.fsencode(pid_file)).hexdigest()[:_DIGITS]}.json"
 
-    def presence_files(self) -> list[Path]:
+    def process_record_files(self) -> list[Path]:
         """Where the run's processes have written themselves down, and those that died without a word."""
         return sorted(self.path.glob("meta*.json"))
 
     @property
-    def told_file(self) -> Path:
+    def sent_file(self) -> Path:
         """Of what the commands of --on-wait, --on-fail and --on-end have told."""
         return self.path / "told"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from smithersd.daemon.launch.process import keep_until_exit
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.local_processes import run_of_pid_file
-from smithersd.daemon.state.process_record import Announcement, announced
+from smithersd.daemon.state.process_record import ProcessRecordFile, process_recorded
 from smithersd.daemon.stop import end_process
 from smithersd.engine import SystemClock
 from smithersd.errors import DaemonRuns
@@ -15,9 +15,9 @@ from smithersd.posix.pidfile import PidFile
 
 
 @asynccontextmanager
-async def claimed(
+async def held_run(
     state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool, is_standby: bool
-) -> AsyncIterator[Announcement]:
+) -> AsyncIterator[ProcessRecordFile]:
     """Hold a run's pidfile, and write this process down, until the process ends; or until an error ends the `with`.
 
     `pid_file` None is the one in the run's folder. With `is_forced` a process that has the run in hand is ended first:
@@ -35,7 +35,7 @@ async def claimed(
     with ExitStack() as held:
         held.callback(folder.remove_if_empty)
         held.enter_context(_held(state_folder, path, needs_own=is_forced or is_standby))
-        yield held.enter_context(announced(folder, pid_file=path, now_ms=SystemClock().now_ms()))
+        yield held.enter_context(process_recorded(folder, pid_file=path, now_ms=SystemClock().now_ms()))
         keep_until_exit(held.pop_all())
 
 

@@ -25,7 +25,7 @@ from smithersd.posix.pidfile import held_pid
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class ProcessRecord:
     """A process that drives or serves a run.
 
     `owner` tells it from later ones, and it holds `pid_file`. `url` is None where it serves none or does not yet,
@@ -45,58 +45,60 @@ class Presence:
 
 _log = logger(__name__)
 
-_ADAPTER = TypeAdapter(Presence)
+_ADAPTER = TypeAdapter(ProcessRecord)
 
 
-class Announcement:
+class ProcessRecordFile:
     """What this process has written down of itself."""
 
-    def __init__(self, place: Path, presence: Presence) -> None:
+    def __init__(self, place: Path, process_record: ProcessRecord) -> None:
         self._place = place
-        self._presence = presence
+        self._process_record = process_record
 
     def tell(self, *, url: str | None, log_file: Path | None) -> None:
         """Add where the run is served and where its log lies."""
-        self._presence = replace(self._presence, url=url, log_file=None if log_file is None else str(log_file))
+        self._process_record = replace(
+            self._process_record, url=url, log_file=None if log_file is None else str(log_file)
+        )
         self._write()
 
     def stand_by(self) -> None:
         """Another process drives the run."""
-        self._presence = replace(self._presence, is_standby=True, driving_since_ms=None)
+        self._process_record = replace(self._process_record, is_standby=True, driving_since_ms=None)
         self._write()
 
     def take_run(self, *, driving_since_ms: int | None) -> None:
         """The run is this process's to drive, or it has ended and is served as it is (None)."""
-        self._presence = replace(self._presence, is_standby=False, driving_since_ms=driving_since_ms)
+        self._process_record = replace(self._process_record, is_standby=False, driving_since_ms=driving_since_ms)
         self._write()
 
     def withdraw(self) -> None:
         """Take it away."""
-        _remove(self._place, self._presence)
+        _remove(self._place, self._process_record)
 
     def _write(self) -> None:
         try:
-            _write(self._place, self._presence)
+            _write(self._place, self._process_record)
         except OSError as error:
             _log.warning("Commands on this machine are not told where the run is served: %s", error)
 
 
 @contextmanager
-def announced(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[Announcement]:
+def process_recorded(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[ProcessRecordFile]:
     """Write this process, which holds the pidfile, down for as long as the `with` lasts.
 
     Raises:
         DaemonRuns: the process that had the pidfile before still lives; somebody has deleted the file.
         UserError: the run's folder cannot be written.
     """
-    place = folder.presence_file(pid_file)
+    place = folder.process_record_file(pid_file)
     _check_free(place)
-    presence = Presence(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
+    process_record = ProcessRecord(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
     try:
-        _write(place, presence)
+        _write(place, process_record)
     except OSError as error:
         raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
-    announcement = Announcement(place, presence)
+    announcement = ProcessRecordFile(place, process_record)
     try:
         yield announcement
     finally:
@@ -112,78 +114,80 @@ def _check_free(place: Path) -> None:
         )
 
 
-def processes_here(folder: RunFolder) -> list[Presence]:
+def processes_here(folder: RunFolder) -> list[ProcessRecord]:
     """Return the run's processes that live on this machine, in our pid namespace; its driver first, standbys last."""
-    return [presence for presence in _presences(folder) if _lives_here(presence)]
+    return [process_record for process_record in _process_records(folder) if _lives_here(process_record)]
 
 
-def read_presence(folder: RunFolder) -> Presence | None:
+def read_process_record(folder: RunFolder) -> ProcessRecord | None:
     """Return the process that has the run in hand, here or in another container; None where no such is known."""
-    return next((presence for presence in _presences(folder) if _lives(presence)), None)
+    return next((process_record for process_record in _process_records(folder) if _lives(process_record)), None)
 
 
-def last_presence(folder: RunFolder) -> Presence | None:
+def last_process_record(folder: RunFolder) -> ProcessRecord | None:
     """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
-    found = _presences(folder)
+    found = _process_records(folder)
     return next(filter(_lives, found), found[0] if found else None)
 
 
 def pid_files(folder: RunFolder) -> list[Path]:
     """Return the pidfiles that the run's processes have written down, be they dead or alive."""
-    return [Path(presence.pid_file) for presence in _presences(folder)]
+    return [Path(process_record.pid_file) for process_record in _process_records(folder)]
 
 
 def forget_dead(folder: RunFolder) -> None:
     """Take away what processes that died have left of themselves."""
-    for file in folder.presence_files():
-        presence = _read(file)
-        if presence is not None and is_owner_dead(presence.owner):
-            _remove(file, presence)
+    for file in folder.process_record_files():
+        process_record = _read(file)
+        if process_record is not None and is_owner_dead(process_record.owner):
+            _remove(file, process_record)
 
 
-def _presences(folder: RunFolder) -> list[Presence]:
+def _process_records(folder: RunFolder) -> list[ProcessRecord]:
     """Whoever drives the run, or did last, comes first, then who serves it the longest; who stands by comes last."""
-    found = [presence for file in folder.presence_files() if (presence := _found(folder, file)) is not None]
+    found = [
+        process_record for file in folder.process_record_files() if (process_record := _found(folder, file)) is not None
+    ]
     return sorted(found, key=lambda one: (one.is_standby, -(one.driving_since_ms or 0), one.started_at_ms))
 
 
-def _lives_here(presence: Presence) -> bool:
-    owner = owner_from(presence.owner)
+def _lives_here(process_record: ProcessRecord) -> bool:
+    owner = owner_from(process_record.owner)
     return owner.is_local and owner.is_alive
 
 
-def _lives(presence: Presence) -> bool:
+def _lives(process_record: ProcessRecord) -> bool:
     """Whether the process lives; of one in another container only the lock on its pidfile tells."""
-    owner = owner_from(presence.owner)
-    return owner.is_alive if owner.is_local else held_pid(Path(presence.pid_file)) == presence.pid
+    owner = owner_from(process_record.owner)
+    return owner.is_alive if owner.is_local else held_pid(Path(process_record.pid_file)) == process_record.pid
 
 
-def _found(folder: RunFolder, file: Path) -> Presence | None:
+def _found(folder: RunFolder, file: Path) -> ProcessRecord | None:
     """Read a presence; whoever moved the folder moved the files of the process with it."""
-    presence = _read(file)
-    if presence is None:
+    process_record = _read(file)
+    if process_record is None:
         return None
-    pid_file, log_file = presence.pid_file, presence.log_file
-    if not Path(pid_file).exists() and file == folder.presence_file(folder.pid_file):
+    pid_file, log_file = process_record.pid_file, process_record.log_file
+    if not Path(pid_file).exists() and file == folder.process_record_file(folder.pid_file):
         pid_file = str(folder.pid_file)
     if log_file is not None and not Path(log_file).exists() and folder.log_file.exists():
         log_file = str(folder.log_file)
-    return replace(presence, pid_file=pid_file, log_file=log_file)
+    return replace(process_record, pid_file=pid_file, log_file=log_file)
 
 
-def _read(file: Path) -> Presence | None:
+def _read(file: Path) -> ProcessRecord | None:
     try:
         return _ADAPTER.validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def _write(file: Path, presence: Presence) -> None:
+def _write(file: Path, process_record: ProcessRecord) -> None:
     """Put the whole file there at once: nobody reads half of it."""
     draft = file.with_suffix(f".{os.getpid()}")
     try:
         draft.touch(0o600)
-        draft.write_bytes(_ADAPTER.dump_json(presence))
+        draft.write_bytes(_ADAPTER.dump_json(process_record))
         draft.replace(file)
     except OSError:
         with suppress(OSError):
@@ -191,7 +195,7 @@ def _write(file: Path, presence: Presence) -> None:
         raise
 
 
-def _remove(file: Path, ours: Presence) -> None:
+def _remove(file: Path, ours: ProcessRecord) -> None:
     if _read(file) == ours:
         with suppress(OSError):
             file.unlink()

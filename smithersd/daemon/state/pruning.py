@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from smithersd.daemon.state.folder import RunFolder, StateFolder
-from smithersd.daemon.state.process_record import read_presence
+from smithersd.daemon.state.process_record import read_process_record
 from smithersd.errors import DaemonRuns
 from smithersd.limits import RUNS_PER_PRUNE_PAGE
 from smithersd.posix.pidfile import PidFile
@@ -43,8 +43,8 @@ async def prune_runs(
 def _why_kept(run: EndedRun, folder: StateFolder) -> str | None:
     if run.is_needed:
         return "a live run takes over what it has done"
-    presence = read_presence(folder.run(run.run_id))
-    return None if presence is None else f"process {presence.pid} has it in hand"
+    process_record = read_process_record(folder.run(run.run_id))
+    return None if process_record is None else f"process {process_record.pid} has it in hand"
 
 
 async def _prune(store: Store, folder: StateFolder, run: EndedRun, finished_before_ms: int) -> str | None:

@@ -15,7 +15,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.notify.waiting import Gates
+from smithersd.daemon.notify.waiting import WaitingApprovals
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.posix.sd_notify import Notifier
 from smithersd.query.questions import Question
@@ -39,14 +39,14 @@ _CHANGES_OF_STATUS = (
 )
 
 
-class SupervisorReport:
+class SystemdReport:
     """Reports to the service manager that started this process."""
 
     def __init__(self, notifier: Notifier, watchdog_s: float | None) -> None:
         self._notifier = notifier
         self._watchdog_s = watchdog_s
         self._run: RunState | None = None
-        self._gates: Gates | None = None
+        self._gates: WaitingApprovals | None = None
         self._status: str | None = None
         self._is_ready = False
         self._is_stopping = False
@@ -71,7 +71,7 @@ class SupervisorReport:
     def begin(self, begun: Begun) -> None:
         """Tell that the service is ready, and how the run stands."""
         self._run = begun.engine.state
-        self._gates = Gates(self._run)
+        self._gates = WaitingApprovals(self._run)
         self._tell_ready()
         self._tell_status(self._status_line())
 

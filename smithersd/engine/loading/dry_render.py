@@ -10,11 +10,11 @@ from smithersd.elements import Workflow
 from smithersd.engine.start import UNSET
 
 
-def rehearse(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tree:
+def dry_render(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tree:
     """Check the input and render the workflow as a new run would; return its tree. Nothing runs.
 
     Raises:
-        InvalidInput, WorkflowError: what `prepare_run` would raise.
+        InvalidInput, WorkflowError: what `start_run` would raise.
     """
     text = workflow.input_text(None if input is UNSET else input)
     frames = FrameTree()

@@ -44,19 +44,19 @@ class Capture:
     def attempt(self) -> Attempt | None:
         """The attempt whose code is calling, if its output is to be captured here."""
         attempt = current_attempt.get()
-        if attempt is None or attempt.host.capture is not self or attempt.is_over or not self._is_installed:
+        if attempt is None or attempt.shared.capture is not self or attempt.is_over or not self._is_installed:
             return None
         return attempt
 
     def write(self, attempt: Attempt, text: str, stream: str) -> None:
         """Give text to an attempt."""
         self._writes.count += 1
-        attempt.printout.add(text, stream)
+        attempt.output_buffer.add(text, stream)
 
     def write_bytes(self, attempt: Attempt, data: bytes, stream: str) -> None:
         """Give bytes to an attempt."""
         self._writes.count += 1
-        attempt.printout.add_bytes(data, stream)
+        attempt.output_buffer.add_bytes(data, stream)
 
     def _replace_stream(self, name: str) -> None:
         original: TextIO | None = getattr(sys, name)

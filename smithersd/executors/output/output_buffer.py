@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 
-from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX, NODE_OUTPUT_FLUSH_S
 
 SPANS_MAX = 16
@@ -23,18 +23,18 @@ Deliver = Callable[[str, str, bool], None]
 
 
 class FlushTimer:
-    """One timer for the printouts of all attempts; it runs only while something waits to be told."""
+    """One timer for the buffers of all attempts; it runs only while something waits to be told."""
 
-    def __init__(self, courier: Courier) -> None:
-        self.courier = courier
-        self._waiting: dict[Printout, None] = {}
+    def __init__(self, bridge: LoopBridge) -> None:
+        self.bridge = bridge
+        self._waiting: dict[OutputBuffer, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, printout: "Printout") -> None:
-        """Have a printout flushed soon; in the loop's thread."""
-        self._waiting[printout] = None
+    def add(self, output_buffer: "OutputBuffer") -> None:
+        """Have a buffer flushed soon; in the loop's thread."""
+        self._waiting[output_buffer] = None
         if self._timer is None:
-            self._timer = self.courier.later(NODE_OUTPUT_FLUSH_S, self._flush)
+            self._timer = self.bridge.later(NODE_OUTPUT_FLUSH_S, self._flush)
 
     def close(self) -> None:
         """Forget what waits."""
@@ -45,8 +45,8 @@ class FlushTimer:
     def _flush(self) -> None:
         self._timer = None
         waiting, self._waiting = self._waiting, {}
-        for printout in waiting:
-            printout.flush()
+        for output_buffer in waiting:
+            output_buffer.flush()
 
 
 class _Span:
@@ -66,7 +66,7 @@ class _Span:
             yield piece, self.stream
 
 
-class Printout:
+class OutputBuffer:
     """What one attempt printed and nobody was told yet; writes may come from any thread.
 
     A line that is still without its end waits for it, but not for longer than from one flush of the timer to the next.
@@ -188,10 +188,10 @@ class Printout:
     def _ask_for_flush(self) -> None:
         if not self._is_awaiting_flush:
             self._is_awaiting_flush = True
-            self._timer.courier.carry(self._timer.add, self)
+            self._timer.bridge.run_in_loop(self._timer.add, self)
         if not self._is_urgent and self._waiting_bytes >= NODE_OUTPUT_CHUNK_BYTES_MAX:
             self._is_urgent = True
-            self._timer.courier.carry(self._tell)
+            self._timer.bridge.run_in_loop(self._tell)
 
 
 def _measured(text: str) -> tuple[str, int]:

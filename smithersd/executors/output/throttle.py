@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.loop_bridge import LoopBridge
 
 _NOTHING: Any = object()
 
@@ -13,10 +13,10 @@ _NOTHING: Any = object()
 class Throttle:
     """Hands on the first value at once, and from then on the latest one every `interval_s`."""
 
-    __slots__ = ("_courier", "_deliver", "_interval_s", "_is_under_way", "_latest", "_lock", "_timer")
+    __slots__ = ("_bridge", "_deliver", "_interval_s", "_is_under_way", "_latest", "_lock", "_timer")
 
-    def __init__(self, courier: Courier, interval_s: float, deliver: Callable[[Any], None]) -> None:
-        self._courier = courier
+    def __init__(self, bridge: LoopBridge, interval_s: float, deliver: Callable[[Any], None]) -> None:
+        self._bridge = bridge
         self._interval_s = interval_s
         self._deliver = deliver
         self._lock = threading.RLock()  # reentrant, as a finalizer may report amid a report
@@ -31,7 +31,7 @@ class Throttle:
             if self._is_under_way:
                 return
             self._is_under_way = True
-        self._courier.carry(self._tick)
+        self._bridge.run_in_loop(self._tick)
 
     def close(self) -> None:
         """Hand on what is left, and no more after it; in the loop's thread."""
@@ -47,5 +47,5 @@ class Throttle:
             value, self._latest = self._latest, _NOTHING
             self._is_under_way = value is not _NOTHING
         if value is not _NOTHING:
-            self._timer = self._courier.later(self._interval_s, self._tick)
+            self._timer = self._bridge.later(self._interval_s, self._tick)
             self._deliver(value)

@@ -47,13 +47,13 @@ def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str])
 def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
     argv = ("/bin/sh", "-c", work.command) if isinstance(work.command, str) else work.command
     try:
-        child = Child(argv, work.cwd, _tagged_env(work), attempt.host.courier)
+        child = Child(argv, work.cwd, _tagged_env(work), attempt.shared.bridge)
     except Exception as error:
         if is_shortage(error):
             raise
         # OSError, or an argument that no process can have.
         failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}.")
-        attempt.host.courier.carry(attempt.fail, failure)
+        attempt.shared.bridge.run_in_loop(attempt.fail, failure)
         return _NeverBegun(attempt)
     run = ShellRun(child, attempt, encode, work)
     run.begin()
@@ -92,7 +92,7 @@ class ShellRun:
     def __init__(self, child: Child, attempt: Attempt, encode: Callable[[Any], str], work: ShellCall) -> None:
         self._child = child
         self._attempt = attempt
-        self._host = attempt.host
+        self._shared = attempt.shared
         self._encode = encode
         self._output = ShellOutput(needs_whole_stdout=work.needs_whole_stdout)
         self._tags = () if work.tag is None else (work.tag,)
@@ -104,10 +104,10 @@ class ShellRun:
 
     def begin(self) -> None:
         """Listen to the process."""
-        self._host.registry.add(self)
+        self._shared.registry.add(self)
         self._streams = dict(zip(self._child.pipes, (STDOUT, STDERR), strict=True))
         for pipe in self._streams:
-            self._host.courier.loop.add_reader(pipe, self._read, pipe)
+            self._shared.bridge.loop.add_reader(pipe, self._read, pipe)
         self._child.watch(self._exited)
 
     @property
@@ -156,7 +156,7 @@ class ShellRun:
         if data:
             self._take(data, self._streams[pipe])
             return
-        self._host.courier.loop.remove_reader(pipe)
+        self._shared.bridge.loop.remove_reader(pipe)
         del self._streams[pipe]
         if not self._streams and self._child.code is not None and not self._is_made_to_end:
             self._finish()
@@ -164,7 +164,7 @@ class ShellRun:
     def _take(self, data: bytes, stream: str) -> None:
         was_too_much = self._output.is_too_much
         self._output.add(data, stream)
-        self._attempt.printout.add_bytes(data, stream)
+        self._attempt.output_buffer.add_bytes(data, stream)
         if self._output.is_too_much and not was_too_much:
             self._child.terminate_group()
             self._after(STOP_GRACE_S, self._kill)
@@ -194,12 +194,12 @@ class ShellRun:
             try:
                 end_tagged(self._tags, grace_s)
             finally:
-                self._host.courier.carry(swept)
+                self._shared.bridge.run_in_loop(swept)
 
-        self._host.pool.submit(sweep)
+        self._shared.pool.submit(sweep)
 
     def _after(self, delay_s: float, callback: Callable[..., None], *args: Any) -> None:
-        self._timers.append(self._host.courier.later(delay_s, callback, *args))
+        self._timers.append(self._shared.bridge.later(delay_s, callback, *args))
 
     def _finish(self) -> None:
         if self._is_through:
@@ -223,7 +223,7 @@ class ShellRun:
         except BlockingIOError:
             return
         self._output.add(data, stream)
-        self._attempt.printout.add_bytes(data, stream)
+        self._attempt.output_buffer.add_bytes(data, stream)
 
     def _let_go(self) -> None:
         """Keep nothing of the process but the watch for its end, without which it would stay as a zombie."""
@@ -231,17 +231,17 @@ class ShellRun:
         for timer in self._timers:
             timer.cancel()
         for pipe in self._streams:
-            self._host.courier.loop.remove_reader(pipe)
+            self._shared.bridge.loop.remove_reader(pipe)
         self._child.close_pipes()
         self._discard_when_ended()
 
     def _discard_when_ended(self) -> None:
         if self._child.code is not None and not self._sweeps:
-            self._host.registry.discard(self)
+            self._shared.registry.discard(self)
 
     def _succeed(self) -> None:
         if self._output.is_large:
-            self._host.pool.submit(self._encode_in_thread)
+            self._shared.pool.submit(self._encode_in_thread)
             return
         try:
             output = self._encode(self._output.stdout())
@@ -255,9 +255,9 @@ class ShellRun:
             with large_json():
                 output = self._encode(self._output.stdout())
         except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
-            self._host.courier.carry(self._attempt.fail, error)
+            self._shared.bridge.run_in_loop(self._attempt.fail, error)
         else:
-            self._host.courier.carry(self._attempt.end, Succeeded(output))
+            self._shared.bridge.run_in_loop(self._attempt.end, Succeeded(output))
 
     def _failure(self) -> str:
         tail = self._output.tail()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
-from smithersd.executors.loop_bridge import Courier
+from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.shell.program import check_program
 from smithersd.posix.parent_death import dying_with_us
 
@@ -26,7 +26,7 @@ class Child:
     Popen takes a child that it cannot wait for as one that ended well; this does not.
     """
 
-    def __init__(self, argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str], courier: Courier) -> None:
+    def __init__(self, argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str], bridge: LoopBridge) -> None:
         """Begin the process.
 
         Raises:
@@ -47,7 +47,7 @@ class Child:
             )
         self.pid = self._popen.pid
         self.code: int | None = None
-        self._courier = courier
+        self._bridge = bridge
         self._pidfd: int | None = None
         self._on_exit: Callable[[], None] | None = None
 
@@ -69,7 +69,7 @@ class Child:
         except (AttributeError, OSError):  # another system, a sandbox, or somebody else waited for it already
             self._poll()
         else:
-            self._courier.loop.add_reader(self._pidfd, self.reap)
+            self._bridge.loop.add_reader(self._pidfd, self.reap)
 
     def reap(self) -> bool:
         """Look whether the process has ended; if so, `code` is known from now on."""
@@ -131,7 +131,7 @@ class Child:
     def _see_end(self) -> None:
         self._popen.returncode = self.code  # so that Popen does not wait for it when it is thrown away
         if self._pidfd is not None:
-            self._courier.loop.remove_reader(self._pidfd)
+            self._bridge.loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = None
         if self._on_exit is not None:
@@ -139,7 +139,7 @@ class Child:
 
     def _poll(self) -> None:
         if not self.reap():
-            self._courier.later(POLL_S, self._poll)
+            self._bridge.later(POLL_S, self._poll)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from smithersd.core.log.fold import GateRecord, NodeKey, RunState
+from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState
 from smithersd.core.log.states import NodeState
 from smithersd.query.json import Json, question_json, shown_key
 from smithersd.query.questions import question_of
@@ -24,13 +24,13 @@ async def approvals(request: web.Request) -> web.Response:
     return json_answer([await _told(context, *one) for one in waiting])
 
 
-def _waiting(run: RunState, view: RunView) -> list[tuple[NodeKey, GateRecord]]:
+def _waiting(run: RunState, view: RunView) -> list[tuple[NodeKey, ApprovalRecord]]:
     nodes = [run.nodes[key] for key in view.gates]
     return [
         (node.key, node.gate) for node in nodes if node.state is NodeState.WAITING_APPROVAL and node.gate is not None
     ]
 
 
-async def _told(context: RunContext, key: NodeKey, gate: GateRecord, shown: NodeKey | None) -> Json:
+async def _told(context: RunContext, key: NodeKey, gate: ApprovalRecord, shown: NodeKey | None) -> Json:
     output = None if shown is None else await context.store.output(context.run_id, *shown)
     return question_json(question_of(key, gate, output))

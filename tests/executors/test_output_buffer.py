@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smithersd.executors.loop_bridge import Courier
-from smithersd.executors.output.output_buffer import SPANS_MAX, FlushTimer, Printout
+from smithersd.executors.loop_bridge import LoopBridge
+from smithersd.executors.output.output_buffer import SPANS_MAX, FlushTimer, OutputBuffer
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
 
 
-class Told(list):
+class SentNotifications(list):
     def __call__(self, text, stream, is_truncated):
         self.append((text, stream, is_truncated))
 
@@ -22,7 +22,7 @@ class Told(list):
 
 @pytest.fixture
 async def timer():
-    return FlushTimer(Courier())
+    return FlushTimer(LoopBridge())
 
 
 @given(
@@ -33,13 +33,13 @@ async def timer():
 )
 def test_each_stream_keeps_its_text_and_no_piece_is_too_large(writes):
     async def check():
-        told = Told()
-        printout = Printout(FlushTimer(Courier()), told)
+        told = SentNotifications()
+        output_buffer = OutputBuffer(FlushTimer(LoopBridge()), told)
         for stream, text, count, is_flushed in writes:
-            printout.add(text * count, stream)
+            output_buffer.add(text * count, stream)
             if is_flushed:
-                printout.flush()
-        printout.close()
+                output_buffer.flush()
+        output_buffer.close()
         for name in ("stdout", "stderr"):
             assert told.text(name) == "".join(text * count for stream, text, count, _ in writes if stream == name)
         assert all(len(text.encode()) <= NODE_OUTPUT_CHUNK_BYTES_MAX for text, _, _ in told)
@@ -49,33 +49,33 @@ def test_each_stream_keeps_its_text_and_no_piece_is_too_large(writes):
 
 
 async def test_few_changes_of_the_stream_keep_their_order(timer):
-    told = Told()
-    printout = Printout(timer, told)
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
     for text, stream in [("a\n", "stdout"), ("b\n", "stderr"), ("c\n", "stdout")]:
-        printout.add(text, stream)
-    printout.flush()
+        output_buffer.add(text, stream)
+    output_buffer.flush()
 
     assert told == [("a\n", "stdout", False), ("b\n", "stderr", False), ("c\n", "stdout", False)]
 
 
 async def test_a_line_is_told_whole_if_its_end_comes_soon(timer):
-    told = Told()
-    printout = Printout(timer, told)
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
     for text in ("one\ntw", "o\nthr", "ee\nfour"):
-        printout.add(text, "stdout")
-        printout.flush()
+        output_buffer.add(text, "stdout")
+        output_buffer.flush()
     assert [text for text, *_ in told] == ["one\n", "two\n", "three\n"]
 
-    printout.flush()
+    output_buffer.flush()
     assert told[-1] == ("four", "stdout", False)
-    printout.add(" and more", "stdout")
-    printout.close()
+    output_buffer.add(" and more", "stdout")
+    output_buffer.close()
     assert told.text("stdout") == "one\ntwo\nthree\nfour and more"
 
 
 async def test_a_line_without_an_end_is_told_by_itself(timer):
-    told = Told()
-    Printout(timer, told).add("name? ", "stdout")
+    told = SentNotifications()
+    OutputBuffer(timer, told).add("name? ", "stdout")
     async with asyncio.timeout(30):
         while not told:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)
@@ -83,11 +83,11 @@ async def test_a_line_without_an_end_is_told_by_itself(timer):
 
 
 async def test_many_changes_of_the_stream_do_not_make_many_pieces(timer):
-    told = Told()
-    printout = Printout(timer, told)
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
     for number in range(10_000):
-        printout.add(f"{number}\n", "stdout" if number % 2 else "stderr")
-    printout.flush()
+        output_buffer.add(f"{number}\n", "stdout" if number % 2 else "stderr")
+    output_buffer.flush()
 
     assert len(told) <= SPANS_MAX
     assert told.text("stdout") == "".join(f"{number}\n" for number in range(1, 10_000, 2))
@@ -95,11 +95,11 @@ async def test_many_changes_of_the_stream_do_not_make_many_pieces(timer):
 
 
 async def test_a_large_text_is_cut_at_the_end_of_a_line(timer):
-    told = Told()
-    printout = Printout(timer, told)
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
     lines = [f"{'é' * random.Random(number).randint(0, 200)}\n" for number in range(2_000)]
-    printout.add("".join(lines), "stdout")
-    printout.flush()
+    output_buffer.add("".join(lines), "stdout")
+    output_buffer.flush()
 
     assert len(told) > 2
     assert all(text.endswith("\n") for text, _, _ in told)
@@ -108,13 +108,13 @@ async def test_a_large_text_is_cut_at_the_end_of_a_line(timer):
 
 @pytest.mark.parametrize("character", ["x", "é", "\u2603", "\U0001f600"])
 async def test_a_line_without_end_is_cut_between_characters_and_at_the_limit(timer, character):
-    told = Told()
-    printout = Printout(timer, told)
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
     size_bytes = len(character.encode())
-    printout.add(character * (NODE_OUTPUT_ATTEMPT_BYTES_MAX // size_bytes + 5), "stdout")
-    printout.add("more", "stderr")
-    printout.add_bytes(b"more", "stderr")
-    printout.close()
+    output_buffer.add(character * (NODE_OUTPUT_ATTEMPT_BYTES_MAX // size_bytes + 5), "stdout")
+    output_buffer.add("more", "stderr")
+    output_buffer.add_bytes(b"more", "stderr")
+    output_buffer.close()
 
     assert set(told.text("stdout")) == {character}
     assert NODE_OUTPUT_ATTEMPT_BYTES_MAX - len(told.text("stdout").encode()) < size_bytes
@@ -123,15 +123,15 @@ async def test_a_line_without_end_is_cut_between_characters_and_at_the_limit(tim
 
 
 async def test_a_text_that_fills_the_limit_exactly_is_not_truncated_until_more_comes(timer):
-    told = Told()
-    printout = Printout(timer, told)
-    printout.add("x" * NODE_OUTPUT_ATTEMPT_BYTES_MAX, "stdout")
-    printout.flush()
+    told = SentNotifications()
+    output_buffer = OutputBuffer(timer, told)
+    output_buffer.add("x" * NODE_OUTPUT_ATTEMPT_BYTES_MAX, "stdout")
+    output_buffer.flush()
     assert not any(is_truncated for *_, is_truncated in told)
 
-    printout.add("y", "stderr")
-    printout.flush()
-    printout.flush()
+    output_buffer.add("y", "stderr")
+    output_buffer.flush()
+    output_buffer.flush()
     assert told[-1] == ("", "stderr", True)
     assert [is_truncated for *_, is_truncated in told].count(True) == 1
 
@@ -140,13 +140,13 @@ async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer):
     loop = asyncio.get_running_loop()
     scheduled = []
     call_later = loop.call_later
-    told = [Told() for _ in range(50)]
-    printouts = [Printout(timer, one) for one in told]
+    told = [SentNotifications() for _ in range(50)]
+    buffers = [OutputBuffer(timer, one) for one in told]
     loop.call_later = lambda *args, **options: scheduled.append(args) or call_later(*args, **options)
     try:
-        for printout in printouts:
-            printout.add("a", "stdout")
-            printout.add("b\n", "stdout")
+        for output_buffer in buffers:
+            output_buffer.add("a", "stdout")
+            output_buffer.add("b\n", "stdout")
         async with asyncio.timeout(30):
             while not all(told):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)

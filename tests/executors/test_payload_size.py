@@ -6,7 +6,7 @@ import enum
 import pydantic
 import pytest
 
-from smithersd.executors.payload_size import PARTS_MAX, is_heavy
+from smithersd.executors.payload_size import PARTS_MAX, is_large
 
 
 class Model(pydantic.BaseModel):
@@ -35,7 +35,7 @@ CYCLE.append(CYCLE)
     "result", [None, True, 3, 2.5, "text", b"bytes", Color.RED, [1, 2], {"a": [1]}, object(), int, Model(items=[1])]
 )
 def test_small_results_are_light(result):
-    assert not is_heavy(result)
+    assert not is_large(result)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_small_results_are_light(result):
     ids=lambda result: type(result).__name__,
 )
 def test_large_results_are_heavy_however_they_are_made(result):
-    assert is_heavy(result)
+    assert is_large(result)
 
 
 def test_the_largest_result_is_judged_by_its_first_parts():
@@ -75,6 +75,6 @@ def test_the_largest_result_is_judged_by_its_first_parts():
 
         values = keys
 
-    assert is_heavy({"a": Watched(range(100_000))})
-    assert is_heavy([Closed.fromkeys(range(100_000))])
+    assert is_large({"a": Watched(range(100_000))})
+    assert is_large([Closed.fromkeys(range(100_000))])
     assert len(walked) <= PARTS_MAX + 1
