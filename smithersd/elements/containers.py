@@ -108,7 +108,7 @@ def checked_child(child: object, parent: Element[Any]) -> Child:
     """Refuse what cannot stand in a tree."""
     if isinstance(child, Element) or (callable(child) and is_plain(child)):
         return child
-    what = f"{shown(child)}, which is no element"
+    what = f"{shown(child)}, which is not an element"
     remedy = "Put elements there, or functions of the context that return one."
     if callable(child):
         what = f"{_name(child)}, an async or generator function"

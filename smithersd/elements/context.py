@@ -94,5 +94,5 @@ def _id_of(node: Reference) -> str:
     if isinstance(node, Node):
         return node.id
     raise WorkflowError(
-        f"{shown(node)} is no node, so it has neither output nor state.", remedy="Ask for a task inside it."
+        f"{shown(node)} is not a node, so it has neither an output nor a state.", remedy="Ask for a task inside it."
     )

@@ -28,7 +28,7 @@ def seconds(duration: Duration, what: str) -> float:
     value = _parsed(duration)
     if value is None or not 0 <= value <= DURATION_S_MAX:
         raise WorkflowError(
-            f"{what} is {duration!r}, which is no duration.", remedy='Give seconds (90) or a text such as "1h30m".'
+            f"{what} is {duration!r}, which is not a duration.", remedy='Give seconds (90) or a text such as "1h30m".'
         )
     return value
 

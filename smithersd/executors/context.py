@@ -165,7 +165,7 @@ def _finite(number: object, name: str, node_id: str) -> float | None:
 
 def _plain_number(number: Any) -> float:
     if isinstance(number, (str, bytes, bytearray)):
-        raise TypeError("a text is no number")
+        raise TypeError("a text is not a number")
     try:
         return int.__index__(operator.index(number))
     except TypeError:

@@ -179,7 +179,7 @@ def _hostname(host: str) -> str:
 def _allowed(host: str) -> str:
     name = _hostname(f"[{host}]" if host.count(":") > 1 and "[" not in host else host)
     if not name:
-        raise InvalidRequest(f"{host!r} is no host name that could be allowed.")
+        raise InvalidRequest(f"{host!r} is not a host name that can be allowed.")
     return name
 
 

@@ -64,7 +64,7 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
     """Read and check a request's body.
 
     Raises:
-        InvalidJson: it is no JSON.
+        InvalidJson: it is not valid JSON.
         InvalidRequest: it did not arrive whole, is no object, is nested too deep, or has unknown or mistyped fields.
         UnsupportedMediaType: it is compressed.
         RunMismatch: it names another run.

@@ -90,7 +90,7 @@ def test_what_a_live_run_takes_over_is_kept_for_it(place: Place) -> None:
 def test_an_age_without_a_unit_is_refused(place: Place) -> None:
     code, text = place.run("prune", "--older-than", "30")
     assert code == 4
-    assert "--older-than is '30', which is no duration" in text
+    assert "--older-than is '30', which is not a duration" in text
 
 
 @pytest.mark.slow

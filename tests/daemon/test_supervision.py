@@ -186,7 +186,7 @@ def test_what_is_no_listening_socket_is_refused(place):
         said, _ = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 4
-    assert "is no socket that listens" in said
+    assert "is not a listening stream socket" in said
 
 
 def test_a_credential_wins_over_the_environment_and_the_flag_over_both(place):

@@ -52,7 +52,7 @@ def test_a_machine_without_python_is_told_what_it_needs(copy: Path, tmp_path: Pa
 def test_a_version_that_is_none_is_refused(copy: Path) -> None:
     told = run(copy / "scripts" / "test", "--python", "pypy", cwd=copy)
     assert told.returncode == 1
-    assert "'pypy' is no version of Python." in told.stderr
+    assert "'pypy' is not a version of Python." in told.stderr
 
 
 def test_the_lowest_versions_are_those_that_the_project_names(copy: Path) -> None:

@@ -220,8 +220,8 @@ MISTAKES = [
     mistake(lambda: Approval("g", metadata=["x" * 70_000]), "metadata of approval 'g'", "65536", remedy="show"),
     mistake(lambda: Task("a", print, label="a\ud800"), "label of task 'a'", "surrogate", remedy="UTF-8"),
     mistake(lambda: Task("a", print, label="x" * 1_025), "label of task 'a'", "1024", remedy="task"),
-    mistake(lambda: None, "workflow function 'flow' returned None, which is no element", remedy="forget return"),
-    mistake(lambda: 7, "workflow function 'flow' returned 7, which is no element", remedy="Return a Task"),
+    mistake(lambda: None, "workflow function 'flow' returned None, which is not an element", remedy="forget return"),
+    mistake(lambda: 7, "workflow function 'flow' returned 7, which is not an element", remedy="Return a Task"),
     mistake(lambda: Approval("g", show="nothing"), "approval 'g'", "'nothing'", "not in the tree", remedy="id"),
 ]
 

@@ -12,7 +12,7 @@ def read_input(given: str | None) -> str | None:
     """Return the JSON text of `--input JSON`, `@file` or `-` (stdin), None where nothing was given.
 
     Raises:
-        InvalidInput: it cannot be read or is no JSON.
+        InvalidInput: it cannot be read or is not valid JSON.
     """
     if given is None:
         return None

@@ -91,12 +91,12 @@ def _check(arguments: tuple[str, ...]) -> None:
     """Refuse now what `up` would refuse later, and what has no place in a unit file."""
     flags = up.make_context("smithers up", list(arguments)).params
     if flags["auth_token"] is not None:
-        raise InvalidRequest("A unit file is no place for a token.", remedy="Put it into a file: --token-file FILE.")
+        raise InvalidRequest("A unit file must not contain a token.", remedy="Put it into a file: --token-file FILE.")
     if flags["detach"]:
         raise InvalidRequest("systemd wants the process in the foreground.", remedy="Leave -d out.")
     if may_hold_password(flags["store"] or ""):
         raise InvalidRequest(
-            "A unit file is no place for a password.", remedy="Leave it out of --store and put it into ~/.pgpass."
+            "A unit file must not contain a password.", remedy="Leave it out of --store and put it into ~/.pgpass."
         )
 
 

@@ -34,7 +34,7 @@ def approval_request(node: Node[Any]) -> events.ApprovalRequested:
     """Return what a node asks: an Approval its own question, a task with needs_approval whether to do what it does."""
     if isinstance(node, Approval):
         return events.ApprovalRequested(node.id, 0, node.title, node.summary, node.metadata, node.show, node.on_deny)
-    assert isinstance(node, (Task, Shell)), f"{node!r} is no gate"
+    assert isinstance(node, (Task, Shell)), f"{node!r} is not an approval"
     title = f"Run {node.label or node.id}?"
     return events.ApprovalRequested(node.id, 0, title, call_text(node), None, only_source(node), OnDeny.FAIL)
 

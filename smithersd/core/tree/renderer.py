@@ -70,7 +70,7 @@ class Renderer:
         if isinstance(value, bool):
             return Evaluated(value, reads.noted)
         raise WorkflowError(
-            f"The {what} returned {shown(value)}, which is no bool.",
+            f"The {what} returned {shown(value)}, which is not a bool.",
             remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
         )
 
@@ -109,7 +109,7 @@ class Renderer:
         if isinstance(child, Element) or callable(child):
             return child
         raise WorkflowError(
-            f"The {what} returned {shown(child)}, which is no element.",
+            f"The {what} returned {shown(child)}, which is not an element.",
             remedy="Did you forget return?" if child is None else "Return a Task, a Sequence or another element.",
         )
 

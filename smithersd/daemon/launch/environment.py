@@ -136,6 +136,6 @@ def _listener(descriptor: int) -> socket.socket:
 
 def _no_listener(descriptor: int) -> UserError:
     return UserError(
-        f"Descriptor {descriptor}, which was passed to this process, is no socket that listens for streams.",
+        f"Descriptor {descriptor}, which was passed to this process, is not a listening stream socket.",
         remedy="Use ListenStream= and Accept=no in the socket unit.",
     )

@@ -59,7 +59,7 @@ def _problems(schema: Any, place: str) -> Iterator[Found]:
 def _problems_inside(schema: Any, place: str) -> Iterator[Found]:
     kind = schema.get("type")
     if kind == "dict" and schema.get("keys_schema", {}).get("type") in _NO_KEYS:
-        yield place, "a dict whose keys are no texts, numbers or dates: return a list of pairs"
+        yield place, "a dict whose keys are not texts, numbers or dates: return a list of pairs"
     elif kind in {"union", "tagged-union"}:
         yield from _problems_of_choices(choices_of(schema), place)
     elif kind in {"model-fields", "typed-dict", "dataclass-args"}:

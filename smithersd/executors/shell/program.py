@@ -18,7 +18,7 @@ def check_program(argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) 
         raise ValueError("it has no words")
     folder = cwd or "."
     if not Path(folder).is_dir():
-        raise NotADirectoryError(f"its working directory {folder!r} is no folder")
+        raise NotADirectoryError(f"its working directory {folder!r} is not a folder")
     program = argv[0]
     if os.sep in program:
         _check_path(program, folder, cwd)

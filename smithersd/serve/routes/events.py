@@ -61,7 +61,7 @@ async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -
     note = None
     for number in (integer_of(text) for text in last_ids):
         if number is not None and number > last_seq:
-            note = f"event {number} is none of this run's"
+            note = f"event {number} is not one of this run's"
         elif number is not None:
             after_seq = max(after_seq, number)
     if note is not None:

@@ -82,7 +82,7 @@ def _explained(error: OSError, host: str, port: int) -> UserError:
         case OSError(errno=errno.EACCES):
             return UserError(f"Port {port} on {host} is not allowed.", remedy="Choose one above 1023 with --port.")
         case OSError(errno=errno.EADDRNOTAVAIL):
-            return UserError(f"{host} is no address of this machine.", remedy="Give one with --host, or 0.0.0.0.")
+            return UserError(f"{host} is not an address of this machine.", remedy="Give one with --host, or 0.0.0.0.")
         case _:
             return UserError(f"Cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}.")
 

@@ -107,7 +107,7 @@ def _timeout_s(text: str | None) -> float:
         return POSTGRES_CONNECT_TIMEOUT_S
     if text.isdecimal() and int(text) > 0:
         return float(text)
-    raise StoreInvalid("The PostgreSQL URL's connect_timeout is no number.", remedy="Give whole seconds.")
+    raise StoreInvalid("The PostgreSQL URL's connect_timeout is not a number.", remedy="Give whole seconds.")
 
 
 def _pooling(text: str | None) -> str | None:
