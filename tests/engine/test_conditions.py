@@ -81,12 +81,12 @@ class Undecided:
 ANSWERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a coroutine": (lambda ctx: is_trusted(ctx, "as well"), "returned a coroutine"),
     "a function": (lambda _: work, "returned <function work"),
-    "an element": (lambda _: Task("x", work), "returned Task('x'), which is no bool"),
-    "a text": (lambda _: "no", "returned 'no', which is no bool"),
-    "nothing": (lambda _: None, "returned None, which is no bool"),
-    "one": (lambda _: 1, "returned 1, which is no bool"),
-    "an empty list": (lambda _: [], "returned [], which is no bool"),
-    "something undecided": (lambda _: Undecided(), "returned a value of type Undecided, which is no bool"),
+    "an element": (lambda _: Task("x", work), "returned Task('x'), which is not a bool"),
+    "a text": (lambda _: "no", "returned 'no', which is not a bool"),
+    "nothing": (lambda _: None, "returned None, which is not a bool"),
+    "one": (lambda _: 1, "returned 1, which is not a bool"),
+    "an empty list": (lambda _: [], "returned [], which is not a bool"),
+    "something undecided": (lambda _: Undecided(), "returned a value of type Undecided, which is not a bool"),
     "the truth of an element": (lambda _: bool(Task("x", work)), "Task('x') was asked whether it is true"),
 }
 

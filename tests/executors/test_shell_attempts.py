@@ -163,7 +163,7 @@ async def test_a_program_is_found_as_a_shell_would(bench, scripts, words, cwd, p
         (("./sub",), None, "'./sub' is a folder"),
         (("here",), None, "there is no program 'here' on PATH; the one in its working directory is './here'"),
         (("no-such-program",), None, "there is no program 'no-such-program' on PATH"),
-        (("./here",), "gone", "its working directory 'gone' is no folder"),
+        (("./here",), "gone", "its working directory 'gone' is not a folder"),
     ],
 )
 async def test_what_is_wrong_with_a_program_is_said(bench, scripts, words, cwd, message):

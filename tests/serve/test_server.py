@@ -61,7 +61,7 @@ async def test_a_port_that_is_taken_is_said_with_what_to_do(make_app: MakeApp) -
     [
         ("127.0.0.1", -1, "not a port"),
         ("127.0.0.1", 65_536, "not a port"),
-        ("192.0.2.1", 0, "no address of this machine"),
+        ("192.0.2.1", 0, "not an address of this machine"),
         ("", 0, "no host"),
         ("a b", 0, "no host"),
     ],
