@@ -1,4 +1,4 @@
-"""README's way to follow a run from a browser, run as it stands."""
+"""The documented way to follow a run from a browser, run as it stands."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.acceptance.place import DEADLINE_S, Place
-from tests.docs.documents import blocks
+from tests.docs.documents import document
 from tests.ports import free_port
 
 FOLLOW = """
@@ -25,7 +25,7 @@ def following(place: Place, port: int, token: str) -> subprocess.Popen[str]:
     node = shutil.which("node")
     if node is None or subprocess.run([node, "-e", "fetch"], check=False, capture_output=True).returncode:
         pytest.skip("there is no node that knows fetch")
-    (block,) = blocks("js")
+    block = document("docs/how-to/browser.md").file("follow.js")
     (place.folder / "follow.mjs").write_text(block + FOLLOW)
     return subprocess.Popen(
         [node, "follow.mjs", f"http://127.0.0.1:{port}", token], cwd=place.folder, stdout=subprocess.PIPE, text=True

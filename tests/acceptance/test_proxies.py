@@ -1,4 +1,4 @@
-"""Behind real proxies, set up as README says: events come at once, decisions arrive, and strangers get nowhere."""
+"""Behind real proxies, set up as documented: events come at once, decisions arrive, and strangers get nowhere."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.place import Place, until
-from tests.docs.documents import blocks
+from tests.docs.documents import document
 from tests.ports import free_port
 
 TOKEN = "sk-proxied"
@@ -24,8 +24,8 @@ BARE_NGINX = "location / { proxy_pass http://127.0.0.1:7331; }"
 
 
 def snippet(language: str, upstream: int) -> str:
-    """README's settings for a proxy, for a run on another port."""
-    (text,) = blocks(language)
+    """The documented settings for a proxy, for a run on another port."""
+    (text,) = document("docs/how-to/proxies.md").blocks(language)
     return text.replace("7331", str(upstream))
 
 
@@ -122,7 +122,7 @@ Behind = Callable[..., Proxy]
 
 @pytest.fixture
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    """Start a proxy before a run on a port, with README's settings for it or with others."""
+    """Start a proxy before a run on a port, with the documented settings for it or with others."""
     running: list[Proxy] = []
 
     def start(name: str, upstream: int, settings: str | None = None) -> Proxy:

@@ -1,5 +1,6 @@
-"""README's Python files run as printed, each by itself beside `bugfix.py`; its shell lines name what there is."""
+"""Every Python file in the documents runs as printed; every block of code is one that a test runs or reads."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,26 +10,54 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.docs.documents import ROOT, blocks
+from tests.docs.documents import DOCUMENTS, README, ROOT, TUTORIAL, document
 from tests.ports import free_port
 
-BUGFIX, REVIEW, TEST, EMBEDDING = blocks("python")
+WORKFLOWS = document("docs/reference/workflows.md")
+TESTING = document("docs/how-to/testing.md")
+EMBEDDING = document("docs/how-to/embed.md")
+MIGRATION = document("docs/how-to/migrate-from-a-script.md")
+
+RUN_HERE = {"review.py", "test_bugfix.py", "mounted.py", "report_script.py", "report.py"}
+RUN_ELSEWHERE = {
+    "deploy.py": "test_tour.py",
+    "bugfix.py": "test_tour.py",
+    "follow.js": "tests/acceptance/test_browser_example.py",
+    "compose.yaml": "test_mentions.py",
+}
+LANGUAGES = {
+    **dict.fromkeys(("nginx", "caddy", "apache", "haproxy", "lighttpd"), "tests/acceptance/test_proxies.py"),
+    "console": "test_mentions.py",
+    "text": "what a program shows",
+    "ini": "a unit's setting",
+    "logrotate": "test_the_log_is_rotated_as_shown",
+}
+"""Blocks that are no file, and what holds them."""
+
 DEADLINE_S = 60.0
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / ".smithers").mkdir(mode=0o700)
-    (tmp_path / "bugfix.py").write_text(BUGFIX)
     return tmp_path
 
 
-def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def begin(folder: Path, *arguments: str, stdin: str = "") -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
-    command = [sys.executable, *arguments]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+    assert process.stdin is not None
+    process.stdin.write(stdin)
+    process.stdin.flush()
+    return process
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -37,44 +66,91 @@ def finish(process: subprocess.Popen[str]) -> str:
     return said
 
 
+def smithers(folder: Path, *arguments: str) -> str:
+    return finish(begin(folder, "-m", "smithersd", *arguments))
+
+
+def test_every_block_of_code_is_held_by_a_test() -> None:
+    blocks = [block for one in DOCUMENTS for block in one.all_blocks()]
+    titles = [block.title for block in blocks if block.title]
+    assert sorted(titles) == sorted({*RUN_HERE, *RUN_ELSEWHERE})
+    assert {block.language for block in blocks if not block.title} == set(LANGUAGES)
+
+
 def test_the_review_runs(folder: Path) -> None:
-    (folder / "review.py").write_text(REVIEW)
-    said = finish(begin(folder, "-m", "smithersd", "up", "review.py"))
+    (folder / "review.py").write_text(WORKFLOWS.file("review.py"))
+    said = smithers(folder, "up", "review.py")
     assert "lint reader.py finished" in said
     assert "lint writer.py finished" in said
 
 
 def test_the_test_passes(folder: Path) -> None:
-    (folder / "test_bugfix.py").write_text(TEST)
+    (folder / "bugfix.py").write_text(TUTORIAL.file("bugfix.py"))
+    (folder / "test_bugfix.py").write_text(TESTING.file("test_bugfix.py"))
     options = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", "asyncio_mode=auto")
     assert "1 passed" in finish(begin(folder, "-m", "pytest", *options, "test_bugfix.py"))
 
 
+def test_the_graph_is_the_one_shown(folder: Path) -> None:
+    (folder / "bugfix.py").write_text(TUTORIAL.file("bugfix.py"))
+    assert smithers(folder, "graph", "bugfix.py") in TESTING.text
+
+
 def test_the_program_that_mounts_a_run_serves_it_to_its_end(folder: Path) -> None:
     port = free_port()
-    (folder / "mounted.py").write_text(EMBEDDING.replace("3000", str(port)))
+    (folder / "bugfix.py").write_text(TUTORIAL.file("bugfix.py"))
+    (folder / "mounted.py").write_text(EMBEDDING.file("mounted.py").replace("3000", str(port)))
     process = begin(folder, "mounted.py")
     approve = f"http://127.0.0.1:{port}/bugfix/approve/deploy"
     until_s = time.monotonic() + DEADLINE_S
     while not is_done(approve):
-        assert time.monotonic() < until_s, "the gate did not open"
+        assert time.monotonic() < until_s, "nothing asked"
         time.sleep(0.1)
     assert "finished" in finish(process)
 
 
 def is_done(url: str) -> bool:
-    """Whether the gate was there to be approved."""
+    """Whether the approval was there to be given."""
     try:
         return httpx.post(url, headers={"Authorization": "Bearer sk-secret"}).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
 
-def test_every_script_in_the_documents_exists() -> None:
-    for line in "\n".join(blocks("console")).splitlines():
-        words = line.removeprefix("$ ").split()
-        if line.startswith("$ ./scripts/"):
-            assert (ROOT / words[0]).is_file(), line
-        for word in words:
-            if word.startswith("examples/"):
-                assert (ROOT / word).is_file(), line
+@pytest.mark.parametrize("verb", ["approve", "deny"])
+def test_the_script_and_the_workflow_made_of_it_do_the_same(folder: Path, verb: str) -> None:
+    (folder / "orders.json").write_text(json.dumps([{"price": 3}, {"price": 4}]))
+    for name in ("report_script.py", "report.py"):
+        (folder / name).write_text(MIGRATION.file(name))
+    finish(begin(folder, "report_script.py", "orders.json", stdin="y\n" if verb == "approve" else "n\n"))
+    sent = folder / "sent.txt"
+    by_the_script = sent.read_text() if sent.exists() else ""
+    sent.unlink(missing_ok=True)
+
+    (typed,) = MIGRATION.blocks("console")
+    assert typed == '$ smithers up report.py --input \'{"orders": "orders.json"}\'\n'
+    up = begin(folder, "-m", "smithersd", "up", "report.py", "--input", '{"orders": "orders.json"}')
+    assert up.stdout is not None
+    assert any("agree asks" in line for line in up.stdout)
+    smithers(folder, verb)
+    finish(up)
+    by_the_workflow = sent.read_text().split(" ", 1)[1] if sent.exists() else ""
+    assert by_the_workflow == by_the_script
+    assert by_the_script == ("2 orders, 7 EUR\n" if verb == "approve" else "")
+
+
+def test_the_log_is_rotated_as_shown(folder: Path) -> None:
+    (block,) = document("docs/how-to/background.md").blocks("logrotate")
+    script = block.split("postrotate\n")[1].split("endscript")[0].replace("/srv/demo", str(folder))
+    (folder / "deploy.py").write_text(README.file("deploy.py"))
+    daemon = json.loads(smithers(folder, "up", "deploy.py", "--input", '"1"', "--run-id", "r", "-d", "--json"))
+    log, stale = Path(daemon["logFile"]), folder / ".smithers" / "runs" / "gone" / "pid"
+    stale.parent.mkdir()
+    stale.write_text(f"{os.getpid()}\n")  # nobody has locked it: whose number it is must not be signalled
+    log.rename(folder / "rotated")
+    subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
+    smithers(folder, "approve", "r")
+    until_s = time.monotonic() + DEADLINE_S
+    while not (log.exists() and "ship finished" in log.read_text()):
+        assert time.monotonic() < until_s, "the log was not opened anew"
+        time.sleep(0.1)

@@ -1,15 +1,15 @@
-"""README's tour shows what really happens, to whoever types it fast or takes their time."""
+"""The tours of README and the tutorial show what really happens, to whoever types fast or takes their time."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.docs import tour
-from tests.docs.documents import README
+from tests.docs.documents import README, TUTORIAL, Document
 
 
-def assert_shown(seen: dict[str, str]) -> None:
-    shown = tour.masked(README)
+def assert_shown(seen: dict[str, str], document: Document = TUTORIAL) -> None:
+    shown = tour.masked(document.text)
     for name, text in seen.items():
         assert tour.masked(text).strip() in shown, name
 
@@ -18,6 +18,11 @@ def assert_shown(seen: dict[str, str]) -> None:
 def folder(tmp_path: Path) -> Path:
     tour.prepare(tmp_path)
     return tmp_path
+
+
+def test_a_run_is_drawn_killed_resumed_and_approved_as_readme_shows(folder: Path) -> None:
+    seen = tour.deploy(folder)
+    assert_shown(seen, README)
 
 
 def test_a_run_that_is_killed_in_its_work_goes_on(folder: Path) -> None:

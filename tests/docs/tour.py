@@ -1,7 +1,8 @@
-"""README's tour, played by real processes over real HTTP: what a reader who follows it sees."""
+"""The tours of README and the tutorial, played by real processes over real HTTP: what a reader sees."""
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import httpx
 
-from tests.docs.documents import blocks
+from tests.docs.documents import README, TUTORIAL, Document
 from tests.ports import free_port
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _TOKEN = {"Authorization": "Bearer sk-secret"}
 
 _MASKS = (
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d{13}\b"), "MS"),
     (re.compile(r"bugfix-\d{8}-\d{6}-[a-z]{4}"), "RUN-ID"),
-    (re.compile(r"\b[0-9.]+m?s\b"), "DURATION"),
+    (re.compile(r"\b[0-9.]+m?s\b *"), "DURATION "),  # columns are as wide as the longest
     (re.compile(r"^id: \d+$", re.MULTILINE), "id: SEQ"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
 )
@@ -34,9 +36,42 @@ def masked(text: str) -> str:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder of somebody who begins the tour."""
+    """Make the folder of somebody who begins a tour."""
     (folder / ".smithers").mkdir(mode=0o700)  # else one that somebody left further up would be found
-    (folder / "bugfix.py").write_text(blocks("python")[0])
+    (folder / "deploy.py").write_text(README.file("deploy.py"))
+    (folder / "bugfix.py").write_text(TUTORIAL.file("bugfix.py"))
+
+
+def deploy(folder: Path) -> dict[str, str]:
+    """README's tour: draw a run on a terminal, kill it, go on in the background, approve it."""
+    port = free_port()
+    seen: dict[str, str] = {}
+    (picture,) = README.blocks("text")
+    begin = picture.splitlines()[0].removeprefix("$ ")
+    drawn = f"script --quiet --return --command {shlex.quote(f'{begin} --port {port}')} /dev/null"
+    with _up(folder, drawn) as lines:
+        seen |= _drawn(lines.until("Output of build") + lines.until(" 1 waiting-approval"))
+        _run(folder, _typed("kill -9", README)[0])
+        lines.process.wait(timeout=30)
+    (resume,) = _typed("smithers up deploy.py", README)
+    _run(folder, f"{resume} --port {port}")
+    approval = httpx.post(f"http://127.0.0.1:{port}/approve/go", json={"decidedBy": "alice"})
+    seen["APPROVED"] = approval.text
+    (events,) = _typed("smithers events", README)
+    seen["EVENTS"] = _run(folder, events)
+    (down,) = _typed("smithers down", README)
+    _run(folder, down)
+    return seen
+
+
+def _drawn(written: str) -> dict[str, str]:
+    """What a terminal shows at the end: the first lines, what a task printed, and the last of all drawings."""
+    plain = _ESCAPES.sub("", written).replace("\r", "")
+    above, *drawings = plain.split("┬ sequence\n")
+    printed = re.search(r"check \| .*", plain)
+    assert printed is not None
+    drawing = next(drawing for drawing in drawings if "Output of build" in drawing)
+    return {"ABOVE": above.strip(), "PRINTED": printed[0], "DRAWN": f"┬ sequence\n{drawing}"}
 
 
 def crash_and_resume(folder: Path, *, is_late: bool) -> dict[str, str]:
@@ -94,14 +129,17 @@ def serve_to_others(folder: Path) -> dict[str, str]:
             }
 
 
-def _typed(beginning: str) -> list[str]:
-    """The commands that README has its reader type."""
-    lines = "\n".join(blocks("console")).splitlines()
+def _typed(beginning: str, document: Document = TUTORIAL) -> list[str]:
+    """The commands that a document has its reader type."""
+    lines = "\n".join(document.blocks("console")).splitlines()
     return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {beginning}")]
 
 
-def _run(folder: Path, command: str) -> None:
-    subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True, env=_environment())
+def _run(folder: Path, command: str) -> str:
+    ended = subprocess.run(
+        ["bash", "-c", command], cwd=folder, check=True, capture_output=True, text=True, env=_environment()
+    )
+    return ended.stdout
 
 
 def _environment() -> dict[str, str]:
