@@ -31,10 +31,12 @@ async def run_to_end(
 
     `decisions` says what a person answers to each gate, by node id (True approves), or to all of them.
 
-    Example:
+    Examples:
+        ```python
         async def test_a_denied_release_publishes_nothing() -> None:
             result = await run_to_end(release, {"version": "1.2"}, decisions={"publish": False})
             assert result.status == "failed"
+        ```
 
     Raises:
         UserError: the workflow or its input is at fault, or a gate asks that `decisions` does not name.

@@ -39,10 +39,11 @@ class Approval(Node[Decision]):
     `show` is the node whose output helps to decide. Denied, `on_deny="fail"` fails the node and so the run, "continue"
     goes on with `approved=False`, "skip" skips the node.
 
-    >>> from smithersd import Sequence, Task
-    >>> notes = Task("notes", lambda: "Fixes the crash on start.")
-    >>> gate = Approval("publish", title="Publish it?", show=notes, metadata={"risk": "low"})
-    >>> steps = Sequence(notes, gate)
+    Examples:
+        >>> from smithersd import Sequence, Task
+        >>> notes = Task("notes", lambda: "Fixes the crash on start.")
+        >>> gate = Approval("publish", title="Publish it?", show=notes, metadata={"risk": "low"})
+        >>> steps = Sequence(notes, gate)
     """
 
     __slots__ = ("metadata", "on_deny", "show", "summary", "title")

@@ -23,8 +23,9 @@ class Container(Element[None]):
 class Sequence(Container):
     """Children one after another; it ends with its last child.
 
-    >>> from smithersd import Task
-    >>> steps = Sequence(Task("one", print, "1"), Task("two", print, "2"), label="Both steps")
+    Examples:
+        >>> from smithersd import Task
+        >>> steps = Sequence(Task("one", print, "1"), Task("two", print, "2"), label="Both steps")
     """
 
     __slots__ = ("children",)
@@ -41,8 +42,9 @@ class Parallel(Container):
 
     `max_concurrency` limits how many attempts inside run at once (within the run's own limit).
 
-    >>> from smithersd import Task
-    >>> both = Parallel(Task("left", print, "l"), Task("right", print, "r"), max_concurrency=1)
+    Examples:
+        >>> from smithersd import Task
+        >>> both = Parallel(Task("left", print, "l"), Task("right", print, "r"), max_concurrency=1)
     """
 
     __slots__ = ("children", "max_concurrency")
@@ -63,9 +65,10 @@ class Branch(Container):
     The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes. The decision
     belongs to the id: it stands wherever the branch is in the tree.
 
-    >>> from smithersd import Task
-    >>> check = Task("check", lambda: 7)
-    >>> branch = Branch("high?", lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
+    Examples:
+        >>> from smithersd import Task
+        >>> check = Task("check", lambda: 7)
+        >>> branch = Branch("high?", lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
     """
 
     __slots__ = ("otherwise", "then", "when")

@@ -30,8 +30,9 @@ class Shell(Node[T_co]):
     added to the environment.
     Other options: see `TaskOptions`.
 
-    >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
-    >>> size = Shell("size", ["du", "-s", "build"], depends_on=build)
+    Examples:
+        >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
+        >>> size = Shell("size", ["du", "-s", "build"], depends_on=build)
     """
 
     __slots__ = ("attempts", "command", "cwd", "env", "has_elements", "parses_stdout")

@@ -25,10 +25,11 @@ class Task(Node[T_co]):
     copies of the arguments. The return annotation is the output's schema: what the next task receives equals what was
     returned, or the attempt fails with INVALID_OUTPUT. Options: see `TaskOptions`.
 
-    >>> def double(number: int) -> int:
-    ...     return 2 * number
-    >>> first = Task("first", double, 21, retries=2, timeout="5m")
-    >>> second = Task("second", double, first)
+    Examples:
+        >>> def double(number: int) -> int:
+        ...     return 2 * number
+        >>> first = Task("first", double, 21, retries=2, timeout="5m")
+        >>> second = Task("second", double, first)
     """
 
     __slots__ = ("arguments", "attempts", "function", "has_elements")

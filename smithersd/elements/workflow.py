@@ -127,12 +127,13 @@ def workflow(
 
     The function is pure: it reads through the context only and runs again when something that it read has changed.
 
-    >>> from smithersd import Context, Task, workflow
-    >>> @workflow
-    ... def greet(ctx: Context[str]):
-    ...     return Task("hello", "Hello, {}!".format, ctx.input)
-    >>> greet.name
-    'greet'
+    Examples:
+        >>> from smithersd import Context, Task, workflow
+        >>> @workflow
+        ... def greet(ctx: Context[str]):
+        ...     return Task("hello", "Hello, {}!".format, ctx.input)
+        >>> greet.name
+        'greet'
     """
     if function is not None:
         return Workflow(function)

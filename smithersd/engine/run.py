@@ -41,9 +41,11 @@ async def run_workflow(
 
     Cancelling this coroutine suspends the run, so that it can be resumed; setting `abort` cancels the run.
 
-    Example:
+    Examples:
+        ```python
         async with open_store("sqlite:///runs.db") as store:
             result = await run_workflow(release, store=store, run_id="release-1", input={"version": "1.2"})
+        ```
 
     Raises:
         UserError: the workflow, its input or the run id is at fault; nothing was written.

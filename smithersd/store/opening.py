@@ -18,9 +18,11 @@ async def open_store(url: str | Path, *, must_exist: bool = False, lease_s: floa
     It is made, unless it `must_exist`, and brought up to date if need be. A run that is driven through it may be taken
     over `lease_s` seconds after its driver was heard of last.
 
-    Example:
+    Examples:
+        ```python
         async with open_store("sqlite:///runs.db") as store:
             runs = await store.runs(limit=10)
+        ```
 
     Raises:
         StoreInvalid: that is no store, and cannot become one.
