@@ -1,11 +1,13 @@
 """What an author writes: tasks, containers, gates, and the function that makes a tree of them."""
 
 from smithersd.elements.approval import Approval, Decision
-from smithersd.elements.containers import Branch, Parallel, Sequence
+from smithersd.elements.branch import Branch
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child, Element, Node
 from smithersd.elements.kinds import NodeKind, NodeState, OnDeny
 from smithersd.elements.options import TaskOptions
+from smithersd.elements.parallel import Parallel
+from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell
 from smithersd.elements.task import Task
 from smithersd.elements.workflow import Workflow, workflow

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import pydantic_core
 
-from smithersd.elements.containers import checked_limit
+from smithersd.elements.container import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
 from smithersd.elements.functions import is_plain

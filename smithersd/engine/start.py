@@ -16,7 +16,7 @@ from smithersd.core.log.fold import RunState
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Workflow
-from smithersd.elements.containers import checked_limit
+from smithersd.elements.container import checked_limit
 from smithersd.elements.texts import plain_text
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.drivers import taking_up

@@ -11,7 +11,7 @@ from typing import Any
 
 from smithersd.core.tree.frames import Tree
 from smithersd.elements import Approval, Branch, Child, Element, Node, Parallel, Sequence, Shell, Task
-from smithersd.elements.containers import Container
+from smithersd.elements.container import Container
 from smithersd.elements.texts import POSITION_MARK
 from smithersd.errors import WorkflowError
 from smithersd.limits import TREE_DEPTH_MAX
