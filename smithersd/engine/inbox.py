@@ -2,7 +2,7 @@
 
 import pydantic_core
 
-from smithersd.core.flow.gates import Answer
+from smithersd.core.kinds.approval import Answer
 from smithersd.store.records import InboxKind, InboxRow
 
 

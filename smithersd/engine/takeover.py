@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from smithersd.core.flow.gates import answer_event
+from smithersd.core.kinds.approval import answer_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, closing_events
 from smithersd.core.log.events import Recorded

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd.core.flow.flow import Flow
-from smithersd.core.flow.gates import Answer
+from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.log.fold import NodeKey, RunState, fold

@@ -4,7 +4,7 @@ from typing import Any
 
 from smithersd import Approval, Context, Parallel, Task, Workflow, workflow
 from smithersd.core.flow.flow import Flow
-from smithersd.core.flow.gates import Answer
+from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.errors import ErrorInfo

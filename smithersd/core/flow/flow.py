@@ -12,7 +12,12 @@ that nothing that was accepted is overtaken.
 from collections.abc import Callable
 from typing import Any
 
-from smithersd.core.flow.gates import (
+from smithersd.core.flow.nodes import Nodes
+from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
+from smithersd.core.flow.slots import Slots
+from smithersd.core.flow.step import Start, Step
+from smithersd.core.flow.values import outputs_needed
+from smithersd.core.kinds.approval import (
     Answer,
     answer_event,
     approval_request,
@@ -22,11 +27,6 @@ from smithersd.core.flow.gates import (
     leads_to_output,
     leads_to_skip,
 )
-from smithersd.core.flow.nodes import Nodes
-from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
-from smithersd.core.flow.slots import Slots
-from smithersd.core.flow.step import Start, Step
-from smithersd.core.flow.values import outputs_needed
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.log.events import Event, Recorded

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from smithersd.core.flow.awaiting import Awaiting, never_ready
-from smithersd.core.flow.gates import is_edited
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.flow.slots import Slots
+from smithersd.core.kinds.approval import is_edited
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail
 from smithersd.core.log.events import Event

@@ -1,0 +1,1 @@
+"""How the flow and the readers treat each kind of element: one file a kind, and the registry of all."""
