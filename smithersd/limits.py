@@ -115,7 +115,7 @@ BODY_TIMEOUT_S = 30.0
 BODY_LINGER_S = 1.0
 """How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""
 STORE_ANSWER_S = 4.0
-"""How long a decision or a cancel waits for a store that is silent, before it is answered with 503."""
+"""How long a request waits for a store that is silent, before it is answered with 503."""
 READY_TIMEOUT_S = 2.0
 """A store that takes longer to say that it is there is not ready."""
 SERVER_STOP_S = 2.0

@@ -38,6 +38,11 @@ class RunView:
         """Every node that has ever asked for a person, in the order of asking."""
         return list(self._gates)
 
+    @property
+    def last_seq(self) -> int:
+        """How far the log has been read, -1 before its first event."""
+        return self._state.last_seq
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[RunState]:
         """Give the state as of now; it does not change inside of the `with`.

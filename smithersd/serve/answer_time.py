@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from smithersd.core.log.fold import RunState
 from smithersd.errors import StoreUnavailable
 from smithersd.limits import STORE_ANSWER_S
+from smithersd.query.run_view import RunView
 
 
 @asynccontextmanager
@@ -20,3 +22,27 @@ async def within_answer_time() -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise StoreUnavailable(f"The store has not answered within {STORE_ANSWER_S:g} s.") from error
+
+
+@asynccontextmanager
+async def reading_in_answer_time(view: RunView) -> AsyncIterator[RunState]:
+    """Give the run's state as of now, as `view.reading` does; a log that is long is read to its end all the same.
+
+    Raises:
+        RunNotFound: the run has not begun.
+        StoreUnavailable: the store does not answer, or was silent for STORE_ANSWER_S.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _entered(stack, view)
+
+
+async def _entered(stack: AsyncExitStack, view: RunView) -> RunState:
+    while True:
+        known_seq = view.last_seq
+        try:
+            async with within_answer_time():
+                return await stack.enter_async_context(view.reading())
+        except StoreUnavailable:
+            if view.last_seq == known_seq:
+                raise
+            # It answers: what was read is kept, and the next look goes on from there.

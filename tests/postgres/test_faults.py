@@ -6,7 +6,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -125,19 +126,40 @@ def test_a_start_by_hand_fails_at_once_when_the_server_is_away(own_host: Host, o
 
 @pytest.mark.parametrize("path", ["/approve/gate", "/cancel"])
 def test_a_client_hears_soon_that_the_way_to_the_store_is_silent(cut_off: Host, way: Network, path: str) -> None:
-    cut_off.write("@workflow\ndef waiting(ctx): return Approval('gate', title='Go?')\n")
-    process = cut_off.up("--run-id", "r", "--serve", "--port", "0")
+    with silent_way(cut_off, way) as process:
+        hears_soon(process, "POST", path)
+        way.mend()
+        until(lambda: process.request(path, {})[0] == 200, "the same again")
+
+
+def test_who_only_looks_hears_it_as_soon_however_many_look(cut_off: Host, way: Network) -> None:
+    paths = ["/", "/nodes", "/nodes/gate", "/approvals", "/frames", "/events"]
+    with silent_way(cut_off, way) as process, ThreadPoolExecutor(2 * len(paths)) as looking:
+        for heard in [looking.submit(hears_soon, process, "GET", path) for path in 2 * paths]:
+            heard.result()
+        way.mend()
+        until(lambda: process.request("/nodes")[0] == 200, "an answer")
+
+
+@contextmanager
+def silent_way(host: Host, way: Network) -> Iterator[Process]:
+    """A served run that waits, and whose way to the store has fallen silent."""
+    host.write("@workflow\ndef waiting(ctx): return Approval('gate', title='Go?')\n")
+    process = host.up("--run-id", "r", "--serve", "--port", "0")
     process.until_text("smithers approve")
     assert process.request("/")[0] == 200
     way.fall_silent()
-    connection = http.client.HTTPConnection(urlsplit(process.url).netloc, timeout=POSTGRES_ANSWER_TIMEOUT_S - 3)
-    connection.request("POST", path)
-    answer = connection.getresponse()
-    assert answer.status == 503
-    assert json.loads(answer.read())["error"]["code"] == "STORE_UNAVAILABLE"
-    connection.close()
-    way.mend()
-    until(lambda: process.request(path, {})[0] == 200, "the same again")
+    yield process
+
+
+def hears_soon(process: Process, method: str, path: str) -> None:
+    """Ask, and be told before the store's own time is up that it does not answer."""
+    timeout_s = POSTGRES_ANSWER_TIMEOUT_S - 3
+    with closing(http.client.HTTPConnection(urlsplit(process.url).netloc, timeout=timeout_s)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert json.loads(answer.read())["error"]["code"] == "STORE_UNAVAILABLE"
 
 
 def test_connections_that_are_cut_again_and_again(here: Host, database: PostgresBackend) -> None:

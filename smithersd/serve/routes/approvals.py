@@ -7,6 +7,7 @@ from smithersd.core.log.states import NodeState
 from smithersd.query.json import Json, question_json, shown_key
 from smithersd.query.questions import question_of
 from smithersd.query.run_view import RunView
+from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import json_answer
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.queries import read_query
@@ -16,7 +17,7 @@ async def approvals(request: web.Request) -> web.Response:
     """List the gates that wait, the one that has waited longest first."""
     context = request.app[CONTEXT]
     read_query(request)
-    async with context.view.reading() as run:
+    async with reading_in_answer_time(context.view) as run:
         waiting = [
             (key, gate, shown_key(run, gate, key[1], context.view.known_iterations(gate.show or "")))
             for key, gate in _waiting(run, context.view)

@@ -11,6 +11,7 @@ from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.errors import InvalidRequest, StoreUnavailable
 from smithersd.feed import Encoded
 from smithersd.limits import STREAM_RETRY_AFTER_S
+from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.errors import NotReady, TooManyStreams
@@ -56,7 +57,8 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -> _Start:
-    run = await context.store.find_run(context.run_id)
+    async with within_answer_time():
+        run = await context.store.find_run(context.run_id)
     last_seq = -1 if run is None else run.last_seq
     note = None
     for number in (integer_of(text) for text in last_ids):

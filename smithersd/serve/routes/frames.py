@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from smithersd.limits import FRAMES_LIMIT_DEFAULT, FRAMES_LIMIT_MAX
+from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import raw_answer
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.queries import integer, read_query
@@ -14,7 +15,7 @@ async def frames(request: web.Request) -> web.Response:
     query = read_query(request, "limit", "afterFrameNo")
     limit = integer(query, "limit", minimum=1, maximum=FRAMES_LIMIT_MAX) or FRAMES_LIMIT_DEFAULT
     after = integer(query, "afterFrameNo", minimum=0)
-    async with context.view.reading() as run:
+    async with reading_in_answer_time(context.view) as run:
         last = run.frame_no
     if after is None:
         page = await context.frames.newest(last_frame_no=last, limit=limit)

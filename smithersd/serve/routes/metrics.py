@@ -5,6 +5,7 @@ from contextlib import suppress
 from aiohttp import hdrs, web
 
 from smithersd.errors import RunNotFound, StoreUnavailable
+from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.context import CONTEXT
 
@@ -13,7 +14,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Tell the numbers as of now; when the store does not answer, as of when it last did."""
     context = request.app[CONTEXT]
     with suppress(RunNotFound, StoreUnavailable):
-        async with context.view.reading():
+        async with reading_in_answer_time(context.view):
             pass
     body, content_type = context.metrics.exposition(request.headers.get(hdrs.ACCEPT, ""))
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type, **EVERY_ANSWER})

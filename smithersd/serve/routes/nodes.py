@@ -9,6 +9,7 @@ from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.limits import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
 from smithersd.query.json import attempt_json, error_json, node_json, to_json
 from smithersd.query.tree_order import Ordered
+from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import json_answer, raw_answer
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.queries import integer, integer_of, read_query
@@ -19,7 +20,7 @@ async def nodes(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     query = read_query(request, "limit", "after")
     limit = integer(query, "limit", minimum=1, maximum=NODES_LIMIT_MAX) or NODES_LIMIT_DEFAULT
-    async with context.view.reading() as run:
+    async with reading_in_answer_time(context.view) as run:
         ordered = await context.order.of(run)
         start = _start(ordered, query.get("after"))
         return json_answer([node_json(run.nodes[key]) for key in ordered.keys[start : start + limit]])
@@ -41,7 +42,7 @@ async def node(request: web.Request) -> web.Response:
     query = read_query(request, "iteration")
     iteration = integer(query, "iteration", minimum=0)
     node_id = request.match_info["node_id"]
-    async with context.view.reading() as run:
+    async with reading_in_answer_time(context.view) as run:
         known = context.view.iterations(node_id)
         if iteration is not None and iteration not in known:
             raise NodeNotFound(f"The node {node_id!r} has no iteration {iteration}.")
