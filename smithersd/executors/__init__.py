@@ -1,6 +1,7 @@
 """Where task code runs, and how it reports: knows nothing of stores, events or plans."""
 
-from smithersd.executors.call import AttemptInfo, Call, FunctionCall, Running, ShellCall, Sink
+from smithersd.core.flow.work import FunctionCall, ShellCall
+from smithersd.executors.call import AttemptInfo, Call, Running, Sink
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.coroutine import node_of_task
 from smithersd.executors.executors import Executors

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
+from smithersd.core.flow.work import FunctionCall, UnreadableArguments
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.context import current_attempt
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable

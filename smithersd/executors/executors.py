@@ -3,8 +3,9 @@
 import asyncio
 from typing import Final, assert_never
 
+from smithersd.core.flow.work import FunctionCall, ShellCall
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import Call, FunctionCall, Running, ShellCall, Sink
+from smithersd.executors.call import Call, Running, Sink
 from smithersd.executors.context import current_attempt
 from smithersd.executors.coroutine import CoroutineRun, is_async
 from smithersd.executors.loop_bridge import LoopBridge

@@ -7,8 +7,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
+from smithersd.core.flow.work import FunctionCall, UnreadableArguments
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import FunctionCall, UnreadableArguments
 from smithersd.executors.coroutine import CoroutineRun
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded, Unreadable

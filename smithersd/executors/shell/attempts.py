@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from smithersd.core.flow.work import ShellCall
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import STDERR, STDOUT, Running, ShellCall
+from smithersd.executors.call import STDERR, STDOUT, Running
 from smithersd.executors.large import large_json
 from smithersd.executors.outcome import Stopped, Succeeded
 from smithersd.executors.postponed import Postponed
