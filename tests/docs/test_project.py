@@ -1,0 +1,30 @@
+"""What the project says of itself in several places is the same everywhere."""
+
+import re
+import tomllib
+
+from tests.docs.documents import README, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+PYTHONS = [match[1] for one in PROJECT["classifiers"] if (match := re.search(r":: (3\.\d+)$", one))]
+
+
+def test_the_pythons_that_it_names_are_those_that_are_tested() -> None:
+    (matrix,) = re.findall(r"python: \[(.*)\]", WORKFLOW)
+    assert re.findall(r"\d\.\d+", matrix) == PYTHONS
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+    assert f"{', '.join(PYTHONS[:-1])} and {PYTHONS[-1]}" in README.text
+
+
+def test_what_the_workflow_and_the_hooks_run_exists() -> None:
+    scripts = re.findall(r"- run: \./(\S+)", WORKFLOW)
+    assert {"scripts/check", "scripts/test"} == set(scripts)
+    folders = re.findall(r"\btests/\w+", WORKFLOW)
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+def test_every_action_is_pinned_to_a_commit() -> None:
+    used = re.findall(r"uses: (\S+)", WORKFLOW)
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in used)
