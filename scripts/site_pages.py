@@ -4,6 +4,7 @@ A page is written for whoever reads it in the repository, so its links lead to f
 front page, a link to ARCHITECTURE.md leads to its page, and any other file that is linked is copied.
 """
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -22,8 +23,13 @@ PAGES = {
 }
 """Where a document of the root stands on the site."""
 
+_log = logging.getLogger("mkdocs.site_pages")  # a warning of mkdocs fails a strict build
+
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
+_FETCHED = re.compile(
+    r"<(?:script|img|iframe|source)\b[^>]* src=\"?(https?:[^\"\s>]+)|<link\b[^>]* href=\"?(https?:[^\"\s>]+)"
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -47,6 +53,13 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     source = Path(page.file.abs_src_path)
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 # what mkdocs calls
+    """Refuse a page that makes its reader's browser ask another host for something."""
+    for sources in _FETCHED.findall(output):
+        _log.warning("%s would be fetched from another host: %s", page.file.src_uri, "".join(sources))
+    return output
 
 
 def _place_of(target: Path, files: Files, config: MkDocsConfig) -> str:
