@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,14 @@ def finish(process: subprocess.Popen[str]) -> str:
     return said
 
 
+def until(is_so: Callable[[], bool], complaint: str) -> None:
+    """Wait for what other processes do."""
+    until_s = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < until_s, complaint
+        time.sleep(0.05)
+
+
 def smithers(folder: Path, *arguments: str) -> str:
     return finish(begin(folder, "-m", "smithersd", *arguments))
 
@@ -102,10 +111,7 @@ def test_the_program_that_mounts_a_run_serves_it_to_its_end(folder: Path) -> Non
     (folder / "mounted.py").write_text(EMBEDDING.file("mounted.py").replace("3000", str(port)))
     process = begin(folder, "mounted.py")
     approve = f"http://127.0.0.1:{port}/bugfix/approve/deploy"
-    until_s = time.monotonic() + DEADLINE_S
-    while not is_done(approve):
-        assert time.monotonic() < until_s, "nothing asked"
-        time.sleep(0.1)
+    until(lambda: is_done(approve), "nothing asked")
     assert "finished" in finish(process)
 
 
@@ -150,7 +156,4 @@ def test_the_log_is_rotated_as_shown(folder: Path) -> None:
     log.rename(folder / "rotated")
     subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
     smithers(folder, "approve", "r")
-    until_s = time.monotonic() + DEADLINE_S
-    while not (log.exists() and "ship finished" in log.read_text()):
-        assert time.monotonic() < until_s, "the log was not opened anew"
-        time.sleep(0.1)
+    until(lambda: log.exists() and "ship finished" in log.read_text(), "the log was not opened anew")

@@ -11,6 +11,7 @@ import pytest
 from click.shell_completion import split_arg_string
 
 import smithersd
+from smithersd import limits
 from smithersd.core.log.events import EVENT_TYPES
 from tests.docs.documents import GUIDES, ROOT, Document, document
 from tests.docs.test_reference import COMMANDS, ERROR_CODES, flags_of, metric_names, routes
@@ -95,11 +96,11 @@ def test_every_event_that_is_mentioned_is_one(guide: Document) -> None:
 
 
 @each_guide
-def test_every_code_and_variable_that_is_mentioned_is_one(guide: Document) -> None:
-    variables = set(document("docs/reference/cli.md").section("Environment").first_cells())
+def test_every_code_variable_and_limit_that_is_mentioned_is_one(guide: Document) -> None:
+    variables = document("docs/reference/cli.md").section("Environment").first_cells()
     for code in guide.inline_code():
         if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", code):
-            assert code in ERROR_CODES | variables, code
+            assert code in {*ERROR_CODES, *variables, *vars(limits)}, code
 
 
 @each_guide

@@ -3,17 +3,17 @@
 import asyncio
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import pytest
 
 import smithersd
-from smithersd import create_serve_app, open_store
+from smithersd import create_serve_app, limits, open_store
 from smithersd.cli.group import smithers
 from smithersd.core.log import events
 from smithersd.core.log.states import AttemptState, Cancellation, Interruption, RunStatus
@@ -27,16 +27,21 @@ from smithersd.serve.bodies import DecisionBody
 from smithersd.serve.errors import STATUS_BY_CODE
 from smithersd.serve.metrics import Metrics
 from tests.docs.documents import ROOT, document
+from tests.serve.openapi import openapi
 
 CLI = document("docs/reference/cli.md")
 ERRORS = document("docs/reference/errors.md")
 EVENTS = document("docs/reference/events.md")
 HTTP = document("docs/reference/http.md")
+LIMITS = document("docs/reference/limits.md")
 METRICS = document("docs/reference/metrics.md")
 PYTHON = document("docs/reference/python.md")
 STATES = document("docs/reference/states.md")
 WORKFLOWS = document("docs/reference/workflows.md")
 EMBEDDING = document("docs/how-to/embed.md")
+
+API = openapi(run_id="any", node_ids=["any"], has_token=True)
+"""What the wire is, as real servers are tried with."""
 
 SHARED_FLAGS = {"--store", "--state-folder", "--debug"}
 
@@ -161,6 +166,36 @@ async def test_every_route_is_documented(tmp_path: Path) -> None:
     assert_same(HTTP.section("Routes").first_cells(), await routes(tmp_path))
 
 
+def test_every_parameter_of_a_route_is_documented() -> None:
+    for route, parameters, _ in HTTP.section("Routes").rows():
+        method, path = route.strip("`").split()
+        operation = API["paths"][path.replace(":node", "{node_id}")][method.lower()]
+        real = [one["name"] for one in operation.get("parameters", ()) if one.get("in") == "query"]
+        assert_same(re.findall(r"`(\w+)`", parameters), real)
+
+
+@pytest.mark.parametrize(
+    ("title", "schema"),
+    [
+        ("A run", "Run"),
+        ("A node", "Node"),
+        ("All of a node", "NodeInFull"),
+        ("A frame", "Frame"),
+        ("An approval", "Approval"),
+    ],
+)
+def test_every_field_of_an_answer_is_documented(title: str, schema: str) -> None:
+    assert_same(HTTP.section(title).first_cells(), _fields(API["components"]["schemas"][schema]))
+
+
+def _fields(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The names of all fields, those of objects in lists after the list's own."""
+    for name, inner in schema["properties"].items():
+        yield prefix + name
+        if "properties" in inner.get("items", {}):
+            yield from _fields(inner["items"], f"{prefix}{name}.")
+
+
 def test_every_field_of_a_decision_is_documented() -> None:
     aliases = (field.alias or name for name, field in DecisionBody.model_fields.items())
     assert_same(HTTP.section("Bodies and parameters").first_cells(), aliases)
@@ -221,3 +256,16 @@ def test_every_name_in_a_closed_vocabulary_is_explained(title: str, vocabulary: 
 def test_which_states_are_final_is_documented(title: str, states: type[RunStatus] | type[NodeState]) -> None:
     documented = {row[0].strip("`"): row[1] for row in STATES.section(title).rows()}
     assert documented == {state.value: "yes" if state.is_final else "no" for state in states}
+
+
+@pytest.mark.parametrize(("value", "names"), [row[1:] for row in LIMITS.rows()], ids=lambda cell: cell)
+def test_a_documented_limit_has_its_value(value: str, names: str) -> None:
+    for name in re.findall(r"`(\w+)`", names):
+        assert _shown(name, getattr(limits, name)) == value
+
+
+def _shown(name: str, value: float) -> str:
+    """A limit as people read it, with the unit that its name ends in."""
+    if name.endswith("_BYTES_MAX"):
+        return f"{value // limits.MIB} MiB" if value >= limits.MIB else f"{value // limits.KIB} KiB"
+    return f"{value:g} s" if isinstance(value, float) else f"{value:,}"

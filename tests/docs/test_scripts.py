@@ -17,7 +17,9 @@ SCRIPTS = ["scripts/up", "scripts/test", "scripts/check", "scripts/docs", "scrip
 def copy(tmp_path: Path) -> Path:
     """The project as a fresh clone has it, in a folder whose name has a blank."""
     folder = tmp_path / "a copy"
-    left_out = shutil.ignore_patterns(".venv*", ".git", ".smithers", "__pycache__", ".*_cache", ".hypothesis", "dist")
+    left_out = shutil.ignore_patterns(
+        ".venv*", ".git", ".smithers", "__pycache__", ".*_cache", ".hypothesis", "dist", "build"
+    )
     shutil.copytree(ROOT, folder, ignore=left_out)
     return folder
 

@@ -1,4 +1,4 @@
-"""The HTTP API as an OpenAPI document, written by hand from README: what tools that know nothing of us hold us to."""
+"""The HTTP API as an OpenAPI document, written by hand: what tools that know nothing of us hold us to."""
 
 from typing import Any
 

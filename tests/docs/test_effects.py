@@ -1,0 +1,45 @@
+"""What a run leaves in its state folder, and what it hands to an operator's commands, is documented, all of it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.docs.documents import README, document
+from tests.docs.test_code import smithers, until
+from tests.docs.test_reference import API, assert_same
+
+FILES = document("docs/reference/cli.md").section("The state folder").first_cells()
+NOTIFICATIONS = document("docs/how-to/notifications.md")
+
+
+def test_every_file_and_every_field_of_a_notification_is_documented(tmp_path: Path) -> None:
+    state = tmp_path / ".smithers"
+    state.mkdir(mode=0o700)
+    (tmp_path / "deploy.py").write_text(README.file("deploy.py"))
+    hooks = ("--on-wait", "cat > wait; mv wait wait.json", "--on-end", "cat > end; mv end end.json")
+    smithers(tmp_path, "up", "deploy.py", "--serve", "--port", "0", "-d", "--run-id", "r", "--input", '"1"', *hooks)
+    wait = read(tmp_path / "wait.json")
+    smithers(tmp_path, "approve", "r")
+    end = read(tmp_path / "end.json")
+
+    paths = {str(path.relative_to(state)).replace("runs/r/", "runs/RUN/") for path in state.rglob("*")}
+    found = paths - {"runs", "runs/r"}
+    assert found <= set(FILES)
+    assert set(FILES) - found == {"runs/RUN/tracebacks"}, "there is a log, so these are in it"
+
+    status = API["components"]["schemas"]["Run"]["properties"]
+    assert_same(NOTIFICATIONS.section("When a person is needed").first_cells(), wait)
+    assert_same(
+        NOTIFICATIONS.section("When the run fails or ends").first_cells(), end.keys() - status.keys() | {"error"}
+    )
+    (sentence,) = re.findall(r"\| `approvals` \| (.*) \|", NOTIFICATIONS.text)
+    beside = set(re.findall(r"`(\w+)`", sentence.partition("with")[2]))
+    assert beside == {"new", "approveCommand", "denyCommand"} <= wait["approvals"][0].keys()
+    smithers(tmp_path, "down", "r")
+
+
+def read(path: Path) -> Any:
+    """What a command was handed, as soon as it was."""
+    until(path.exists, f"no {path.name} came")
+    return json.loads(path.read_text())
