@@ -92,8 +92,8 @@ def test_it_says_what_to_type_next(tmp_path):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--", "--auth-token", "sesame"], "no place for a token"),
-        (["--", "--store", "postgresql://ada:sesame@db/runs"], "no place for a password"),
+        (["--", "--auth-token", "sesame"], "must not contain a token"),
+        (["--", "--store", "postgresql://ada:sesame@db/runs"], "must not contain a password"),
         (["--", "--detach"], "foreground"),
         (["--", "--no-such-flag"], "--no-such-flag"),
         (["--run-id", "../r"], "cannot be a run id"),
