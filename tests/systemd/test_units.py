@@ -89,6 +89,22 @@ def test_it_says_what_to_type_next(tmp_path):
     assert f"base64 > {tmp_path / 'secret'})" in said
 
 
+def test_the_token_is_made_with_the_folder_that_it_lies_in(tmp_path):
+    _, said = install(tmp_path, "--token-file", "kept here/secret")
+    (line,) = (line for line in said.splitlines() if "base64" in line)
+    subprocess.run(["sh", "-c", line], check=True)
+
+    made = tmp_path / "kept here" / "secret"
+    assert len(made.read_text().strip()) == 32
+    assert (made.parent.stat().st_mode & 0o777, made.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_hooks_reach_the_unit(tmp_path):
+    _, printed = install(tmp_path, "--print", "--", "--on-fail", "mail ops")
+
+    assert '--on-fail "mail ops"' in printed
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
