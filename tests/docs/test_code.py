@@ -111,7 +111,7 @@ def test_the_program_that_mounts_a_run_serves_it_to_its_end(folder: Path) -> Non
     (folder / "mounted.py").write_text(EMBEDDING.file("mounted.py").replace("3000", str(port)))
     process = begin(folder, "mounted.py")
     approve = f"http://127.0.0.1:{port}/bugfix/approve/deploy"
-    until(lambda: is_done(approve), "nothing asked")
+    until(lambda: process.poll() is not None or is_done(approve), "nothing asked")
     assert "finished" in finish(process)
 
 
