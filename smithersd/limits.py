@@ -150,6 +150,9 @@ SHOWN_BYTES_MAX = 64 * KIB
 """Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""
 
 # What people read
+TEXT_READ_IN_LOOP_LENGTH_MAX = 64 * KIB
+"""Characters of JSON that an attempt runs with and that are still read in the event loop: about a millisecond."""
+
 CALL_ARGUMENT_LENGTH_MAX = 80
 """Characters of an argument, in what a gate says of the call that it holds back."""
 QUESTION_LINES_MAX = 20

@@ -14,7 +14,6 @@ from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.log.fold import NodeKey, RunState, fold
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.frames import FrameTree
-from smithersd.elements import NodeKind
 from smithersd.engine import is_driven
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, ApprovalStatus, EventRow, FrameRow, InboxRow, OutputRow, RunRow
@@ -177,7 +176,7 @@ def _check_gates(state: RunState, rows: Sequence[ApprovalRow]) -> None:
         answer = (gate.note, gate.decided_by, gate.decision, gate.decided_at_ms)
         decision = None if row.decision is None else json.loads(row.decision)
         assert answer == (row.note, row.decided_by, decision, row.decided_at_ms)
-        if node.kind is NodeKind.APPROVAL:
+        if node.kind == "approval":
             assert not node.attempts, "an approval has no attempts"
 
 

@@ -16,10 +16,10 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from smithersd.core.kinds.registry import node_kind_named
 from smithersd.core.log.events import NodeStarted, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.elements import NodeKind
 from smithersd.engine import Engine, current_owner
 from smithersd.engine.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
@@ -101,7 +101,7 @@ class _Guard:
 
 
 def _runs_command(node: NodeRecord) -> bool:
-    return node.kind is NodeKind.SHELL and node.state is NodeState.IN_PROGRESS
+    return node_kind_named(node.kind).has_process and node.state is NodeState.IN_PROGRESS
 
 
 _pipes: set[int] = set()

@@ -4,7 +4,7 @@ from smithersd.elements.approval import Approval, Decision
 from smithersd.elements.branch import Branch
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child, Element, Node
-from smithersd.elements.kinds import NodeKind, NodeState, OnDeny
+from smithersd.elements.kinds import NodeState, OnDeny
 from smithersd.elements.options import TaskOptions
 from smithersd.elements.parallel import Parallel
 from smithersd.elements.sequence import Sequence
@@ -20,7 +20,6 @@ __all__ = [
     "Decision",
     "Element",
     "Node",
-    "NodeKind",
     "NodeState",
     "OnDeny",
     "Parallel",

@@ -7,7 +7,7 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from smithersd.elements.element import Condition, Element, Node, Reference, References
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.elements.texts import checked_text, chosen, plain_text
 from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.elements.values.schema import Schema
@@ -49,7 +49,6 @@ class Approval(Node[Decision]):
     __slots__ = ("metadata", "on_deny", "show", "summary", "title")
 
     kind = "approval"
-    node_kind = NodeKind.APPROVAL
 
     def __init__(
         self,

@@ -1,10 +1,9 @@
 """What every element has: a place in the tree, and for nodes an id, a condition, dependencies and an output schema."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeGuard, TypeVar
 
 from smithersd.elements.functions import is_plain
-from smithersd.elements.kinds import NodeKind
 from smithersd.elements.not_a_value import NotAValue
 from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
 from smithersd.elements.values.schema import Schema
@@ -55,7 +54,6 @@ class Node(Element[T_co]):
 
     __slots__ = ("depends_on", "label", "schema", "skip_if")
 
-    node_kind: ClassVar[NodeKind]
     id: str
     schema: Schema
 
@@ -90,6 +88,16 @@ def check_condition(condition: object, name: str, element: Element[Any]) -> None
         f"{name} of {element.kind} {element.id!r} is {what}.",
         remedy=f"Make {name} a bool, or a plain function of the context that returns one.",
     )
+
+
+def reference_id(reference: Reference) -> str | None:
+    """Return the id that a reference names, None for an element that has none of its own."""
+    return reference if isinstance(reference, str) else reference.id
+
+
+def is_child(value: object) -> TypeGuard[Child]:
+    """Whether a value can stand in a tree, as far as can be seen without calling it."""
+    return isinstance(value, Element) or callable(value)
 
 
 def _references(depends_on: References, node: Node[Any]) -> tuple[Reference, ...]:

@@ -3,14 +3,6 @@
 from enum import StrEnum
 
 
-class NodeKind(StrEnum):
-    """What kind of element a node came from; containers have no state and so are no nodes."""
-
-    TASK = "task"
-    SHELL = "shell"
-    APPROVAL = "approval"
-
-
 class OnDeny(StrEnum):
     """What becomes of an approval that a person denied."""
 

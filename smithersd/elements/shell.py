@@ -6,7 +6,6 @@ from typing import Any, TypeVar, Unpack, overload
 
 from smithersd.elements.arguments import check_arguments, elements_in
 from smithersd.elements.element import Element, Node
-from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.values.schema import Schema, schema_for
@@ -38,7 +37,6 @@ class Shell(Node[T_co]):
     __slots__ = ("attempts", "command", "cwd", "env", "has_elements", "parses_stdout")
 
     kind = "shell"
-    node_kind = NodeKind.SHELL
 
     @overload
     def __init__(

@@ -8,7 +8,6 @@ from typing import Any, TypeVar, Unpack, overload
 from smithersd.elements.arguments import are_all_elements, check_arguments, check_not_hidden, elements_in
 from smithersd.elements.element import Element, Node
 from smithersd.elements.functions import unwrapped
-from smithersd.elements.kinds import NodeKind
 from smithersd.elements.options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.signature import check_signature
 from smithersd.elements.values.schema import Schema, schema_for
@@ -35,7 +34,6 @@ class Task(Node[T_co]):
     __slots__ = ("arguments", "attempts", "function", "has_elements")
 
     kind = "task"
-    node_kind = NodeKind.TASK
 
     @overload
     def __init__(

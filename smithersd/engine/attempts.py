@@ -5,31 +5,27 @@ how: a timeout or a stop tells the work to end, and after a grace of 3 s it is l
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from smithersd.core.flow.step import Start
-from smithersd.core.flow.values import Texts, bound_call, shell_words
+from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue
 from smithersd.core.log.fold import NodeKey, RunState
-from smithersd.elements import Node, Shell, Task
-from smithersd.elements.values.schema import Schema
+from smithersd.elements import Node
 from smithersd.engine.fetching import Fetching
 from smithersd.engine.orphans import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
 from smithersd.executors import (
-    TEXT_LENGTH_MAX,
     AttemptInfo,
     Call,
     Executors,
     Failed,
-    FunctionCall,
     Outcome,
     Running,
-    ShellCall,
     Stopped,
     Succeeded,
     Unreadable,
@@ -144,22 +140,17 @@ class LiveAttempt:
         return Stopped()
 
 
-def call_of(start: Start, run: RunState, texts: Texts) -> Call:
+def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call:
     """Return what an executor is to run with these outputs.
 
     Raises:
         InvalidOutput: an output that is a word of a command cannot be read.
     """
     info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
-    node = start.node
-    if isinstance(node, Shell):
-        command, env = shell_words(node, texts)
-        tag = tag_of(run, start.key, start.attempt)
-        return Call(info, ShellCall(command, node.cwd, env, node.parses_stdout, tag), _stdout_encoder(node))
-    assert isinstance(node, Task), f"{node!r} has no attempts"
-    is_large = sum(map(len, texts.values())) > TEXT_LENGTH_MAX
-    work = FunctionCall(node.function, node.arguments, partial(bound_call, texts), is_large)
-    return Call(info, work, node.schema.dump)
+    kind = node_kind_of(start.node)
+    texts = {node_id: text for (node_id, _), text in outputs.items()}
+    work = kind.work(start.node, texts, tag_of(run, start.key, start.attempt))
+    return Call(info, work, kind.output_encoder(start.node))
 
 
 def deadline_of(start: Start, now_ms: int) -> int | None:
@@ -169,10 +160,5 @@ def deadline_of(start: Start, now_ms: int) -> int | None:
 
 
 def _timeout_s(node: Node[Any]) -> float | None:
-    return node.attempts.timeout_s if isinstance(node, (Task, Shell)) else None
-
-
-def _stdout_encoder(node: Shell[Any]) -> Callable[[Any], str]:
-    """A shell's output is its stdout as a text, or as JSON of the type that `output=` names."""
-    schema: Schema = node.schema
-    return schema.normalised if node.parses_stdout else schema.dump
+    attempts = node_kind_of(node).attempts(node)
+    return None if attempts is None else attempts.timeout_s

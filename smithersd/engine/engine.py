@@ -19,7 +19,7 @@ from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import RunStatus
 from smithersd.core.reuse.rule import Forecast
-from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.facts import Tree
 from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, deadline_of
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver

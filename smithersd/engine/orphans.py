@@ -12,9 +12,9 @@ user, or threw its environment away stays.
 import asyncio
 from collections.abc import Iterator
 
+from smithersd.core.kinds.registry import node_kind_named
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import AttemptState
-from smithersd.elements import NodeKind
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix.tagged import end_tagged
@@ -33,7 +33,7 @@ async def end_orphans(run: RunState) -> None:
 
     Looks at the machine's processes only where there are such attempts.
     """
-    tags = frozenset(_tags_of_running_shells(run))
+    tags = frozenset(_tags_of_running_processes(run))
     if not tags:
         return
     ended, left = await asyncio.to_thread(end_tagged, tags, STOP_GRACE_S)
@@ -43,7 +43,8 @@ async def end_orphans(run: RunState) -> None:
         _log.error("%s: processes %s of interrupted commands do not end", run.run_id, sorted(left))
 
 
-def _tags_of_running_shells(run: RunState) -> Iterator[str]:
+def _tags_of_running_processes(run: RunState) -> Iterator[str]:
     for node in run.nodes.values():
-        if node.kind is NodeKind.SHELL and node.attempts and node.attempts[-1].state is AttemptState.IN_PROGRESS:
+        is_running = bool(node.attempts) and node.attempts[-1].state is AttemptState.IN_PROGRESS
+        if is_running and node_kind_named(node.kind).has_process:
             yield tag_of(run, node.key, node.attempt)

@@ -5,11 +5,9 @@ from smithersd.executors.call import AttemptInfo, Call, Running, Sink
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.coroutine import node_of_task
 from smithersd.executors.executors import Executors
-from smithersd.executors.large import TEXT_LENGTH_MAX
 from smithersd.executors.outcome import Failed, Outcome, Stopped, Succeeded, Unreadable
 
 __all__ = [
-    "TEXT_LENGTH_MAX",
     "AttemptInfo",
     "Call",
     "Executors",

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-TEXT_LENGTH_MAX: Final = 64 * 1024
-"""Characters of JSON that are still read in the loop: about a millisecond."""
-
 _TURN_WAIT_S: Final = 5.0
 """How long a thread waits for its turn: a validator of the author's may take for ever."""
 

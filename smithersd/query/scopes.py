@@ -6,7 +6,8 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.tree.frames import FrameTree, Tree
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.frames import FrameTree
 from smithersd.store import Store
 from smithersd.store.records import FrameRow
 

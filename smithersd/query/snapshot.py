@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState
 from smithersd.core.log.states import NodeState
-from smithersd.core.tree.frames import FrameTree, Tree
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.frames import FrameTree
 from smithersd.query.json import shown_key
 from smithersd.query.questions import Question, question_of
 from smithersd.query.stored_log import read_state

@@ -19,7 +19,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.daemon.report import Begun
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 from smithersd.query.questions import Question
 
@@ -46,7 +46,7 @@ class SentNotifications:
 
     def node(self, node_id: str, how: str) -> None:
         """Bring a node into a state."""
-        self.tell(e.NodePending(node_id, 0, NodeKind.TASK))
+        self.tell(e.NodePending(node_id, 0, "task"))
         if how in {"running", "finished", "failed"}:
             self.tell(e.NodeStarted(node_id, 0, 1))
         match how:

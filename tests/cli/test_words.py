@@ -7,7 +7,7 @@ import pytest
 from smithersd.cli.text.phrases import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
 from smithersd.core.log import events
 from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 
 ERROR = ErrorInfo("TASK_FAILED", "ValueError", "no\x1b[31m\nway")
@@ -21,7 +21,7 @@ SAID = {
     events.RunFailed(ERROR): "run failed: ValueError: no\\x1b[31m way",
     events.RunCancelled(): "run cancelled",
     events.FrameCommitted(3, "0" * 64): "frame 3",
-    events.NodePending("fix", 0, NodeKind.TASK): "fix pending (task)",
+    events.NodePending("fix", 0, "task"): "fix pending (task)",
     events.NodeSkipped("fix", 2): "fix#2 skipped",
     events.NodeStarted("fix", 0, 1): "fix started",
     events.NodeFinished("fix", 0, reused_from="r-1"): "fix finished, taken over from r-1",

@@ -5,7 +5,6 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,10 +14,11 @@ import pytest
 import smithersd
 from smithersd import create_serve_app, limits, open_store
 from smithersd.cli.group import smithers
+from smithersd.core.kinds.registry import NODE_KINDS
 from smithersd.core.log import events
 from smithersd.core.log.states import AttemptState, Cancellation, Interruption, RunStatus
 from smithersd.elements import NodeState
-from smithersd.elements.kinds import Backoff, NodeKind, OnDeny
+from smithersd.elements.kinds import Backoff, OnDeny
 from smithersd.elements.options import TaskOptions
 from smithersd.errors import SmithersError
 from smithersd.executors.context import TaskContext
@@ -241,14 +241,14 @@ def test_every_metric_is_documented() -> None:
         ("Run statuses", RunStatus),
         ("Node states", NodeState),
         ("Attempt states", AttemptState),
-        ("Node kinds", NodeKind),
+        ("Node kinds", NODE_KINDS),
         ("Why an attempt was interrupted", Interruption),
         ("Why a node was cancelled", Cancellation),
         ("What a denial does", OnDeny),
         ("How retries are spaced", Backoff),
     ],
 )
-def test_every_name_in_a_closed_vocabulary_is_explained(title: str, vocabulary: type[StrEnum]) -> None:
+def test_every_name_in_a_closed_vocabulary_is_explained(title: str, vocabulary: Iterable[str]) -> None:
     assert_same(STATES.section(title).first_cells(), vocabulary)
 
 

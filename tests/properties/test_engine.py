@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.elements import NodeKind
 from tests.engine.world import RUN_ID, World, a_world
 from tests.invariants import check_run
 from tests.properties.trees import Spec, trees
@@ -105,7 +104,7 @@ async def outcome(world: World) -> tuple[RunState, dict[str, Any]]:
         assert state.status is RunStatus.CANCELLED, f"a cancel was accepted and the run {state.status}"
     outputs = {row.node_id: json.loads(row.output) for row in await world.store.outputs(RUN_ID)}
     for node_id, output in outputs.items():
-        if state.nodes[node_id, 0].kind is NodeKind.APPROVAL:
+        if state.nodes[node_id, 0].kind == "approval":
             outputs[node_id] = output["approved"]
     return state, _without_decisions(outputs)
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from smithersd.core.kinds.registry import NODE_KINDS
 from smithersd.core.log.states import AttemptState, RunStatus
-from smithersd.elements.kinds import NodeKind, NodeState, OnDeny
+from smithersd.elements.kinds import NodeState, OnDeny
 from smithersd.serve.errors import STATUS_BY_CODE
 
 Schema = dict[str, Any]
@@ -101,7 +102,7 @@ def _schemas(run_id: str) -> Schema:
         output={},
         error=node_error,
     )
-    node = {"nodeId": _STRING, "kind": {"enum": list(NodeKind)}, "label": _TEXT_OR_NULL}
+    node = {"nodeId": _STRING, "kind": {"enum": list(NODE_KINDS)}, "label": _TEXT_OR_NULL}
     any_run = {"enum": [run_id, None]}
     decision = {
         "iteration": {"enum": [0, 1, None]},  # not an integer: to JSON Schema 1.0 is one too, and we coerce nothing

@@ -12,7 +12,7 @@ from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.reads import Readers
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.engine import current_owner
 from smithersd.engine.owner import owner_text
 from smithersd.engine.rows import batch_of
@@ -75,7 +75,7 @@ class Story:
         asked = {"title": "Ship?", "summary": None, "metadata": None, "show": None, "on_deny": OnDeny.FAIL} | more
         self.journal.step.gates[node_id, iteration] = None
         await self.tell(
-            pending(node_id, NodeKind.APPROVAL, iteration=iteration),
+            pending(node_id, "approval", iteration=iteration),
             e.ApprovalRequested(node_id, iteration, **asked),
             e.NodeWaitingApproval(node_id, iteration),
         )
@@ -119,5 +119,5 @@ class Story:
         await self.store.release_lease(self.run_id, FENCE)
 
 
-def pending(node_id: str, kind: NodeKind = NodeKind.TASK, *, iteration: int = 0, label: str | None = None) -> Event:
+def pending(node_id: str, kind: str = "task", *, iteration: int = 0, label: str | None = None) -> Event:
     return e.NodePending(node_id, iteration, kind, label)

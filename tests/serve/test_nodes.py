@@ -7,7 +7,6 @@ from yarl import URL
 
 from smithersd.core.log import events as e
 from smithersd.core.log.states import Cancellation, Interruption
-from smithersd.elements.kinds import NodeKind
 from smithersd.errors import ErrorInfo
 from tests.serve.conftest import Client
 from tests.serve.story import START_MS, Story, pending
@@ -36,7 +35,7 @@ async def test_before_the_run_exists_there_is_no_run(client: Client) -> None:
 
 
 async def test_tells_nine_things_of_each(client: Client, story: Story) -> None:
-    await story.begin(pending("a", label="Analyze"), pending("gate", NodeKind.APPROVAL))
+    await story.begin(pending("a", label="Analyze"), pending("gate", "approval"))
     await story.tell(e.NodeStarted("a", 0, 1))
     await story.tell(e.NodeFailed("a", 0, FAULT, 1))
     assert await (await client.get("/nodes")).json() == [

@@ -14,8 +14,8 @@ from smithersd.cli.terminal.output import say, say_columns, say_json
 from smithersd.cli.text.columns import Line
 from smithersd.cli.text.phrases import Phrase, duration, one_line
 from smithersd.cli.text.tree import element_name, folded, walk
-from smithersd.core.tree.frames import Tree
-from smithersd.core.tree.places import LAZY
+from smithersd.core.kinds.registry import kind_named
+from smithersd.core.tree.facts import Tree, is_container
 from smithersd.engine import UNSET, load_workflow
 from smithersd.engine.loading.dry_render import dry_render
 
@@ -48,16 +48,16 @@ def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
 
 def _sides(tree: Tree) -> Iterator[tuple[int, Tree, str]]:
     """Give each element with its depth and, below a branch, the side that it is."""
-    sides = {}
+    sides: dict[int, str] = {}
     for depth, element in walk(folded(tree)):
-        if element["kind"] == "branch":
-            for side, child in zip(("then", "otherwise"), element["children"], strict=False):
-                sides[id(child)] = side
+        names = kind_named(element["kind"]).child_names
+        if names:
+            sides |= {id(child): side for side, child in zip(names, element["children"], strict=False)}
         yield depth, element, sides.get(id(element), "")
 
 
 def _line(depth: int, element: Tree, side: str) -> Line:
-    is_node = "children" not in element
+    is_node = not is_container(element)
     head = f"{_INDENT * depth}{side + ': ' if side else ''}{element_name(element)}"
     kind = element["kind"] if is_node else ""
     return [Phrase(head, "" if is_node else "dim"), Phrase(kind, "cyan"), Phrase(", ".join(_facts(element)), "dim")]
@@ -67,7 +67,7 @@ def _facts(element: Tree) -> Iterator[str]:
     told: dict[str, Any] = dict.fromkeys(("title", "label", "dependsOn"), None) | element
     if told["title"] is not None:
         yield f'asks "{one_line(told["title"])}"'
-    if told["label"] is not None and "children" not in element:
+    if told["label"] is not None and not is_container(element):
         yield f'"{one_line(told["label"])}"'
     if told["dependsOn"]:
         yield "after " + ", ".join(told["dependsOn"])
@@ -81,5 +81,5 @@ def _facts(element: Tree) -> Iterator[str]:
         yield "may fail"
     if element.get("onDeny", "fail") != "fail":
         yield f"denied: {element['onDeny']}"
-    if element["kind"] == LAZY and not element["children"]:
+    if kind_named(element["kind"]).is_rendered_late and not element["children"]:
         yield "rendered when the flow reaches it"

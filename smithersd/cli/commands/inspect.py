@@ -29,10 +29,10 @@ from smithersd.cli.text.run_status import (
     steps_to_take_up,
 )
 from smithersd.cli.text.tree import tree_lines
+from smithersd.core.kinds.registry import node_kind_named
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
-from smithersd.elements.kinds import NodeKind
 from smithersd.engine import SystemClock, driver_name
 from smithersd.limits import QUESTION_LINES_MAX
 from smithersd.query.json import attempt_json, error_json, node_json, question_json, run_json
@@ -123,7 +123,7 @@ def _notes(reading: Reading) -> dict[NodeKey, str]:
     return {
         key: "-> " + one_line(text, length_max=_OUTPUT_LENGTH_MAX)
         for key, text in reading.outputs.items()
-        if text != "null" and nodes[key].kind is not NodeKind.APPROVAL
+        if text != "null" and node_kind_named(nodes[key].kind).shows_output
     }
 
 

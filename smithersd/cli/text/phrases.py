@@ -175,7 +175,7 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
         case events.FrameCommitted(frame_no):
             return Phrase(f"frame {frame_no}", "dim")
         case events.NodePending():
-            return _of_node(event, f"pending ({event.kind.value})", NodeState.PENDING)
+            return _of_node(event, f"pending ({event.kind})", NodeState.PENDING)
         case events.NodeSkipped():
             return _of_node(event, "skipped", NodeState.SKIPPED)
         case events.NodeStarted():

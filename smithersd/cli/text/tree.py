@@ -16,9 +16,10 @@ from smithersd.cli.text.phrases import (
     one_line,
     time_of_day,
 )
+from smithersd.core.kinds.registry import kind_named
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import AttemptState, NodeState
-from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.facts import Tree, is_container, key_of
 from smithersd.elements.texts import POSITION_MARK
 
 _INDENT = "  "
@@ -75,7 +76,7 @@ def node_lines(
 
 def folded(tree: Tree) -> Tree:
     """Leave out the levels that tell nothing: containers that nobody has named, with one child."""
-    if "children" not in tree:
+    if not is_container(tree):
         return tree
     if len(tree["children"]) == 1 and _is_nameless(tree):
         return folded(tree["children"][0])
@@ -95,7 +96,7 @@ def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:
 
 def element_name(element: Tree) -> str:
     """Name an element: containers by their kind, with the label or id that the author gave."""
-    if "children" not in element and element["kind"] != "lazy":
+    if not is_container(element):
         return str(element["id"])
     limit = f" (at most {element['maxConcurrency']} at once)" if "maxConcurrency" in element else ""
     given = "" if element["id"].startswith(POSITION_MARK) else f" {element['id']}"
@@ -113,7 +114,7 @@ class _Telling:
     def of(self, depth: int, element: Tree, records: list[NodeRecord]) -> Iterator[TreeLine]:
         if records:
             yield from (self.node(depth, one) for one in records)
-        elif "children" in element or element["kind"] == "lazy":
+        elif is_container(element):
             yield self._container(depth, element)
         else:
             # Its branch is still to be decided, or was decided the other way.
@@ -128,8 +129,8 @@ class _Telling:
         return TreeLine(depth, name, node, look, state, self._elapsed(node), self._detail(node))
 
     def _container(self, depth: int, element: Tree) -> TreeLine:
-        decided = self.run.branches.get((element["id"], 0)) if element["kind"] == "branch" else None
-        detail = "" if decided is None else ("then" if decided.value else "otherwise")
+        decided = self.run.branches.get(key_of(element))
+        detail = "" if decided is None else kind_named(element["kind"]).child_names[0 if decided.value else 1]
         return TreeLine(depth, element_name(element), None, Look("┬", "dim"), "", "", detail)
 
     def _elapsed(self, node: NodeRecord) -> str:

@@ -1,7 +1,7 @@
 """Places that wait for an output which they have read and which is still to come, and why one may never come."""
 
 from smithersd.core.log.fold import NodeRecord
-from smithersd.core.tree.places import LAZY, Place, Progress
+from smithersd.core.tree.places import Place, Progress
 from smithersd.core.tree.plan import Plan
 from smithersd.errors import OutputNotReady, WorkflowError
 
@@ -39,10 +39,9 @@ class Awaiting:
 
 def never_ready(place: Place, error: OutputNotReady, awaited: NodeRecord | None) -> OutputNotReady:
     """Say that a place reads an output that can never come; both are named."""
-    reader = f"lazy subtree at {place.id}" if place.kind == LAZY else f"condition of {place.kind} {place.id!r}"
     how = "will never be part of the run" if awaited is None else f"ended as {awaited.state} without one"
     return OutputNotReady(
         error.node_id,
-        f"The {reader} reads the output of {error.node_id!r}, which {how}.",
+        f"The {place.kind.reader_name(place)} reads the output of {error.node_id!r}, which {how}.",
         remedy="Use ctx.latest with a default, or ctx.state.",
     )

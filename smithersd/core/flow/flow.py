@@ -12,21 +12,12 @@ that nothing that was accepted is overtaken.
 from collections.abc import Callable
 from typing import Any
 
+from smithersd.core.flow.entering import Entering
 from smithersd.core.flow.nodes import Nodes
 from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
 from smithersd.core.flow.slots import Slots
 from smithersd.core.flow.step import Start, Step
-from smithersd.core.flow.values import outputs_needed
-from smithersd.core.kinds.approval import (
-    Answer,
-    answer_event,
-    approval_request,
-    decision_output,
-    denial,
-    is_approval,
-    leads_to_output,
-    leads_to_skip,
-)
+from smithersd.core.kinds.approval import Answer, answer_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.log.events import Event, Recorded
@@ -35,19 +26,16 @@ from smithersd.core.log.journal import Journal
 from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.reuse.rule import Forecast, Reuse
-from smithersd.core.tree.frames import FrameTree, Tree
-from smithersd.core.tree.places import LAZY, Place
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.core.tree.renderer import Renderer
-from smithersd.elements import Branch, Node, Workflow
+from smithersd.elements import Node, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
-    OutputNotReady,
-    UnknownDependency,
     WorkflowError,
 )
-from smithersd.limits import CRASHES_IN_A_ROW_MAX
 
 
 class Flow:
@@ -75,6 +63,7 @@ class Flow:
         self._slots = Slots(max_concurrency)
         self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, self._renderer.readers, chance)
         self._reuse = Reuse(earlier, state, self._tree, self._renderer.readers)
+        self._entering = Entering(self._journal, self._tree, self._slots, self._nodes, self._reuse)
         self._is_replanned = False
         self._is_resuming = False
 
@@ -205,19 +194,7 @@ class Flow:
         node = self.state.nodes.get(answer.key)
         if node is None or node.state is not NodeState.WAITING_APPROVAL:
             return  # the store accepts decisions for pending gates only
-        self._journal.emit(answer_event(answer))
-        self._journal.step.gates[node.key] = None
-        if leads_to_output(node, answer):
-            self._nodes.finish(node, decision_output(answer))
-        elif leads_to_skip(node, answer):
-            self._nodes.skip(node)
-        elif answer.is_granted:
-            place = self._nodes.place_of(node)
-            if place is not None:
-                self._slots.offer(place)
-        else:
-            self._journal.emit(events.NodeFailed(*node.key, denial(node, answer)))
-            self._nodes.fail(node)
+        self._entering.decided(node, answer_event(answer))
 
     def cancel(self, now_ms: int) -> None:
         """Somebody cancels the run: it wins over every other ending."""
@@ -304,7 +281,7 @@ class Flow:
                 return True
             place = self._tree.plan.next_due()
             if place is not None:
-                self._enter(place)
+                self._entering.enter(place)
                 return True
             self._find_unmounted()
         except (WorkflowError, InvalidOutput) as error:
@@ -325,70 +302,6 @@ class Flow:
         self._nodes.unmounted |= dropped
         self._journal.step.stops.extend(key for key in self._slots.running if key in dropped)
 
-    def _enter(self, place: Place) -> None:
-        try:
-            if place.kind == LAZY:
-                self._tree.expand(place)
-            elif isinstance(place.element, Branch):
-                self._decide_branch(place, place.element)
-            elif isinstance(place.element, Node):
-                self._enter_node(place, place.element)
-        except OutputNotInMemory:
-            self._tree.plan.return_next(place)
-            raise
-        except OutputNotReady as error:
-            self._nodes.await_output(place, error)
-        except UnknownDependency:
-            if not self._tree.plan.postpone(place):
-                raise
-
-    def _decide_branch(self, place: Place, branch: Branch) -> None:
-        if (place.id, 0) not in self.state.branches:
-            evaluated = self._tree.evaluate(branch.when, f"condition of branch {place.id!r}")
-            reads = tuple(sorted(evaluated.reads.all)) or None
-            self._journal.emit(events.BranchDecided(place.id, 0, evaluated.value, reads))
-        for dropped in self._tree.choose(place, self.state.branches[place.id, 0].value):
-            self._nodes.wake_readers(dropped.id)
-
-    def _enter_node(self, place: Place, element: Node[Any]) -> None:
-        node = self.state.nodes[place.id, 0]
-        if node.state is NodeState.FAILED:
-            self._nodes.fail(node)
-        elif node.state.is_final or node.key in self._nodes.unmounted:
-            self._tree.plan.end(place)
-            self._nodes.wake_readers(place.id)
-        elif node.state is NodeState.PENDING:
-            self._enter_pending(place, element, node)
-        elif node.state is NodeState.IN_PROGRESS:
-            self._slots.adopt(place)
-        elif node.state is NodeState.WAITING_APPROVAL and is_approval(element):
-            self._nodes.note_question(node, approval_request(element))
-
-    def _enter_pending(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
-        if node.retry_at_ms is not None:
-            self._nodes.go_on_backing_off(place, node, node.retry_at_ms)
-        elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
-            self._nodes.give_up(node)
-        elif node.attempts or (node.gate is not None and node.gate.is_granted):
-            self._slots.offer(place)
-        else:
-            self._enter_anew(place, element, node)
-
-    def _enter_anew(self, place: Place, element: Node[Any], node: NodeRecord) -> None:
-        skip_if = self._tree.evaluate(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
-        if skip_if.value:
-            self._nodes.skip(node)
-        elif self._reuse.is_early(place, skip_if) and self._tree.plan.postpone(place):
-            return
-        elif (output := self._reuse.output_for(place, element, skip_if)) is not None:
-            self._nodes.finish(node, output, reused_from=self.state.from_run_id)
-        elif is_approval(element):
-            self._journal.emit(approval_request(element))
-            self._journal.emit(events.NodeWaitingApproval(*node.key))
-            self._journal.step.gates[node.key] = None
-        else:
-            self._slots.offer(place)
-
     # Starting and stopping
 
     def _attempt_ended(self, key: NodeKey, attempt: int, now_ms: int) -> NodeRecord | None:
@@ -401,14 +314,19 @@ class Flow:
 
     def _start_ready(self) -> None:
         while self._nodes.ending is None and (place := next(self._slots.admit(), None)) is not None:
-            element = place.element
-            assert isinstance(element, Node)
-            node = self.state.nodes[place.id, 0]
+            element = place.node
+            assert element is not None
+            node = self.state.nodes[place.key]
             attempt = node.attempt + 1
             heartbeat = node.last_heartbeat
             self._journal.emit(events.NodeStarted(*node.key, attempt))
-            needed = outputs_needed(element, self.outputs)
-            self._journal.step.starts.append(Start(element, node.key, attempt, needed, heartbeat))
+            self._journal.step.starts.append(Start(element, node.key, attempt, self._outputs_for(element), heartbeat))
+
+    def _outputs_for(self, element: Node[Any]) -> tuple[NodeKey, ...]:
+        """Whose outputs a node runs with: of the nodes among its arguments those that have one."""
+        places = (self._tree.place(given.id) for given in element.inputs() if given.id is not None)
+        keys = dict.fromkeys(place.key for place in places if place is not None)
+        return tuple(key for key in keys if self.outputs.has(key))
 
     def _settle_status(self) -> None:
         if self._nodes.ending is not None or self._tree.plan.is_ended:

@@ -6,17 +6,17 @@ from heapq import heappop, heappush
 from smithersd.core.flow.awaiting import Awaiting, never_ready
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.flow.slots import Slots
-from smithersd.core.kinds.approval import is_edited
+from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.journal import Journal
-from smithersd.core.log.states import NodeState
 from smithersd.core.tree.places import Order, Place, Progress
 from smithersd.core.tree.reads import Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
-from smithersd.elements import Shell, Task
+from smithersd.elements.options import Attempts
+from smithersd.elements.retry import RetryPolicy
 from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
 
 
@@ -38,7 +38,7 @@ class Nodes:
     ) -> None:
         self.ending: Ending | None = None
         self.unmounted: set[NodeKey] = set()
-        self.edited: dict[NodeKey, events.ApprovalRequested] = {}
+        self.edited: dict[NodeKey, Event] = {}
         self._journal = journal
         self._tree = tree
         self._slots = slots
@@ -65,17 +65,12 @@ class Nodes:
         self._awaiting.clear()
         self.edited.clear()
 
-    # Gates
-
-    def note_question(self, node: NodeRecord, question: events.ApprovalRequested) -> None:
-        """A gate waits, and this is what the tree wants it to ask."""
-        if node.gate is not None and is_edited(node.gate, question):
-            self.edited[node.key] = question
+    # Approvals
 
     def questions(self) -> list[Event]:
         """What gates have to ask anew, unless they were answered or dropped meanwhile."""
         nodes = self._journal.state.nodes
-        waiting = (key for key in self.edited if nodes[key].state is NodeState.WAITING_APPROVAL)
+        waiting = (key for key in self.edited if nodes[key].state.is_waiting)
         return [self.edited[key] for key in waiting if key not in self.unmounted]
 
     # Ends
@@ -106,7 +101,7 @@ class Nodes:
     def fail(self, node: NodeRecord) -> None:
         """A node has failed for good: the flow goes on if it may, else the run fails."""
         place = self.place_of(node)
-        if place is None or _absorbs(place.element):
+        if place is None or _may_fail(place):
             self.end(node)
         elif self.ending is None:
             assert node.error is not None
@@ -139,9 +134,7 @@ class Nodes:
         place = self.place_of(node)
         if place is None or (node.error is not None and node.error.code == InvalidOutput.code):
             return False
-        element = place.element
-        assert isinstance(element, (Task, Shell))
-        policy = element.attempts.retry
+        policy = _retry_policy(place)
         if node.failures > policy.retries:
             return False
         delay_s = policy.delay_before_s(node.failures, self._chance())
@@ -155,9 +148,7 @@ class Nodes:
 
         The machine's clock may have been put back since.
         """
-        element = place.element
-        assert isinstance(element, (Task, Shell))
-        longest_s = element.attempts.retry.delay_before_s(node.failures, 0)
+        longest_s = _retry_policy(place).delay_before_s(node.failures, 0)
         latest_ms = self._journal.now_ms + round(longest_s * 1000)
         if due_ms > latest_ms:
             due_ms = latest_ms
@@ -178,7 +169,7 @@ class Nodes:
 
     def await_output(self, place: Place, error: OutputNotReady) -> None:
         """Park a place until the output that it reads is there; fail the run when it can never be."""
-        awaited = self._journal.state.nodes.get((error.node_id, 0))
+        awaited = self._journal.state.latest(error.node_id)
         target = self._tree.place(error.node_id)
         has_ended = awaited is not None and awaited.state.is_final
         if has_ended or (target is not None and target.progress is Progress.ENDED):
@@ -196,5 +187,16 @@ class Nodes:
         self.end_run(Fail(ErrorInfo.of(self._awaiting.stalled(self._tree.plan))))
 
 
-def _absorbs(element: object) -> bool:
-    return isinstance(element, (Task, Shell)) and element.attempts.continues_on_fail
+def _may_fail(place: Place) -> bool:
+    attempts = _attempts(place)
+    return attempts is not None and attempts.continues_on_fail
+
+
+def _retry_policy(place: Place) -> RetryPolicy:
+    attempts = _attempts(place)
+    assert attempts is not None, f"{place.id!r} has no attempts"
+    return attempts.retry
+
+
+def _attempts(place: Place) -> Attempts | None:
+    return None if place.node is None else node_kind_of(place.node).attempts(place.node)

@@ -59,7 +59,7 @@ class Slots:
         self._occupy(place)
 
     def _occupy(self, place: Place) -> None:
-        self.running[place.id, 0] = place
+        self.running[place.key] = place
         for cap in place.caps:
             cap.used += 1
 

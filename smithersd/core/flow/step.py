@@ -6,7 +6,7 @@ from typing import Any
 
 from smithersd.core.log.events import JsonValue, Recorded
 from smithersd.core.log.fold import NodeKey
-from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.facts import Tree
 from smithersd.elements import Node
 
 

@@ -1,15 +1,16 @@
-"""Gates: what a node asks of a person, and what their answer leads to."""
+"""The kind of `Approval`, and all that an approval is to a node: what it asks of a person, and what follows from it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pydantic_core
 
-from smithersd.core.flow.calls import call_text, only_source
+from smithersd.core.kinds.kind import FlowActions
+from smithersd.core.kinds.node_kind import NodeKind, Wait
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, JsonValue
 from smithersd.core.log.fold import ApprovalRecord, NodeKey, NodeRecord
-from smithersd.elements import Approval, Decision, Node, NodeKind, OnDeny, Shell, Task
+from smithersd.core.tree.facts import Tree
+from smithersd.elements import Approval, Decision, OnDeny
 from smithersd.errors import ApprovalDenied, ErrorInfo
 
 
@@ -25,22 +26,67 @@ class Answer:
     decided_at_ms: int
 
 
-def is_approval(node: Node[Any]) -> bool:
-    """Whether a node asks a person before it goes on."""
-    return isinstance(node, Approval) or (isinstance(node, (Task, Shell)) and node.attempts.needs_approval)
+class ApprovalKind(NodeKind[Approval]):
+    """A question to a person; the node's output is what they decided."""
+
+    name = Approval.kind
+    shows_output = False
+
+    def facts(self, element: Approval) -> Tree:
+        """Return what the tree tells of every node, what it asks, and what a denial leads to."""
+        return super().facts(element) | {"title": element.title, "onDeny": element.on_deny}
+
+    def wait(self, element: Approval, key: NodeKey, flow: FlowActions) -> Wait:  # noqa: ARG002
+        """Ask."""
+        return asks(_question(element, key))
+
+    def go_on_waiting(self, element: Approval, node: NodeRecord, flow: FlowActions) -> None:
+        """Ask again if the question was edited."""
+        ask_again_if_edited(node, _question(element, node.key), flow)
+
+    def decided(self, node: NodeRecord, flow: FlowActions) -> None:
+        """Finish with the decision; a denial may also skip or fail the node."""
+        gate = node.gate
+        assert gate is not None, f"{node.node_id!r} was decided before it asked"
+        if gate.is_granted or gate.on_deny is OnDeny.CONTINUE:
+            flow.finish(node, _decision_output(gate))
+        elif gate.on_deny is OnDeny.SKIP:
+            flow.skip(node)
+        else:
+            flow.fail(node, denial(node))
 
 
-def approval_request(node: Node[Any]) -> events.ApprovalRequested:
-    """Return what a node asks: an Approval its own question, a task with needs_approval whether to do what it does."""
-    if isinstance(node, Approval):
-        return events.ApprovalRequested(node.id, 0, node.title, node.summary, node.metadata, node.show, node.on_deny)
-    assert isinstance(node, (Task, Shell)), f"{node!r} is not an approval"
-    title = f"Run {node.label or node.id}?"
-    return events.ApprovalRequested(node.id, 0, title, call_text(node), None, only_source(node), OnDeny.FAIL)
+def _question(element: Approval, key: NodeKey) -> events.ApprovalRequested:
+    return events.ApprovalRequested(
+        *key, element.title, element.summary, element.metadata, element.show, element.on_deny
+    )
 
 
-def is_edited(gate: ApprovalRecord, question: events.ApprovalRequested) -> bool:
-    """Whether a question is another than the one that the gate has asked."""
+def _decision_output(gate: ApprovalRecord) -> str:
+    assert gate.is_granted is not None
+    assert gate.decided_at_ms is not None
+    decision = Decision(
+        approved=gate.is_granted,
+        note=gate.note,
+        decided_by=gate.decided_by,
+        decided_at_ms=gate.decided_at_ms,
+        decision=gate.decision,
+    )
+    return pydantic_core.to_json(decision).decode()
+
+
+def asks(question: events.ApprovalRequested) -> Wait:
+    """Return the wait for a person's decision."""
+    return Wait(question, events.NodeWaitingApproval(question.node_id, question.iteration))
+
+
+def ask_again_if_edited(node: NodeRecord, question: events.ApprovalRequested, flow: FlowActions) -> None:
+    """Ask a question again, if it is another than the one that the node has asked."""
+    if node.gate is not None and _is_edited(node.gate, question):
+        flow.ask_again(node, question)
+
+
+def _is_edited(gate: ApprovalRecord, question: events.ApprovalRequested) -> bool:
     asked = (gate.title, gate.summary, gate.show, gate.on_deny, pydantic_core.to_json(gate.metadata))
     metadata = pydantic_core.to_json(question.metadata)  # in Python's eyes True is 1
     return asked != (question.title, question.summary, question.show, question.on_deny, metadata)
@@ -53,32 +99,10 @@ def answer_event(answer: Answer) -> Event:
     return granted_or_denied(node_id, iteration, answer.note, answer.decided_by, answer.decision, answer.decided_at_ms)
 
 
-def decision_output(answer: Answer) -> str:
-    """Return the output of an Approval, as JSON."""
-    decision = Decision(
-        approved=answer.is_granted,
-        note=answer.note,
-        decided_by=answer.decided_by,
-        decided_at_ms=answer.decided_at_ms,
-        decision=answer.decision,
-    )
-    return pydantic_core.to_json(decision).decode()
-
-
-def denial(node: NodeRecord, answer: Answer) -> ErrorInfo:
-    """Return the error of a node whose gate was denied for good."""
-    by = f" by {answer.decided_by}" if answer.decided_by else ""
-    note = f": {answer.note}" if answer.note else ""
+def denial(node: NodeRecord) -> ErrorInfo:
+    """Return the error of a node that was denied for good."""
+    gate = node.gate
+    assert gate is not None, f"{node.node_id!r} was denied before it asked"
+    by = f" by {gate.decided_by}" if gate.decided_by else ""
+    note = f": {gate.note}" if gate.note else ""
     return ErrorInfo.of(ApprovalDenied(f"{node.kind} {node.node_id!r} was denied{by}{note}."))
-
-
-def leads_to_output(node: NodeRecord, answer: Answer) -> bool:
-    """Whether the answer itself is the node's output: an Approval that was granted, or denied with "continue"."""
-    if node.kind is not NodeKind.APPROVAL:
-        return False
-    return answer.is_granted or (node.gate is not None and node.gate.on_deny is OnDeny.CONTINUE)
-
-
-def leads_to_skip(node: NodeRecord, answer: Answer) -> bool:
-    """Whether the answer skips the node: an Approval denied with "skip"."""
-    return not answer.is_granted and node.gate is not None and node.gate.on_deny is OnDeny.SKIP

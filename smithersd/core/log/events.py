@@ -12,7 +12,7 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.states import Cancellation, Interruption, RunStatus
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 
 JsonValue = Any
@@ -95,7 +95,7 @@ class NodePending:
 
     node_id: str
     iteration: int
-    kind: NodeKind = _decoded(NodeKind)
+    kind: str
     label: str | None = None
 
 

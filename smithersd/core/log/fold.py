@@ -11,11 +11,14 @@ from typing import assert_never
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded
 from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus
-from smithersd.elements.kinds import NodeKind, OnDeny
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 
 NodeKey = tuple[str, int]
 """The unit of state: (node id, iteration)."""
+
+FIRST_ITERATION = 0
+"""The iteration of what stands in no loop."""
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class NodeRecord:
 
     node_id: str
     iteration: int
-    kind: NodeKind
+    kind: str
     label: str | None
     state: NodeState = NodeState.PENDING
     attempts: list[AttemptRecord] = field(default_factory=list)
@@ -120,11 +123,17 @@ class RunState:
     nodes: dict[NodeKey, NodeRecord] = field(default_factory=dict)
     counts: dict[NodeState, int] = field(default_factory=dict)
     branches: dict[NodeKey, BranchRecord] = field(default_factory=dict)
+    latest_keys: dict[str, NodeKey] = field(default_factory=dict)
 
     def apply(self, recorded: Recorded) -> None:
         """Take in the next event of the log."""
         self.last_seq = recorded.seq
         _apply(self, recorded.event, recorded.timestamp_ms)
+
+    def latest(self, node_id: str) -> NodeRecord | None:
+        """Return the latest iteration of a node, None for a node that the run does not have."""
+        key = self.latest_keys.get(node_id)
+        return None if key is None else self.nodes[key]
 
     @property
     def summary(self) -> dict[str, int]:
@@ -245,6 +254,7 @@ def _mount(run: RunState, event: events.NodePending) -> None:
     if known is not None:
         known.kind, known.label = event.kind, event.label
         return
+    run.latest_keys[event.node_id] = key
     run.nodes[key] = NodeRecord(event.node_id, event.iteration, event.kind, event.label)
     run.counts[NodeState.PENDING] = run.counts.get(NodeState.PENDING, 0) + 1
 

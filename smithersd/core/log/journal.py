@@ -41,5 +41,7 @@ class Journal:
         """The state of the node that an event is about, None where nobody reads such states."""
         if not self._readers.are_watching_states:
             return None
-        node = self.state.nodes.get((getattr(event, "node_id", ""), getattr(event, "iteration", 0)))
+        if not hasattr(event, "node_id"):
+            return None
+        node = self.state.nodes.get((event.node_id, event.iteration))
         return None if node is None else node.state

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
-from smithersd.core.tree.frames import Tree
+from smithersd.core.tree.facts import Tree, is_container, key_of
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class Position:
     @property
     def is_node(self) -> bool:
         """Whether it has a state of its own; else it is a container."""
-        return "children" not in self.tree
+        return not is_container(self.tree)
 
     @property
     def arguments(self) -> list[str]:
@@ -134,7 +134,17 @@ class EarlierRun:
 
     def node(self, node_id: str) -> NodeRecord | None:
         """Return what the log says of a node, None where it had none."""
-        return self.state.nodes.get((node_id, 0))
+        return self.state.latest(node_id)
+
+    def had_ended_before(self, node_id: str, other: NodeKey) -> bool:
+        """Whether a node had ended when another one began."""
+        key = self.state.latest_keys.get(node_id)
+        return key is not None and self.order.has_ended_before(key, other)
+
+    def begun_at(self, node_id: str) -> int:
+        """Return the seq of the event with which a node began, -1 for one that never did."""
+        key = self.state.latest_keys.get(node_id)
+        return -1 if key is None else self.order.begun.get(key, -1)
 
     def in_order(self) -> list[NodeRecord]:
         """Return the nodes that had begun, in that order."""
@@ -154,7 +164,7 @@ class EarlierRun:
         """Return the nodes that the functions around a node looked at, and the conditions of the branches."""
         looked_at = set(position.outputs_read | position.states_read)
         for around in position.around():
-            decided = self.state.branches.get((around.id, 0))
+            decided = self.state.branches.get(key_of(around.tree))
             if decided is not None:
                 looked_at |= set(decided.reads)
         return looked_at

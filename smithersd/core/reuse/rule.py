@@ -18,15 +18,16 @@ since what is undone is reached before what undid it. Whether a branch's way is 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from smithersd.core.kinds.registry import kind_named, node_kind_of
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun, Position
 from smithersd.core.reuse.undone import undone_in
 from smithersd.core.tree.frames import ROOT_SCOPE
-from smithersd.core.tree.places import LAZY, Place
+from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated, Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
-from smithersd.elements import Node, Shell, Task
+from smithersd.elements import Node
 from smithersd.errors import InvalidOutput
 
 
@@ -75,8 +76,8 @@ def _follows(earlier: EarlierRun, node: NodeRecord, anew: dict[str, str]) -> str
 
 def _needs(earlier: EarlierRun, node: NodeRecord, position: Position) -> list[str]:
     looked_at = earlier.looked_at_by(position)
-    seen = [one for one in looked_at if earlier.order.has_ended_before((one, 0), node.key)]
-    return sorted(earlier.needed_by(position) | set(seen), key=lambda one: earlier.order.begun.get((one, 0), -1))
+    seen = {read for read in looked_at if earlier.had_ended_before(read, node.key)}
+    return sorted(earlier.needed_by(position) | seen, key=earlier.begun_at)
 
 
 class Reuse:
@@ -107,10 +108,10 @@ class Reuse:
 
         That may be taken over in this very moment, too.
         """
-        if self._earlier is None or self._earlier.outputs.get((place.id, 0)) is None:
+        if self._earlier is None or self._earlier.outputs.get(place.key) is None:
             return False
         looked_at = self._all_looked_at(place, skip_if)
-        return any(not self._has_ended(one) and not self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
+        return any(not self._has_ended(read) and not self._is_unchanged(read, seen_by=place.key) for read in looked_at)
 
     def output_for(self, place: Place, node: Node[object], skip_if: Evaluated) -> str | None:
         """Return the output that is taken over for a node which the flow has reached, None where it is made anew."""
@@ -128,10 +129,10 @@ class Reuse:
         output = self._earlier.outputs.get(before.key)
         if output is None:
             return None
-        if before.kind is not node.node_kind:
-            self._unfit[node.id] = f"it was a {before.kind}"
-        elif _needs_approval(node) and not self._earlier.was_approved(node.id):
-            self._unfit[node.id] = "it had needed no approval"
+        if before.kind != node.kind:
+            self._unfit[node.id] = f"it was {kind_named(before.kind).with_article}"
+        elif (reason := node_kind_of(node).unfit_reason(node, self._earlier)) is not None:
+            self._unfit[node.id] = reason
         else:
             try:
                 node.schema.load(output)
@@ -158,7 +159,7 @@ class Reuse:
 
     def _looks_unchanged(self, place: Place, skip_if: Evaluated) -> bool:
         looked_at = self._all_looked_at(place, skip_if)
-        return all(self._is_unchanged(one, seen_by=(place.id, 0)) for one in looked_at)
+        return all(self._is_unchanged(read, seen_by=place.key) for read in looked_at)
 
     def _all_looked_at(self, place: Place, skip_if: Evaluated) -> set[str]:
         looked_at = skip_if.reads.all | self._readers.reads_of(ROOT_SCOPE).all
@@ -170,28 +171,21 @@ class Reuse:
 
     def _looked_at(self, place: Place) -> set[str]:
         """The nodes that the function of a lazy subtree or the condition of a branch has looked at."""
-        if place.kind == LAZY:
-            return self._readers.reads_of(place.id).all
-        decided = self._state.branches.get((place.id, 0))
-        return set() if decided is None else set(decided.reads)
+        decided = self._state.branches.get(place.key)
+        return self._readers.reads_of(place.id).all | (set() if decided is None else set(decided.reads))
 
     def _has_ended(self, node_id: str) -> bool:
-        node = self._state.nodes.get((node_id, 0))
+        node = self._state.latest(node_id)
         return node is not None and node.state.is_final
 
     def _is_unchanged(self, node_id: str, *, seen_by: NodeKey | None = None) -> bool:
         """Whether a node was taken over, or has again ended without an output; `seen_by` only looked at it."""
         assert self._earlier is not None
-        key = (node_id, 0)
-        now, before = self._state.nodes.get(key), self._earlier.node(node_id)
+        now, before = self._state.latest(node_id), self._earlier.node(node_id)
         if now is not None and now.state.is_final:
             if now.has_output:
                 return now.reused_from is not None
             return now.state is not NodeState.FAILED and before is not None and before.state is now.state
         if seen_by is not None:
-            return not self._earlier.order.has_ended_before(key, seen_by)
+            return not self._earlier.had_ended_before(node_id, seen_by)
         return before is None or not before.state.is_final
-
-
-def _needs_approval(node: Node[object]) -> bool:
-    return isinstance(node, (Task, Shell)) and node.attempts.needs_approval

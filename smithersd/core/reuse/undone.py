@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from smithersd.core.kinds.kind import ChildOrder
+from smithersd.core.kinds.registry import kind_named, node_kind_named
 from smithersd.core.log.fold import NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun, Position
-from smithersd.elements.kinds import NodeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,16 @@ def _has_acted(node: NodeRecord) -> bool:
 def _undoable(earlier: EarlierRun, by: Position, failed: str) -> set[str]:
     """The nodes that one used and that had ended when another one failed."""
     used = earlier.needed_by(by) | (by.outputs_read if by.tree.get("plainArguments") else frozenset())
+    failure = earlier.node(failed)
+    assert failure is not None
     ended = earlier.order.ended
     return {
-        one
-        for one in used
-        if (node := earlier.node(one)) is not None
-        and node.kind is not NodeKind.APPROVAL
+        node.node_id
+        for node in map(earlier.node, used)
+        if node is not None
+        and node_kind_named(node.kind).has_effect
         and node.has_output
-        and ended[one, 0] < ended[failed, 0]
+        and ended[node.key] < ended[failure.key]
     }
 
 
@@ -96,7 +99,7 @@ class _Failures:
         for named in position.depends_on:
             before |= self._until.get(named, 0)
         for read in self._earlier.looked_at_by(position):
-            if self._earlier.order.has_ended_before((read, 0), node.key):
+            if self._earlier.had_ended_before(read, node.key):
                 before |= self._until.get(read, 0)
         until = before | self._bits.get(node.node_id, 0)
         for around in position.around():
@@ -106,7 +109,7 @@ class _Failures:
     def _until_sibling_before(self, position: Position) -> int:
         """What came before in a sequence; a sibling in which nothing began leads on to the one before it."""
         parent = position.parent
-        if parent is None or parent.tree["kind"] != "sequence":
+        if parent is None or kind_named(parent.tree["kind"]).order is not ChildOrder.IN_TURN:
             return 0
         siblings = reversed(parent.children[: position.index])
         return next((self._until[one.id] for one in siblings if one.id in self._until), 0)
@@ -114,5 +117,8 @@ class _Failures:
     def _takes(self, position: Position, argument: str) -> bool:
         """Whether a node makes something of another one's failure, and was to run in any case."""
         order = self._earlier.order
-        is_called_up = bool(position.tree.get("skipIf")) or argument not in self._bits
-        return not is_called_up and order.mounted[position.id, 0] < order.ended[argument, 0]
+        taker, given = self._earlier.node(position.id), self._earlier.node(argument)
+        assert taker is not None
+        if given is None or argument not in self._bits or position.tree.get("skipIf"):
+            return False
+        return order.mounted[taker.key] < order.ended[given.key]

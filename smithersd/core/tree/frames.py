@@ -8,11 +8,11 @@ plan. Tree JSON: `{"kind", "id", "label"?, "children"?: [...], ...}`; a lazy sub
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import pydantic_core
 
-Tree = dict[str, Any]
+from smithersd.core.kinds.registry import kind_named
+from smithersd.core.tree.facts import Tree, is_container
 
 ROOT_SCOPE = ""
 _HASH_SPACE = 1 << 256
@@ -67,17 +67,17 @@ class FrameTree:
         return True
 
     def _filled(self, tree: Tree) -> Tree:
-        if tree["kind"] == "lazy":
+        if kind_named(tree["kind"]).is_rendered_late:
             inner = self._scopes.get(tree["id"])
             return {**tree, "children": [] if inner is None else [self._filled(inner)]}
-        if "children" in tree:
+        if is_container(tree):
             return {**tree, "children": [self._filled(child) for child in tree["children"]]}
         return tree
 
 
 def node_ids(tree: Tree) -> list[str]:
     """Ids of the nodes in a whole tree, in tree order."""
-    if "children" not in tree:
+    if not is_container(tree):
         return [tree["id"]]
     return [node_id for child in tree["children"] for node_id in node_ids(child)]
 

@@ -6,7 +6,10 @@ plan of N nodes costs O(N) in all. The plan knows positions and dependencies; st
 
 from collections import deque
 from collections.abc import Iterator
+from typing import assert_never
 
+from smithersd.core.kinds.kind import ChildOrder
+from smithersd.core.kinds.registry import kind_of
 from smithersd.core.tree.places import Place, Progress
 from smithersd.elements import Node
 from smithersd.elements.element import Reference
@@ -112,7 +115,7 @@ class Plan:
     def _child_ended(self, parent: Place, child: Place) -> Iterator[Place]:
         parent.open -= 1
         following = child.order[-1] + 1
-        if parent.kind == "sequence" and following < len(parent.children):
+        if parent.kind.order is ChildOrder.IN_TURN and following < len(parent.children):
             yield from self._reached_empty(parent.children[following])
         elif parent.open == 0:
             yield parent
@@ -125,15 +128,18 @@ class Plan:
             if place.progress is not Progress.AHEAD:
                 continue
             place.progress = Progress.REACHED
-            if place.kind not in {"sequence", "parallel"}:
-                if place.missing == 0:
-                    self._due.append(place)
-            elif not place.children:
-                yield place
-            elif place.kind == "sequence":
-                stack.append(place.children[0])
-            else:
-                stack.extend(reversed(place.children))
+            match place.kind.order:
+                case ChildOrder.BY_CHOICE:
+                    if place.missing == 0:
+                        self._due.append(place)
+                case _ if not place.children:
+                    yield place
+                case ChildOrder.IN_TURN:
+                    stack.append(place.children[0])
+                case ChildOrder.TOGETHER:
+                    stack.extend(reversed(place.children))
+                case _:
+                    assert_never(place.kind.order)
 
     def _release_dependents(self, place: Place) -> None:
         for dependent in self._dependents.pop(place.id, ()):
@@ -146,7 +152,7 @@ class Plan:
         for place in places:
             self._register(place)
         try:
-            targets = [(place, self.targets(place.element)) for place in places if isinstance(place.element, Node)]
+            targets = [(place, self.targets(place.node)) for place in places if place.node is not None]
         except UnknownDependency:
             for place in places:
                 del self.places[place.id]
@@ -157,7 +163,7 @@ class Plan:
     def _register(self, place: Place) -> None:
         if place.id in self.places:
             raise WorkflowError(
-                f"Two elements have the id {place.id!r}: {self.places[place.id].kind} and {place.kind}.",
+                f"Two elements have the id {place.id!r}: {self.places[place.id].kind.name} and {place.kind.name}.",
                 remedy="Give each its own id; in a loop over items, put the item into it.",
             )
         if len(self.places) >= NODES_MAX:
@@ -182,14 +188,17 @@ class Plan:
     def _target(self, node: Node[object], reference: Reference) -> Place:
         if isinstance(reference, str):
             target = self.places.get(reference)
-        elif isinstance(reference, Node):
-            target = self.places.get(reference.id)
-        else:
-            target = self._by_element.get(id(reference))
+            if target is None:
+                raise _unknown(node, reference)
+            return target
+        kind = kind_of(reference)
+        named = kind.node(reference)
+        target = self._by_element.get(id(reference)) if named is None else self.places.get(named.id)
         if target is None:
             raise _unknown(node, reference)
-        if isinstance(reference, Node) and target.kind != reference.kind:
-            raise WorkflowError(f"{node!r} depends on {reference!r}, but {target.id!r} is a {target.kind} in the tree.")
+        if named is not None and target.kind is not kind:
+            what = target.kind.with_article
+            raise WorkflowError(f"{node!r} depends on {reference!r}, but {target.id!r} is {what} in the tree.")
         return target
 
 
@@ -211,12 +220,10 @@ def check_no_cycle(root: Place) -> None:
     """
     plan = Plan(root)
     while (place := plan.next_due()) is not None:
-        if place.kind == "branch" and place.children:
-            place.kind = "parallel"  # as far as cycles go, both sides may come
-            for side in place.children:
-                plan.reach(side)
-        else:
+        if not place.children:
             plan.end(place)
+        for child in place.children:  # as far as cycles go, each of them may come
+            plan.reach(child)
     stuck = [
         place.id for place in plan.places.values() if place.node is not None and place.progress is not Progress.ENDED
     ]
@@ -230,8 +237,4 @@ def check_no_cycle(root: Place) -> None:
 
 def has_dependencies(root: Place) -> bool:
     """Whether any node of a scope names others that it comes after."""
-    return any(
-        next(iter(place.element.references()), None) is not None
-        for place in root.walk()
-        if isinstance(place.element, Node)
-    )
+    return any(next(iter(place.node.references()), None) is not None for place in root.walk() if place.node is not None)

@@ -49,15 +49,15 @@ class TrackedReads:
     def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
         """Answer whether the node has an output, and which."""
         self.noted.outputs.add(node_id)
-        key = (node_id, 0)
-        if not self._outputs.has(key):
+        key = self._state.latest_keys.get(node_id)
+        if key is None or not self._outputs.has(key):
             return False, None
         return True, self._outputs.read(key, schema or self._schema_of(node_id))
 
     def state(self, node_id: str) -> NodeState | None:
         """Answer which state the node is in."""
         self.noted.states.add(node_id)
-        node = self._state.nodes.get((node_id, 0))
+        node = self._state.latest(node_id)
         return None if node is None else node.state
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from smithersd.core.flow.step import FrameChange
+from smithersd.core.kinds.registry import kind_named
 from smithersd.core.log import events
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.states import NodeState
-from smithersd.core.tree.frames import ROOT_SCOPE, FrameTree, Tree
-from smithersd.core.tree.places import LAZY, Place, compile_scope
+from smithersd.core.tree.compile import compile_scope
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.frames import ROOT_SCOPE, FrameTree
+from smithersd.core.tree.places import Place
 from smithersd.core.tree.plan import Plan, check_no_cycle, has_dependencies
 from smithersd.core.tree.reads import Evaluated, ScopeReads
 from smithersd.core.tree.renderer import Renderer
@@ -55,26 +58,26 @@ class RenderedTree:
 
         Subtrees may read one another's outputs: those that cannot be rendered yet are tried again after the others.
         """
-        unknown: list[tuple[str, Place | None, Callable[[], Child]]] = [
-            (ROOT_SCOPE, None, lambda: self._renderer.collect_schemas(self._schema_of))
+        unknown: list[tuple[Place | None, Callable[[], Child]]] = [
+            (None, lambda: self._renderer.collect_schemas(self._schema_of))
         ]
         is_learning = True
         while is_learning:
             is_learning = False
-            for one in list(unknown):
-                inner = self._learned(*one)
+            for scope in list(unknown):
+                inner = self._learned(*scope)
                 if inner is not None:
-                    unknown.remove(one)
-                    unknown.extend((lazy.id, lazy, self._glance_at(lazy)) for lazy in inner if lazy.kind == LAZY)
+                    unknown.remove(scope)
+                    unknown.extend((lazy, self._glance_at(lazy)) for lazy in inner if lazy.kind.is_rendered_late)
                     is_learning = True
 
     def _glance_at(self, lazy: Place) -> Callable[[], Child]:
         return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
 
-    def _learned(self, scope: str, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
+    def _learned(self, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
         """Note the schemas of a scope; None when it cannot be rendered: the rendering that counts tells why."""
         try:
-            top, _ = compile_scope(render(), scope, lazy)
+            top, _ = compile_scope(render(), lazy)
         except (WorkflowError, InvalidOutput):
             return None
         places = list(top.walk())
@@ -108,9 +111,8 @@ class RenderedTree:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: the function raised, or its tree cannot be run.
         """
-        assert not isinstance(lazy.element, Node)
         child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
-        inner, tree = compile_scope(child, lazy.id, lazy)
+        inner, tree = compile_scope(child, lazy)
         tree |= _told_reads(self._renderer.readers.reads_of(lazy.id))
         self.plan.fill(lazy, inner)
         self._mount(inner)
@@ -146,15 +148,15 @@ class RenderedTree:
         return place is not None and place.node is not None and not place.is_dropped
 
     def _compile_root(self, child: Child) -> tuple[Place, Tree]:
-        place, tree = compile_scope(child, ROOT_SCOPE, None)
+        place, tree = compile_scope(child, None)
         if has_dependencies(place):
             check_no_cycle(place)
-            place, tree = compile_scope(child, ROOT_SCOPE, None)
+            place, tree = compile_scope(child, None)
         return place, tree
 
     def _gone(self, root: Place) -> list[str]:
         """Scopes of lazy subtrees that the new tree has no place for."""
-        kept = tuple(place.id for place in root.walk() if place.kind == LAZY)
+        kept = tuple(place.id for place in root.walk() if place.kind.is_rendered_late)
         under = tuple(f"{scope}." for scope in kept)
         scopes = [s for s in self._frames.scopes() if s != ROOT_SCOPE and s not in kept and not s.startswith(under)]
         for scope in scopes:
@@ -170,21 +172,21 @@ class RenderedTree:
                 self._check_kind(place)
             if place.node is not None:
                 self._schemas[place.id] = place.node.schema
-                self._mount_node(place.node)
+                self._mount_node(place, place.node)
 
     def _check_kind(self, place: Place) -> None:
         """Refuse an element whose id means another kind of element in what the run has already done or decided."""
         state = self._journal.state
-        node = state.nodes.get((place.id, 0))
-        if place.kind != "branch" and (place.id, 0) in state.branches:
+        node = state.nodes.get(place.key)
+        if not place.kind.is_decided_once and place.key in state.branches:
             known = "a branch that is decided"
-        elif node is not None and node.kind != place.kind and node.has_begun:
-            known = f"{_a(node.kind)} ({node.state})"
+        elif node is not None and node.kind != place.kind.name and node.has_begun:
+            known = f"{kind_named(node.kind).with_article} ({node.state})"
         else:
             return
         raise WorkflowError(
-            f"The id {place.id!r} names {known} in this run, but {_a(place.kind)} in the workflow.",
-            remedy=f"Give the {place.kind} another id.",
+            f"The id {place.id!r} names {known} in this run, but {place.kind.with_article} in the workflow.",
+            remedy=f"Give the {place.kind.name} another id.",
         )
 
     def _live(self, top: Place) -> Iterator[Place]:
@@ -193,19 +195,15 @@ class RenderedTree:
         while stack:
             place = stack.pop()
             yield place
-            if place.kind == "branch":
-                decided = self._journal.state.branches.get((place.id, 0))
-                stack.extend([] if decided is None else place.children[0 if decided.value else 1 :][:1])
-            elif place.kind != LAZY:
-                stack.extend(reversed(place.children))
+            stack.extend(reversed(place.kind.mounted_children(place, self._journal.state)))
 
-    def _mount_node(self, node: Node[Any]) -> None:
-        known = self._journal.state.nodes.get((node.id, 0))
+    def _mount_node(self, place: Place, node: Node[Any]) -> None:
+        known = self._journal.state.nodes.get(place.key)
         if known is not None and known.state is NodeState.CANCELLED:
             self._journal.step.notes.append(f"node {node.id!r} was dropped earlier and stays cancelled")
-        if known is not None and (known.kind is node.node_kind or known.state.is_final):
+        if known is not None and (known.kind == node.kind or known.state.is_final):
             return
-        self._journal.emit(events.NodePending(node.id, 0, node.node_kind, node.label))
+        self._journal.emit(events.NodePending(*place.key, node.kind, node.label))
 
     def _commit_frame(self, scopes: dict[str, Tree | None]) -> None:
         changed = self._frames.changed(scopes)
@@ -219,7 +217,3 @@ def _told_reads(reads: ScopeReads) -> Tree:
     """What the function that made a scope's top element has read, as its tree tells it."""
     facts = {"readsOutputs": sorted(reads.outputs), "readsStates": sorted(reads.states)}
     return {name: node_ids for name, node_ids in facts.items() if node_ids}
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind == "approval" else f"a {kind}"

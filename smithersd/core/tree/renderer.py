@@ -11,8 +11,8 @@ from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log.fold import RunState
 from smithersd.core.tree.frames import ROOT_SCOPE
 from smithersd.core.tree.reads import Evaluated, Readers, SchemaLookup, ScopeReads, TrackedReads
-from smithersd.elements import Child, Context, Element, Workflow
-from smithersd.elements.element import Condition, Lazy
+from smithersd.elements import Child, Context, Workflow
+from smithersd.elements.element import Condition, Lazy, is_child
 from smithersd.elements.texts import shown
 from smithersd.errors import InvalidOutput, OutputNotReady, WorkflowError
 
@@ -105,8 +105,8 @@ class Renderer:
         return child
 
     def _child(self, function: Callable[..., Any], reads: TrackedReads, what: str) -> Child:
-        child: Child = self._call(function, reads, what)
-        if isinstance(child, Element) or callable(child):
+        child: object = self._call(function, reads, what)
+        if is_child(child):
             return child
         raise WorkflowError(
             f"The {what} returned {shown(child)}, which is not an element.",

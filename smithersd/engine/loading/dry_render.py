@@ -5,7 +5,8 @@ from typing import Any
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.log.fold import RunState
-from smithersd.core.tree.frames import FrameTree, Tree
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Workflow
 from smithersd.engine.start import UNSET
 

@@ -1,0 +1,156 @@
+"""Entering: what the flow does when it reaches a place. The kinds say what that means; here they act on the run."""
+
+from typing import Any
+
+from smithersd.core.flow.nodes import Nodes
+from smithersd.core.flow.outputs import OutputNotInMemory
+from smithersd.core.flow.slots import Slots
+from smithersd.core.kinds.registry import node_kind_named, node_kind_of
+from smithersd.core.log import events
+from smithersd.core.log.events import Event
+from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.journal import Journal
+from smithersd.core.log.states import NodeState
+from smithersd.core.reuse.rule import Reuse
+from smithersd.core.tree.places import Place
+from smithersd.core.tree.reads import Evaluated
+from smithersd.core.tree.rendered_tree import RenderedTree
+from smithersd.elements import Node
+from smithersd.elements.element import Condition
+from smithersd.errors import ErrorInfo, OutputNotReady, UnknownDependency
+from smithersd.limits import CRASHES_IN_A_ROW_MAX
+
+
+class Entering:
+    """The `FlowActions` of one run, and the way of a node from being reached to its start, its wait or its end."""
+
+    def __init__(self, journal: Journal, tree: RenderedTree, slots: Slots, nodes: Nodes, reuse: Reuse) -> None:
+        self._journal = journal
+        self._tree = tree
+        self._slots = slots
+        self._nodes = nodes
+        self._reuse = reuse
+
+    def enter(self, place: Place) -> None:
+        """Do what it means that the flow has reached a place, or let it wait for what it reads.
+
+        Raises:
+            OutputNotInMemory: an output must be fetched first; the place is the next one again.
+            UnknownDependency: a dependency that is not in the tree, and that nothing due can bring.
+            WorkflowError: an author's function raised.
+        """
+        try:
+            place.kind.enter(place, self)
+        except OutputNotInMemory:
+            self._tree.plan.return_next(place)
+            raise
+        except OutputNotReady as error:
+            self._nodes.await_output(place, error)
+        except UnknownDependency:
+            if not self._tree.plan.postpone(place):
+                raise
+
+    def decided(self, node: NodeRecord, event: Event) -> None:
+        """A person has decided what a node asked: note it, and let the kind do what follows."""
+        self._journal.emit(event)
+        self._journal.step.gates[node.key] = None
+        node_kind_named(node.kind).decided(node, self)
+
+    # What kinds do
+
+    @property
+    def state(self) -> RunState:
+        """The run's state."""
+        return self._journal.state
+
+    @property
+    def now_ms(self) -> int:
+        """The time at which things happen."""
+        return self._journal.now_ms
+
+    def emit(self, event: Event) -> None:
+        """Decide an event."""
+        self._journal.emit(event)
+
+    def evaluate(self, condition: Condition, what: str) -> Evaluated:
+        """Evaluate a condition; `what` names it in errors."""
+        return self._tree.evaluate(condition, what)
+
+    def expand(self, place: Place) -> None:
+        """Render a lazy subtree and reach it."""
+        self._tree.expand(place)
+
+    def choose(self, place: Place, value: bool) -> None:  # noqa: FBT001 - the branch's answer
+        """Reach one side of a branch; whoever waits for a node of the other looks again."""
+        for dropped in self._tree.choose(place, value):
+            self._nodes.wake_readers(dropped.id)
+
+    def start(self, node: NodeRecord) -> None:
+        """Start an attempt as soon as there is a slot, unless the tree has dropped the node."""
+        place = self._nodes.place_of(node)
+        if place is not None:
+            self._slots.offer(place)
+
+    def finish(self, node: NodeRecord, output: str) -> None:
+        """End a node with an output, as JSON."""
+        self._nodes.finish(node, output)
+
+    def skip(self, node: NodeRecord) -> None:
+        """End a node without an output."""
+        self._nodes.skip(node)
+
+    def fail(self, node: NodeRecord, error: ErrorInfo) -> None:
+        """End a node with an error, and the run with it unless the node may fail."""
+        self._journal.emit(events.NodeFailed(*node.key, error))
+        self._nodes.fail(node)
+
+    def ask_again(self, node: NodeRecord, request: Event) -> None:
+        """Replace what a node that waits has asked, unless an answer is accepted meanwhile."""
+        self._nodes.edited[node.key] = request
+
+    def enter_node(self, place: Place) -> None:
+        """Let a node begin, or go on from what the log says of it."""
+        node = self.state.nodes[place.key]
+        if node.state is NodeState.FAILED:
+            self._nodes.fail(node)
+        elif node.state.is_final or node.key in self._nodes.unmounted:
+            self._tree.plan.end(place)
+            self._nodes.wake_readers(place.id)
+        elif node.state is NodeState.PENDING:
+            self._enter_pending(place, node)
+        elif node.state is NodeState.IN_PROGRESS:
+            self._slots.adopt(place)
+        else:
+            element = _node_at(place)
+            node_kind_of(element).go_on_waiting(element, node, self)
+
+    def _enter_pending(self, place: Place, node: NodeRecord) -> None:
+        if node.retry_at_ms is not None:
+            self._nodes.go_on_backing_off(place, node, node.retry_at_ms)
+        elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
+            self._nodes.give_up(node)
+        elif node.has_begun:  # it was interrupted, or is approved
+            self._slots.offer(place)
+        else:
+            self._begin(place, node)
+
+    def _begin(self, place: Place, node: NodeRecord) -> None:
+        element = _node_at(place)
+        skip_if = self._tree.evaluate(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
+        if skip_if.value:
+            self._nodes.skip(node)
+        elif self._reuse.is_early(place, skip_if) and self._tree.plan.postpone(place):
+            return
+        elif (output := self._reuse.output_for(place, element, skip_if)) is not None:
+            self._nodes.finish(node, output, reused_from=self.state.from_run_id)
+        elif (wait := node_kind_of(element).wait(element, node.key, self)) is None:
+            self._slots.offer(place)
+        else:
+            self._journal.emit(wait.request)
+            self._journal.emit(wait.waiting)
+            self._journal.step.gates[node.key] = None
+
+
+def _node_at(place: Place) -> Node[Any]:
+    assert place.node is not None, f"{place.id!r} is no node"
+    return place.node

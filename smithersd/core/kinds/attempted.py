@@ -1,0 +1,88 @@
+"""AttemptedKind: what tasks and shells have in common: attempts, and a person who may be asked before the first."""
+
+from typing import Any, TypeVar
+
+from smithersd.core.kinds.approval import ask_again_if_edited, asks, denial
+from smithersd.core.kinds.kind import FlowActions
+from smithersd.core.kinds.node_kind import NodeKind, Wait
+from smithersd.core.log import events
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.reuse.earlier import EarlierRun
+from smithersd.core.tree.facts import Tree
+from smithersd.elements import OnDeny, Shell, Task
+from smithersd.elements.arguments import elements_in
+from smithersd.elements.options import Attempts
+from smithersd.limits import GATE_TEXT_BYTES_MAX
+
+AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
+
+
+class AttemptedKind(NodeKind[AttemptedT]):
+    """A kind of node that is attempted, and tried again where that failed."""
+
+    has_effect = True
+
+    def facts(self, element: AttemptedT) -> Tree:
+        """Return what the tree tells of every node, and how it is attempted."""
+        attempts = element.attempts
+        facts = super().facts(element)
+        if attempts.retry.retries:
+            facts["retries"] = attempts.retry.retries
+        if attempts.timeout_s is not None:
+            facts["timeoutS"] = attempts.timeout_s
+        if attempts.continues_on_fail:
+            facts["continueOnFail"] = True
+        if attempts.needs_approval:
+            facts["needsApproval"] = True
+        return facts
+
+    def attempts(self, element: AttemptedT) -> Attempts:
+        """Return how it is attempted."""
+        return element.attempts
+
+    def call_text(self, element: AttemptedT) -> str:
+        """Return what an attempt does, as a text for whoever is asked to let it.
+
+        The same node gives the same text in every process: outputs that are still to be put in are named as `<node>`.
+        """
+        raise NotImplementedError
+
+    def values_given(self, element: AttemptedT) -> list[Any]:
+        """Return everything that it is given and in which elements may stand."""
+        raise NotImplementedError
+
+    # Waiting
+
+    def wait(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> Wait | None:  # noqa: ARG002
+        """Ask a person before the first attempt, where the author wants that."""
+        return asks(self._question(element, key)) if element.attempts.needs_approval else None
+
+    def go_on_waiting(self, element: AttemptedT, node: NodeRecord, flow: FlowActions) -> None:
+        """Ask again if what is to be done has changed."""
+        if element.attempts.needs_approval:
+            ask_again_if_edited(node, self._question(element, node.key), flow)
+
+    def decided(self, node: NodeRecord, flow: FlowActions) -> None:
+        """Start, or fail."""
+        assert node.gate is not None, f"{node.node_id!r} was decided before it asked"
+        if node.gate.is_granted:
+            flow.start(node)
+        else:
+            flow.fail(node, denial(node))
+
+    def _question(self, element: AttemptedT, key: NodeKey) -> events.ApprovalRequested:
+        title = f"Run {element.label or element.id}?"
+        does = self.call_text(element).encode()[:GATE_TEXT_BYTES_MAX].decode(errors="ignore")
+        return events.ApprovalRequested(*key, title, does, None, self._only_source(element), OnDeny.FAIL)
+
+    def _only_source(self, element: AttemptedT) -> str | None:
+        """The only node whose output it is given, None where there are none or several."""
+        sources = {given.id for given in elements_in(self.values_given(element))} if element.has_elements else set()
+        return sources.pop() if len(sources) == 1 else None
+
+    # A run that takes over what an earlier one has done
+
+    def unfit_reason(self, element: AttemptedT, earlier: EarlierRun) -> str | None:
+        """What needs an approval must have had one."""
+        is_unapproved = element.attempts.needs_approval and not earlier.was_approved(element.id)
+        return "it had needed no approval" if is_unapproved else None

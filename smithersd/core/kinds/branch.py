@@ -1,0 +1,35 @@
+"""The kind of `Branch`: one of two sides, decided once."""
+
+from smithersd.core.kinds.container_kind import ContainerKind
+from smithersd.core.kinds.kind import FlowActions
+from smithersd.core.log import events
+from smithersd.core.log.fold import RunState
+from smithersd.core.tree.places import Place
+from smithersd.elements import Branch, Child
+
+
+class BranchKind(ContainerKind[Branch]):
+    """A choice between two sides; the decision is an event, and stands."""
+
+    name = Branch.kind
+    is_decided_once = True
+    child_names = ("then", "otherwise")
+
+    def children(self, element: Branch) -> tuple[Child, ...]:
+        """Return both sides, or the only one."""
+        return (element.then,) if element.otherwise is None else (element.then, element.otherwise)
+
+    def enter(self, place: Place, flow: FlowActions) -> None:
+        """Decide, unless that was done, and reach the side that was chosen."""
+        if place.key not in flow.state.branches:
+            branch = place.element
+            assert isinstance(branch, Branch)
+            evaluated = flow.evaluate(branch.when, self.reader_name(place))
+            reads = tuple(sorted(evaluated.reads.all)) or None
+            flow.emit(events.BranchDecided(*place.key, evaluated.value, reads))
+        flow.choose(place, flow.state.branches[place.key].value)
+
+    def mounted_children(self, place: Place, state: RunState) -> list[Place]:
+        """Return the side that was chosen, nothing before that."""
+        decided = state.branches.get(place.key)
+        return [] if decided is None else place.children[0 if decided.value else 1 :][:1]

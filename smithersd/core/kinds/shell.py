@@ -1,0 +1,55 @@
+"""The kind of `Shell`: an attempt runs a command."""
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.flow.values import Texts, output_of
+from smithersd.core.flow.work import ShellCall
+from smithersd.core.kinds.attempted import AttemptedKind
+from smithersd.elements import Node, Shell
+from smithersd.elements.shell import Word
+
+
+class ShellKind(AttemptedKind[Shell[Any]]):
+    """A command of the operating system."""
+
+    name = Shell.kind
+    has_process = True
+
+    def call_text(self, element: Shell[Any]) -> str:
+        """Return the command, with its folder."""
+        command = element.command if isinstance(element.command, str) else " ".join(map(_quoted, element.command))
+        folder = "" if element.cwd is None else f"\nin the folder {element.cwd}"
+        return f"Runs: {command}{folder}"
+
+    def values_given(self, element: Shell[Any]) -> list[Any]:
+        """Return its words and what is added to its environment."""
+        return [list(element.command), element.env]
+
+    def work(self, element: Shell[Any], texts: Texts, tag: str) -> ShellCall:
+        """Return the command and what is added to its environment, outputs put in."""
+        given = element.command
+        command = given if isinstance(given, str) else tuple(_word(word, texts) for word in given)
+        env = {name: _word(value, texts) for name, value in element.env.items()}
+        return ShellCall(command, element.cwd, env, element.parses_stdout, tag)
+
+    def output_encoder(self, element: Shell[Any]) -> Callable[[Any], str]:
+        """Return what makes the output of stdout: a text, or JSON of the type that `output=` names."""
+        return element.schema.normalised if element.parses_stdout else element.schema.dump
+
+
+def _quoted(word: Word) -> str:
+    return shlex.quote(word) if isinstance(word, str) else f"<{word.id}>"
+
+
+def _word(word: Word, texts: Texts) -> str:
+    """A word of a command: what is a text in JSON as that text, anything else as JSON, a missing output as nothing."""
+    if not isinstance(word, Node):
+        return str(word)
+    if output_of(word, texts) is None:
+        return ""
+    text = texts[word.id]
+    return str(pydantic_core.from_json(text)) if text.startswith('"') else text
