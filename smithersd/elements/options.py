@@ -23,7 +23,7 @@ class TaskOptions(TypedDict, total=False):
     retry_delay: Duration
     """The delay before a retry (1 second)."""
     backoff: Literal["fixed", "linear", "exponential"]
-    """How that delay grows: d, d*k or d*2^(k-1) ("fixed")."""
+    """How that delay grows: `d`, `d*k` or `d*2^(k-1)` ("fixed")."""
     max_delay: Duration
     """What it grows to at most (5 minutes)."""
     jitter: float
