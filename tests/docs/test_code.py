@@ -29,6 +29,7 @@ RUN_ELSEWHERE = {
 LANGUAGES = {
     **dict.fromkeys(("nginx", "caddy", "apache", "haproxy", "lighttpd"), "tests/acceptance/test_proxies.py"),
     "console": "test_mentions.py",
+    "sql": "test_sql.py",
     "text": "what a program shows",
     "ini": "a unit's setting",
     "logrotate": "test_the_log_is_rotated_as_shown",

@@ -75,7 +75,7 @@ ERROR_CODES = {error.code for error in every_error(SmithersError)} | set(STATUS_
 async def routes(folder: Path) -> set[str]:
     """Every route as `GET /nodes/:node`."""
     async with open_store(folder / "smithers.db") as store:
-        workflow = smithersd.Workflow(lambda _: smithersd.Sequence(), name="any")
+        workflow: smithersd.Workflow[Any] = smithersd.Workflow(lambda _: smithersd.Sequence(), name="any")
         app = create_serve_app(workflow, store=store, run_id="any", abort=asyncio.Event())
         found = [(route.method, route.resource.canonical) for route in app.router.routes() if route.resource]
     return {f"{method} {re.sub(r'{(.*?)}', ':node', path)}" for method, path in found if method != "HEAD" and path}
@@ -264,7 +264,7 @@ def test_a_documented_limit_has_its_value(value: str, names: str) -> None:
         assert _shown(name, getattr(limits, name)) == value
 
 
-def _shown(name: str, value: float) -> str:
+def _shown(name: str, value: int | float) -> str:  # noqa: PYI041 # which of the two it is tells the unit
     """A limit as people read it, with the unit that its name ends in."""
     if name.endswith("_BYTES_MAX"):
         return f"{value // limits.MIB} MiB" if value >= limits.MIB else f"{value // limits.KIB} KiB"
