@@ -147,7 +147,7 @@ FRAMES_PAGE_BYTES_MAX = 4 * MIB
 NODES_LIMIT_DEFAULT = 1_000
 NODES_LIMIT_MAX = 1_000
 SHOWN_BYTES_MAX = 64 * KIB
-"""Bytes of a gate's shown output that /approvals carries; the rest is cut and said."""
+"""Bytes of the output shown with an approval that /approvals carries; the rest is cut and said."""
 
 # What people read
 TEXT_READ_IN_LOOP_LENGTH_MAX = 64 * KIB
@@ -155,11 +155,11 @@ TEXT_READ_IN_LOOP_LENGTH_MAX = 64 * KIB
 
 CALL_ARGUMENT_LENGTH_MAX = 80
 """Characters of an argument, in what a gate says of the call that it holds back."""
-QUESTION_LINES_MAX = 20
-"""Lines of a gate's question, with what it shows, where there is a screen for it."""
-QUESTION_LINES_LISTED_MAX = 10
+APPROVAL_LINES_MAX = 20
+"""Lines of an approval, with what it shows, where there is a screen for it."""
+APPROVAL_LINES_LISTED_MAX = 10
 """The same in a list of runs."""
-QUESTION_LINE_LENGTH_MAX = 400
+APPROVAL_LINE_LENGTH_MAX = 400
 
 # The process
 ATTEMPT_TAG_VARIABLE = "SMITHERS_ATTEMPT"

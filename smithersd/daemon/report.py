@@ -9,7 +9,7 @@ from smithersd.core.log.events import Recorded
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import Engine
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Report(Protocol):
     def show(self, recorded: Sequence[Recorded]) -> None:
         """These events are durable."""
 
-    def ask(self, question: Question) -> None:
+    def ask(self, approval: PendingApproval) -> None:
         """A gate waits for a person; told once for each, soon after the event that says so."""
 
     def reload(self) -> None:

@@ -1,13 +1,12 @@
 """How a run's state is written as JSON: the same in the serve app's answers and in the command line's --json."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pydantic_core
 
-from smithersd.core.log.fold import ApprovalRecord, AttemptRecord, NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import AttemptRecord, NodeRecord, RunState
 from smithersd.errors import ErrorInfo
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 Json = dict[str, Any]
 
@@ -60,29 +59,16 @@ def error_json(error: ErrorInfo | None) -> Json | None:
     return None if error is None else {"code": error.code, "name": error.name, "message": error.message}
 
 
-def question_json(question: Question) -> Json:
-    """Tell what a gate asks, with all that is needed to decide."""
+def approval_json(approval: PendingApproval) -> Json:
+    """Tell what an approval asks, with all that is needed to decide."""
     return {
-        "nodeId": question.node_id,
-        "iteration": question.iteration,
-        "title": question.title,
-        "summary": question.summary,
-        "shown": question.shown,
-        "shownTruncated": question.is_cut,
-        "metadata": question.metadata,
-        "onDeny": question.on_deny,
-        "requestedAtMs": question.requested_at_ms,
+        "nodeId": approval.node_id,
+        "iteration": approval.iteration,
+        "title": approval.title,
+        "summary": approval.summary,
+        "shown": approval.shown,
+        "shownTruncated": approval.is_cut,
+        "metadata": approval.metadata,
+        "onDeny": approval.on_deny,
+        "requestedAtMs": approval.requested_at_ms,
     }
-
-
-def shown_key(run: RunState, gate: ApprovalRecord, iteration: int, iterations: Sequence[int]) -> NodeKey | None:
-    """Return whose output a gate shows: the same iteration's, else the latest that is there.
-
-    `iterations` are those of the node that the gate shows, ascending.
-    """
-    if gate.show is None:
-        return None
-    known = [one for one in iterations if run.nodes[gate.show, one].has_output]
-    if not known:
-        return None
-    return (gate.show, iteration if iteration in known else known[-1])

@@ -69,14 +69,10 @@ class RunView:
         Raises:
             NodeNotFound: the run has no node of this id.
         """
-        known = self.known_iterations(node_id)
-        if not known:
+        known = self._iterations.get(node_id)
+        if known is None:
             raise NodeNotFound(f"The run has no node {node_id!r}.", remedy="GET /nodes lists them.")
         return known
-
-    def known_iterations(self, node_id: str) -> list[int]:
-        """Return the iterations of a node, as of the last reading, ascending; none where there is no such node."""
-        return self._iterations.get(node_id, [])
 
     async def _catch_up(self) -> None:
         if not await self._take_page() and not self._state.status.is_final:

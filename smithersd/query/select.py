@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from smithersd.errors import ApprovalAmbiguous, ApprovalNotPending, InvalidRequest, RunNotFound
+from smithersd.query.approvals import undecided_rows
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, ApprovalStatus, InboxKind, RunRow
+from smithersd.store.records import ApprovalRow, RunRow
 
 _OFFERED_MAX = 10
 """Runs that an error lists."""
@@ -53,16 +54,6 @@ def _offer(runs: Sequence[RunRow]) -> str:
     return "\n".join(["Name one:", *offered, *(["  ..."] if len(runs) > _OFFERED_MAX else [])])
 
 
-async def pending_approvals(store: Store, run_id: str) -> list[ApprovalRow]:
-    """Return the gates that wait for a person and that nobody has answered yet, the longest waiting first."""
-    answered = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
-    return [
-        gate
-        for gate in await store.gates(run_id)
-        if gate.status is ApprovalStatus.REQUESTED and (gate.node_id, gate.iteration) not in answered
-    ]
-
-
 async def select_approval(store: Store, run_id: str) -> ApprovalRow:
     """Return the only gate of a run that waits for a person, or where none does the one that was decided last.
 
@@ -72,7 +63,7 @@ async def select_approval(store: Store, run_id: str) -> ApprovalRow:
         ApprovalNotPending: none waits, and none was decided.
         ApprovalAmbiguous: several wait; details list them.
     """
-    gates = await pending_approvals(store, run_id) or await _last_decided(store, run_id)
+    gates = await undecided_rows(store, run_id) or await _last_decided(store, run_id)
     if not gates:
         raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
     if len(gates) > 1:

@@ -73,6 +73,12 @@ def output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | 
     return rows[0][0] if rows else None
 
 
+def shown_output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | None]:
+    """Read the output that an approval of an iteration shows of a node, None where there is none."""
+    rows = yield Statement("select_shown_output", (run_id, node_id, iteration))
+    return rows[0][0] if rows else None
+
+
 def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> Transaction[list[FrameRow]]:
     """Read frames in order."""
     last = _FRAME_NO_MAX if up_to_frame_no is None else up_to_frame_no

@@ -214,6 +214,10 @@ class Store:
         """Read one output as JSON text, None where there is none."""
         return await self._database.read(reading.output_text(run_id, node_id, iteration))
 
+    async def shown_output(self, run_id: str, node_id: str, iteration: int) -> str | None:
+        """Read what an approval of an iteration shows of a node: the output of the same iteration, else the latest."""
+        return await self._database.read(reading.shown_output_text(run_id, node_id, iteration))
+
     async def frames(
         self, run_id: str, *, after_frame_no: int = 0, up_to_frame_no: int | None = None
     ) -> list[FrameRow]:

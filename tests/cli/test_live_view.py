@@ -21,7 +21,7 @@ from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 NOW_MS = 100_000
 
@@ -32,7 +32,7 @@ class SentNotifications:
 
     state: RunState = field(default_factory=lambda: RunState("run-1"))
     problem: str | None = None
-    questions: dict[NodeKey, Question] = field(default_factory=dict)
+    approvals: dict[NodeKey, PendingApproval] = field(default_factory=dict)
     run_id: str = "run-1"
 
     @property
@@ -63,7 +63,7 @@ def draw(told: SentNotifications, screen: Screen) -> list[str]:
     begun = Begun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
     console = Console(width=screen.width, height=screen.height, file=None, color_system=None)
     with console.capture() as captured:
-        console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}, questions=told.questions))
+        console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}, approvals=told.approvals))
     return captured.get().splitlines()
 
 

@@ -17,17 +17,16 @@ from smithersd.cli.args.options import (
     whole_number,
 )
 from smithersd.cli.terminal.output import say, say_lines, terminal_width
-from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import Phrase, date_and_time, node_name, one_line
-from smithersd.cli.text.run_status import questions_with_commands, standing, steps_to_take_up
+from smithersd.cli.text.run_status import approvals_with_commands, standing, steps_to_take_up
 from smithersd.core.json_text import json_text, parse_json
 from smithersd.daemon import command_lines
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock, driver_name, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
-from smithersd.limits import JSON_DEPTH_MAX, QUESTION_LINES_LISTED_MAX, QUESTION_LINES_MAX
-from smithersd.query.pending import pending_questions, read_question
-from smithersd.query.questions import Question
+from smithersd.limits import APPROVAL_LINES_LISTED_MAX, APPROVAL_LINES_MAX, JSON_DEPTH_MAX
+from smithersd.query.approvals import PendingApproval, read_approval_of_row, undecided_approvals
 from smithersd.query.select import select_approval, select_run
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, Decision, RunRow, Submitted
@@ -115,7 +114,7 @@ async def _decide(store: Store, wanted: _Wanted) -> None:
         raise _with_time(error) from error
     await wait_until_applied(store, submitted)
     gate = await _decided(store, run, node_id, iteration)
-    await _say_outcome(store, submitted, wanted, await read_question(store, run.run_id, gate))
+    await _say_outcome(store, submitted, wanted, await read_approval_of_row(store, run.run_id, gate))
 
 
 async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | None]:
@@ -151,9 +150,9 @@ def _with_time(error: ApprovalAlreadyDecided) -> ApprovalAlreadyDecided:
     )
 
 
-async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, question: Question) -> None:
+async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, approval: PendingApproval) -> None:
     run = await store.run(submitted.run_id)
-    name = node_name(*question.key)
+    name = node_name(*approval.key)
     done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
     if submitted.inbox_id is None:
         say(f"That had been decided before; nothing has changed. Run {run.run_id} is ", standing(run), ".")
@@ -165,10 +164,10 @@ async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, ques
         say(done, " It is stored, and counts as soon as the run goes on.")
     width, storage = terminal_width(), wanted.storage
     whole = command_lines.inspect(run.run_id, storage=storage, is_json=True)
-    say_lines(question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole, width=width, verb="asked"))
-    left = [] if run.status.is_final else await pending_questions(store, run.run_id)
+    say_lines(approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole, width=width, verb="asked"))
+    left = [] if run.status.is_final else await undecided_approvals(store, run.run_id)
     steps = [
-        *questions_with_commands(run.run_id, left, storage, lines_max=QUESTION_LINES_LISTED_MAX, width=width),
+        *approvals_with_commands(run.run_id, left, storage, lines_max=APPROVAL_LINES_LISTED_MAX, width=width),
         *steps_to_take_up(run, storage),
     ]
     if steps:

@@ -20,11 +20,11 @@ from smithersd.cli.terminal.output import say, say_columns, say_json, say_lines,
 from smithersd.cli.text.columns import Line
 from smithersd.cli.text.phrases import Phrase, date_and_time, duration, node_name, one_line
 from smithersd.cli.text.run_status import (
+    approvals_with_commands,
     driver_json,
     failure_line,
     is_interrupted,
     processes_of,
-    questions_with_commands,
     standing,
     steps_to_take_up,
 )
@@ -34,11 +34,10 @@ from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock, driver_name
-from smithersd.limits import QUESTION_LINES_MAX
-from smithersd.query.json import attempt_json, error_json, node_json, question_json, run_json
-from smithersd.query.pending import pending_questions
-from smithersd.query.questions import Question
-from smithersd.query.snapshot import Reading, read_run
+from smithersd.limits import APPROVAL_LINES_MAX
+from smithersd.query.approvals import PendingApproval, undecided_approvals
+from smithersd.query.json import approval_json, attempt_json, error_json, node_json, run_json
+from smithersd.query.snapshot import Snapshot, read_snapshot
 from smithersd.store import Store
 from smithersd.store.records import InboxKind, InboxRow
 
@@ -62,45 +61,45 @@ def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
 
     Outputs are shortened; --json has them whole.
     """
-    reading, questions = on_store(storage, lambda opened: _read(opened, run))
+    snapshot, approvals = on_store(storage, lambda opened: _read(opened, run))
     if is_json:
-        say_json(_json(reading, storage.folder))
+        say_json(_json(snapshot, storage.folder))
     else:
-        _say(reading, questions, storage)
+        _say(snapshot, approvals, storage)
 
 
-async def _read(store: Store, said: str | None) -> tuple[Reading, list[Question]]:
+async def _read(store: Store, said: str | None) -> tuple[Snapshot, list[PendingApproval]]:
     run_id = (await run_to_look_at(store, said)).run_id
-    return await read_run(store, run_id), await pending_questions(store, run_id)
+    return await read_snapshot(store, run_id), await undecided_approvals(store, run_id)
 
 
-def _say(reading: Reading, questions: list[Question], storage: Storage) -> None:
+def _say(snapshot: Snapshot, approvals: list[PendingApproval], storage: Storage) -> None:
     now_ms = SystemClock().now_ms()
-    row = reading.row
+    row = snapshot.row
     say(Phrase(row.run_id, "bold"), " ", standing(row))
-    say_columns(list(_facts(reading, storage.folder, now_ms)))
-    if reading.tree is not None:
+    say_columns(list(_facts(snapshot, storage.folder, now_ms)))
+    if snapshot.tree is not None:
         say()
         lines = tree_lines(
-            reading.tree, reading.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(reading)
+            snapshot.tree, snapshot.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(snapshot)
         )
         say_columns([line.phrases() for line in lines])
-    asked = questions_with_commands(
+    asked = approvals_with_commands(
         row.run_id,
-        questions,
+        approvals,
         storage,
-        lines_max=QUESTION_LINES_MAX,
+        lines_max=APPROVAL_LINES_MAX,
         width=terminal_width(),
         verbs=("approve", "deny"),
     )
-    steps = [*map(_left, reading.inbox), *asked, *steps_to_take_up(row, storage)]
+    steps = [*map(_left, snapshot.inbox), *asked, *steps_to_take_up(row, storage)]
     if steps:
         say()
     say_lines(steps)
 
 
-def _facts(reading: Reading, folder: StateFolder, now_ms: int) -> Iterator[Line]:
-    row = reading.row
+def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Line]:
+    row = snapshot.row
     process = processes_of(row, folder).main
     took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
     facts = {
@@ -118,11 +117,11 @@ def _facts(reading: Reading, folder: StateFolder, now_ms: int) -> Iterator[Line]
             yield [Phrase(f"  {name}", "dim"), Phrase(fact)]
 
 
-def _notes(reading: Reading) -> dict[NodeKey, str]:
-    nodes = reading.state.nodes
+def _notes(snapshot: Snapshot) -> dict[NodeKey, str]:
+    nodes = snapshot.state.nodes
     return {
         key: "-> " + one_line(text, length_max=_OUTPUT_LENGTH_MAX)
-        for key, text in reading.outputs.items()
+        for key, text in snapshot.outputs.items()
         if text != "null" and node_kind_named(nodes[key].kind).shows_output
     }
 
@@ -137,8 +136,8 @@ def _left(row: InboxRow) -> Phrase:
     return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
 
 
-def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
-    row, state = reading.row, reading.state
+def _json(snapshot: Snapshot, folder: StateFolder) -> dict[str, Any]:
+    row, state = snapshot.row, snapshot.state
     process = processes_of(row, folder).main
     return {
         **run_json(state),
@@ -150,14 +149,14 @@ def _json(reading: Reading, folder: StateFolder) -> dict[str, Any]:
         "pid": process.pid,
         "driver": driver_json(row),
         "input": pydantic_core.from_json(row.input),
-        "tree": reading.tree,
-        "nodes": [_node_json(reading, state.nodes[key]) for key in state.in_tree_order(reading.node_ids)],
-        "approvals": [question_json(reading.question(key, gate)) for key, gate in reading.waiting_approvals],
+        "tree": snapshot.tree,
+        "nodes": [_node_json(snapshot, state.nodes[key]) for key in state.in_tree_order(snapshot.node_ids)],
+        "approvals": [approval_json(approval) for approval in snapshot.approvals],
     }
 
 
-def _node_json(reading: Reading, node: NodeRecord) -> dict[str, Any]:
-    output = reading.outputs.get(node.key)
+def _node_json(snapshot: Snapshot, node: NodeRecord) -> dict[str, Any]:
+    output = snapshot.outputs.get(node.key)
     return {
         **node_json(node),
         "attempts": [attempt_json(one) for one in node.attempts],

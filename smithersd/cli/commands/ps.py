@@ -13,12 +13,12 @@ from smithersd.cli.text.phrases import Phrase, duration, short_time
 from smithersd.cli.text.run_status import (
     RunProcess,
     RunProcesses,
+    approvals_with_commands,
     driver_elsewhere,
     driver_json,
     error_of,
     process_json,
     processes_of,
-    questions_with_commands,
     standing,
     steps_to_take_up,
 )
@@ -26,10 +26,9 @@ from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.process_record import processes_here
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock
-from smithersd.limits import QUESTION_LINES_LISTED_MAX
-from smithersd.query.json import error_json, question_json
-from smithersd.query.pending import pending_questions
-from smithersd.query.questions import Question
+from smithersd.limits import APPROVAL_LINES_LISTED_MAX
+from smithersd.query.approvals import PendingApproval, undecided_approvals
+from smithersd.query.json import approval_json, error_json
 from smithersd.store import Store
 from smithersd.store.records import RunRow
 
@@ -44,7 +43,7 @@ class _Listed:
     """A run with what it waits for and the processes that have it in hand."""
 
     run: RunRow
-    questions: list[Question]
+    approvals: list[PendingApproval]
     processes: RunProcesses
 
 
@@ -91,8 +90,8 @@ async def _still_served(store: Store, folder: StateFolder) -> list[RunRow]:
 
 
 async def _listed(store: Store, folder: StateFolder, run: RunRow) -> _Listed:
-    questions = [] if run.status.is_final else await pending_questions(store, run.run_id)
-    return _Listed(run, questions, processes_of(run, folder))
+    approvals = [] if run.status.is_final else await undecided_approvals(store, run.run_id)
+    return _Listed(run, approvals, processes_of(run, folder))
 
 
 def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
@@ -132,11 +131,11 @@ def _below(one: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
             yield Phrase(f"process {other.pid} {does}{at}, up {_up(other, now_ms)}", is_whole=True)
     if not one.run.status.is_final:
         width = terminal_width()
-        yield from questions_with_commands(
+        yield from approvals_with_commands(
             one.run.run_id,
-            one.questions,
+            one.approvals,
             storage,
-            lines_max=QUESTION_LINES_LISTED_MAX,
+            lines_max=APPROVAL_LINES_LISTED_MAX,
             width=None if width is None else width - _INDENT,
         )
         yield from steps_to_take_up(one.run, storage)
@@ -163,5 +162,5 @@ def _json(one: _Listed, storage: Storage) -> dict[str, Any]:
         "standbys": [process_json(other) for other in one.processes.standbys],
         "servers": [process_json(other) for other in one.processes.servers],
         "goesOnWith": [step.text.strip() for step in steps_to_take_up(run, storage) if step.is_whole],
-        "waitsFor": [question_json(question) for question in one.questions],
+        "waitsFor": [approval_json(approval) for approval in one.approvals],
     }

@@ -17,7 +17,7 @@ from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.engine import SystemClock
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 
 class LiveReport:
@@ -28,7 +28,7 @@ class LiveReport:
         self._clock = SystemClock()
         self._begun: Begun | None = None
         self._notes: dict[NodeKey, str] = {}
-        self._questions: dict[NodeKey, Question] = {}
+        self._approvals: dict[NodeKey, PendingApproval] = {}
 
     def warn(self, text: str) -> None:
         """Show it in red."""
@@ -43,7 +43,7 @@ class LiveReport:
         """Say what is waited for; nothing is drawn meanwhile."""
         self._region.stop()
         self._notes.clear()
-        self._questions.clear()
+        self._approvals.clear()
         self._region.print([Text(line) for line in standby_lines(waiting)])
 
     def begin(self, begun: Begun) -> None:
@@ -59,9 +59,9 @@ class LiveReport:
             self._note(one.event)
         self._region.change()
 
-    def ask(self, question: Question) -> None:
+    def ask(self, approval: PendingApproval) -> None:
         """Show it for as long as it waits."""
-        self._questions[question.key] = question
+        self._approvals[approval.key] = approval
         self._region.change()
 
     def reload(self) -> None:
@@ -97,7 +97,7 @@ class LiveReport:
             case events.NodeProgress():
                 self._notes[event.node_id, event.iteration] = phrases.progress(event.done, event.total, event.message)
             case events.ApprovalGranted() | events.ApprovalDenied():
-                self._questions.pop((event.node_id, event.iteration), None)
+                self._approvals.pop((event.node_id, event.iteration), None)
             case events.NodeFinished() | events.NodeFailed() | events.NodeCancelled() | events.NodeInterrupted():
                 self._notes.pop((event.node_id, event.iteration), None)
             case _:
@@ -105,4 +105,4 @@ class LiveReport:
 
     def _view(self, screen: Screen) -> RenderableType:
         assert self._begun is not None, "the region is started by a run that has begun"
-        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes, questions=self._questions)
+        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes, approvals=self._approvals)

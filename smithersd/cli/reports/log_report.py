@@ -28,7 +28,7 @@ from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.log_file import LogFile
 from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 _UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
 """Events without a line: another one says it, or it is of no use to whoever reads a log."""
@@ -121,7 +121,7 @@ class LogReport:
             if not isinstance(one.event, _UNTOLD):
                 self.say(_lines_of(one))
 
-    def ask(self, question: Question) -> None:
+    def ask(self, approval: PendingApproval) -> None:
         """The log has the event's line."""
 
     def reload(self) -> None:

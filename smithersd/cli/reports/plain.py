@@ -6,7 +6,7 @@ from typing import TextIO
 from smithersd.cli.terminal.printer import Printer
 from smithersd.cli.terminal.streams import Streams
 from smithersd.cli.text import phrases
-from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.run_summary import (
     closing_lines,
     command_that_decides,
@@ -19,8 +19,8 @@ from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun, StandingBy
-from smithersd.limits import QUESTION_LINES_MAX
-from smithersd.query.questions import Question
+from smithersd.limits import APPROVAL_LINES_MAX
+from smithersd.query.approvals import PendingApproval
 
 _BELOW = " " * 10
 """What belongs to a line stands below it, beside the time of day."""
@@ -53,7 +53,7 @@ class PlainReport:
         self._begun: Begun | None = None
         self._printer = Printer()
         self._unasked: dict[NodeKey, Recorded] = {}
-        """Gates whose question is still to come."""
+        """Approvals that have been requested and not been shown yet."""
 
     def warn(self, text: str) -> None:
         """Print to stderr."""
@@ -82,14 +82,14 @@ class PlainReport:
                 self._say_unasked(getattr(one.event, "node_id", None))
                 self._say_event(one)
 
-    def ask(self, question: Question) -> None:
-        """Print the question, and the command that answers it."""
+    def ask(self, approval: PendingApproval) -> None:
+        """Print the approval, and the command that answers it."""
         assert self._begun is not None, "a run begins before it asks"
-        self._unasked.pop(question.key, None)
+        self._unasked.pop(approval.key, None)
         whole = command_lines.inspect(self._begun.engine.run_id, storage=self._begun.storage)
-        head, *details = question_lines(question, lines_max=QUESTION_LINES_MAX, whole=whole)
-        self._say(question.requested_at_ms, [head.text])
-        command = command_that_decides(self._begun, question.key)
+        head, *details = approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole)
+        self._say(approval.requested_at_ms, [head.text])
+        command = command_that_decides(self._begun, approval.key)
         self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
 
     def reload(self) -> None:
@@ -112,7 +112,7 @@ class PlainReport:
         self._printer.close(is_hurried=True)
 
     def _say_unasked(self, node_id: str | None) -> None:
-        """Say first that a node has asked: something became of it before its question was read."""
+        """Say first that a node has asked: something became of it before its approval was shown."""
         for key in [key for key in self._unasked if key[0] == node_id]:
             self._say_event(self._unasked.pop(key))
 

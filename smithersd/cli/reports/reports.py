@@ -17,7 +17,7 @@ from smithersd.daemon.systemd.report import SystemdReport
 from smithersd.loggers import logger
 from smithersd.posix.sd_notify import Notifier
 from smithersd.posix.system_journal import is_journal
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 _LOGGER = "smithersd"
 
@@ -100,9 +100,9 @@ class _Reports:
         for report in self._reports:
             report.show(recorded)
 
-    def ask(self, question: Question) -> None:
+    def ask(self, approval: PendingApproval) -> None:
         for report in self._reports:
-            report.ask(question)
+            report.ask(approval)
 
     def reload(self) -> None:
         for report in self._reports:

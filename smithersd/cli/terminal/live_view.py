@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from smithersd.cli.terminal.live_region import Screen
-from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import STATUS_STYLES, Phrase, duration
 from smithersd.cli.text.run_summary import command_that_decides
 from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
@@ -16,8 +16,8 @@ from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun
-from smithersd.limits import QUESTION_LINES_MAX
-from smithersd.query.questions import Question
+from smithersd.limits import APPROVAL_LINES_MAX
+from smithersd.query.approvals import PendingApproval
 
 _URGENCY = {
     NodeState.FAILED: 0,
@@ -39,10 +39,10 @@ def live_view(
     *,
     now_ms: int,
     notes: Mapping[NodeKey, str],
-    questions: Mapping[NodeKey, Question],
+    approvals: Mapping[NodeKey, PendingApproval],
 ) -> RenderableType:
     """Draw a run so that it fits the screen with a line to spare."""
-    said = [*_waits(begun, screen, questions), *_status(begun, now_ms)]
+    said = [*_waits(begun, screen, approvals), *_status(begun, now_ms)]
     foot = [part for line in said for part in _folded(line, screen.width)]
     rows = screen.height - 1 - len(foot)
     if rows <= 0:
@@ -94,25 +94,25 @@ def _sized(piece: Phrase, cells: int) -> Text:
     return text
 
 
-def _waits(begun: Begun, screen: Screen, questions: Mapping[NodeKey, Question]) -> list[Text]:
-    """The first question and the commands that get the run on; on a small screen less of them."""
+def _waits(begun: Begun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
+    """The first approval and the commands that get the run on; on a small screen less of them."""
     state = begun.engine.state
     if not state.count(NodeState.WAITING_APPROVAL):
         return []
     gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
     lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in gates[:shown]]
-    if gates[0] in questions:
-        lines = [*_question(begun, screen, questions[gates[0]]), *lines]
+    if gates[0] in approvals:
+        lines = [*_approval(begun, screen, approvals[gates[0]]), *lines]
     if len(gates) > shown:
         lines.append(Text(f"  and {len(gates) - shown} more: smithers inspect {state.run_id}", "yellow"))
     return lines
 
 
-def _question(begun: Begun, screen: Screen, question: Question) -> Iterator[Text]:
+def _approval(begun: Begun, screen: Screen, approval: PendingApproval) -> Iterator[Text]:
     whole = command_lines.inspect(begun.engine.run_id, storage=begun.storage)
-    lines_max = min(QUESTION_LINES_MAX, screen.height // 3)
-    for line in question_lines(question, lines_max=lines_max, whole=whole, width=screen.width):
+    lines_max = min(APPROVAL_LINES_MAX, screen.height // 3)
+    for line in approval_lines(approval, lines_max=lines_max, whole=whole, width=screen.width):
         yield Text(line.text, line.style)
 
 

@@ -1,4 +1,4 @@
-"""A question in lines: what `up`, `ps`, `inspect`, `approve` and `deny` say of a gate, so that nobody decides blind."""
+"""An approval in lines: what `up`, `ps`, `inspect`, `approve` and `deny` say of one, so that nobody decides blind."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,8 +7,8 @@ import pydantic_core
 
 from smithersd.cli.text.columns import wrapped
 from smithersd.cli.text.phrases import Phrase, node_name, one_line
-from smithersd.limits import QUESTION_LINE_LENGTH_MAX
-from smithersd.query.questions import Question
+from smithersd.limits import APPROVAL_LINE_LENGTH_MAX
+from smithersd.query.approvals import PendingApproval
 
 _HEAD_STYLE = "yellow"
 _SHOWN_MARK = "| "
@@ -17,21 +17,21 @@ _INLINE_LENGTH_MAX = 160
 """What is longer stands below its name, as JSON."""
 
 
-def question_lines(
-    question: Question, *, lines_max: int, whole: str, width: int | None = None, verb: str = "asks"
+def approval_lines(
+    approval: PendingApproval, *, lines_max: int, whole: str, width: int | None = None, verb: str = "asks"
 ) -> list[Phrase]:
-    """Say what a gate asks: title, summary, metadata, and what it shows.
+    """Say what an approval asks: title, summary, metadata, and what it shows.
 
     After the title there are at most `lines_max` lines (of so many cells, where a `width` is given) and one that names
     the command that shows the `whole`. None is broken again.
     """
-    head = Phrase(f"{node_name(question.node_id, question.iteration)} {verb}: {one_line(question.title)}", _HEAD_STYLE)
-    return [head, *(Phrase(f"{_INDENT}{line}", is_whole=True) for line in _details(question, lines_max, whole, width))]
+    head = Phrase(f"{node_name(approval.node_id, approval.iteration)} {verb}: {one_line(approval.title)}", _HEAD_STYLE)
+    return [head, *(Phrase(f"{_INDENT}{line}", is_whole=True) for line in _details(approval, lines_max, whole, width))]
 
 
-def _details(question: Question, lines_max: int, whole: str, width: int | None) -> Iterator[str]:
-    said = [block for block in (_summary(question), _metadata(question), _shown(question)) if block]
-    is_cut = question.is_cut or any(len(line) > QUESTION_LINE_LENGTH_MAX for block in said for line in block)
+def _details(approval: PendingApproval, lines_max: int, whole: str, width: int | None) -> Iterator[str]:
+    said = [block for block in (_summary(approval), _metadata(approval), _shown(approval)) if block]
+    is_cut = approval.is_cut or any(len(line) > APPROVAL_LINE_LENGTH_MAX for block in said for line in block)
     blocks = [list(_broken(block, width)) for block in said]
     for place, block in enumerate(blocks):
         room = max(1, lines_max // (len(blocks) - place))
@@ -42,22 +42,22 @@ def _details(question: Question, lines_max: int, whole: str, width: int | None) 
         yield f"All of it: {whole}"
 
 
-def _summary(question: Question) -> list[str]:
-    return [] if question.summary is None else question.summary.strip().splitlines()
+def _summary(approval: PendingApproval) -> list[str]:
+    return [] if approval.summary is None else approval.summary.strip().splitlines()
 
 
-def _metadata(question: Question) -> list[str]:
-    if question.metadata is None:
+def _metadata(approval: PendingApproval) -> list[str]:
+    if approval.metadata is None:
         return []
-    lines = _value_lines(question.metadata)
-    return lines if isinstance(question.metadata, dict) else ["Metadata:", *(f"{_INDENT}{line}" for line in lines)]
+    lines = _value_lines(approval.metadata)
+    return lines if isinstance(approval.metadata, dict) else ["Metadata:", *(f"{_INDENT}{line}" for line in lines)]
 
 
-def _shown(question: Question) -> list[str]:
-    if question.show is None:
+def _shown(approval: PendingApproval) -> list[str]:
+    if approval.show is None:
         return []
-    name = f"Output of {question.show}:"
-    lines = _value_lines(question.shown)
+    name = f"Output of {approval.show}:"
+    lines = _value_lines(approval.shown)
     if len(lines) == 1:
         return [f"{name} {lines[0]}"]
     return [name, *(_SHOWN_MARK + line for line in lines)]
@@ -86,7 +86,7 @@ def _inline(value: Any) -> str:
 
 def _broken(lines: Sequence[str], width: int | None) -> Iterator[str]:
     for line in lines:
-        text = one_line(line, is_indented=True, length_max=QUESTION_LINE_LENGTH_MAX)
+        text = one_line(line, is_indented=True, length_max=APPROVAL_LINE_LENGTH_MAX)
         if width is None:
             yield text
             continue

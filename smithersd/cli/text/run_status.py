@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from smithersd.cli.text.approval_lines import question_lines
+from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import (
     INTERRUPTED,
     INTERRUPTED_STYLE,
@@ -22,7 +22,7 @@ from smithersd.daemon.state.process_record import ProcessRecord, processes_here
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import driver_name, is_driven, is_owner_dead, owner_from
 from smithersd.errors import ErrorInfo
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 from smithersd.store.records import RunRow
 
 
@@ -127,9 +127,9 @@ def error_of(run: RunRow) -> ErrorInfo | None:
     return None if run.error is None else ErrorInfo(**json.loads(run.error))
 
 
-def questions_with_commands(
+def approvals_with_commands(
     run_id: str,
-    questions: Sequence[Question],
+    approvals: Sequence[PendingApproval],
     storage: Storage,
     *,
     lines_max: int,
@@ -138,10 +138,10 @@ def questions_with_commands(
 ) -> Iterator[Phrase]:
     """Say what a run asks, and the commands of these verbs that answer it."""
     whole = command_lines.inspect(run_id, storage=storage, is_json=len(verbs) > 1)
-    for question in questions:
-        yield from question_lines(question, lines_max=lines_max, whole=whole, width=width)
+    for approval in approvals:
+        yield from approval_lines(approval, lines_max=lines_max, whole=whole, width=width)
         for verb in verbs:
-            yield command_phrase(command_lines.decide(verb, run_id, *question.key, storage=storage))
+            yield command_phrase(command_lines.decide(verb, run_id, *approval.key, storage=storage))
 
 
 def steps_to_take_up(run: RunRow, storage: Storage) -> list[Phrase]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.daemon.notify.waiting import WaitingApprovals, read_question
+from smithersd.daemon.notify.waiting import WaitingApprovals, read_waiting
 from smithersd.daemon.report import Begun, Report
 from smithersd.loggers import logger
 from smithersd.store import Store
@@ -64,8 +64,8 @@ class _Work:
     async def _tell(self, node: NodeRecord) -> None:
         """Whatever keeps a gate from being told matters less than the run."""
         try:
-            question = await read_question(self._run, node, self._store)
+            approval = await read_waiting(self._run, node, self._store)
             if node in self._gates.waiting:
-                self._report.ask(question)
+                self._report.ask(approval)
         except Exception:  # noqa: BLE001 - as said above
             _log.exception("What %s asks could not be shown.", node.node_id)

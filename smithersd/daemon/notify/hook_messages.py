@@ -8,9 +8,9 @@ import pydantic_core
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon import command_lines
-from smithersd.daemon.notify.waiting import read_question
+from smithersd.daemon.notify.waiting import read_waiting
 from smithersd.daemon.report import Begun
-from smithersd.query.json import Json, error_json, question_json, run_json
+from smithersd.query.json import Json, approval_json, error_json, run_json
 from smithersd.store import Store
 
 _CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}
@@ -46,12 +46,12 @@ def end_message(begun: Begun) -> bytes:
 async def _approval(begun: Begun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
     """A gate as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
     state = begun.engine.state
-    question = await read_question(state, node, store)
+    approval = await read_waiting(state, node, store)
     commands = {
         f"{verb}Command": command_lines.decide(verb, state.run_id, *node.key, storage=begun.storage)
         for verb in ("approve", "deny")
     }
-    return {**question_json(question), "new": is_new, **commands}
+    return {**approval_json(approval), "new": is_new, **commands}
 
 
 def _place(begun: Begun) -> Json:

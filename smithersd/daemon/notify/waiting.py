@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from smithersd.core.log.events import ApprovalRequested, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState
-from smithersd.query.json import shown_key
-from smithersd.query.questions import Question, question_of
+from smithersd.query.approvals import PendingApproval, read_approval
 from smithersd.store import Store
 
 
-async def read_question(run: RunState, node: NodeRecord, store: Store) -> Question:
-    """Return what a gate that waits asks; what it shows is read from the store."""
+async def read_waiting(run: RunState, node: NodeRecord, store: Store) -> PendingApproval:
+    """Return what a node that waits asks; what it shows is read from the store."""
     assert node.gate is not None, f"{node.node_id} waits for nothing"
-    iterations = sorted(iteration for node_id, iteration in run.nodes if node_id == node.gate.show)
-    shown = shown_key(run, node.gate, node.iteration, iterations)
-    return question_of(node.key, node.gate, None if shown is None else await store.output(run.run_id, *shown))
+    return await read_approval(store, run.run_id, node.key, node.gate)
 
 
 class WaitingApprovals:

@@ -18,7 +18,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.daemon.notify.waiting import WaitingApprovals
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.posix.sd_notify import Notifier
-from smithersd.query.questions import Question
+from smithersd.query.approvals import PendingApproval
 
 _GATES_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
@@ -81,7 +81,7 @@ class SystemdReport:
             self._gates.follow(recorded)
             self._tell_status(self._status_line())
 
-    def ask(self, question: Question) -> None:
+    def ask(self, approval: PendingApproval) -> None:
         """The status names the gates."""
 
     def reload(self) -> None:

@@ -116,6 +116,9 @@ FROM {outputs} WHERE run_id = ?1 ORDER BY created_at_ms, node_id, iteration
 -- name: select_output
 SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 AND iteration = ?3
 
+-- name: select_shown_output
+SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration = ?3 DESC, iteration DESC LIMIT 1
+
 -- name: select_frames
 SELECT frame_no, created_at_ms, hash, scopes
 FROM {frames} WHERE run_id = ?1 AND frame_no > ?2 AND frame_no <= ?3 ORDER BY frame_no

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from smithersd.limits import QUESTION_LINES_MAX
+from smithersd.limits import APPROVAL_LINES_MAX
 from tests.cli.conftest import FLOWS, Said, driving, finish, run_flow, start
 from tests.cli.terminal import on_terminal
 
@@ -63,7 +63,7 @@ def test_up_tells_it_in_plain_lines_also_when_it_was_asked_before() -> None:
         assert [part for part in QUESTION if part not in said.out] == []
         assert said.out.count("publish asks: ") == 1
         question, rest = said.out.split("publish asks: ")[1].split("smithers approve release-1 --node publish\n")
-        assert len(question.splitlines()) <= QUESTION_LINES_MAX + 3
+        assert len(question.splitlines()) <= APPROVAL_LINES_MAX + 3
         assert rest.startswith("Run suspended")
 
 

@@ -1,0 +1,89 @@
+"""What an approval asks of a person, with all that is needed to decide: the same wherever it is shown."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+
+from smithersd.core.log.events import JsonValue
+from smithersd.core.log.fold import ApprovalRecord, NodeKey
+from smithersd.elements.kinds import OnDeny
+from smithersd.limits import SHOWN_BYTES_MAX
+from smithersd.store import Store
+from smithersd.store.records import ApprovalRow, ApprovalStatus, InboxKind
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """What a person is asked. `shown` is the output of the node `show`, or the start of its JSON if it `is_cut`."""
+
+    node_id: str
+    iteration: int
+    title: str
+    summary: str | None
+    metadata: JsonValue
+    on_deny: OnDeny
+    requested_at_ms: int
+    show: str | None
+    shown: JsonValue
+    is_cut: bool
+
+    @property
+    def key(self) -> NodeKey:
+        """Which node iteration asks."""
+        return (self.node_id, self.iteration)
+
+
+async def read_approval(store: Store, run_id: str, key: NodeKey, record: ApprovalRecord) -> PendingApproval:
+    """Return what an approval asks; the output that it shows is read from the store."""
+    output = None if record.show is None else await store.shown_output(run_id, record.show, key[1])
+    shown, is_cut = _cut(output)
+    return PendingApproval(
+        node_id=key[0],
+        iteration=key[1],
+        title=record.title,
+        summary=record.summary,
+        metadata=record.metadata,
+        on_deny=record.on_deny,
+        requested_at_ms=record.requested_at_ms,
+        show=record.show,
+        shown=shown,
+        is_cut=is_cut,
+    )
+
+
+async def read_approval_of_row(store: Store, run_id: str, row: ApprovalRow) -> PendingApproval:
+    """Return what an approval asks, or has asked, without reading the run's log."""
+    record = ApprovalRecord(
+        title=row.title,
+        summary=row.summary,
+        metadata=pydantic_core.from_json(row.metadata),
+        show=row.show,
+        on_deny=row.on_deny,
+        requested_at_ms=row.requested_at_ms,
+    )
+    return await read_approval(store, run_id, (row.node_id, row.iteration), record)
+
+
+async def undecided_approvals(store: Store, run_id: str) -> list[PendingApproval]:
+    """Return the approvals that nobody has decided yet, the longest waiting first, without reading the run's log."""
+    return [await read_approval_of_row(store, run_id, row) for row in await undecided_rows(store, run_id)]
+
+
+async def undecided_rows(store: Store, run_id: str) -> list[ApprovalRow]:
+    """Return the approvals that nobody has decided yet: a decision that its driver has not applied yet counts."""
+    decided = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
+    rows = await store.gates(run_id)
+    return [
+        row for row in rows if row.status is ApprovalStatus.REQUESTED and (row.node_id, row.iteration) not in decided
+    ]
+
+
+def _cut(output: str | None) -> tuple[Any, bool]:
+    """Return an output as a value, or the beginning of its JSON text where that is too long to be shown."""
+    if output is None:
+        return None, False
+    text = output.encode()
+    if len(text) <= SHOWN_BYTES_MAX:
+        return pydantic_core.from_json(text), False
+    return text[:SHOWN_BYTES_MAX].decode(errors="ignore"), True
