@@ -43,11 +43,11 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
 
     async with driven(deep, store, input=nested(JSON_DEPTH_MAX)):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
-    reading = await read_snapshot(store, RUN_ID)
-    [(key, asked)] = reading.waiting_approvals
+    snapshot = await read_snapshot(store, RUN_ID)
+    [asked] = snapshot.approvals
     assert asked.metadata == nested(JSON_DEPTH_MAX)
-    assert reading.question(key, asked).shown == nested(OUTPUT_DEPTH_MAX)
-    assert reading.node_ids == ["beats", "gate", "after"]
+    assert asked.shown == nested(OUTPUT_DEPTH_MAX)
+    assert snapshot.node_ids == ["beats", "gate", "after"]
     async with driven(deep, store) as (_, driving):
         decision = json.dumps(nested(JSON_DEPTH_MAX))
         await store.submit_decision(

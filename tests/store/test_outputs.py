@@ -18,6 +18,25 @@ async def test_outputs_come_back_as_they_were(store: Store) -> None:
     assert await store.output("run-1", "a", 1) == "2"
 
 
+@pytest.mark.parametrize(
+    ("iteration", "shown"),
+    [pytest.param(2, '"of 2"', id="the-same-iteration"), pytest.param(1, '"of 3"', id="else-the-latest")],
+)
+async def test_an_approval_is_shown_the_output_of_its_own_iteration_else_the_latest(
+    store: Store, iteration: int, shown: str
+) -> None:
+    await store.commit(begin())
+    rows = tuple(output("draft", f'"of {number}"', iteration=number) for number in (0, 2, 3))
+    await store.commit(step("run-1", event(1), outputs=(*rows, output("other", iteration=1))))
+    assert await store.shown_output("run-1", "draft", iteration) == shown
+
+
+async def test_an_approval_is_shown_nothing_of_a_node_without_an_output(store: Store) -> None:
+    await store.commit(begin())
+    await store.commit(step("run-1", event(1), outputs=(output("other"),)))
+    assert await store.shown_output("run-1", "draft", 0) is None
+
+
 @pytest.mark.parametrize("key", [("run-1", "a", 1), ("run-1", "a\0", 0), ("run-2", "a", 0), ("run-1", "a", 2**40)])
 async def test_an_output_that_is_not_there_is_none(store: Store, key: tuple[str, str, int]) -> None:
     await store.commit(begin())
