@@ -12,11 +12,11 @@ from typing import Any
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.log.fold import NodeKey, RunState, fold
-from smithersd.core.log.states import NodeState
+from smithersd.core.log.states import ApprovalStatus, NodeState
 from smithersd.core.tree.frames import FrameTree
 from smithersd.engine import is_driven
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, ApprovalStatus, EventRow, FrameRow, InboxRow, OutputRow, RunRow
+from smithersd.store.records import ApprovalRow, EventRow, FrameRow, InboxRow, OutputRow, RunRow
 
 RUNS_MAX = 1_000
 VIEWED_NODES_MAX = 200

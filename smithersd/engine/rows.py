@@ -9,9 +9,9 @@ from smithersd.core.flow.step import FrameChange, Step
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded, encode
 from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState, asked
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.errors import ErrorInfo
-from smithersd.store.records import ApprovalRow, ApprovalStatus, Batch, EventRow, FrameRow, OutputRow
+from smithersd.store.records import ApprovalRow, Batch, EventRow, FrameRow, OutputRow
 
 
 def batch_of(step: Step, state: RunState) -> Batch:

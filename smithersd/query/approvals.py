@@ -7,10 +7,11 @@ import pydantic_core
 
 from smithersd.core.log.events import JsonValue
 from smithersd.core.log.fold import ApprovalRecord, NodeKey
+from smithersd.core.log.states import ApprovalStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.limits import SHOWN_BYTES_MAX
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, ApprovalStatus, InboxKind
+from smithersd.store.records import ApprovalRow, InboxKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,10 @@ What is accepted stays in the inbox until the driver has applied it.
 
 import json
 
-from smithersd.core.log.states import RunStatus
-from smithersd.errors import (
-    ApprovalAlreadyDecided,
-    ApprovalAmbiguous,
-    ApprovalNotPending,
-    NodeNotFound,
-    RunNotActive,
-)
+from smithersd.core.log.states import ApprovalStatus, RunStatus
+from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, ApprovalNotPending, NodeNotFound, RunNotActive
 from smithersd.store.reading import approval_rows_of_node, inbox_rows, no_such_run
-from smithersd.store.records import ApprovalRow, ApprovalStatus, Decision, InboxKind, InboxRow, Submitted
+from smithersd.store.records import ApprovalRow, Decision, InboxKind, InboxRow, Submitted
 from smithersd.store.statements import Statement, Transaction
 
 _DECISIONS = (InboxKind.APPROVE, InboxKind.DENY)

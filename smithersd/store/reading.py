@@ -1,19 +1,10 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import RunNotFound
 from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, OUTPUT_SMALL_LENGTH, OUTPUTS_HELD_BYTES_MAX
-from smithersd.store.records import (
-    ApprovalRow,
-    ApprovalStatus,
-    EventRow,
-    FrameRow,
-    InboxKind,
-    InboxRow,
-    OutputRow,
-    RunRow,
-)
+from smithersd.store.records import ApprovalRow, EventRow, FrameRow, InboxKind, InboxRow, OutputRow, RunRow
 from smithersd.store.statements import Page, Row, Statement, Transaction
 
 _FRAME_NO_MAX = 2**62

@@ -6,17 +6,8 @@ Times are integer milliseconds since the epoch, ids are ours, JSON is text: noth
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.elements.kinds import OnDeny
-
-
-class ApprovalStatus(StrEnum):
-    """How a row of `approvals` stands."""
-
-    REQUESTED = "requested"
-    GRANTED = "granted"
-    DENIED = "denied"
-    CANCELLED = "cancelled"
 
 
 class InboxKind(StrEnum):

@@ -8,10 +8,9 @@ import pytest
 
 from smithersd import Approval, Parallel, Shell, Store, Task, run_workflow, task_context, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
-from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import (
     DEADLINE_S,
     crash_when,

@@ -9,11 +9,10 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.fold import RunState
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import WorkflowError
-from smithersd.store.records import ApprovalStatus
 from tests.engine.runs import RUN_ID, decide, driven, events_of, node, run, until_state
 
 

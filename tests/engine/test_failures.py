@@ -5,8 +5,7 @@ from typing import Any
 
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.store.records import ApprovalStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from tests.engine.runs import events_of, node, run
 
 

@@ -7,8 +7,7 @@ from pydantic import BaseModel
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.store.records import ApprovalStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from tests.engine.runs import decide, driven, events_of, node, run, until, until_state
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from smithersd import Store, open_store, task_context
 from smithersd.core.log.fold import NodeKey
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.engine import Engine, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
-from smithersd.store.records import ApprovalStatus, Decision
+from smithersd.store.records import Decision
 from tests.engine.clocks import StillClock
 from tests.engine.mortal import Died, MortalStore, bury
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.elements.kinds import OnDeny
-from smithersd.store.records import ApprovalRow, ApprovalStatus, Batch, Commit, Decision, EventRow, NewRun, OutputRow
+from smithersd.store.records import ApprovalRow, Batch, Commit, Decision, EventRow, NewRun, OutputRow
 
 NOW_MS = 1_700_000_000_000
 OWNER = json.dumps({"host": "here", "pid": 42})

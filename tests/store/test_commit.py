@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.errors import LeaseLost
 from smithersd.store import Store
-from smithersd.store.records import ApprovalStatus, Batch, Commit, FrameRow, InboxKind
+from smithersd.store.records import Batch, Commit, FrameRow, InboxKind
 from tests.store.rows import NOW_MS, OTHER, begin, decided, decision, end, event, gate, output, pending, step
 
 GATED = begin("run-1", pending(1, "gate"), gates=(gate(),))

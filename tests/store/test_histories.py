@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from smithersd import Approval, Parallel, Sequence, Task, Workflow
 from smithersd.core.log.events import TERMINAL_TYPES
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.engine.run import drive_to_end
 from smithersd.engine.start import StartMode, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store, open_store
 from smithersd.store.postgres import connection
-from smithersd.store.records import ApprovalStatus, EventRow, Topic
+from smithersd.store.records import EventRow, Topic
 from tests.store.backends import PostgresBackend, postgres_database
 from tests.store.fault_proxy import Fault, fault_proxy
 from tests.store.postgres_server import PostgresServer

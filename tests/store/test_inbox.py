@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.errors import (
     ApprovalAlreadyDecided,
     ApprovalAmbiguous,
@@ -16,7 +16,7 @@ from smithersd.errors import (
     RunNotFound,
 )
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, ApprovalStatus, Commit, Decision, InboxKind
+from smithersd.store.records import ApprovalRow, Commit, Decision, InboxKind
 from tests.store.backends import Backend
 from tests.store.processes import DEADLINE_S, ready_child
 from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step

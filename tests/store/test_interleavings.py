@@ -12,13 +12,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.errors import ApprovalNotPending, RunNotActive, SmithersError
 from smithersd.store import Store, open_store
 from smithersd.store.commit import commit_step
 from smithersd.store.inbox import submit_cancel, submit_decision
 from smithersd.store.postgres.connection import dialect
-from smithersd.store.records import ApprovalStatus, Batch, Commit, InboxKind
+from smithersd.store.records import Batch, Commit, InboxKind
 from smithersd.store.statements import Many, Statement, Transaction, statements
 from tests.store.backends import PostgresBackend
 from tests.store.processes import DEADLINE_S

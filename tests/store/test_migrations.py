@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from smithersd.core.log.states import RunStatus
+from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import StoreInvalid, StoreTooNew
 from smithersd.store import Store, open_store
 from smithersd.store.migrations import migrations
 from smithersd.store.postgres import migrations as postgres_migrations
-from smithersd.store.records import ApprovalStatus, InboxKind
+from smithersd.store.records import InboxKind
 from smithersd.store.sqlite import migrations as sqlite_migrations
 from tests.store.backends import Backend
 from tests.store.processes import ready_child

@@ -1,14 +1,14 @@
 """The states of runs and nodes, and which of them are final.
 
 Two rules hold for the whole program: a state changes only by an event (`core/log/events.py`), and only
-`core/log/fold.py` says which event leads to which state.
+`core/log/transitions.py` says which event leads to which state.
 """
 
 from enum import StrEnum
 
 from smithersd.elements.kinds import NodeState
 
-__all__ = ["AttemptState", "Cancellation", "Interruption", "NodeState", "RunStatus"]
+__all__ = ["ApprovalStatus", "AttemptState", "Cancellation", "Interruption", "NodeState", "RunStatus"]
 
 
 class RunStatus(StrEnum):
@@ -30,6 +30,11 @@ class RunStatus(StrEnum):
         return self in _FINAL_RUN_STATUSES
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing will happen unless somebody resumes the run: it has ended, or it is suspended."""
+        return self in _RUN_STATUSES_AT_REST
+
+    @property
     def is_waiting(self) -> bool:
         """Whether nothing runs and a person, a timer or a signal is awaited."""
         return self in _WAITING_RUN_STATUSES
@@ -43,6 +48,15 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+
+
+class ApprovalStatus(StrEnum):
+    """How an approval stands."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
 
 
 class Interruption(StrEnum):
@@ -63,3 +77,4 @@ class Cancellation(StrEnum):
 
 _WAITING_RUN_STATUSES = frozenset({RunStatus.WAITING_APPROVAL, RunStatus.WAITING_TIMER, RunStatus.WAITING_EVENT})
 _FINAL_RUN_STATUSES = frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED})
+_RUN_STATUSES_AT_REST = _FINAL_RUN_STATUSES | {RunStatus.SUSPENDED}
