@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from smithersd import Store
 from smithersd.errors import StoreUnavailable
-from tests.invariants import check_store
-from tests.starter import neutral_start
+from tests.support.invariants import check_store
+from tests.support.starter import neutral_start
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """What depends on how much else a machine has to do is no fault of a property's."""

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.dispositions import ignored_or_blocked
+from tests.support.dispositions import ignored_or_blocked
 
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1, signal.SIGCHLD)
 VARIABLES = {"SMITHERS_STORE": "sqlite:////nowhere/runs.db", "FORCE_COLOR": "1", "COLUMNS": "20", "PGHOST": "nowhere"}

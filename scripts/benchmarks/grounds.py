@@ -10,7 +10,7 @@ from typing import Protocol
 from benchmarks import bare, bare_postgres
 from benchmarks.workflows import folder
 from smithersd import open_store
-from tests.store.postgres_server import PostgresServer, running_server
+from tests.support.postgres_server import PostgresServer, running_server
 
 
 class Ground(Protocol):

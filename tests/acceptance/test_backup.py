@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from tests.acceptance.place import Place
+from tests.support.place import Place
 
 FLOW = """
     @workflow

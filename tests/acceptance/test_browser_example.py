@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.place import DEADLINE_S, Place
 from tests.docs.documents import document
-from tests.ports import free_port
+from tests.support.place import DEADLINE_S, Place
+from tests.support.ports import free_port
 
 FOLLOW = """
 const [url, token] = process.argv.slice(2);

@@ -9,7 +9,7 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption
-from tests.acceptance.place import Place, Process, until
+from tests.support.place import Place, Process, until
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 """What tells one container from another here: a pid namespace of its own."""

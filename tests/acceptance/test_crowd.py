@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 
-from tests.acceptance.place import DEADLINE_S, Place
+from tests.support.place import DEADLINE_S, Place
 
 PROCESSES = 8
 PEOPLE = 50

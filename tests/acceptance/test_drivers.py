@@ -12,7 +12,7 @@ import pytest
 from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted, Recorded
 from smithersd.core.log.states import RunStatus
 from smithersd.limits import LEASE_S
-from tests.acceptance.place import DEADLINE_S, Place, Process, until
+from tests.support.place import DEADLINE_S, Place, Process, until
 
 LOST = 5
 SHORT_LEASE_S = 0.5

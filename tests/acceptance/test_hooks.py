@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.acceptance.place import Place, until
+from tests.support.place import Place, until
 
 ONE_GATE = """
     @workflow

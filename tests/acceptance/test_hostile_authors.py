@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.acceptance.place import Place, until
+from tests.support.place import Place, until
 
 FACTORY = """
 def factory(*arguments, **options): raise RuntimeError("factory")

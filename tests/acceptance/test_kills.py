@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 
 from smithersd.core.log.states import NodeState
-from tests.acceptance.place import DEADLINE_S, Place, Process, until
-from tests.ports import free_port
+from tests.support.place import DEADLINE_S, Place, Process, until
+from tests.support.ports import free_port
 
 KILLS = 20
 STEPS = 100

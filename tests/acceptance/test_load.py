@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from smithersd.core.log.states import NodeState
-from tests.acceptance.place import DEADLINE_S, Place, until
-from tests.ports import free_port
-from tests.serve.streaming import Message, read_messages
+from tests.support.place import DEADLINE_S, Place, until
+from tests.support.ports import free_port
+from tests.support.streaming import Message, read_messages
 
 CLIENTS = 300
 IDLE_CONNECTIONS = 1_200

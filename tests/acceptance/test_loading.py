@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import Place, clean_environment, until
+from tests.support.place import Place, clean_environment, until
 
 POOL = """
 import multiprocessing

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.place import DEADLINE_S, SMITHERS, Place, clean_environment, until
+from tests.support.place import DEADLINE_S, SMITHERS, Place, clean_environment, until
 
 HELLO = """
 @workflow

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import Place, until
 from tests.docs.documents import document
-from tests.ports import free_port
+from tests.support.place import Place, until
+from tests.support.ports import free_port
 
 TOKEN = "sk-proxied"
 FLOW = """

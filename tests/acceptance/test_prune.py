@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.acceptance.place import Place, until
+from tests.support.place import Place, until
 
 FLOWS = """
 @workflow

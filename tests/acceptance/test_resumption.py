@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.acceptance.place import Place, Process, until
-from tests.ports import free_port
+from tests.support.place import Place, Process, until
+from tests.support.ports import free_port
 
 EFFECTS = """
 def effect(name):

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from smithersd.core.log.states import RunStatus
-from tests.acceptance.place import Place, Process, clean_environment
 from tests.serve.openapi import openapi
+from tests.support.place import Place, Process, clean_environment
 
 TOKEN = "sk-s3cret"
 GATES = [f"gate-{number}" for number in range(3)]

@@ -6,8 +6,8 @@ import urllib.request
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from tests.acceptance.place import Place, Process
 from tests.acceptance.test_kills import Follower
+from tests.support.place import Place, Process
 
 WAITING = """
 @workflow

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.acceptance.place import Place
+from tests.support.place import Place
 
 WAITING = """
 def speak():

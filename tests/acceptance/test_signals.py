@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.acceptance.place import Place, Process, until
+from tests.support.place import Place, Process, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 CODES = {INT: 130, TERM: 143}

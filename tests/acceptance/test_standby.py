@@ -8,7 +8,7 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
-from tests.acceptance.place import Place, Process, until
+from tests.support.place import Place, Process, until
 
 LEASE_S = 0.6
 

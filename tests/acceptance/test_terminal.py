@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.acceptance.place import SMITHERS, Place, until
+from tests.support.place import SMITHERS, Place, until
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"

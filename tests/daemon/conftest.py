@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.daemons import DaemonPlace
+from tests.support.daemons import DaemonPlace
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import SMITHERS, until
-from tests.daemon.daemons import DaemonPlace, children_of, command_of, is_alive
+from tests.support.daemons import DaemonPlace, children_of, command_of, is_alive
+from tests.support.place import SMITHERS, until
 
 GATE = """
 @workflow

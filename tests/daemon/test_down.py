@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.acceptance.place import until
-from tests.daemon.daemons import Daemon, DaemonPlace, is_alive
+from tests.support.daemons import Daemon, DaemonPlace, is_alive
+from tests.support.place import until
 
 GATE = """
 @workflow

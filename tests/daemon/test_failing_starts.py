@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.daemon.daemons import DaemonPlace
+from tests.support.daemons import DaemonPlace
 
 GATE = """
 print("said at import")

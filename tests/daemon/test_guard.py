@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 
-from tests.acceptance.place import Place, until
+from tests.support.place import Place, until
 
 
 @pytest.fixture

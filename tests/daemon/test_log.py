@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from smithersd.daemon.state.log_file import LogFile
-from tests.acceptance.place import until
-from tests.daemon.daemons import Daemon, DaemonPlace, Said
+from tests.support.daemons import Daemon, DaemonPlace, Said
+from tests.support.place import until
 
 STORY = """
 def work():

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.place import Process, until
-from tests.daemon.daemons import Daemon, DaemonPlace
+from tests.support.daemons import Daemon, DaemonPlace
+from tests.support.place import Process, until
 
 GATE = """
 @workflow

@@ -8,8 +8,8 @@ import pytest
 from smithersd.daemon import command_lines
 from smithersd.daemon.state.folder import find_state_folder
 from smithersd.daemon.state.storage import Storage
-from tests.acceptance.place import until
-from tests.daemon.daemons import DaemonPlace, children_of, command_of
+from tests.support.daemons import DaemonPlace, children_of, command_of
+from tests.support.place import until
 
 TOKEN = "tell-it-to-nobody-7d1f"
 SPYING = f"""

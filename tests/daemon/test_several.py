@@ -1,7 +1,7 @@
 """Several daemons on one state folder do not disturb each other."""
 
-from tests.acceptance.place import until
-from tests.daemon.daemons import DaemonPlace
+from tests.support.daemons import DaemonPlace
+from tests.support.place import until
 
 TWO = """
 @workflow

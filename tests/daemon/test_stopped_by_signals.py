@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.acceptance.place import until
-from tests.daemon.daemons import Daemon, DaemonPlace, children_of, command_of, is_alive
+from tests.support.daemons import Daemon, DaemonPlace, children_of, command_of, is_alive
+from tests.support.place import until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.place import DEADLINE_S, Place, clean_environment, request
-from tests.ports import free_port
+from tests.support.place import DEADLINE_S, Place, clean_environment, request
+from tests.support.ports import free_port
 
 GATE = """
     @workflow

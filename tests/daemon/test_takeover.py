@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from tests.acceptance.place import until
-from tests.daemon.daemons import DaemonPlace
+from tests.support.daemons import DaemonPlace
+from tests.support.place import until
 
 STEPS = """
 def note(name):

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.docs.documents import DOCUMENTS, README, ROOT, TUTORIAL, document
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 WORKFLOWS = document("docs/reference/workflows.md")
 TESTING = document("docs/how-to/testing.md")

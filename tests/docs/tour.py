@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.docs.documents import README, TUTORIAL, Document
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _TOKEN = {"Authorization": "Bearer sk-secret"}

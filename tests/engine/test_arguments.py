@@ -21,7 +21,7 @@ from smithersd.core.log import events
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import WorkflowError
 from smithersd.testing import run_to_end
-from tests.engine.runs import driven, events_of, run, until
+from tests.support.runs import driven, events_of, run, until
 
 ROWS = 10_000
 

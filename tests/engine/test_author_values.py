@@ -8,7 +8,7 @@ from pydantic import BaseModel, field_validator
 from smithersd import Branch, Context, Sequence, Store, Task, Workflow, task_context
 from smithersd.core.log.states import RunStatus
 from smithersd.testing import run_to_end
-from tests.engine.runs import run
+from tests.support.runs import run
 
 
 class Speechless(Exception):

@@ -11,7 +11,7 @@ from smithersd.core.log import events
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
-from tests.engine.runs import (
+from tests.support.runs import (
     DEADLINE_S,
     crash_when,
     decide,

@@ -5,7 +5,7 @@ from typing import Any
 
 from smithersd import Parallel, Store, Task, workflow
 from smithersd.core.log.states import RunStatus
-from tests.engine.runs import run
+from tests.support.runs import run
 
 
 class Crowd:

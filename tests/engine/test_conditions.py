@@ -12,7 +12,7 @@ from smithersd import Approval, Branch, Context, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.elements.element import Condition
 from smithersd.errors import WorkflowError
-from tests.engine.runs import events_of, run
+from tests.support.runs import events_of, run
 
 
 async def is_trusted(_: object, *more: object) -> bool:

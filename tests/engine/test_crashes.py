@@ -13,7 +13,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import StartMode, load_workflow, start_run
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
 from smithersd.query.stored_log import read_state
-from tests.engine.runs import crash_when, decide, driven, events_of, log, node, run, until_state
+from tests.support.runs import crash_when, decide, driven, events_of, log, node, run, until_state
 
 
 async def test_a_task_that_kills_its_process_is_given_up_after_the_fourth_time(store: Store) -> None:

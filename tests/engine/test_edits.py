@@ -13,7 +13,7 @@ from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import WorkflowError
-from tests.engine.runs import RUN_ID, decide, driven, events_of, node, run, until_state
+from tests.support.runs import RUN_ID, decide, driven, events_of, node, run, until_state
 
 
 async def ten() -> int:

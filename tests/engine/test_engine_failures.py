@@ -11,7 +11,7 @@ from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import StartMode, local_driver, start_run
 from smithersd.engine.owner import is_owner_dead
 from smithersd.errors import EngineFailed
-from tests.engine.runs import events_of, run, until
+from tests.support.runs import events_of, run, until
 
 
 @workflow

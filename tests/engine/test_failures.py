@@ -6,7 +6,7 @@ from typing import Any
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
-from tests.engine.runs import events_of, node, run
+from tests.support.runs import events_of, node, run
 
 
 async def fails() -> None:

@@ -10,7 +10,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import local_driver, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store.statements import Statement, Transaction
-from tests.engine.runs import run, story, until
+from tests.support.runs import run, story, until
 
 
 async def fill_the_disk(store: Store) -> None:

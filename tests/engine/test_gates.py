@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from tests.engine.runs import DEADLINE_S, decide, driven, events_of, no_renewal, node, story, until, until_state
+from tests.support.runs import DEADLINE_S, decide, driven, events_of, no_renewal, node, story, until, until_state
 
 
 def waiting(state: Any) -> set[str]:

@@ -12,8 +12,8 @@ import pytest
 from smithersd import Sequence, Store, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine.lease.held_loop import HeldLoopReport, Holder
-from tests.engine.runs import DEADLINE_S, run
-from tests.store.backends import Backend
+from tests.support.backends import Backend
+from tests.support.runs import DEADLINE_S, run
 
 LEASE_S = 3.0
 """Longer than PostgreSQL may need for a connection, short enough to be waited for."""

@@ -10,7 +10,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, start_run
 from smithersd.errors import InvalidInput
 from smithersd.testing import run_to_end
-from tests.engine.runs import RUN_ID, decide
+from tests.support.runs import RUN_ID, decide
 
 ENVIRONMENT = {"target": "staging"}
 

@@ -15,7 +15,7 @@ from smithersd.engine import start_run
 from smithersd.limits import LEASE_RENEWALS, LEASE_S
 from smithersd.store.records import Topic
 from tests.engine.loops import LeapingLoop
-from tests.engine.mortal import MortalStore
+from tests.support.mortal import MortalStore
 
 INTERVAL_S = LEASE_S / LEASE_RENEWALS
 SLOWEST_S = 2 * INTERVAL_S

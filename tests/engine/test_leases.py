@@ -15,8 +15,8 @@ from smithersd.engine import Engine, StartMode, current_owner, start_run
 from smithersd.engine.owner import owner_text
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.query.stored_log import read_state
-from tests.engine.mortal import MortalStore
-from tests.engine.runs import (
+from tests.support.mortal import MortalStore
+from tests.support.runs import (
     DEADLINE_S,
     crash_when,
     decide,

@@ -12,7 +12,7 @@ import pytest
 from smithersd import Sequence, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import start_run
-from tests.engine.runs import until
+from tests.support.runs import until
 
 LEASE_S = 0.3
 """Renewed three times as often, and looked after then."""

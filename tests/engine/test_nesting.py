@@ -13,7 +13,7 @@ from smithersd.errors import WorkflowError
 from smithersd.limits import JSON_DEPTH_MAX, TREE_DEPTH_MAX
 from smithersd.query.snapshot import read_snapshot
 from smithersd.store.records import Decision
-from tests.engine.runs import RUN_ID, driven, run, until_state
+from tests.support.runs import RUN_ID, driven, run, until_state
 
 OUTPUT_DEPTH_MAX = 200
 """What pydantic reads."""

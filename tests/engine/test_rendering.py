@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
-from tests.engine.runs import decide, driven, events_of, node, run, until, until_state
+from tests.support.runs import decide, driven, events_of, node, run, until, until_state
 
 
 async def seven() -> int:

@@ -9,8 +9,8 @@ from smithersd import Sequence, Shell, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import JumpingClock
-from tests.engine.clocks import StillClock
-from tests.engine.runs import crash_when, driven, events_of, log, node, run, story, until
+from tests.support.clocks import StillClock
+from tests.support.runs import crash_when, driven, events_of, log, node, run, story, until
 
 
 def failing(times: int, **options: Any) -> tuple[Workflow[Any], list[int]]:

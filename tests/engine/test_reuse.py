@@ -11,8 +11,8 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, start_run
 from smithersd.errors import RunNotFound, UserError
 from smithersd.query.stored_log import read_state
-from tests.engine.mortal import MortalStore, bury
-from tests.engine.runs import decide, driven, events_of, until, until_state
+from tests.support.mortal import MortalStore, bury
+from tests.support.runs import decide, driven, events_of, until, until_state
 
 
 def steps(calls: list[str], *, last: Any, name: str = "steps", first_output: Any = str) -> Workflow[Any]:

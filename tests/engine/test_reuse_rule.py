@@ -11,8 +11,8 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode, start_run
 from smithersd.errors import InvalidRequest
 from smithersd.query.stored_log import read_state
-from tests.engine.mortal import MortalStore, bury
-from tests.engine.runs import RUN_ID, decide, driven, node, until_state
+from tests.support.mortal import MortalStore, bury
+from tests.support.runs import RUN_ID, decide, driven, node, until_state
 
 Tree = Callable[[Context[Any], "Plant"], Any]
 

@@ -9,7 +9,7 @@ from smithersd import Parallel, Sequence, Store, Task, run_workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, NodeState, RunStatus
 from smithersd.errors import LeaseLost
-from tests.engine.runs import driven, events_of, node, run, story, until
+from tests.support.runs import driven, events_of, node, run, story, until
 
 
 async def test_a_suspended_run_goes_on_where_it_was(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from smithersd import Store, Task, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import SystemClock, start_run
-from tests.engine.runs import log
+from tests.support.runs import log
 
 HOUR_MS = 3_600_000
 _NS = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from smithersd import Shell, Store, Task, task_context, workflow
 from smithersd.core.log.states import RunStatus
-from tests.engine.runs import node, run, until
+from tests.support.runs import node, run, until
 
 
 async def test_an_async_task_is_cancelled_at_its_timeout(store: Store) -> None:

@@ -15,7 +15,7 @@ import pytest
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors import Failed, FunctionCall, ShellCall, Stopped, Succeeded
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, OUTPUT_BYTES_MAX
-from tests.dispositions import ignored_or_blocked
+from tests.support.dispositions import ignored_or_blocked
 
 
 def is_alive(pid):

@@ -9,9 +9,9 @@ import pytest
 
 from tests.postgres.host import NAMED, Host
 from tests.postgres.network import Network, network
-from tests.store.backends import PostgresBackend, postgres_database
 from tests.store.conftest import own_server, postgres_server
-from tests.store.postgres_server import PostgresServer
+from tests.support.backends import PostgresBackend, postgres_database
+from tests.support.postgres_server import PostgresServer
 
 __all__ = ["own_server", "postgres_server"]
 

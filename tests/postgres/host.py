@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.acceptance.place import Place, Process
+from tests.support.place import Place, Process
 
 NAMED = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"')
 """Before a name and a command: that one finds itself on a host of this name."""

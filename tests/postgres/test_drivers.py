@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import Process
 from tests.acceptance.test_drivers import play
 from tests.postgres.host import NAMED, Host
-from tests.store.backends import PostgresBackend
+from tests.support.backends import PostgresBackend
+from tests.support.place import Process
 
 
 class Hosts(Host):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import until
 from tests.postgres.host import Host
 from tests.postgres.test_faults import STEPS, has_done, living_run
-from tests.store.postgres_server import PostgresServer
+from tests.support.place import until
+from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 
 from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted
 from smithersd.limits import POSTGRES_ANSWER_TIMEOUT_S
-from tests.acceptance.place import Process, until
 from tests.postgres.host import Host
 from tests.postgres.network import Network
-from tests.store.backends import PostgresBackend
-from tests.store.postgres_server import PostgresServer
+from tests.support.backends import PostgresBackend
+from tests.support.place import Process, until
+from tests.support.postgres_server import PostgresServer
 
 STEPS = 60
 FLOW = f"""

@@ -9,8 +9,8 @@ import pytest
 
 from smithersd.core.log.states import RunStatus
 from tests.postgres.host import Host
-from tests.store.backends import PostgresBackend
-from tests.store.postgres_server import PostgresServer, own
+from tests.support.backends import PostgresBackend
+from tests.support.postgres_server import PostgresServer, own
 
 FLOW = """
 import secrets

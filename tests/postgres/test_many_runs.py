@@ -11,11 +11,11 @@ import pytest
 
 from smithersd import open_store
 from smithersd.limits import LEASE_RENEWALS
-from tests.acceptance.place import until
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
 from tests.postgres.network import Network
-from tests.store.backends import PostgresBackend
+from tests.support.backends import PostgresBackend
+from tests.support.place import until
 
 PROCESSES, RUNS_EACH, STEPS = 20, 10, 10
 ROOT = Path(__file__).parents[2]

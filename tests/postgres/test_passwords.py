@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.acceptance.place import until
 from tests.postgres.host import Host
-from tests.store.backends import PostgresBackend
-from tests.store.postgres_server import PASSWORD
+from tests.support.backends import PostgresBackend
+from tests.support.place import until
+from tests.support.postgres_server import PASSWORD
 
 SPYING = """
 import json, subprocess

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.acceptance.place import request, until
-from tests.ports import free_port
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
-from tests.store.backends import PostgresBackend
-from tests.store.postgres_server import PASSWORD, USER
+from tests.support.backends import PostgresBackend
+from tests.support.place import request, until
+from tests.support.ports import free_port
+from tests.support.postgres_server import PASSWORD, USER
 
 pytestmark = pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="there is no pgbouncer here")
 

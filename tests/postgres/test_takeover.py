@@ -7,9 +7,9 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
-from tests.acceptance.place import Process, until
 from tests.postgres.host import Host
 from tests.postgres.network import Network
+from tests.support.place import Process, until
 
 LEASE_S = 1.0
 LOST = 5

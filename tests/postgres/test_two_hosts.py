@@ -7,9 +7,9 @@ import urllib.request
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from tests.acceptance.place import Process, request, until
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
+from tests.support.place import Process, request, until
 
 
 @pytest.fixture

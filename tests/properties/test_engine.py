@@ -1,6 +1,6 @@
 """The real engine on real SQLite over random trees and random histories, on a virtual clock.
 
-What is proved, by name (the log and the tables of every run are checked by `tests/invariants.py`, too):
+What is proved, by name (the log and the tables of every run are checked by `tests/support/invariants.py`, too):
 
 - a node that has ended never starts again, and runs one attempt at a time
 - after any crash and any resumption the outputs are those of an undisturbed run
@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import RunStatus
-from tests.engine.world import RUN_ID, World, a_world
-from tests.invariants import check_run
 from tests.properties.trees import Spec, trees
+from tests.properties.world import RUN_ID, World, a_world
+from tests.support.invariants import check_run
 
 STIMULI_MAX = 1_000
 CRASHES_MAX = 5

@@ -9,9 +9,9 @@ from yarl import URL
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.frames import FrameTree
 from smithersd.store import Store
-from tests.invariants import check_run
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
+from tests.support.invariants import check_run
 
 
 async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *, prefix: str = "") -> None:

@@ -18,7 +18,7 @@ from smithersd.engine.owner import owner_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
-from tests.serve.waiting import until
+from tests.support.waiting import until
 
 FENCE = 1
 START_MS = 1_700_000_000_000

@@ -17,7 +17,7 @@ from tests.properties.trees import Spec, TaskSpec, trees, workflow_of
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
-from tests.serve.streaming import stream
+from tests.support.streaming import stream
 
 
 @settings(max_examples=25)

@@ -12,7 +12,7 @@ from smithersd.store import Store
 from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
-from tests.serve.waiting import until
+from tests.support.waiting import until
 
 
 async def cancelled(client: Client) -> tuple[int, object]:

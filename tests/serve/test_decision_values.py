@@ -20,8 +20,8 @@ from smithersd.limits import JSON_DEPTH_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store, open_store
 from tests.serve.agreement import check_agreement
-from tests.serve.streaming import stream
-from tests.serve.waiting import until
+from tests.support.streaming import stream
+from tests.support.waiting import until
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 values = st.recursive(

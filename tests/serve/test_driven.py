@@ -13,9 +13,9 @@ from smithersd.store import Store
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client, Connect
 from tests.serve.paths import path_of
-from tests.serve.streaming import stream
-from tests.serve.waiting import until
 from tests.serve.workflows import backing_off, driven, endless, gates, release
+from tests.support.streaming import stream
+from tests.support.waiting import until
 
 
 async def status(client: Client) -> str:

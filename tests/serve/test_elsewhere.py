@@ -9,8 +9,8 @@ import pytest
 from smithersd.store import Store
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client
-from tests.serve.streaming import stream
-from tests.serve.waiting import until
+from tests.support.streaming import stream
+from tests.support.waiting import until
 
 Drive = Callable[[str], Awaitable[asyncio.subprocess.Process]]
 

@@ -13,7 +13,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.limits import STREAM_PING_S
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
-from tests.serve.streaming import seqs, stream
+from tests.support.streaming import seqs, stream
 
 HEAD = b"retry: 1000\n"
 

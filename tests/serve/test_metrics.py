@@ -18,7 +18,7 @@ from smithersd.serve import serving
 from tests.serve.broken import break_store
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story, pending
-from tests.serve.waiting import until
+from tests.support.waiting import until
 
 FAULT = ErrorInfo("TASK_FAILED", "ValueError", "x")
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]

@@ -16,9 +16,9 @@ from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
-from tests.serve.streaming import read_messages
-from tests.serve.waiting import until
 from tests.serve.workflows import driven, release
+from tests.support.streaming import read_messages
+from tests.support.waiting import until
 
 
 @web.middleware

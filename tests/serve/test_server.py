@@ -13,7 +13,7 @@ import pytest
 from smithersd.errors import UserError
 from smithersd.serve import serving
 from tests.serve.conftest import MakeApp
-from tests.serve.waiting import until
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])

@@ -25,8 +25,8 @@ from smithersd.serve.sse import EventStream, Wanted, encode_event
 from smithersd.store import Store, open_store
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.story import Story, pending
-from tests.serve.streaming import Message, read_messages, stream
-from tests.serve.waiting import until
+from tests.support.streaming import Message, read_messages, stream
+from tests.support.waiting import until
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_read=30)
 

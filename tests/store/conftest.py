@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from smithersd.store import Store, open_store
-from tests.store.backends import Backend, PostgresBackend, SqliteBackend, postgres_database
-from tests.store.postgres_server import PostgresServer, running_server
+from tests.support.backends import Backend, PostgresBackend, SqliteBackend, postgres_database
+from tests.support.postgres_server import PostgresServer, running_server
 
 BACKENDS = ["sqlite", "postgres"]
 

@@ -17,9 +17,9 @@ from smithersd.errors import (
 )
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, Commit, Decision, InboxKind
-from tests.store.backends import Backend
 from tests.store.processes import DEADLINE_S, ready_child
 from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step
+from tests.support.backends import Backend
 
 
 async def begin_with(store: Store, *gates: ApprovalRow) -> None:

@@ -10,8 +10,8 @@ from smithersd.errors import LeaseLost, RunIsDriven, RunNotFound
 from smithersd.limits import LEASE_S
 from smithersd.store import Store, open_store
 from smithersd.store.records import Commit
-from tests.store.backends import Backend
 from tests.store.rows import OTHER, OWNER, begin, end, event, step
+from tests.support.backends import Backend
 
 LEASE_MS = round(LEASE_S * 1000)
 

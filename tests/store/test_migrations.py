@@ -15,9 +15,9 @@ from smithersd.store.migrations import migrations
 from smithersd.store.postgres import migrations as postgres_migrations
 from smithersd.store.records import InboxKind
 from smithersd.store.sqlite import migrations as sqlite_migrations
-from tests.store.backends import Backend
 from tests.store.processes import ready_child
 from tests.store.rows import begin, event
+from tests.support.backends import Backend
 
 STATES = {
     ("runs", "status"): RunStatus,

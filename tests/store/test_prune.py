@@ -10,8 +10,8 @@ from smithersd.limits import PRUNE_ROWS_MAX
 from smithersd.store import Store
 from smithersd.store.prune import delete_rows, hide_run
 from smithersd.store.records import EndedRun, FrameRow
-from tests.store.backends import Backend
 from tests.store.rows import NOW_MS, begin, decided, end, event, output, pending, step
+from tests.support.backends import Backend
 
 TABLES = ("runs", "inputs", "events", "outputs", "frames", "approvals", "inbox")
 LATER_MS = NOW_MS + 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.manager import Manager, Service, running_manager
+from tests.support.systemd import Manager, Service, running_manager
 
 SYSTEMD = Path("/lib/systemd/systemd")
 

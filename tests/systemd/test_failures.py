@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.manager import Service, until
+from tests.support.systemd import Service, until
 
 pytestmark = pytest.mark.slow
 

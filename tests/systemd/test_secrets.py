@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.systemd.manager import until
+from tests.support.systemd import until
 
 TOKEN = "sesame-5d1f0c"
 

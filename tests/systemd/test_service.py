@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.systemd.manager import until
+from tests.support.systemd import until
 
 STEPS = """
 from pathlib import Path

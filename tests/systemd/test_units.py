@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.manager import CHECKOUT, Service, running_manager, until
+from tests.support.systemd import CHECKOUT, Service, running_manager, until
 
 UNITS = CHECKOUT / "systemd"
 FLOW = "from smithersd import Shell, workflow\n\n@workflow\ndef flow(ctx):\n    return Shell('a', 'id -un > who')\n"

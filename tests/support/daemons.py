@@ -15,7 +15,7 @@ from typing import Any
 
 from smithersd.cli import main
 from smithersd.posix.pidfile import held_pid
-from tests.acceptance.place import MARK, SMITHERS, Place, clean_environment, request, until
+from tests.support.place import MARK, SMITHERS, Place, clean_environment, request, until
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 USER, PASSWORD = "smith", "p@ss/w\u00f6rd?#"
 _UNPRIVILEGED = 65_534

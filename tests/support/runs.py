@@ -14,8 +14,8 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import Engine, StartMode, start_run
 from smithersd.query.stored_log import read_state
 from smithersd.store.records import Decision, Submitted
-from tests.engine.clocks import StillClock
-from tests.engine.mortal import Died, MortalStore, bury
+from tests.support.clocks import StillClock
+from tests.support.mortal import Died, MortalStore, bury
 
 RUN_ID = "r"
 DEADLINE_S = 30.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 SCRIPT = Path(__file__).with_name("with_systemd")
 CHECKOUT = Path(__file__).parents[2]

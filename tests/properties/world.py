@@ -18,9 +18,9 @@ from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.engine import Engine, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
 from smithersd.store.records import Decision
-from tests.engine.clocks import StillClock
-from tests.engine.mortal import Died, MortalStore, bury
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
+from tests.support.clocks import StillClock
+from tests.support.mortal import Died, MortalStore, bury
 
 RUN_ID = "r"
 LIMIT = 3

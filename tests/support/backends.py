@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from tests.store.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 
 class Backend(Protocol):
