@@ -10,7 +10,7 @@ from smithersd.daemon.state.storage import Storage
 _NAME = "smithers"
 
 
-def decide(verb: str, run_id: str, node_id: str, iteration: int = 0, *, storage: Storage) -> str:
+def decide(verb: str, run_id: str, node_id: str, iteration: int, *, storage: Storage) -> str:
     """`smithers approve RUN --node NODE` (or deny); its storage is named where it would not be found from here."""
     which = ("--iteration", str(iteration)) if iteration else ()
     return _command(verb, run_id, "--node", node_id, *which, storage=storage)

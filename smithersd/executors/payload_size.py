@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from smithersd.elements import Element
+from smithersd.elements.not_a_value import NotAValue
 
 PARTS_MAX = 1_000
 """Values inside a result that are still written in the loop: well under a millisecond."""
@@ -46,7 +46,7 @@ def _inside(part: Any) -> Iterable[Any]:
     match part:
         case Mapping():
             return (*part.keys(), *part.values()) if len(part) < PARTS_MAX else range(PARTS_MAX)
-        case Element():
+        case NotAValue():
             return ()  # its output is not here yet
         case Iterator():
             return range(PARTS_MAX)

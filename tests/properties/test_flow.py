@@ -237,7 +237,7 @@ def disturb(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, P
     raise AssertionError("the run does not come to an end")
 
 
-@given(trees())
+@given(trees(has_shells=True))
 @settings(max_examples=150)
 def test_every_tree_comes_to_an_end(spec: Spec) -> None:
     world = run_undisturbed(spec)
@@ -246,7 +246,7 @@ def test_every_tree_comes_to_an_end(spec: Spec) -> None:
             assert node.state.is_final, f"{key} is {node.state} in a finished run"
 
 
-@given(trees(), st.data())
+@given(trees(has_shells=True), st.data())
 @settings(max_examples=150)
 def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataObject) -> None:
     calm = run_undisturbed(spec)
@@ -259,7 +259,7 @@ def test_a_disturbed_run_ends_like_an_undisturbed_one(spec: Spec, data: st.DataO
         assert world.flow.state.status is calm.flow.state.status
 
 
-@given(trees(may_vanish=True), st.data())
+@given(trees(may_vanish=True, has_shells=True), st.data())
 @settings(max_examples=150)
 def test_a_run_whose_nodes_vanish_keeps_every_invariant(spec: Spec, data: st.DataObject) -> None:
     world = World(spec)
@@ -268,7 +268,7 @@ def test_a_run_whose_nodes_vanish_keeps_every_invariant(spec: Spec, data: st.Dat
         assert all(node.state.is_final for node in world.flow.state.nodes.values())
 
 
-@given(trees(may_vanish=True), st.data())
+@given(trees(may_vanish=True, has_shells=True), st.data())
 @settings(max_examples=150)
 def test_a_cancel_at_any_moment_ends_the_run(spec: Spec, data: st.DataObject) -> None:
     world = World(spec)

@@ -77,7 +77,7 @@ def check_undone(world: World, earlier: EarlierRun, spec: Spec) -> None:
                 assert now.reused_from is None, f"{user} used {one} after a failure, and {one} was taken over"
 
 
-@given(trees(), st.data())
+@given(trees(has_shells=True), st.data())
 @settings(max_examples=250, deadline=None)
 def test_what_is_taken_over_stands_on_what_is_taken_over(spec: Spec, data: st.DataObject) -> None:
     first = World(spec)
@@ -92,7 +92,7 @@ def test_what_is_taken_over_stands_on_what_is_taken_over(spec: Spec, data: st.Da
     check_undone(world, earlier, spec)
 
 
-@given(trees())
+@given(trees(has_shells=True))
 @settings(max_examples=150, deadline=None)
 def test_a_run_without_a_failure_is_taken_over_whole(spec: Spec) -> None:
     first = run_undisturbed(spec)

@@ -10,7 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Task, Workflow, workflow
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Workflow, workflow
+from smithersd.elements import TaskOptions
 
 FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
@@ -30,6 +31,8 @@ class TaskSpec:
     vanishes_with: str | None = None
     """The node whose output makes this one vanish from the tree."""
     arguments: tuple[str, ...] = ()
+    is_shell: bool = False
+    """Whether it is a command; where tests run for real, none is."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ Spec = TaskSpec | GateSpec | BoxSpec | BranchSpec | LazySpec
 class _Draw:
     draw: Callable[[st.SearchStrategy[Any]], Any]
     may_vanish: bool
+    has_shells: bool
     earlier: list[str] = field(default_factory=list)
     number: int = 0
 
@@ -139,6 +143,7 @@ class _Draw:
             hangs=self.draw(_RARELY),
             vanishes_with=self.known() if self.may_vanish else None,
             arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
+            is_shell=self.has_shells and self.draw(_RARELY),
         )
         if spec.vanishes_with is None:
             self.earlier.append(spec.id)
@@ -149,9 +154,9 @@ _RARELY = st.sampled_from([False, False, False, True])
 
 
 @st.composite
-def trees(draw: Any, *, may_vanish: bool = False) -> Spec:
+def trees(draw: Any, *, may_vanish: bool = False, has_shells: bool = False) -> Spec:
     """A random tree: up to four things in sequence or side by side, nested up to three deep."""
-    return _Draw(draw, may_vanish).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
+    return _Draw(draw, may_vanish, has_shells).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
 
 
 def leaves(spec: Spec) -> Iterator[TaskSpec | GateSpec]:
@@ -184,10 +189,7 @@ def workflow_of(  # noqa: C901 - one arm a spec
             case TaskSpec():
                 if one.vanishes_with is not None and ctx.latest(one.vanishes_with) is not None:
                     return Sequence()
-                made[one.id] = Task(
-                    one.id,
-                    function_of(one),
-                    *(made.get(argument, argument) for argument in one.arguments),
+                options = TaskOptions(
                     retries=one.retries,
                     continue_on_fail=one.absorbs,
                     needs_approval=one.is_gated,
@@ -195,6 +197,11 @@ def workflow_of(  # noqa: C901 - one arm a spec
                     skip_if=(lambda _: True) if one.is_skipped else False,
                     output=Any,
                 )
+                arguments = [made.get(argument, argument) for argument in one.arguments]
+                if one.is_shell:
+                    made[one.id] = Shell(one.id, ["command", *arguments], **options)
+                else:
+                    made[one.id] = Task(one.id, function_of(one), *arguments, **options)
                 return made[one.id]
             case GateSpec():
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"

@@ -30,7 +30,7 @@ from smithersd.cli.text.run_status import (
 )
 from smithersd.cli.text.tree import tree_lines
 from smithersd.core.kinds.registry import node_kind_named
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.fold import FIRST_ITERATION, NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock, driver_name
@@ -132,7 +132,7 @@ def _left(row: InboxRow) -> Phrase:
     if row.kind is InboxKind.CANCEL:
         return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")
     done = "approved" if row.kind is InboxKind.APPROVE else "denied"
-    name = node_name(row.node_id or "", row.iteration or 0)
+    name = node_name(row.node_id or "", row.iteration or FIRST_ITERATION)
     return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from smithersd.core.log import events
+from smithersd.core.log.fold import FIRST_ITERATION
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.errors import ErrorInfo
 
@@ -126,7 +127,7 @@ def _visible(char: str) -> str:
 
 def node_name(node_id: str, iteration: int) -> str:
     """Name a node iteration: "fix", or "fix#2" inside a loop."""
-    return node_id if iteration == 0 else f"{node_id}#{iteration}"
+    return node_id if iteration == FIRST_ITERATION else f"{node_id}#{iteration}"
 
 
 def error_phrase(error: ErrorInfo) -> str:
