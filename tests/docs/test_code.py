@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,7 +21,7 @@ TESTING = document("docs/how-to/testing.md")
 EMBEDDING = document("docs/how-to/embed.md")
 MIGRATION = document("docs/how-to/migrate-from-a-script.md")
 
-RUN_HERE = {"review.py", "test_bugfix.py", "mounted.py", "report_script.py", "report.py"}
+RUN_HERE = {"tell-chat.sh", "review.py", "test_bugfix.py", "mounted.py", "report_script.py", "report.py"}
 RUN_ELSEWHERE = {
     "deploy.py": "test_tour.py",
     "bugfix.py": "test_tour.py",
@@ -158,3 +160,39 @@ def test_the_log_is_rotated_as_shown(folder: Path) -> None:
     subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
     smithers(folder, "approve", "r")
     until(lambda: log.exists() and "ship finished" in log.read_text(), "the log was not opened anew")
+
+
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the script uses jq and curl")
+def test_the_script_that_tells_a_chat_says_what_waits_and_what_failed(folder: Path) -> None:
+    (folder / "tell-chat.sh").write_text(document("docs/how-to/notifications.md").file("tell-chat.sh"))
+    asking = {"new": True, "title": "Ship it?", "approveCommand": "smithers approve r"}
+    wait = {"runId": "r", "approvals": [asking, {**asking, "new": False}]}
+    failure = {"runId": "r", "error": {"message": "the disk is full"}, "startFromCommand": "smithers up x.py --from r"}
+    said = []
+    with HTTPServer(("127.0.0.1", 0), Chat) as chat:
+        environment = {**os.environ, "CHAT_URL": f"http://127.0.0.1:{chat.server_port}/"}
+        for message in (wait, failure):
+            command = ["sh", "tell-chat.sh"]
+            script = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.PIPE, text=True)
+            assert script.stdin is not None
+            with script.stdin as stdin:
+                json.dump(message, stdin)
+            chat.timeout = DEADLINE_S
+            chat.handle_request()
+            assert script.wait(DEADLINE_S) == 0
+            said.append(Chat.text)
+    assert said == ["Ship it?\nsmithers approve r", "r failed: the disk is full\nsmithers up x.py --from r"]
+
+
+class Chat(BaseHTTPRequestHandler):
+    """A chat that keeps the last text."""
+
+    text = ""
+
+    def do_POST(self) -> None:
+        Chat.text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *values: object) -> None:
+        """Say nothing on stderr."""
