@@ -31,6 +31,8 @@ _REST_FACTOR = 20
 """A drawing may take a twentieth of the loop's time."""
 _STDOUT, _STDERR = 1, 2
 _SIZE_DEFAULT = (80, 24)
+_RELEASE_S = 1.0
+"""How long a forced end waits until what child processes have written is shown."""
 _SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 
@@ -87,6 +89,7 @@ class LiveRegion:
         self._view: Callable[[Screen], RenderableType] = lambda _: Text()
         self._above: list[Text] = []
         self._lock = threading.Lock()
+        self._printing = threading.RLock()
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = self._drawn_at_s = self._rest_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -127,7 +130,8 @@ class LiveRegion:
             vertical_overflow="crop",
             get_renderable=self._draw_view,
         )
-        self._live.start()
+        with self._printing:
+            self._live.start()
         self._draw()
 
     def change(self) -> None:
@@ -143,9 +147,10 @@ class LiveRegion:
             self._timer = None
         live, self._live = self._live, None
         if live is not None:
-            self._print_above()
-            live.refresh()
-            live.stop()
+            with self._printing:
+                self._print_above()
+                live.refresh()
+                live.stop()
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -157,7 +162,7 @@ class LiveRegion:
 
     def release(self) -> None:
         """Write what is left and show the cursor again, whatever else is under way; in any thread."""
-        self._stray.restore()
+        self._stray.restore(timeout_s=_RELEASE_S)
         self._printer.write("".join(f"{line.plain}\r\n" for line in self._taken_above()), self._terminal)
         self._printer.close(is_hurried=True)
         with suppress(OSError):
@@ -175,10 +180,12 @@ class LiveRegion:
         return lines
 
     def _print_above(self) -> None:
-        lines = self._taken_above()
-        self._measure()
-        if lines:
-            self._console.print(Text("\n").join(lines), soft_wrap=True)
+        """Print what waits: whole before any other thread prints what came later, or draws."""
+        with self._printing:
+            lines = self._taken_above()
+            self._measure()
+            if lines:
+                self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def _measure(self) -> None:
         """Tell rich the size: it would ask stdin, stdout and stderr, and they may be no terminals."""
@@ -202,7 +209,8 @@ class LiveRegion:
         if self._printer.is_behind:  # what is not read yet would be out of date
             self._draw_in(REDRAW_S)
             return
-        self._live.refresh()
+        with self._printing:
+            self._live.refresh()
         self._drawn_at_s = time.monotonic()
         self._rest_s = _REST_FACTOR * (self._drawn_at_s - began_s)
         self._draw_in(max(TICK_S, self._rest_s))

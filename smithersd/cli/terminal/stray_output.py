@@ -9,6 +9,8 @@ import codecs
 import fcntl
 import os
 import select
+import struct
+import termios
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,8 +19,6 @@ from smithersd.limits import MIB
 
 _PIPE_BYTES = 1 * MIB
 _READ_BYTES = 64 * 1024
-_END_S = 1.0
-"""How long the rest may take to be read at the end."""
 _FIRST_FREE = 3
 
 
@@ -41,9 +41,10 @@ class StrayOutput:
         self._thread = threading.Thread(target=self._read, name="smithersd-stray-output", daemon=True)
         self._thread.start()
 
-    def restore(self) -> None:
+    def restore(self, *, timeout_s: float | None = None) -> None:
         """Put the descriptors back, and show what had been written until then; from any thread, any number of times.
 
+        It waits until that is shown, as long as `timeout_s` allows: what there is to show is a full pipe at most.
         Processes that go on with the pipe as their stdout find that its reader has left once this process ends.
         """
         with self._lock:
@@ -53,7 +54,7 @@ class StrayOutput:
             os.close(copy)
         if kept:
             os.write(self._waking, b"\0")
-        self._thread.join(_END_S)
+        self._thread.join(timeout_s)
 
     def _read(self) -> None:
         waiting = select.poll()
@@ -61,10 +62,10 @@ class StrayOutput:
             waiting.register(descriptor, select.POLLIN)
         while self._wake not in dict(waiting.poll()):
             self._take(os.read(self._pipe, _READ_BYTES))
-        os.set_blocking(self._pipe, False)
-        with suppress(BlockingIOError):
-            while data := os.read(self._pipe, _READ_BYTES):
-                self._take(data)
+        rest = _readable_bytes(self._pipe)  # and no more: processes may go on writing for ever
+        while rest and (data := os.read(self._pipe, min(rest, _READ_BYTES))):
+            rest -= len(data)
+            self._take(data)
         self._take(b"", is_last=True)
 
     def _take(self, data: bytes, *, is_last: bool = False) -> None:
@@ -73,3 +74,9 @@ class StrayOutput:
             lines.append(self._partial)
         if lines:
             self._show(lines)
+
+
+def _readable_bytes(descriptor: int) -> int:
+    """Return how much a pipe holds."""
+    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    return int(count)
