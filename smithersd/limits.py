@@ -120,6 +120,8 @@ READY_TIMEOUT_S = 2.0
 """A store that takes longer to say that it is there is not ready."""
 SERVER_STOP_S = 2.0
 """How long plain requests may take to end when the server stops."""
+REQUEST_ARRIVAL_S = 1.0
+"""How long a server that stops waits for requests on connections that it has taken and that had none yet."""
 FILES_MAX = 16_384
 """How many files the process lets itself open, where the system lets it."""
 FILES_RESERVED = 256

@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -58,26 +58,39 @@ class Strangers:
         self._all.append(stranger)
         return stranger
 
+    async def left(self) -> None:
+        self.leave()
+        for stranger in self._all:
+            with suppress(ConnectionError):
+                await stranger.writer.wait_closed()
+
     def leave(self) -> None:
         for stranger in self._all:
             stranger.writer.close()
 
 
-Serve = Callable[[Connections], AbstractAsyncContextManager[Strangers]]
+Serve = Callable[..., AbstractAsyncContextManager[Strangers]]
 
 
 @pytest.fixture
-def serve(make_app: MakeApp) -> Serve:
+async def serve(make_app: MakeApp) -> AsyncIterator[Serve]:
+    served: list[Strangers] = []
+
     @asynccontextmanager
-    async def serve(connections: Connections) -> AsyncIterator[Strangers]:
+    async def serve(connections: Connections, *, are_kept: bool = False) -> AsyncIterator[Strangers]:
+        """Serve strangers; those who are kept are still there when the server stops."""
         async with serving(make_app(), "127.0.0.1", 0, connections=connections) as server:
             strangers = Strangers(server.port)
+            served.append(strangers)
             try:
                 yield strangers
             finally:
-                strangers.leave()
+                if not are_kept:
+                    strangers.leave()
 
-    return serve
+    yield serve
+    for strangers in served:
+        await strangers.left()
 
 
 async def test_who_brings_no_request_is_sent_away_however_slowly_it_drips(serve: Serve, story: Story) -> None:
@@ -197,3 +210,81 @@ def test_connections_leave_files_to_the_engine() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert found == {100: 50, 1_024: 1_024 - FILES_RESERVED}
     assert connections_max() <= CONNECTIONS_MAX
+
+
+BODY = b'{"note": "later"}'
+REFUSED = (
+    b"POST /approve/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    % len(BODY)
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        (b"", HEALTH, b"200"),
+        (HEALTH[:20], HEALTH[20:], b"200"),
+        (REFUSED, BODY, b"404"),
+        (REFUSED + BODY[:3], BODY[3:], b"404"),
+    ],
+    ids=["nothing", "half-a-head", "head", "half-a-body"],
+)
+async def test_a_request_on_a_connection_that_was_taken_is_answered_while_the_server_stops(
+    serve: Serve, before: bytes, after: bytes, status: bytes
+) -> None:
+    connections = Connections(arrival_s=20)
+    async with AsyncExitStack() as stopping:
+        strangers = await stopping.enter_async_context(serve(connections, are_kept=True))
+        answered = await strangers.connect()
+        await answered.ask()
+        other = await strangers.connect()
+        await other.ask()
+        asking = await strangers.connect()
+        asking.writer.write(before)
+        await answered.ask()  # by now the other connection is taken
+        stop = asyncio.create_task(stopping.pop_all().aclose())
+        assert await answered.until_closed() == b""  # who has its answer is sent away at once
+        assert not stop.done()
+        asking.writer.write(after)
+        answer = await asking.until_closed()
+        await stop
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+async def test_a_request_in_the_buffer_of_a_kept_connection_is_answered(serve: Serve) -> None:
+    async with serve(Connections(), are_kept=True) as strangers:
+        asking = await strangers.connect()
+        await asking.ask()
+        client = asking.writer.get_extra_info("socket")
+        os.write(client.fileno(), HEALTH)  # and the loop, which reads it, gets no turn before the stop
+    assert (await asking.until_closed()).endswith(b'{"ok":true}')
+
+
+async def test_who_waits_to_be_taken_when_the_server_stops_is_answered(serve: Serve) -> None:
+    async with serve(Connections(), are_kept=True) as strangers:
+        with socket.create_connection(("127.0.0.1", strangers.port)) as client:
+            client.sendall(HEALTH)
+            queued = client.dup()
+    with queued:
+        queued.settimeout(20)
+        assert queued.recv(4_096).startswith(b"HTTP/1.1 200")
+
+
+async def test_who_waits_at_a_socket_that_was_given_is_left_to_the_next_process(make_app: MakeApp) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        async with serving(make_app(), "unused", 0, sockets=[listener.dup()]):
+            client.connect(listener.getsockname())
+            client.sendall(HEALTH)
+        async with serving(make_app(), "unused", 0, sockets=[listener.dup()]):
+            client.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+            async with asyncio.timeout(20):
+                answer = await asyncio.get_running_loop().sock_recv(client, 4_096)
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_stop_does_not_wait_for_ever_for_who_asks_nothing(serve: Serve) -> None:
+    async with serve(Connections(arrival_s=0.05), are_kept=True) as strangers:
+        silent = await strangers.connect()
+        await (await strangers.connect()).ask()
+    assert await silent.until_closed() == b""

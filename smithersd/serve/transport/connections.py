@@ -24,18 +24,22 @@ from smithersd.limits import (
     CONNECTIONS_MAX,
     FILES_RESERVED,
     IDLE_TIMEOUT_S,
+    REQUEST_ARRIVAL_S,
     SWEEP_S,
     WRITE_TIMEOUT_S,
 )
 from smithersd.loggers import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
+from smithersd.serve.transport.sockets import BACKLOG
 from smithersd.serve.transport.taking import Taking
 
 _log = logger(__name__)
 
 _ACCEPTS_PER_TURN = 64
 """Connections that are let in before the loop goes on with other things."""
+_ARRIVAL_LOOK_S = 0.01
+"""How often it is looked, while a server stops, whether the requests that it waits for have come."""
 _IDLE_CONSIDERED = 16
 """How many idle connections are looked at to find one whose client has taken all its answers."""
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -56,10 +60,18 @@ class Connections:
     `note_request` has to be the outermost middleware of its application.
     """
 
-    def __init__(self, *, limit: int | None = None, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int | None = None,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+        arrival_s: float = REQUEST_ARRIVAL_S,
+    ) -> None:
         """Let in `limit` clients at once, by default as many as the process can bear."""
         self._limit = connections_max() if limit is None else limit
         self.idle_timeout_s = idle_timeout_s
+        self.is_closing = False
+        self._arrival_s = arrival_s
         self._server: web.Server | None = None
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
@@ -78,15 +90,34 @@ class Connections:
             self._loop.add_reader(listener, self._accept, listener)
         self._sweep()
 
-    def close(self) -> None:
-        """Let nobody in any more; the web server sees to those who are in."""
+    async def close(self, *, is_queue_kept: bool) -> None:
+        """Let nobody in any more, and wait until the requests of those who are in have come.
+
+        The web server sees to their answers. Who has had an answer and asks nothing more is sent away at once; who has
+        not asked yet has `arrival_s` to do so. Who waits in the queue of a listening socket is left there for the
+        process that takes the socket next if `is_queue_kept`, else let in before the socket is closed.
+        """
+        self.is_closing = True
         if self._next_sweep is not None:
             self._next_sweep.cancel()
-        for listener in self._listeners:
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
             self._loop.remove_reader(listener)
-        self._listeners.clear()
-        for task in self._beginning:
-            task.cancel()
+            if not is_queue_kept:
+                for _ in range(0, BACKLOG, _ACCEPTS_PER_TURN):
+                    self._accept(listener)
+            listener.close()
+        await self._arrivals()
+
+    async def _arrivals(self) -> None:
+        deadline_s = self._loop.time() + self._arrival_s
+        await asyncio.gather(*self._beginning, return_exceptions=True)
+        for _ in range(2):  # one turn of the loop finds what lies in the sockets' buffers, the next one has read it
+            await asyncio.sleep(0)
+        for connection in [one for one in self._idle if not one.is_request_due]:
+            connection.force_close()
+        while any(one.is_request_due for one in self._open) and self._loop.time() < deadline_s:  # noqa: ASYNC110
+            await asyncio.sleep(_ARRIVAL_LOOK_S)  # aiohttp tells nobody that a body is whole
 
     def add(self, connection: "_Connection") -> None:
         """Know of a connection, which has no request yet."""
@@ -104,6 +135,7 @@ class Connections:
         connection = request.protocol
         assert isinstance(connection, _Connection)
         self._idle.pop(connection, None)
+        connection.take_request(request)
         try:
             return await handler(request)
         finally:
@@ -186,6 +218,18 @@ class _Connection(web.RequestHandler):
         )
         self._connections = connections
         self._parting: Taking | None = None
+        self._is_head_due = True
+        self._body: aiohttp.StreamReader | None = None
+
+    @property
+    def is_request_due(self) -> bool:
+        """Whether a request is to come: the first one, one that has begun to come, or the rest of its body."""
+        return self._is_head_due or (self._body is not None and not self._body.is_eof())
+
+    def take_request(self, request: web.Request) -> None:
+        """Know that the head of a request has come."""
+        self._is_head_due = False
+        self._body = request.content
 
     @property
     def has_sent_all(self) -> bool:
@@ -212,10 +256,17 @@ class _Connection(web.RequestHandler):
         self._connections.discard(self)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._body is None or self._body.is_eof():  # then it is of the request after that
+            self._is_head_due = True
+        super().data_received(data)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write an answer, for as long as the client takes any of it."""
+        """Write an answer, for as long as the client takes any of it; the last one of a server that stops says so."""
+        if self._connections.is_closing:
+            resp.force_close()
         try:
             taking = Taking(self._wire, timeout_s=WRITE_TIMEOUT_S)
             return await taking.wait(super().finish_response(request, resp, start_time))

@@ -36,6 +36,8 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Serve an app while the `with` lasts; at its end streams get the last events and are closed.
 
+    Requests on connections that were taken until then are answered.
+
     Args:
         app: the application, as a rule one of `create_serve_app`.
         host: a name or address of this machine; "0.0.0.0" and "::" are all of them.
@@ -46,6 +48,7 @@ async def serving(
     Raises:
         UserError: the port is taken or may not be used, or the host is none of this machine's.
     """
+    is_queue_kept = bool(sockets)  # whoever gave them to us gives them to the next process
     sockets = sockets or listen(host, port)
     for listener in sockets:
         prepare_listener(listener)
@@ -61,11 +64,13 @@ async def serving(
         _log.info("Listening on %s.", server.url)
         yield server
     finally:
-        connections.close()
-        await runner.cleanup()
-        for listener in sockets:
-            listener.close()
-        shield.drop()
+        try:
+            await connections.close(is_queue_kept=is_queue_kept)
+        finally:
+            await runner.cleanup()
+            for listener in sockets:
+                listener.close()
+            shield.drop()
 
 
 def _server(listener: socket.socket) -> Server:
