@@ -5,8 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import httpx
 import pytest
 
 from tests.docs.documents import DOCUMENTS, README, ROOT, TUTORIAL, document
+from tests.support.place import DEADLINE_S, until
 from tests.support.ports import free_port
 
 WORKFLOWS = document("docs/reference/workflows.md")
@@ -37,8 +36,6 @@ LANGUAGES = {
     "logrotate": "test_the_log_is_rotated_as_shown",
 }
 """Blocks that are no file, and what holds them."""
-
-DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -68,14 +65,6 @@ def finish(process: subprocess.Popen[str]) -> str:
     said, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, said
     return said
-
-
-def until(is_so: Callable[[], bool], complaint: str) -> None:
-    """Wait for what other processes do."""
-    until_s = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < until_s, complaint
-        time.sleep(0.05)
 
 
 def smithers(folder: Path, *arguments: str) -> str:
@@ -114,7 +103,7 @@ def test_the_program_that_mounts_a_run_serves_it_to_its_end(folder: Path) -> Non
     (folder / "mounted.py").write_text(EMBEDDING.file("mounted.py").replace("3000", str(port)))
     process = begin(folder, "mounted.py")
     approve = f"http://127.0.0.1:{port}/bugfix/approve/deploy"
-    until(lambda: process.poll() is not None or is_done(approve), "nothing asked")
+    until(lambda: process.poll() is not None or is_done(approve), "the question")
     assert "finished" in finish(process)
 
 
@@ -159,7 +148,7 @@ def test_the_log_is_rotated_as_shown(folder: Path) -> None:
     log.rename(folder / "rotated")
     subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
     smithers(folder, "approve", "r")
-    until(lambda: log.exists() and "ship finished" in log.read_text(), "the log was not opened anew")
+    until(lambda: log.exists() and "ship finished" in log.read_text(), "a log that was opened anew")
 
 
 @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the script uses jq and curl")

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.docs.documents import README, document
-from tests.docs.test_code import smithers, until
+from tests.docs.test_code import smithers
 from tests.docs.test_reference import API, assert_same
+from tests.support.place import until
 
 FILES = document("docs/reference/cli.md").section("The state folder").first_cells()
 NOTIFICATIONS = document("docs/how-to/notifications.md")
@@ -41,5 +42,5 @@ def test_every_file_and_every_field_of_a_notification_is_documented(tmp_path: Pa
 
 def read(path: Path) -> Any:
     """What a command was handed, as soon as it was."""
-    until(path.exists, f"no {path.name} came")
+    until(path.exists, path.name)
     return json.loads(path.read_text())
