@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 from tests.docs.documents import document
-from tests.support.place import DEADLINE_S, Place
+from tests.support.place import Place
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 FOLLOW = """
 const [url, token] = process.argv.slice(2);

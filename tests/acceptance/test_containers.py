@@ -9,7 +9,8 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption
-from tests.support.place import Place, Process, until
+from tests.support.place import Place, Process
+from tests.support.waiting import until
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 """What tells one container from another here: a pid namespace of its own."""

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from collections import Counter
 
-from tests.support.place import DEADLINE_S, Place
+from tests.support.place import Place
+from tests.support.waiting import DEADLINE_S
 
 PROCESSES = 8
 PEOPLE = 50
@@ -21,7 +22,7 @@ def approve(who):
     request = urllib.request.Request(url + "/approve/gate", json.dumps({"decidedBy": who}).encode())
     start.wait()
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
             answers.append([answer.status, who, None])
     except urllib.error.HTTPError as error:
         answers.append([error.code, who, json.loads(error.read())["error"]])

@@ -12,7 +12,8 @@ import pytest
 from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted, Recorded
 from smithersd.core.log.states import RunStatus
 from smithersd.limits import LEASE_S
-from tests.support.place import DEADLINE_S, Place, Process, until
+from tests.support.place import Place, Process
+from tests.support.waiting import until
 
 LOST = 5
 SHORT_LEASE_S = 0.5
@@ -76,14 +77,15 @@ class Drivers:
     def go_on(self, count: int) -> None:
         """Wait for so many steps more; whoever has gone is started anew."""
         goal = len(self._place.lines("effects")) + count
-        deadline_s = time.monotonic() + DEADLINE_S
         stuck_at_s = time.monotonic() + STUCK_S
-        while len(self._place.lines("effects")) < goal and not self.has_ended:
-            assert time.monotonic() < deadline_s, [driver.process.text[-2000:] for driver in self.all]
+
+        def has_gone_on() -> bool:
             if time.monotonic() > stuck_at_s:
                 self.wake_all()
             self.restart()
-            time.sleep(0.01)
+            return len(self._place.lines("effects")) >= goal or self.has_ended
+
+        until(has_gone_on, lambda: str([driver.process.text[-2000:] for driver in self.all]))
 
     def wake_all(self) -> None:
         for driver in self.all:

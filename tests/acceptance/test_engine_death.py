@@ -4,7 +4,8 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption
-from tests.support.place import Place, until
+from tests.support.place import Place
+from tests.support.waiting import until
 
 DEADLY = {
     "cancel": "async def deadly(): [one.cancel() for one in asyncio.all_tasks() if one is not asyncio.current_task()]",

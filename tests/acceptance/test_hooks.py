@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from tests.support.place import Place, until
+from tests.support.place import Place
+from tests.support.waiting import until
 
 ONE_GATE = """
     @workflow

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.place import Place, until
+from tests.support.place import Place
+from tests.support.waiting import until
 
 FACTORY = """
 def factory(*arguments, **options): raise RuntimeError("factory")

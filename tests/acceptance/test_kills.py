@@ -12,8 +12,9 @@ from contextlib import suppress
 import pytest
 
 from smithersd.core.log.states import NodeState
-from tests.support.place import DEADLINE_S, Place, Process, until
+from tests.support.place import Place, Process
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, until
 
 KILLS = 20
 STEPS = 100

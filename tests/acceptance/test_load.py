@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from smithersd.core.log.states import NodeState
-from tests.support.place import DEADLINE_S, Place, until
+from tests.support.place import Place
 from tests.support.ports import free_port
 from tests.support.streaming import Message, read_messages
+from tests.support.waiting import DEADLINE_S, until
 
 CLIENTS = 300
 IDLE_CONNECTIONS = 1_200

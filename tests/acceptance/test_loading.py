@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import Place, clean_environment, until
+from tests.support.place import Place, clean_environment
+from tests.support.waiting import until
 
 POOL = """
 import multiprocessing

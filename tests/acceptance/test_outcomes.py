@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.support.place import DEADLINE_S, SMITHERS, Place, clean_environment, until
+from tests.support.place import SMITHERS, Place, clean_environment
+from tests.support.waiting import DEADLINE_S, until
 
 HELLO = """
 @workflow

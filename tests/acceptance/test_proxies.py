@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import document
-from tests.support.place import Place, until
+from tests.support.place import Place
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 TOKEN = "sk-proxied"
 FLOW = """

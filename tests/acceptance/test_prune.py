@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.support.place import Place, until
+from tests.support.place import Place
+from tests.support.waiting import until
 
 FLOWS = """
 @workflow

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.place import Place, Process, until
+from tests.support.place import Place, Process
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 EFFECTS = """
 def effect(name):

@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from tests.support.place import Place, Process, until
+from tests.support.place import Place, Process
+from tests.support.waiting import until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 CODES = {INT: 130, TERM: 143}

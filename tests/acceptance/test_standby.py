@@ -8,7 +8,8 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
-from tests.support.place import Place, Process, until
+from tests.support.place import Place, Process
+from tests.support.waiting import until
 
 LEASE_S = 0.6
 

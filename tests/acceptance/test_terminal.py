@@ -14,7 +14,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.place import SMITHERS, Place, until
+from tests.support.place import SMITHERS, Place
+from tests.support.waiting import DEADLINE_S, until
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -54,7 +55,7 @@ class Terminal:
         self._is_reading = False
 
     def wait(self) -> int:
-        code = self.popen.wait(40)
+        code = self.popen.wait(DEADLINE_S)
         self._reader.join(5)
         return code
 
@@ -292,7 +293,7 @@ def test_a_stopped_terminal_holds_up_no_run(place: Place, terminals: list[Termin
     terminals.append(terminal)
     terminal.stop_reading()
     until(lambda: place.types("r")[-1:] == ["RunFinished"], "the run's end")
-    assert terminal.popen.wait(40) == 0
+    assert terminal.popen.wait(DEADLINE_S) == 0
 
 
 def _assert_cursor_shows(terminal: Terminal) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.folder import find_state_folder
 from smithersd.engine import UNSET, StartMode, drive_to_end, load_workflow, start_run
 from smithersd.store import Store, open_store
+from tests.support.waiting import DEADLINE_S, until
 
 FLOWS = Path(__file__).with_name("flows.py")
-DEADLINE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -116,10 +115,8 @@ def wait_for_status(run_id: str, status: RunStatus) -> None:
         run = await store.find_run(run_id)
         return run is not None and run.status is status
 
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (Path(".smithers/smithers.db").exists() and in_store(stands_so)):
-        assert time.monotonic() < deadline_s, f"{run_id} did not become {status}"
-        time.sleep(0.02)
+    store = Path(".smithers/smithers.db")
+    until(lambda: store.exists() and in_store(stands_so), f"{run_id} to become {status}")
 
 
 def kill(process: subprocess.Popen[str]) -> None:

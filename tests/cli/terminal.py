@@ -10,7 +10,7 @@ import sys
 import termios
 from contextlib import suppress
 
-from tests.cli.conftest import DEADLINE_S
+from tests.support.waiting import DEADLINE_S
 
 
 def on_terminal(*arguments: str, code: int = 0, **environment: str) -> str:

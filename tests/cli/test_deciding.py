@@ -14,6 +14,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode
 from smithersd.store import Store
 from tests.cli.conftest import FLOWS, Said, driving, finish, in_store, kill, run_flow, start
+from tests.support.waiting import DEADLINE_S
 
 Smithers = Callable[..., Said]
 
@@ -218,5 +219,7 @@ def test_deciding_needs_neither_a_web_server_nor_rich(place: Path) -> None:
         "import sys\nfrom smithersd.cli import main\ntry:\n    main(['approve'])\nfinally:\n"
         "    print(sorted({'aiohttp', 'rich', 'prometheus_client'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=DEADLINE_S
+    )
     assert done.stdout.splitlines()[-1] == "[]"

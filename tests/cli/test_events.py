@@ -11,7 +11,8 @@ import pytest
 
 from smithersd.core.log.states import RunStatus
 from smithersd.store import Store
-from tests.cli.conftest import DEADLINE_S, Said, driving, finish, in_store, run_flow, start
+from tests.cli.conftest import Said, driving, finish, in_store, run_flow, start
+from tests.support.waiting import DEADLINE_S
 
 Smithers = Callable[..., Said]
 

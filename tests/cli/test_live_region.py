@@ -11,6 +11,7 @@ from rich.text import Text
 from smithersd.cli.terminal.live_region import LiveRegion
 from smithersd.cli.terminal.stray_output import StrayOutput
 from smithersd.cli.terminal.streams import Streams
+from tests.support.waiting import DEADLINE_S
 
 
 class SlowLine(Text):
@@ -42,7 +43,7 @@ def test_what_came_later_is_printed_later_also_by_another_thread(tmp_path: Path)
         try:
             first = threading.Thread(target=region.print, args=([slow],))
             first.start()
-            assert slow.is_begun.wait(30)
+            assert slow.is_begun.wait(DEADLINE_S)
             region.print([Text("second")])
             slow.is_other_through.set()
             first.join()
@@ -75,7 +76,7 @@ def test_the_end_does_not_wait_for_a_process_that_writes_for_ever(tmp_path: Path
         stray = StrayOutput([out.fileno()], lambda _: is_begun.set())
         with subprocess.Popen(["yes"], stdout=out) as endless:
             try:
-                assert is_begun.wait(30)
+                assert is_begun.wait(DEADLINE_S)
                 stray.restore()
             finally:
                 endless.kill()

@@ -9,6 +9,7 @@ import pytest
 from smithersd.cli.terminal import backlog
 from smithersd.cli.terminal.printer import Printer
 from smithersd.limits import BACKLOG_LENGTH_MAX
+from tests.support.waiting import DEADLINE_S
 
 
 class Slow(io.StringIO):
@@ -21,7 +22,7 @@ class Slow(io.StringIO):
 
     def write(self, text: str) -> int:
         self.is_asked.set()
-        assert self.may_go.wait(30)
+        assert self.may_go.wait(DEADLINE_S)
         return super().write(text)
 
 
@@ -60,7 +61,7 @@ def test_what_a_reader_takes_late_is_kept_in_its_order() -> None:
     slow, other = Slow(), Slow()
     printer = Printer()
     printer.write("first\n", slow)
-    assert slow.is_asked.wait(30)
+    assert slow.is_asked.wait(DEADLINE_S)
     for number in range(10):
         printer.write(f"{number}{LINE}", slow)
         printer.write(f"{number}\n", other)
@@ -79,7 +80,7 @@ def test_what_there_is_no_room_for_is_left_out_and_that_is_said(monkeypatch: pyt
     slow = Slow()
     printer = Printer()
     printer.write("first\n", slow)
-    assert slow.is_asked.wait(30)
+    assert slow.is_asked.wait(DEADLINE_S)
     for _ in range(10):
         printer.write(LINE, slow)
     slow.may_go.set()

@@ -9,6 +9,7 @@ import pytest
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import StartMode
 from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
+from tests.support.waiting import DEADLINE_S
 
 Smithers = Callable[..., Said]
 
@@ -88,7 +89,7 @@ def test_a_served_run_is_listed_with_its_address(smithers: Smithers) -> None:
     with driving("gate", "live-1", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
         [run] = smithers("ps", "--json").document
         assert run["pid"] == process.pid
-        with urllib.request.urlopen(f"{run['url']}/health", timeout=10) as answer:
+        with urllib.request.urlopen(f"{run['url']}/health", timeout=DEADLINE_S) as answer:
             assert answer.status == 200
         assert run["url"] in smithers("ps").out
         assert run["url"] in smithers("inspect").out

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import DEADLINE_S
+
 GATE = """
 from smithersd import Approval, workflow
 
@@ -21,7 +23,7 @@ COMMANDS = (("ps",), ("up", "flow.py"), ("up", "flow.py", "-d"), ("down", "r"), 
 def smithers(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("SMITHERS_")} | env
     command = [sys.executable, "-m", "smithersd", *arguments]
-    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -30,7 +32,9 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path, command):
     gone = tmp_path / "gone"
     gone.mkdir()
     leave = f"rmdir {gone}; exec {sys.executable} -m smithersd {' '.join(command)}"
-    done = subprocess.run(["sh", "-c", leave], cwd=gone, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", leave], cwd=gone, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
     assert done.returncode == 4
     assert done.stderr.startswith("smithers: The working directory no longer exists.")
     assert "Traceback" not in done.stderr
@@ -71,7 +75,9 @@ def flow(ctx):
     return Sequence(Task("code", code), Shell("same", "exit 0"))
 """)
     run = f"trap '' CHLD; exec {sys.executable} -m smithersd up flow.py"
-    done = subprocess.run(["bash", "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["bash", "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "it ended with 3" in done.stdout
 
@@ -82,7 +88,9 @@ def test_a_signal_that_was_blocked_at_the_start_is_heeded(tmp_path):
         "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM});"
         "os.execv(sys.executable, [sys.executable, '-m', 'smithersd', 'up', 'flow.py', '--no-wait'])"
     )
-    done = subprocess.run([sys.executable, "-c", start], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=tmp_path, capture_output=True, timeout=DEADLINE_S, check=False
+    )
     assert done.returncode == -15
 
 

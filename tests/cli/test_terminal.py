@@ -13,6 +13,7 @@ from smithersd.cli.group import smithers as group
 from smithersd.core.log.states import NodeState, RunStatus
 from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
 from tests.cli.terminal import on_terminal, plain
+from tests.support.waiting import DEADLINE_S
 
 Smithers = Callable[..., Said]
 
@@ -117,5 +118,7 @@ def test_ctrl_c_amid_the_imports_leaves_no_traceback(module: str) -> None:
         f"        if name == {module!r}: raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupt)\nfrom smithersd.cli import main\nmain(['ps'])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=DEADLINE_S
+    )
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")

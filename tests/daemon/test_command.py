@@ -7,6 +7,7 @@ import pytest
 
 from smithersd.daemon.notify import command
 from smithersd.daemon.notify.command import CommandFailed, run_command
+from tests.support.waiting import until_async
 
 
 async def test_it_reads_the_whole_of_what_it_is_given(tmp_path):
@@ -42,7 +43,7 @@ async def test_one_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 
 async def test_one_that_is_interrupted_is_killed_with_all_that_it_started(tmp_path):
     running = asyncio.create_task(run_command(f"sleep 1000 & echo $! > {tmp_path / 'pid'}; wait", b""))
-    await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    await until_async(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     running.cancel()
 
     with pytest.raises(asyncio.CancelledError):
@@ -51,10 +52,4 @@ async def test_one_that_is_interrupted_is_killed_with_all_that_it_started(tmp_pa
 
 
 async def gone(pid):
-    await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-
-
-async def until(predicate):
-    async with asyncio.timeout(30):
-        while not predicate():  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.01)
+    await until_async(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)

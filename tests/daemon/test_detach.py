@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemons import DaemonPlace, children_of, command_of, is_alive
-from tests.support.place import SMITHERS, until
+from tests.support.place import SMITHERS
+from tests.support.waiting import until
 
 GATE = """
 @workflow

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, is_alive
-from tests.support.place import until
+from tests.support.waiting import DEADLINE_S, until
 
 GATE = """
 @workflow
@@ -149,7 +149,7 @@ def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPla
             assert "is not known as its own on this machine" in said.err
         assert place.status("r") == "waiting-approval"
         assert place.call("approve", "r").code == 0
-        assert container.wait(40) == 0
+        assert container.wait(DEADLINE_S) == 0
     assert place.status("r") == "finished"
 
 

@@ -6,7 +6,8 @@ import signal
 import psutil
 import pytest
 
-from tests.support.place import Place, until
+from tests.support.place import Place
+from tests.support.waiting import until
 
 
 @pytest.fixture

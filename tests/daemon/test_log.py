@@ -9,7 +9,7 @@ import pytest
 
 from smithersd.daemon.state.log_file import LogFile
 from tests.support.daemons import Daemon, DaemonPlace, Said
-from tests.support.place import until
+from tests.support.waiting import DEADLINE_S, until
 
 STORY = """
 def work():
@@ -242,7 +242,7 @@ def test_a_reader_of_stderr_who_rests_holds_up_no_run(place: DaemonPlace) -> Non
     until(lambda: place.status("r") == "finished")
     assert up.poll() is None, "its reader lives: it is waited for, and nothing is lost"
     up.send_signal(signal.SIGTERM)
-    assert up.wait(40) == 0
+    assert up.wait(DEADLINE_S) == 0
 
 
 def test_logs_prints_it_and_needs_no_name_where_one_run_has_a_process(place: DaemonPlace) -> None:

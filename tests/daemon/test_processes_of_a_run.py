@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, is_alive
-from tests.support.place import until
+from tests.support.waiting import until
 
 GATE = """
 @workflow

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace
-from tests.support.place import Process, until
+from tests.support.place import Process
+from tests.support.waiting import until
 
 GATE = """
 @workflow

@@ -9,7 +9,7 @@ from smithersd.daemon import command_lines
 from smithersd.daemon.state.folder import find_state_folder
 from smithersd.daemon.state.storage import Storage
 from tests.support.daemons import DaemonPlace, children_of, command_of
-from tests.support.place import until
+from tests.support.waiting import until
 
 TOKEN = "tell-it-to-nobody-7d1f"
 SPYING = f"""

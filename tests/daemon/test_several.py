@@ -1,7 +1,7 @@
 """Several daemons on one state folder do not disturb each other."""
 
 from tests.support.daemons import DaemonPlace
-from tests.support.place import until
+from tests.support.waiting import until
 
 TWO = """
 @workflow

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from smithersd.daemon.signals import StopSignals
+from tests.support.waiting import DEADLINE_S
 
 
 def _never(*_: Any) -> Any:
@@ -26,7 +27,7 @@ async def test_the_first_signal_is_told_to_the_loop(number: signal.Signals) -> N
     told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
     with _signals(on_first=told.set_result).installed():
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             assert await told is number
 
 

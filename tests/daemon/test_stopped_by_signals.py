@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, children_of, command_of, is_alive
-from tests.support.place import until
+from tests.support.waiting import DEADLINE_S, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
@@ -55,7 +55,9 @@ def streams(daemon: Daemon, count: int) -> Iterator[list[socket.socket]]:
     with ExitStack() as opened:
         sockets = []
         for _ in range(count):
-            client = opened.enter_context(socket.create_connection((address.hostname, address.port), timeout=40))
+            client = opened.enter_context(
+                socket.create_connection((address.hostname, address.port), timeout=DEADLINE_S)
+            )
             client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             sockets.append(client)
         for client in sockets[: count // 2]:
@@ -159,7 +161,7 @@ def test_sighup_without_a_terminal_or_a_log_does_nothing(place: DaemonPlace) -> 
     until(lambda: place.types_of("r"), "the run")
     up.send_signal(signal.SIGHUP)
     assert place.call("approve", "r").code == 0
-    assert up.wait(40) == 0
+    assert up.wait(DEADLINE_S) == 0
     assert place.status("r") == "finished"
 
 
@@ -169,7 +171,7 @@ def test_a_run_in_a_terminal_that_goes_away_is_suspended(place: DaemonPlace, fla
     up, terminal = place.start_in_terminal("up", "flow.py", "--run-id", "r", *flags)
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
-    assert up.wait(40) == 143
+    assert up.wait(DEADLINE_S) == 143
     assert place.status("r") == "suspended"
 
 
@@ -179,14 +181,14 @@ def test_with_nohup_it_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
     assert place.call("approve", "r").code == 0
-    assert up.wait(40) == 0
+    assert up.wait(DEADLINE_S) == 0
     assert place.status("r") == "finished"
 
 
 def test_a_daemon_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -> None:
     place.write(GATE)
     up, terminal = place.start_in_terminal("up", "flow.py", "-d", "--run-id", "r")
-    assert up.wait(40) == 0
+    assert up.wait(DEADLINE_S) == 0
     terminal.close()
     assert place.call("approve", "r").code == 0
     until(lambda: place.status("r") == "finished")

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.support.daemons import DaemonPlace
-from tests.support.place import until
+from tests.support.waiting import until
 
 STEPS = """
 def note(name):

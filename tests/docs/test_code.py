@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.docs.documents import DOCUMENTS, README, ROOT, TUTORIAL, document
-from tests.support.place import DEADLINE_S, until
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, until
 
 WORKFLOWS = document("docs/reference/workflows.md")
 TESTING = document("docs/how-to/testing.md")

@@ -8,7 +8,7 @@ from typing import Any
 from tests.docs.documents import README, document
 from tests.docs.test_code import smithers
 from tests.docs.test_reference import API, assert_same
-from tests.support.place import until
+from tests.support.waiting import until
 
 FILES = document("docs/reference/cli.md").section("The state folder").first_cells()
 NOTIFICATIONS = document("docs/how-to/notifications.md")

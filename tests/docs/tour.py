@@ -14,6 +14,7 @@ import httpx
 
 from tests.docs.documents import README, TUTORIAL, Document
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _TOKEN = {"Authorization": "Bearer sk-secret"}
@@ -52,7 +53,7 @@ def deploy(folder: Path) -> dict[str, str]:
     with _up(folder, drawn) as lines:
         seen |= _drawn(lines.until("Output of build") + lines.until(" 1 waiting-approval"))
         _run(folder, _typed("kill -9", README)[0])
-        lines.process.wait(timeout=30)
+        lines.process.wait(timeout=DEADLINE_S)
     (resume,) = _typed("smithers up deploy.py", README)
     _run(folder, f"{resume} --port {port}")
     approval = httpx.post(f"http://127.0.0.1:{port}/approve/go", json={"decidedBy": "alice"})
@@ -84,7 +85,7 @@ def crash_and_resume(folder: Path, *, is_late: bool) -> dict[str, str]:
         if is_late:
             lines.until("smithers approve")
         _run(folder, _typed("kill -9")[0])
-        lines.process.wait(timeout=30)
+        lines.process.wait(timeout=DEADLINE_S)
     with _up(folder, f"{resume} --port {port}") as lines:
         if not is_late:
             seen["RESUME"] = lines.until("fix 1/30")
@@ -189,7 +190,7 @@ def _up(folder: Path, command: str) -> Iterator[Lines]:
         yield Lines(process)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=DEADLINE_S)
 
 
 def _events(client: httpx.Client, query: str, *, count: int) -> str:

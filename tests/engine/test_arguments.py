@@ -21,7 +21,8 @@ from smithersd.core.log import events
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import WorkflowError
 from smithersd.testing import run_to_end
-from tests.support.runs import driven, events_of, run, until
+from tests.support.runs import driven, events_of, run
+from tests.support.waiting import until_async
 
 ROWS = 10_000
 
@@ -262,7 +263,7 @@ async def test_an_output_that_no_longer_fits_fails_the_run_and_names_the_node(st
         return flow_of(made, Task("use", use, made, retries=5, continue_on_fail=True))
 
     async with driven(make(int, is_waiting=True), store) as (engine, _):
-        await until(lambda: bool(engine.state.nodes["use", 0].attempts))
+        await until_async(lambda: bool(engine.state.nodes["use", 0].attempts))
     state = await run(make(Shrinking, is_waiting=False), store)
     assert state.status is RunStatus.FAILED
     assert state.error is not None
@@ -290,7 +291,7 @@ async def test_outputs_that_memory_does_not_hold_are_read_from_the_store(
         return flow_of(*texts, Task("last", last), lazy, Shell("shell", ["printf", "%.3s", texts[4]]))
 
     async with driven(make(hang), store) as (engine, _):
-        await until(lambda: ("last", 0) in engine.state.nodes and bool(engine.state.nodes["last", 0].attempts))
+        await until_async(lambda: ("last", 0) in engine.state.nodes and bool(engine.state.nodes["last", 0].attempts))
     state = await run(make(one), store)
     assert state.status is RunStatus.FINISHED, state.error
     assert seen == ["012345", "012345"]

@@ -11,19 +11,8 @@ from smithersd.core.log import events
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
-from tests.support.runs import (
-    DEADLINE_S,
-    crash_when,
-    decide,
-    driven,
-    events_of,
-    no_renewal,
-    node,
-    run,
-    story,
-    until,
-    until_state,
-)
+from tests.support.runs import crash_when, decide, driven, events_of, no_renewal, node, run, story, until_state
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_path: Any) -> None:
@@ -55,7 +44,7 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
         )
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: (tmp_path / "begun").exists() and in_thread.is_set())
+        await until_async(lambda: (tmp_path / "begun").exists() and in_thread.is_set())
         engine.request_cancel()
         assert await driving is RunStatus.CANCELLED
     assert sorted(ended) == ["coroutine", "thread"]

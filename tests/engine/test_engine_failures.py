@@ -11,7 +11,8 @@ from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import StartMode, local_driver, start_run
 from smithersd.engine.owner import is_owner_dead
 from smithersd.errors import EngineFailed
-from tests.support.runs import events_of, run, until
+from tests.support.runs import events_of, run
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 @workflow
@@ -75,7 +76,7 @@ async def test_a_drive_that_is_cancelled_is_a_crash_where_nobody_can_mean_it(
 ) -> None:
     engine = await start_run(hangs, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive(is_cancel_crash=is_cancel_crash))
-    await until(lambda: bool(engine._live))
+    await until_async(lambda: bool(engine._live))
     driving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await driving
@@ -124,7 +125,7 @@ async def test_a_resumption_that_takes_longer_than_the_lease_keeps_it(store: Sto
     engine = await start_run(hangs, store=store, run_id="r")
     engine.request_suspend("test")
     await engine.drive()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         slow = SlowStore(store._database, lease_s=0.3)
         other = await start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME)
     other.request_cancel()

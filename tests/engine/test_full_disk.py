@@ -10,7 +10,8 @@ from smithersd.core.log.states import RunStatus
 from smithersd.engine import local_driver, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store.statements import Statement, Transaction
-from tests.support.runs import run, story, until
+from tests.support.runs import run, story
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def fill_the_disk(store: Store) -> None:
@@ -54,10 +55,10 @@ async def test_the_run_pauses_and_goes_on_by_itself_when_there_is_room_again(
 
     engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(lambda: bool(engine._live))
+    await until_async(lambda: bool(engine._live))
     await fill_the_disk(store)
     may_end.set()
-    await until(lambda: engine.problem is not None)
+    await until_async(lambda: engine.problem is not None)
     driver = local_driver(store.url, "r")
     assert driver is not None
     assert "full" in (driver.problem or ""), "this is what /ready tells"
@@ -65,7 +66,7 @@ async def test_the_run_pauses_and_goes_on_by_itself_when_there_is_room_again(
     assert "NodeFinished a" not in await story(store)
     assert "the store refuses, the run waits" in caplog.text
     await free_the_disk(store)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         assert await driving is RunStatus.FINISHED
     assert engine.problem is None
     assert done == ["a", "b"]
@@ -86,10 +87,10 @@ async def test_a_driver_that_is_told_to_stop_does_not_wait_for_a_full_disk(store
 
     engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(lambda: bool(engine._live))
+    await until_async(lambda: bool(engine._live))
     await fill_the_disk(store)
     may_end.set()
-    await until(lambda: engine.problem is not None)
+    await until_async(lambda: engine.problem is not None)
     engine.request_suspend("test")
     with pytest.raises(StoreUnavailable):
         await driving

@@ -8,7 +8,8 @@ import pytest
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from tests.support.runs import DEADLINE_S, decide, driven, events_of, no_renewal, node, story, until, until_state
+from tests.support.runs import decide, driven, events_of, no_renewal, node, story, until_state
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 def waiting(state: Any) -> set[str]:
@@ -56,7 +57,7 @@ async def test_all_gates_that_the_flow_has_reached_ask_at_once_beside_running_ta
         assert waiting(state) == {"one", "two", "three"}
         assert state.status is RunStatus.RUNNING, "a run whose task runs is not waiting"
         await decide(store, "two")
-        await until(lambda: engine.state.nodes["two", 0].state is NodeState.FINISHED)
+        await until_async(lambda: engine.state.nodes["two", 0].state is NodeState.FINISHED)
         release.set()
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
         await decide(store, "one")

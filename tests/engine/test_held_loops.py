@@ -4,7 +4,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,18 +12,11 @@ from smithersd import Sequence, Store, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine.lease.held_loop import HeldLoopReport, Holder
 from tests.support.backends import Backend
-from tests.support.runs import DEADLINE_S, run
+from tests.support.runs import run
+from tests.support.waiting import until
 
 LEASE_S = 3.0
 """Longer than PostgreSQL may need for a connection, short enough to be waited for."""
-
-
-def wait_without_await(condition: Callable[[], bool]) -> None:
-    """Do what an author must not."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.01)
 
 
 def lease_end_ms(url: str) -> int:
@@ -51,8 +43,8 @@ async def test_a_task_that_holds_the_loop_is_named_and_its_lease_is_renewed(
             ends_ms.add(lease_end_ms(backend.url))
             return len(ends_ms) > 2
 
-        wait_without_await(is_renewed_twice)
-        wait_without_await(lambda: "held" in caplog.text)
+        until(is_renewed_twice)
+        until(lambda: "held" in caplog.text)
 
     @workflow
     def flow(_: Any) -> Any:
@@ -69,7 +61,7 @@ async def test_code_of_the_workflow_itself_that_holds_the_loop_is_named(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     def is_slow(_: Any) -> bool:
-        wait_without_await(lambda: "held" in caplog.text)
+        until(lambda: "held" in caplog.text)
         return False
 
     @workflow

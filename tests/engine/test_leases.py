@@ -16,19 +16,8 @@ from smithersd.engine.owner import owner_text
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore
-from tests.support.runs import (
-    DEADLINE_S,
-    crash_when,
-    decide,
-    driven,
-    events_of,
-    no_renewal,
-    node,
-    run,
-    story,
-    until,
-    until_state,
-)
+from tests.support.runs import crash_when, decide, driven, events_of, no_renewal, node, run, story, until_state
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def test_a_run_that_is_driven_is_not_taken_without_force(store: Store, other_store: Store) -> None:
@@ -62,7 +51,7 @@ async def test_a_driver_that_lost_the_lease_ends_its_attempts_and_writes_nothing
 
     engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(lambda: calls == ["a"])
+    await until_async(lambda: calls == ["a"])
     other = await start_run(flow, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
     taken_over_at = (await read_state(store, "r")).last_seq
     engine.request_cancel()  # the first thing that makes it write
@@ -187,7 +176,7 @@ async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Sto
             return await super().take_lease(*arguments, **options)
 
     async with driven(flow, store):
-        await until(lambda: bool(calls))
+        await until_async(lambda: bool(calls))
     late = await start_run(flow, store=SlowStore(other_store._database), run_id="r", mode=StartMode.RESUME)
     assert late.is_ended_before
     assert await late.drive() is RunStatus.FINISHED
@@ -311,10 +300,10 @@ async def test_what_runs_goes_on_while_its_driver_is_cut_off_and_nothing_new_sta
     cut = CutOffStore(store, lease_s=0.1)
     engine = await start_run(two_steps(effects, beats=40), store=cut, run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(lambda: bool(effects))
+    await until_async(lambda: bool(effects))
     cut.is_cut_off = True
-    await until(lambda: engine.problem is not None)
-    await until(lambda: "a 39" in effects)
+    await until_async(lambda: engine.problem is not None)
+    await until_async(lambda: "a 39" in effects)
     assert not (await store.run("r")).is_leased, "its lease ran out long ago"
     await asyncio.sleep(0.1)
     assert effects[-1] == "a 39"
@@ -330,14 +319,14 @@ async def test_a_driver_that_was_cut_off_and_replaced_interrupts_its_tasks_when_
     cut = CutOffStore(store, lease_s=0.1)
     engine = await start_run(two_steps(effects, beats=10_000), store=cut, run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(lambda: bool(effects))
+    await until_async(lambda: bool(effects))
     cut.is_cut_off = True
     async with asyncio.timeout(DEADLINE_S):
         while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
             await asyncio.sleep(0.01)
     other = await start_run(two_steps([], beats=10_000), store=other_store, run_id="r", mode=StartMode.RESUME)
     seen = len(effects)
-    await until(lambda: len(effects) > seen)  # it runs on both at present
+    await until_async(lambda: len(effects) > seen)  # it runs on both at present
     length = (await other_store.run("r")).last_seq
     cut.is_cut_off = False
     with pytest.raises(LeaseLost):

@@ -4,16 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from smithersd.posix.parent_death import dying_with_us
-
-DEADLINE_S = 30
-
+from tests.support.waiting import DEADLINE_S, until
 
 WORKFLOW = """
 from smithersd import Shell, workflow
@@ -46,13 +43,6 @@ def ended(process):
     output, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, output
     return output
-
-
-def until(predicate):
-    deadline = time.monotonic() + DEADLINE_S
-    while not predicate():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def is_alive(pid):

@@ -12,7 +12,7 @@ import pytest
 from smithersd import Sequence, Task, open_store, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import start_run
-from tests.support.runs import until
+from tests.support.waiting import DEADLINE_S, until_async
 
 LEASE_S = 0.3
 """Renewed three times as often, and looked after then."""
@@ -33,13 +33,13 @@ async def test_the_run_waits_while_a_file_of_its_store_is_away(
     async with open_store(tmp_path / "runs.db", lease_s=LEASE_S) as store:
         engine = await start_run(flow, store=store, run_id="r")
         driving = asyncio.create_task(engine.drive())
-        await until(lambda: bool(engine._live))
+        await until_async(lambda: bool(engine._live))
         path.rename(elsewhere)
-        await until(lambda: engine.problem is not None)
+        await until_async(lambda: engine.problem is not None)
         assert "was deleted or moved away" in (engine.problem or "")
         may_end.set()
         elsewhere.rename(path)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             assert await driving is RunStatus.FINISHED
         assert done == ["b"]
     assert "the store refuses, the run waits" in caplog.text

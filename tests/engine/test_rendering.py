@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
-from tests.support.runs import decide, driven, events_of, node, run, until, until_state
+from tests.support.runs import decide, driven, events_of, node, run, until_state
+from tests.support.waiting import until_async
 
 
 async def seven() -> int:
@@ -44,7 +45,7 @@ async def test_a_state_that_was_read_renders_again_at_once(store: Store) -> None
         return Parallel(Task("a", release.wait), *more)
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: ("beside", 0) in engine.state.nodes)
+        await until_async(lambda: ("beside", 0) in engine.state.nodes)
         release.set()
         assert await driving is RunStatus.FINISHED
     assert NodeState.IN_PROGRESS in seen
@@ -183,7 +184,7 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
         return Sequence(Parallel(Task("a", seven, needs_approval=True), *dropped), Task("after", seven))
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: bool(engine._live))
+        await until_async(lambda: bool(engine._live))
         await decide(store, "a")
         assert await driving is RunStatus.FINISHED
     assert ended == ["dropped"]
@@ -229,10 +230,10 @@ async def test_what_runs_elsewhere_is_not_started_again_when_its_parallel_is_dro
         return Parallel(inner, Task("trigger", seven, needs_approval=True))
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: started == ["dropped"])
+        await until_async(lambda: started == ["dropped"])
         await until_state(store, lambda state: state.count(NodeState.WAITING_APPROVAL) == 1)
         await decide(store, "trigger")
-        await until(lambda: engine.state.nodes["dropped", 0].state is NodeState.CANCELLED and "kept" in started)
+        await until_async(lambda: engine.state.nodes["dropped", 0].state is NodeState.CANCELLED and "kept" in started)
         release.set()
         assert await driving is RunStatus.FINISHED
     assert started == ["dropped", "kept"]
@@ -254,7 +255,7 @@ async def test_a_parallel_counts_what_runs_in_its_lazy_subtrees_through_a_new_re
 
     async with driven(flow, store) as (engine, driving):
         await until_state(store, lambda state: state.count(NodeState.WAITING_APPROVAL) == 1)
-        await until(lambda: crowd == {"one"})
+        await until_async(lambda: crowd == {"one"})
         await decide(store, "trigger")
         await until_state(store, lambda state: state.nodes["trigger", 0].state is NodeState.FINISHED)
         assert engine.state.nodes["two", 0].state is NodeState.PENDING

@@ -10,7 +10,8 @@ from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import JumpingClock
 from tests.support.clocks import StillClock
-from tests.support.runs import crash_when, driven, events_of, log, node, run, story, until
+from tests.support.runs import crash_when, driven, events_of, log, node, run, story
+from tests.support.waiting import until_async
 
 
 def failing(times: int, **options: Any) -> tuple[Workflow[Any], list[int]]:
@@ -91,7 +92,7 @@ async def test_a_retry_keeps_its_due_time_through_a_crash(store: Store) -> None:
     (retrying,) = await events_of(store, events.NodeRetrying)
     assert retrying.retry_at_ms == clock.now_ms() + 60_000
     async with driven(flow, store, clock=clock) as (engine, driving):
-        await until(lambda: clock.next_due_ms == retrying.retry_at_ms)
+        await until_async(lambda: clock.next_due_ms == retrying.retry_at_ms)
         assert engine.state.status is RunStatus.RUNNING, "backing off is running"
         assert calls == [1]
         clock.pass_ms(60_000)
@@ -106,7 +107,7 @@ async def test_a_retry_waits_no_longer_than_its_delay_after_a_restart_with_the_c
     await crash_when(flow, store, lambda engine: engine.state.nodes["a", 0].retry_at_ms is not None, clock=before)
     after = StillClock(before.now_ms() - 3_600_000)
     async with driven(flow, store, clock=after) as (engine, driving):
-        await until(lambda: after.next_due_ms is not None)
+        await until_async(lambda: after.next_due_ms is not None)
         assert engine.state.nodes["a", 0].retry_at_ms == after.now_ms() + 60_000
         after.pass_ms(60_000)
         assert await driving is RunStatus.FINISHED

@@ -12,7 +12,8 @@ from smithersd.engine import StartMode, start_run
 from smithersd.errors import RunNotFound, UserError
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore, bury
-from tests.support.runs import decide, driven, events_of, until, until_state
+from tests.support.runs import decide, driven, events_of, until_state
+from tests.support.waiting import until_async
 
 
 def steps(calls: list[str], *, last: Any, name: str = "steps", first_output: Any = str) -> Workflow[Any]:
@@ -93,7 +94,7 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
     life = MortalStore(store)
     engine = await start_run(longer(waits=True), store=life, run_id="again", from_run_id="r")
     driving = asyncio.create_task(engine.drive())
-    await until(begun.is_set)
+    await until_async(begun.is_set)
     life.is_dead = True
     engine.request_cancel()
     await asyncio.wait([driving])

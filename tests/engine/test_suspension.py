@@ -9,7 +9,8 @@ from smithersd import Parallel, Sequence, Store, Task, run_workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, NodeState, RunStatus
 from smithersd.errors import LeaseLost
-from tests.support.runs import driven, events_of, node, run, story, until
+from tests.support.runs import driven, events_of, node, run, story
+from tests.support.waiting import until_async
 
 
 async def test_a_suspended_run_goes_on_where_it_was(store: Store) -> None:
@@ -28,7 +29,7 @@ async def test_a_suspended_run_goes_on_where_it_was(store: Store) -> None:
         return Sequence(Task("first", first), Task("second", second))
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: calls == ["first", "second"])
+        await until_async(lambda: calls == ["first", "second"])
         engine.request_suspend("maintenance")
         assert await driving is RunStatus.SUSPENDED
     row = await store.run("r")
@@ -51,7 +52,7 @@ async def test_an_interruption_uses_up_no_retry(store: Store) -> None:
 
     for _ in range(5):
         async with driven(flow, store) as (engine, driving):
-            await until(lambda engine=engine: bool(engine._live))
+            await until_async(lambda engine=engine: bool(engine._live))
             engine.request_suspend("again")
             assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.PENDING
@@ -92,7 +93,7 @@ async def test_what_ends_at_the_moment_of_the_suspension_is_kept(store: Store) -
         return Parallel(Task("a", stubborn), Task("b", asyncio.Event().wait))
 
     async with driven(flow, store) as (engine, driving):
-        await until(lambda: len(engine._live) == 2 and bool(calls))
+        await until_async(lambda: len(engine._live) == 2 and bool(calls))
         engine.request_suspend("test")
         await driving
     assert await store.output("r", "a", 0) == '"done all the same"'

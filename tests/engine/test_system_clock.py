@@ -11,6 +11,7 @@ from smithersd import Store, Task, workflow
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import SystemClock, start_run
 from tests.support.runs import log
+from tests.support.waiting import DEADLINE_S
 
 HOUR_MS = 3_600_000
 _NS = 1_000_000
@@ -39,7 +40,7 @@ async def test_a_retry_does_not_wait_for_the_hour_that_the_clock_was_put_back(
         return Task("a", fails_once, retries=1, retry_delay=0.01)
 
     engine = await start_run(flow, store=store, run_id="r")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         assert await engine.drive() is RunStatus.FINISHED
     times = [one.timestamp_ms for one in await log(store)]
     assert times == sorted(times)

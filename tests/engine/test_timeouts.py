@@ -8,7 +8,8 @@ import pytest
 
 from smithersd import Shell, Store, Task, task_context, workflow
 from smithersd.core.log.states import RunStatus
-from tests.support.runs import node, run, until
+from tests.support.runs import node, run
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def test_an_async_task_is_cancelled_at_its_timeout(store: Store) -> None:
@@ -62,7 +63,7 @@ async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_
     returned = threading.Event()
 
     def stubborn() -> str:
-        release.wait(30)
+        release.wait(DEADLINE_S)
         returned.set()
         return "late"
 
@@ -72,7 +73,7 @@ async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_
 
     await _times_out(store, flow)
     release.set()
-    await until(returned.is_set)
+    await until_async(returned.is_set)
     assert await store.outputs("r") == []
 
 

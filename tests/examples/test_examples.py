@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from smithersd.testing import run_to_end
+from tests.support.waiting import DEADLINE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -127,7 +128,7 @@ def test_the_command_serves_the_release_and_publishes_it_once_approved(order: di
         assert len(list((tmp_path / "published").iterdir())) == 2
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
 
 

@@ -19,6 +19,7 @@ from smithersd.executors import (
     Running,
     ShellCall,
 )
+from tests.support.waiting import DEADLINE_S
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Record:
         return "".join(text for text, where, _ in self.of("printed") if where == stream)
 
     async def until(self, predicate: Callable[["Record"], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             while not predicate(self):
                 self._changed.clear()
                 await self._changed.wait()
@@ -96,13 +97,6 @@ class Bench:
         return record
 
 
-async def until(predicate: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells us of."""
-    async with asyncio.timeout(30):
-        while not predicate():  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.005)
-
-
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     async with open_bench() as bench:
@@ -116,11 +110,6 @@ async def open_bench(*, captures_output: bool = False) -> AsyncIterator[Bench]:
         yield Bench(executors)
     finally:
         await executors.close()
-
-
-@pytest.fixture(name="until")
-def until_fixture() -> Any:
-    return until
 
 
 @pytest.fixture(name="open_bench")

@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from smithersd.errors import UserError
 from smithersd.executors import Succeeded, task_context
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
+from tests.support.waiting import DEADLINE_S
 
 logger = logging.getLogger("author.module")
 
@@ -108,7 +109,7 @@ async def test_tasks_at_once_get_each_their_own(capturing):
 
         def in_thread(name):
             for _ in range(50):
-                both.wait(30)
+                both.wait(DEADLINE_S)
                 print(name)
 
         async def in_loop(name):
@@ -247,7 +248,7 @@ async def main():
 asyncio.run(main())
 """
     leader, follower = os.openpty()
-    done = subprocess.run([sys.executable, "-c", program], timeout=30, check=True, stdout=follower)
+    done = subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=True, stdout=follower)
 
     assert os.read(leader, 1_000).decode().strip() == "(False, 1) True 1"
     assert done.returncode == 0

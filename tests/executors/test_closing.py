@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from smithersd.executors import Succeeded, executors
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def test_close_ends_what_runs_without_a_word(open_bench):
@@ -33,7 +34,7 @@ async def test_close_ends_what_runs_without_a_word(open_bench):
     assert not child.is_running()
 
 
-async def test_close_does_not_hang_on_code_that_does_not_end(open_bench, until):
+async def test_close_does_not_hang_on_code_that_does_not_end(open_bench):
     may_end, is_begun = threading.Event(), threading.Event()
 
     async def stubborn():
@@ -48,11 +49,11 @@ async def test_close_does_not_hang_on_code_that_does_not_end(open_bench, until):
     try:
         async with open_bench() as bench:
             records = [bench.function(stubborn), bench.function(stubborn_thread)]
-            await until(is_begun.is_set)
+            await until_async(is_begun.is_set)
         assert [record.told for record in records] == [[], []]
     finally:
         may_end.set()
-    await until(lambda: len(asyncio.all_tasks()) == 1)
+    await until_async(lambda: len(asyncio.all_tasks()) == 1)
 
 
 async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench, monkeypatch):
@@ -74,15 +75,15 @@ async def test_close_does_not_wait_again_for_what_was_left_behind(open_bench, mo
     await asyncio.sleep(0)
 
 
-async def test_idle_threads_go_after_close(open_bench, until):
+async def test_idle_threads_go_after_close(open_bench):
     before = set(threading.enumerate())  # threads of earlier tests among them, which may end meanwhile
     async with open_bench() as bench:
         barrier = threading.Barrier(5)
-        for record in [bench.function(lambda: barrier.wait(30) and None) for _ in range(5)]:
+        for record in [bench.function(lambda: barrier.wait(DEADLINE_S) and None) for _ in range(5)]:
             await record.outcome()
         begun = set(threading.enumerate()) - before
         assert len(begun) == 5
-    await until(lambda: not any(thread.is_alive() for thread in begun))
+    await until_async(lambda: not any(thread.is_alive() for thread in begun))
 
 
 async def test_stop_and_abandon_after_the_end_do_nothing(bench):

@@ -14,6 +14,7 @@ import pytest
 
 from smithersd.errors import InvalidOutput
 from smithersd.executors import Failed, FunctionCall, Stopped, Succeeded
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 async def double(number):
@@ -252,19 +253,19 @@ async def test_a_large_result_is_encoded_in_a_thread_and_a_small_one_in_the_loop
     assert threads[1] is not threading.current_thread()
 
 
-async def test_a_large_result_is_kept_when_the_stop_comes_while_it_is_encoded(bench, until):
+async def test_a_large_result_is_kept_when_the_stop_comes_while_it_is_encoded(bench):
     is_encoding, may_go_on = threading.Event(), threading.Event()
 
     def encode(value):
         is_encoding.set()
-        assert may_go_on.wait(30)
+        assert may_go_on.wait(DEADLINE_S)
         return str(len(value))
 
     async def make():
         return ["x"] * 100_000
 
     record = bench.start(FunctionCall(make, ()), encode=encode)
-    await until(is_encoding.is_set)
+    await until_async(is_encoding.is_set)
     record.running.stop()
     may_go_on.set()
 

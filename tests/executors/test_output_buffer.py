@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.output.output_buffer import SPANS_MAX, FlushTimer, OutputBuffer
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX
+from tests.support.waiting import DEADLINE_S
 
 
 class SentNotifications(list):
@@ -76,7 +77,7 @@ async def test_a_line_is_told_whole_if_its_end_comes_soon(timer):
 async def test_a_line_without_an_end_is_told_by_itself(timer):
     told = SentNotifications()
     OutputBuffer(timer, told).add("name? ", "stdout")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while not told:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)
     assert told == [("name? ", "stdout", False)]
@@ -147,7 +148,7 @@ async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer):
         for output_buffer in buffers:
             output_buffer.add("a", "stdout")
             output_buffer.add("b\n", "stdout")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             while not all(told):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)
     finally:

@@ -16,6 +16,7 @@ from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors import Failed, FunctionCall, ShellCall, Stopped, Succeeded
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, OUTPUT_BYTES_MAX
 from tests.support.dispositions import ignored_or_blocked
+from tests.support.waiting import until_async
 
 
 def is_alive(pid):
@@ -223,7 +224,7 @@ async def test_output_that_is_no_utf8_is_replaced_and_characters_are_never_cut(b
     assert record.text() == "a\ufffdbé\ufffd"
 
 
-async def test_stop_ends_the_whole_group(bench, until):
+async def test_stop_ends_the_whole_group(bench):
     record = bench.shell("sleep 100 & sleep 101 & echo $$ $!; wait")
     await record.until(lambda r: "\n" in r.text())
     pids = [int(pid) for pid in record.text().split()]
@@ -234,12 +235,12 @@ async def test_stop_ends_the_whole_group(bench, until):
     assert not any(is_alive(pid) for pid in pids)
 
 
-async def test_a_stopped_command_is_through_only_when_its_group_is(bench, until, tmp_path):
+async def test_a_stopped_command_is_through_only_when_its_group_is(bench, tmp_path):
     (tmp_path / "child.sh").write_text(
         "trap 'sleep 0.4; echo cleaned > cleaned; exit' TERM; echo up > up; while :; do sleep 0.02; done"
     )
     record = bench.shell("sh child.sh > /dev/null 2>&1 & wait", str(tmp_path))
-    await until((tmp_path / "up").exists)
+    await until_async((tmp_path / "up").exists)
     record.running.stop()
 
     assert await record.outcome() == Stopped()
@@ -254,10 +255,10 @@ async def test_exit_code_0_after_the_stop_is_no_success(bench):
     assert await record.outcome() == Stopped()
 
 
-async def test_a_command_that_had_ended_before_the_stop_is_a_success(bench, until, children, tmp_path):
+async def test_a_command_that_had_ended_before_the_stop_is_a_success(bench, children, tmp_path):
     record = bench.shell("echo done; sleep 100 & echo $! > sleeper", str(tmp_path))
     (child,) = children()
-    await until(lambda: not is_alive(child.pid))
+    await until_async(lambda: not is_alive(child.pid))
     record.running.stop()
 
     assert await record.outcome() == Succeeded('"done\\n"')
@@ -272,7 +273,7 @@ async def test_a_halted_command_can_be_stopped(bench):
     assert await record.outcome() == Stopped()
 
 
-async def test_abandon_kills_a_group_that_ignores_the_stop_and_tells_nothing(bench, until):
+async def test_abandon_kills_a_group_that_ignores_the_stop_and_tells_nothing(bench):
     record = bench.shell("trap '' TERM; (trap '' TERM; while :; do sleep 0.05; done) & echo $$ $!; wait; sleep 100")
     await record.until(lambda r: "\n" in r.text())
     pids = [int(pid) for pid in record.text().split()]
@@ -281,17 +282,17 @@ async def test_abandon_kills_a_group_that_ignores_the_stop_and_tells_nothing(ben
     assert all(is_alive(pid) for pid in pids)
     record.running.abandon()
 
-    await until(lambda: not any(is_alive(pid) for pid in pids))
+    await until_async(lambda: not any(is_alive(pid) for pid in pids))
     assert record.told == told
 
 
-async def test_an_abandoned_command_leaves_no_zombie_and_no_descriptor(bench, until, children, descriptors):
+async def test_an_abandoned_command_leaves_no_zombie_and_no_descriptor(bench, children, descriptors):
     record = bench.shell("trap '' TERM; echo up; while :; do sleep 0.05; done")
     await record.until(lambda r: "up" in r.text())
     record.running.abandon()
 
-    await until(lambda: not children())
-    await until(lambda: not descriptors())
+    await until_async(lambda: not children())
+    await until_async(lambda: not descriptors())
 
 
 async def test_a_process_left_in_the_background_does_not_hang_the_attempt(bench):
@@ -361,12 +362,12 @@ async def test_a_flood_of_stderr_is_cut_and_the_command_goes_on(bench):
     assert len(record.text("stderr")) <= NODE_OUTPUT_ATTEMPT_BYTES_MAX
 
 
-async def test_a_flood_that_ignores_sigterm_is_killed(bench, until, children):
+async def test_a_flood_that_ignores_sigterm_is_killed(bench, children):
     flood = "trap '' TERM; exec 2>/dev/null; head -c 20000000 /dev/zero; while :; do sleep 0.05; done"
     record = bench.start(whole(flood))
 
     assert (await record.outcome()).error.code == InvalidOutput.code
-    await until(lambda: not children())
+    await until_async(lambda: not children())
 
 
 async def test_both_pipes_full_at_once_do_not_deadlock(bench):
@@ -402,7 +403,7 @@ async def test_an_output_that_is_refused_fails_the_attempt(bench, command):
     assert outcome.error.message.startswith("this is no JSON (")
 
 
-async def test_an_exit_code_that_somebody_else_took_is_no_success(bench, until, children):
+async def test_an_exit_code_that_somebody_else_took_is_no_success(bench, children):
     record = bench.shell("sleep 0.1; exit 1")
     (child,) = children()
     os.waitpid(child.pid, 0)  # noqa: ASYNC222 - holds up the loop, so that nothing of ours can be faster
@@ -445,7 +446,7 @@ async def test_a_command_inherits_no_descriptor_of_ours(bench):
     assert record.text().split() == ["0", "1", "2"]
 
 
-async def test_fifty_commands_at_once_leave_nothing_behind(bench, until, children, descriptors):
+async def test_fifty_commands_at_once_leave_nothing_behind(bench, children, descriptors):
     threads = set(threading.enumerate())
     records = [bench.shell(f"echo {number}; echo e >&2; exit {number % 2}") for number in range(50)]
     assert set(threading.enumerate()) <= threads, "no thread for each child"

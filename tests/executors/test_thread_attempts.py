@@ -13,6 +13,7 @@ import pytest
 
 from smithersd.errors import InvalidOutput
 from smithersd.executors import Failed, FunctionCall, Stopped, Succeeded, task_context
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 def double(number):
@@ -59,7 +60,7 @@ async def test_threads_are_used_again(bench):
 async def test_there_are_as_many_threads_as_functions_that_run_at_once(bench):
     everybody = threading.Barrier(12)
 
-    outcomes = [await r.outcome() for r in [bench.function(lambda: everybody.wait(30) >= 0) for _ in range(12)]]
+    outcomes = [await r.outcome() for r in [bench.function(lambda: everybody.wait(DEADLINE_S) >= 0) for _ in range(12)]]
 
     assert outcomes == [Succeeded("true")] * 12
 
@@ -89,7 +90,7 @@ async def test_an_output_that_cannot_be_encoded_fails_with_its_code(bench):
     assert (await bench.function(object).outcome()).error.code == InvalidOutput.code
 
 
-async def test_a_thread_is_told_to_end_and_ends_by_raising(bench, until):
+async def test_a_thread_is_told_to_end_and_ends_by_raising(bench):
     is_begun = threading.Event()
 
     def work():
@@ -100,45 +101,45 @@ async def test_a_thread_is_told_to_end_and_ends_by_raising(bench, until):
         raise InterruptedError
 
     record = bench.function(work)
-    await until(is_begun.is_set)
+    await until_async(is_begun.is_set)
     record.running.stop()
 
     assert await record.outcome() == Stopped()
 
 
-async def test_work_that_a_thread_finished_after_it_was_told_is_kept(bench, until):
+async def test_work_that_a_thread_finished_after_it_was_told_is_kept(bench):
     is_begun, may_end = threading.Event(), threading.Event()
 
     def work():
         is_begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(DEADLINE_S)
         return "done"
 
     record = bench.function(work)
-    await until(is_begun.is_set)
+    await until_async(is_begun.is_set)
     record.running.stop()
     may_end.set()
 
     assert await record.outcome() == Succeeded('"done"')
 
 
-async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_dropped(bench, until, caplog):
+async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_dropped(bench, caplog):
     is_begun, may_end = threading.Event(), threading.Event()
 
     def work():
         is_begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(DEADLINE_S)
         task_context().progress(1)
         task_context().heartbeat(1)
         return "too late"
 
     record = bench.function(work)
-    await until(is_begun.is_set)
+    await until_async(is_begun.is_set)
     record.running.stop()
     with caplog.at_level(logging.WARNING):
         record.running.abandon()
         may_end.set()
-        await until(lambda: "late result" in caplog.text)
+        await until_async(lambda: "late result" in caplog.text)
 
     assert "attempt 1 of 'node-1' does not end; it is left behind" in caplog.text
     assert record.told == []
@@ -186,7 +187,7 @@ async def test_stop_cancels_the_awaitable_that_a_plain_function_returned(bench):
     assert await record.outcome() == Stopped()
 
 
-async def test_an_awaitable_that_comes_after_the_stop_is_never_begun(bench, until):
+async def test_an_awaitable_that_comes_after_the_stop_is_never_begun(bench):
     is_begun, may_end = threading.Event(), threading.Event()
     has_run = []
 
@@ -195,11 +196,11 @@ async def test_an_awaitable_that_comes_after_the_stop_is_never_begun(bench, unti
 
     def work():
         is_begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(DEADLINE_S)
         return rest()
 
     record = bench.function(work)
-    await until(is_begun.is_set)
+    await until_async(is_begun.is_set)
     record.running.stop()
     may_end.set()
 
@@ -259,14 +260,16 @@ async def main():
     await executors.close()
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=DEADLINE_S, check=False, capture_output=True, text=True
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("is_raising", [False, True])
-async def test_a_forked_child_ends_with_the_function_that_forked_it(bench, until, is_raising):
+async def test_a_forked_child_ends_with_the_function_that_forked_it(bench, is_raising):
     parent = os.getpid()
 
     def work():
@@ -283,7 +286,7 @@ async def test_a_forked_child_ends_with_the_function_that_forked_it(bench, until
         return ended[0] == child
 
     try:
-        await until(has_ended)
+        await until_async(has_ended)
     finally:
         if not ended or ended[0] == 0:
             os.kill(child, signal.SIGKILL)

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.support.waiting import DEADLINE_S
+
 PROGRAM = """
 import asyncio, sys, time, uvloop
 from smithersd.executors import *
@@ -61,7 +63,9 @@ uvloop.run(main())
 def test_every_kind_of_work_runs_under_uvloop():
     pytest.importorskip("uvloop")
 
-    done = subprocess.run([sys.executable, "-c", PROGRAM], timeout=60, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], timeout=DEADLINE_S, check=False, capture_output=True, text=True
+    )
 
     assert done.stderr == ""
     outcomes, told = done.stdout.splitlines()

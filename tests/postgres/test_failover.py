@@ -7,8 +7,8 @@ import pytest
 
 from tests.postgres.host import Host
 from tests.postgres.test_faults import STEPS, has_done, living_run
-from tests.support.place import until
 from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from smithersd.limits import POSTGRES_ANSWER_TIMEOUT_S
 from tests.postgres.host import Host
 from tests.postgres.network import Network
 from tests.support.backends import PostgresBackend
-from tests.support.place import Process, until
+from tests.support.place import Process
 from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import until
 
 STEPS = 60
 FLOW = f"""

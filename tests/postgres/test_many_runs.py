@@ -15,7 +15,7 @@ from tests.postgres.flows import GATED
 from tests.postgres.host import Host
 from tests.postgres.network import Network
 from tests.support.backends import PostgresBackend
-from tests.support.place import until
+from tests.support.waiting import until
 
 PROCESSES, RUNS_EACH, STEPS = 20, 10, 10
 ROOT = Path(__file__).parents[2]

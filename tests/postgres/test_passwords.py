@@ -8,8 +8,8 @@ import pytest
 
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
-from tests.support.place import until
 from tests.support.postgres_server import PASSWORD
+from tests.support.waiting import until
 
 SPYING = """
 import json, subprocess

@@ -13,9 +13,10 @@ import pytest
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
-from tests.support.place import request, until
+from tests.support.place import request
 from tests.support.ports import free_port
 from tests.support.postgres_server import PASSWORD, USER
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="there is no pgbouncer here")
 

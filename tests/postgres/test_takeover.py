@@ -9,7 +9,8 @@ from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
 from tests.postgres.host import Host
 from tests.postgres.network import Network
-from tests.support.place import Process, until
+from tests.support.place import Process
+from tests.support.waiting import until
 
 LEASE_S = 1.0
 LOST = 5

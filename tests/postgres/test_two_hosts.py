@@ -9,7 +9,8 @@ import pytest
 from smithersd.core.log.states import RunStatus
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
-from tests.support.place import Process, request, until
+from tests.support.place import Process, request
+from tests.support.waiting import DEADLINE_S, until
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_another_host_does_not_suspend_what_it_cannot_reach(driver: Process, the
 
 def test_another_host_serves_the_run(driver: Process, there: Host) -> None:
     server = there.start("serve", "r", "--port", "0")
-    with urllib.request.urlopen(f"{server.url}/events", timeout=40) as stream:
+    with urllib.request.urlopen(f"{server.url}/events", timeout=DEADLINE_S) as stream:
         assert request(f"{server.url}/ready")[0] == 200
         assert server.request("/approve/gate", {"decidedBy": "ada"})[0] == 200
         assert server.request("/")[1]["summary"]["finished"] >= 2, "it was applied when that was answered"

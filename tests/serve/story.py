@@ -18,7 +18,7 @@ from smithersd.engine.owner import owner_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 FENCE = 1
 START_MS = 1_700_000_000_000
@@ -82,7 +82,7 @@ class Story:
 
     async def left(self) -> list[InboxRow]:
         """Wait until others have left something for the run, and return it."""
-        return await until(lambda: self.store.inbox(self.run_id))
+        return await until_async(lambda: self.store.inbox(self.run_id))
 
     async def apply_inbox(self) -> list[InboxRow]:
         """Apply what others have left for the run."""

@@ -19,6 +19,7 @@ from smithersd.store import Store, open_store
 from tests.serve.conftest import Demo
 from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
+from tests.support.waiting import DEADLINE_S
 
 Send = Callable[[bytes], Awaitable[bytes]]
 
@@ -53,7 +54,7 @@ class Target:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(data)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = re.search(rb"(?i)content-length: ([0-9]+)", head)
                 body = b"" if length is None else await reader.readexactly(int(length[1]))
@@ -69,7 +70,7 @@ class Target:
         try:
             writer.write(data)
             writer.write_eof()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 return await reader.read()
         except ConnectionError:
             return b""
@@ -256,7 +257,7 @@ async def test_a_chunked_body_without_end_is_refused_once_it_is_too_large(target
             return
 
     pouring = asyncio.create_task(pour())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
         await pouring
     writer.close()

@@ -12,7 +12,7 @@ from smithersd.store import Store
 from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 
 async def cancelled(client: Client) -> tuple[int, object]:
@@ -26,9 +26,7 @@ async def until_ended(store: Store) -> RunStatus:
         status = (await store.run("run-1")).status
         return status if status.is_final else None
 
-    status = await until(end)
-    assert status is not None
-    return status
+    return await until_async(end)
 
 
 async def test_before_the_run_exists_there_is_no_run(client: Client, abort: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from smithersd.serve import serving
 from smithersd.serve.transport.connections import Connections, connections_max
 from tests.serve.conftest import MakeApp
 from tests.serve.story import Story
+from tests.support.waiting import DEADLINE_S
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 EVENTS = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -32,7 +33,7 @@ class Stranger:
     async def ask(self, request: bytes = HEALTH) -> bytes:
         """Send a request and return the head of its answer."""
         self.writer.write(request)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
             if request == HEALTH:
                 await self.reader.readexactly(len(b'{"ok":true}'))
@@ -40,7 +41,7 @@ class Stranger:
 
     async def until_closed(self) -> bytes:
         """Read until the server has closed the connection."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             with suppress(ConnectionResetError):
                 return await self.reader.read()
         return b""
@@ -165,7 +166,7 @@ async def test_where_no_file_can_be_opened_clients_wait_and_the_log_has_one_line
                 os.close(descriptor)
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         for client in clients:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 assert b" 200 " in await asyncio.get_running_loop().sock_recv(client, 1_000)
             client.close()
     assert [line.getMessage() for line in caplog.records] == ["Clients must wait: no more files can be opened."]
@@ -278,7 +279,7 @@ async def test_who_waits_at_a_socket_that_was_given_is_left_to_the_next_process(
             client.sendall(HEALTH)
         async with serving(make_app(), "unused", 0, sockets=[listener.dup()]):
             client.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 answer = await asyncio.get_running_loop().sock_recv(client, 4_096)
     assert answer.startswith(b"HTTP/1.1 200")
 

@@ -21,7 +21,7 @@ from smithersd.serve import create_serve_app
 from smithersd.store import Store, open_store
 from tests.serve.agreement import check_agreement
 from tests.support.streaming import stream
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 values = st.recursive(
@@ -49,7 +49,7 @@ async def decide(value: Any, **more: Any) -> None:
             async with TestClient(TestServer(app)) as client:
                 engine = await start_run(asking, store=store, run_id="run-1")
                 driving = asyncio.create_task(engine.drive())
-                await until(partial(_is_asked, store))
+                await until_async(partial(_is_asked, store))
                 body = json.dumps({"decision": value} | more, ensure_ascii=False).encode()
                 answer = await client.post("/approve/gate", data=body)
                 assert answer.status == 200, await answer.text()

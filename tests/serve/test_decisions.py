@@ -13,6 +13,7 @@ from smithersd.store.records import InboxKind
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
+from tests.support.waiting import DEADLINE_S
 
 VERBS = pytest.mark.parametrize("verb", ["approve", "deny"])
 
@@ -65,7 +66,7 @@ async def test_the_answer_waits_until_the_driver_has_applied_it(client: Client, 
 async def test_a_driver_that_is_busy_is_not_waited_for_without_end(client: Client, story: Story) -> None:
     await story.begin()
     await story.ask()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         assert await answer(client, "/approve/gate") == (200, None, None)
     assert len(await story.store.inbox("run-1")) == 1
 

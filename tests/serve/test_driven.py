@@ -15,7 +15,7 @@ from tests.serve.conftest import Client, Connect
 from tests.serve.paths import path_of
 from tests.serve.workflows import backing_off, driven, endless, gates, release
 from tests.support.streaming import stream
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 
 async def status(client: Client) -> str:
@@ -33,7 +33,7 @@ def reaches(client: Client, wanted: str) -> Callable[[], Awaitable[bool]]:
 
 async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client: Client, store: Store) -> None:
     async with driven(release, store) as engine:
-        await until(reaches(client, "waiting-approval"))
+        await until_async(reaches(client, "waiting-approval"))
         await check_agreement(client, store)
         (asked,) = await (await client.get("/approvals")).json()
         assert asked["shown"] == {"artifact": "almanac-1.0.tar.gz", "bytes": 4_096}
@@ -43,7 +43,7 @@ async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client:
         assert told["summary"].get("waiting-approval") is None
         gate = await (await client.get("/nodes/gate")).json()
         assert gate["iterations"][0]["output"]["decided_by"] == "alice"
-        await until(reaches(client, "finished"))
+        await until_async(reaches(client, "finished"))
     assert engine.state.status is RunStatus.FINISHED
     await check_agreement(client, store)
     assert (await (await client.get("/nodes/ship")).json())["iterations"][0]["output"] == "shipped almanac-1.0.tar.gz"
@@ -51,7 +51,7 @@ async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client:
 
 async def test_a_denial_fails_the_run(client: Client, store: Store) -> None:
     async with driven(release, store):
-        await until(reaches(client, "waiting-approval"))
+        await until_async(reaches(client, "waiting-approval"))
         assert (await client.post("/deny/gate", json={"note": "not today"})).status == 200
         assert await status(client) == "failed"
     await check_agreement(client, store)
@@ -61,11 +61,11 @@ async def test_a_denial_fails_the_run(client: Client, store: Store) -> None:
 
 async def test_gates_beside_running_work_are_decided_in_any_order(client: Client, store: Store) -> None:
     async with driven(gates, store):
-        asked = await until(lambda: _approvals(client, 3))
+        asked = await until_async(lambda: _approvals(client, 3))
         for one in reversed(asked):
             route = "/deny" if one["nodeId"] == "gate/1 ü%" else "/approve"
             assert (await client.post(path_of(route, one["nodeId"]))).status == 200
-        await until(reaches(client, "finished"))
+        await until_async(reaches(client, "finished"))
     await check_agreement(client, store)
     node = await (await client.get(path_of("/nodes", "gate/1 ü%"))).json()
     assert node["iterations"][0]["output"]["approved"] is False
@@ -89,7 +89,7 @@ async def test_cancel_ends_a_run_that_is_driven_in_any_state(
             has_begun = source is not backing_off or any(node.retry_at_ms for node in engine.state.nodes.values())
             return states[source.name] in told["summary"] and has_begun
 
-        await until(is_there)
+        await until_async(is_there)
         assert (await client.post("/cancel")).status == 200
         assert await status(client) == "cancelled"
         assert (await client.post("/cancel")).status == 409
@@ -98,7 +98,7 @@ async def test_cancel_ends_a_run_that_is_driven_in_any_state(
 
 async def test_cancel_ends_a_run_that_was_suspended(client: Client, store: Store) -> None:
     async with driven(endless, store):
-        await until(reaches(client, "running"))
+        await until_async(reaches(client, "running"))
     assert await status(client) == "suspended"
     await check_agreement(client, store)
     assert (await client.post("/cancel")).status == 200
@@ -108,7 +108,7 @@ async def test_cancel_ends_a_run_that_was_suspended(client: Client, store: Store
 
 async def test_one_abort_event_is_shared_by_app_and_engine(client: Client, store: Store, abort: asyncio.Event) -> None:
     running = asyncio.create_task(run_workflow(endless, store=store, run_id="run-1", abort=abort))
-    await until(reaches(client, "running"))
+    await until_async(reaches(client, "running"))
     abort.set()
     result = await running
     assert isinstance(result, RunResult)
@@ -120,9 +120,9 @@ async def test_setting_abort_is_enough_without_the_engine_knowing_it(
     client: Client, store: Store, abort: asyncio.Event
 ) -> None:
     async with driven(endless, store):
-        await until(reaches(client, "running"))
+        await until_async(reaches(client, "running"))
         abort.set()
-        await until(reaches(client, "cancelled"))
+        await until_async(reaches(client, "cancelled"))
 
 
 async def test_a_stream_that_was_open_before_the_run_existed_gets_all_of_it(client: Client, store: Store) -> None:
@@ -130,7 +130,7 @@ async def test_a_stream_that_was_open_before_the_run_existed_gets_all_of_it(clie
     for path in ("/", "/nodes", "/frames", "/approvals", "/nodes/a"):
         assert (await client.get(path)).status == 404
     async with driven(release, store):
-        await until(reaches(client, "waiting-approval"))
+        await until_async(reaches(client, "waiting-approval"))
         await client.post("/approve/gate")
         messages = await following
     rows = await store.events("run-1", after_seq=-1)
@@ -140,13 +140,13 @@ async def test_a_stream_that_was_open_before_the_run_existed_gets_all_of_it(clie
 async def test_suspended_is_no_end_and_the_stream_goes_on_when_the_run_does(client: Client, store: Store) -> None:
     following = asyncio.create_task(stream(client))
     async with driven(release, store):
-        await until(reaches(client, "waiting-approval"))
+        await until_async(reaches(client, "waiting-approval"))
     assert await status(client) == "suspended"
     await check_agreement(client, store)
     assert (await client.post("/approve/gate", json={"decidedBy": "bob"})).status == 200
     assert not following.done()
     async with driven(release, store):
-        await until(reaches(client, "finished"))
+        await until_async(reaches(client, "finished"))
     rows = await store.events("run-1", after_seq=-1)
     assert [message.data for message in await following] == [row.payload for row in rows]
     assert [row.type for row in rows].count("RunResumed") == 1
@@ -163,7 +163,7 @@ async def test_many_people_decide_many_gates_while_others_follow(connect: Connec
     client = await connect()
     followers = [asyncio.create_task(stream(client)) for _ in range(20)]
     async with driven(gates, store):
-        asked = await until(lambda: _approvals(client, 3))
+        asked = await until_async(lambda: _approvals(client, 3))
         answers = await asyncio.gather(
             *(
                 client.post(path_of("/approve", one["nodeId"]), json={"decidedBy": f"person-{person}"})
@@ -171,7 +171,7 @@ async def test_many_people_decide_many_gates_while_others_follow(connect: Connec
                 for one in asked
             )
         )
-        await until(reaches(client, "finished"))
+        await until_async(reaches(client, "finished"))
     assert sorted(answer.status for answer in answers) == [200] * 3 + [409] * 27
     whole = [row.payload for row in await store.events("run-1", after_seq=-1)]
     for follower in followers:
@@ -194,7 +194,7 @@ async def test_cancel_reaches_an_engine_that_shares_the_abort_event(
     client: Client, store: Store, abort: asyncio.Event
 ) -> None:
     running = asyncio.create_task(run_workflow(endless, store=store, run_id="run-1", abort=abort))
-    await until(reaches(client, "running"))
+    await until_async(reaches(client, "running"))
     assert (await client.post("/cancel")).status == 200
     assert await status(client) == "cancelled"
     assert (await running).status is RunStatus.CANCELLED

@@ -10,7 +10,7 @@ from smithersd.store import Store
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client
 from tests.support.streaming import stream
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 Drive = Callable[[str], Awaitable[asyncio.subprocess.Process]]
 
@@ -38,7 +38,7 @@ async def reach(client: Client, wanted: str) -> None:
         response = await client.get("/")
         return response.status == 200 and (await response.json())["status"] == wanted
 
-    await until(ask)
+    await until_async(ask)
 
 
 async def test_a_decision_here_moves_the_run_there(client: Client, store: Store, drive: Drive) -> None:

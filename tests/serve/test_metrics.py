@@ -18,7 +18,7 @@ from smithersd.serve import serving
 from tests.serve.broken import break_store
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story, pending
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 FAULT = ErrorInfo("TASK_FAILED", "ValueError", "x")
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -176,7 +176,7 @@ async def test_how_long_a_stream_was_open_is_no_duration_of_an_answer(make_app: 
             text = await (await http.get("/metrics")).text()
             return text if 'route="/events",status_class="4xx",status_code="499"' in text else ""
 
-        text = await until(left)
+        text = await until_async(left)
     assert 'smithers_http_request_duration_seconds_count{method="GET",route="/events"} 0.0' in text
 
 

@@ -18,7 +18,7 @@ from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
 from tests.serve.workflows import driven, release
 from tests.support.streaming import read_messages
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 
 @web.middleware
@@ -65,7 +65,7 @@ async def test_a_run_is_served_under_the_prefix_from_before_its_start_to_its_end
             response = await host.get("/runs/one/approvals")
             return response.status == 200 and len(await response.json()) == 1
 
-        await until(is_asked)
+        await until_async(is_asked)
         await check_agreement(host, store, prefix="/runs/one")
         assert (await host.post("/runs/one/approve/gate", json={"decidedBy": "alice"})).status == 200
         messages = await read_messages(stream)

@@ -13,7 +13,7 @@ import pytest
 from smithersd.errors import UserError
 from smithersd.serve import serving
 from tests.serve.conftest import MakeApp
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until_async
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
@@ -120,7 +120,7 @@ async def test_a_fork_keeps_neither_the_port_nor_a_client(tmp_path: Path) -> Non
         await process.wait()
         os.kill(child, 0)
         # The child lives; what the killed process held is free all the same.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             await reader.read()
 
         async def is_free() -> bool:
@@ -133,7 +133,7 @@ async def test_a_fork_keeps_neither_the_port_nor_a_client(tmp_path: Path) -> Non
                     return False
             return True
 
-        assert await until(is_free)
+        assert await until_async(is_free)
     finally:
         os.kill(child, signal.SIGKILL)
         writer.close()

@@ -26,7 +26,7 @@ from smithersd.store import Store, open_store
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.story import Story, pending
 from tests.support.streaming import Message, read_messages, stream
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_read=30)
 
@@ -122,7 +122,7 @@ async def test_who_never_reads_is_cut_off_and_slows_nobody(streaming: Streaming,
     async def is_followed() -> bool:
         return feed.is_tailing
 
-    await until(is_followed)
+    await until_async(is_followed)
     reading = asyncio.create_task(stream(client))
     await shout(story, 200)
     await story.tell(e.RunFinished())
@@ -131,7 +131,7 @@ async def test_who_never_reads_is_cut_off_and_slows_nobody(streaming: Streaming,
     async def is_cut_off() -> bool:
         return not feed.is_tailing
 
-    await until(is_cut_off)
+    await until_async(is_cut_off)
 
     got = await asyncio.to_thread(read_what_is_left, deaf)
     assert len(got) < 10_000_000
@@ -207,7 +207,7 @@ async def test_one_stream_too_many_is_told_when_to_come_back(url: str, http: aio
         async with http.get(f"{url}/events") as response:
             return response.status == 200
 
-    assert await until(is_admitted)
+    assert await until_async(is_admitted)
     for response in responses:
         response.close()
 

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import DEADLINE_S
+
 _ROOT = Path(__file__).parents[2]
-DEADLINE_S = 60.0
 
 
 class Child:

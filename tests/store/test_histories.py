@@ -21,10 +21,10 @@ from smithersd.store import Store, open_store
 from smithersd.store.postgres import connection
 from smithersd.store.records import EventRow, Topic
 from tests.store.fault_proxy import Fault, fault_proxy
-from tests.store.processes import DEADLINE_S
 from tests.store.rows import decision
 from tests.support.backends import PostgresBackend, postgres_database
 from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import DEADLINE_S
 
 NODES = ("a", "b", "c", "d", "gate", "e", "f")
 SILENCE_S = 0.3

@@ -17,9 +17,10 @@ from smithersd.errors import (
 )
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, Commit, Decision, InboxKind
-from tests.store.processes import DEADLINE_S, ready_child
+from tests.store.processes import ready_child
 from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step
 from tests.support.backends import Backend
+from tests.support.waiting import DEADLINE_S
 
 
 async def begin_with(store: Store, *gates: ApprovalRow) -> None:

@@ -20,9 +20,9 @@ from smithersd.store.inbox import submit_cancel, submit_decision
 from smithersd.store.postgres.connection import dialect
 from smithersd.store.records import Batch, Commit, InboxKind
 from smithersd.store.statements import Many, Statement, Transaction, statements
-from tests.store.processes import DEADLINE_S
 from tests.store.rows import NOW_MS, begin, decision, end, event, gate, pending, step
 from tests.support.backends import PostgresBackend
+from tests.support.waiting import DEADLINE_S
 
 TEXTS = statements(dialect("public"))
 

@@ -22,12 +22,13 @@ from smithersd.store.postgres import listener
 from smithersd.store.postgres.address import parse_address
 from smithersd.store.records import Topic
 from tests.store.fault_proxy import Fault, FaultProxy, fault_proxy
-from tests.store.processes import DEADLINE_S, child, ready_child
+from tests.store.processes import child, ready_child
 from tests.store.rows import OTHER, begin, decision, end, event, gate, output, pending, step
 from tests.store.tls_front import make_certificate, tls_front
 from tests.support.backends import PostgresBackend
 from tests.support.ports import free_port
 from tests.support.postgres_server import PASSWORD
+from tests.support.waiting import DEADLINE_S
 
 NEVER_S = 3_600.0
 

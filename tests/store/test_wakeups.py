@@ -8,10 +8,11 @@ from smithersd.store import Store
 from smithersd.store.postgres import listener
 from smithersd.store.records import Topic
 from smithersd.store.sqlite import threads
-from tests.store.processes import DEADLINE_S, ready_child
+from tests.store.processes import ready_child
 from tests.store.rows import NOW_MS, begin, decision, event, gate, pending, step
 from tests.support.backends import Backend
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S
 
 NEVER_S = 3_600.0
 

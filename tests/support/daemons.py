@@ -15,7 +15,8 @@ from typing import Any
 
 from smithersd.cli import main
 from smithersd.posix.pidfile import held_pid
-from tests.support.place import MARK, SMITHERS, Place, clean_environment, request, until
+from tests.support.place import MARK, SMITHERS, Place, clean_environment, request
+from tests.support.waiting import until
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +18,10 @@ from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import RunState, fold
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
+from tests.support.waiting import DEADLINE_S, until
 
 T = TypeVar("T")
 
-DEADLINE_S = 40.0
 SMITHERS = (sys.executable, "-m", "smithersd")
 MARK = "TEST_PLACE"
 """The environment variable by which all that is started in a place is known."""
@@ -33,15 +31,6 @@ from pathlib import Path
 from smithersd import *
 from smithersd import task_context
 """
-
-
-def until(condition: Callable[[], T], what: str | Callable[[], str] = "a condition") -> T:
-    """Wait until something is true, and return it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline_s, f"waited in vain for {what if isinstance(what, str) else what()}"
-        time.sleep(0.01)
-    return found
 
 
 def request(url: str, body: Any = None, *, method: str | None = None, **headers: str) -> tuple[int, Any]:

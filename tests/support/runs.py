@@ -16,9 +16,9 @@ from smithersd.query.stored_log import read_state
 from smithersd.store.records import Decision, Submitted
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
+from tests.support.waiting import DEADLINE_S, until_async
 
 RUN_ID = "r"
-DEADLINE_S = 30.0
 
 no_renewal = pytest.mark.parametrize("store", [3_600.0], indirect=True, ids=["no-renewal"])
 """Mark a test whose driver must hear of something by itself: a renewal of its lease would tell it, too late."""
@@ -45,19 +45,14 @@ async def node(store: Store, node_id: str, run_id: str = RUN_ID) -> NodeRecord:
     return (await read_state(store, run_id)).nodes[node_id, 0]
 
 
-async def until(predicate: Callable[[], bool]) -> None:
-    """Wait for something in this process."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not predicate():  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.002)
-
-
 async def until_state(store: Store, predicate: Callable[[RunState], bool], run_id: str = RUN_ID) -> RunState:
     """Wait until the durable log says something."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not predicate(state := await read_state(store, run_id)):  # noqa: ASYNC110 - any process may write it
-            await asyncio.sleep(0.002)
-    return state
+
+    async def as_wanted() -> RunState | None:
+        state = await read_state(store, run_id)
+        return state if predicate(state) else None
+
+    return await until_async(as_wanted)
 
 
 async def decide(store: Store, node_id: str, *, is_approval: bool = True, by: str | None = None) -> Submitted:
@@ -103,7 +98,7 @@ async def crash_when(
     life = MortalStore(store)
     engine = await start_run(workflow, store=life, run_id=RUN_ID, mode=StartMode.EITHER, **options)
     driving = asyncio.create_task(_dies(engine.drive()))
-    await until(lambda: condition(engine) or driving.done())
+    await until_async(lambda: condition(engine) or driving.done())
     life.is_dead = True
     engine.request_cancel()  # anything that makes it write
     await driving

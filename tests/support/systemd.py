@@ -5,10 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,10 @@ from typing import Any
 import psutil
 
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, until
 
 SCRIPT = Path(__file__).with_name("with_systemd")
 CHECKOUT = Path(__file__).parents[2]
-DEADLINE_S = 60.0
-
-
-def until(predicate: Callable[[], Any], what: str = "it") -> Any:
-    """Wait for something that nobody tells us of."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := predicate()):
-        assert time.monotonic() < deadline, f"{what} did not come to pass"
-        time.sleep(0.02)
-    return found
 
 
 class Manager:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.systemd import Service, until
+from tests.support.systemd import Service
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.systemd import until
+from tests.support.waiting import until
 
 TOKEN = "sesame-5d1f0c"
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.systemd import until
+from tests.support.waiting import until
 
 STEPS = """
 from pathlib import Path

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.systemd import CHECKOUT, Service, running_manager, until
+from tests.support.systemd import CHECKOUT, Service, running_manager
+from tests.support.waiting import until
 
 UNITS = CHECKOUT / "systemd"
 FLOW = "from smithersd import Shell, workflow\n\n@workflow\ndef flow(ctx):\n    return Shell('a', 'id -un > who')\n"

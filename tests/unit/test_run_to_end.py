@@ -8,6 +8,7 @@ import pytest
 from smithersd import Approval, Context, Sequence, Task, workflow
 from smithersd.errors import InvalidInput, UserError
 from smithersd.testing import run_to_end
+from tests.support.waiting import DEADLINE_S
 
 
 async def done() -> str:
@@ -51,7 +52,7 @@ async def test_time_is_jumped_over() -> None:
     def patient(_: Any) -> Any:
         return Task("a", fails_twice, retries=2, retry_delay="2h", max_delay="4h", backoff="exponential")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         result = await run_to_end(patient)
     assert result.outputs == {"a": 3}
 
