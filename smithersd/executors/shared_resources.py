@@ -12,8 +12,7 @@ from smithersd.executors.registry import Registry
 class SharedResources:
     """The way back to the loop, the threads, the owner of runs, the timer of buffers.
 
-    `capture` is who captures the output of tasks here, or None: attempts of other engines in this process are
-    somebody else's.
+    `capture` is this engine's part in the capture of what the process's tasks print, or None where it has none.
     """
 
     bridge: LoopBridge

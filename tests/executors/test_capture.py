@@ -7,6 +7,7 @@ import io
 import logging
 import logging.config
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -180,6 +181,63 @@ async def test_two_engines_in_one_process_each_capture_their_own_in_any_order_of
 
         print("after")
         assert streams.seen()[0] == "after\n"
+
+
+async def test_600_engines_opened_and_closed_in_any_order_leave_the_process_as_it_was(streams, open_bench):
+    order = random.Random(600)
+    with streams:
+        handler = logging.StreamHandler(streams.stderr)
+        logging.getLogger("author").addHandler(handler)
+        before = process_state()
+
+        async def work(number):
+            print("printed by", number)
+            logger.error("logged by %d", number)
+
+        opened = []
+        for number in range(600):
+            bench = open_bench(captures_output=True)
+            opened.append((number, bench, await bench.__aenter__()))
+            if order.random() < 0.3:
+                await opened.pop(order.randrange(len(opened)))[1].__aexit__(None, None, None)
+        order.shuffle(opened)
+        records = [(number, bench.function(work, number)) for number, _, bench in opened]
+        for number, record in records:
+            await record.outcome()
+            assert (record.text(), record.text("stderr")) == (f"printed by {number}\n", f"logged by {number}\n")
+        for _, bench, _ in opened:
+            await bench.__aexit__(None, None, None)
+
+        assert process_state() == before
+        assert streams.seen() == ("", "")
+
+
+def process_state():
+    """All that a capture could leave changed."""
+    root, author = logging.getLogger(), logging.getLogger("author")
+    return (
+        *(sys.stdout, dict(vars(sys.stdout)), sys.stderr, dict(vars(sys.stderr))),
+        *(root.handlers[:], author.handlers[:], logging.getLogRecordFactory(), dict(vars(logging.Logger))),
+    )
+
+
+async def test_an_engine_captures_in_what_somebody_has_put_in_the_place_since_another_one_began(streams, open_bench):
+    with streams:
+        theirs = io.StringIO()
+
+        async def work():
+            print("told")
+
+        async with open_bench(captures_output=True):
+            sys.stdout = theirs
+            async with open_bench(captures_output=True) as bench:
+                record = bench.function(work)
+                await record.outcome()
+                print("theirs")
+        assert record.text() == "told\n"
+        assert theirs.getvalue() == "theirs\n"
+        assert sys.stdout is theirs
+        assert "write" not in vars(streams.stdout)
 
 
 async def test_an_engine_that_does_not_capture_is_left_alone_beside_one_that_does(streams, open_bench):

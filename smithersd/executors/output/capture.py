@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Self, TextIO, cast
 
 from smithersd.executors.attempt import Attempt
@@ -18,7 +19,23 @@ _ABSENT: Any = object()
 
 
 class Capture:
-    """While installed, output of a task's code goes to its attempt: known by context variable, not by thread.
+    """One engine's part in the capture of this process: open from when it is made until `close`.
+
+    The attempts of an engine are captured while its part is open; those of other engines are somebody else's.
+    """
+
+    def __init__(self) -> None:
+        _process.open(self)
+
+    def close(self) -> None:
+        """Capture this engine's attempts no longer. The last to close puts everything back as it was."""
+        _process.close(self)
+
+
+class _ProcessCapture:
+    """What is put in the place of stdout, stderr and logging, once for all engines of the process.
+
+    While it is installed, output of a task's code goes to its attempt: known by context variable, not by thread.
 
     - `sys.stdout` and `sys.stderr` are stand-ins that ask at each write whose it is.
     - The streams behind them ask too, since a log handler or a library may have kept one from before.
@@ -29,22 +46,31 @@ class Capture:
     """
 
     def __init__(self) -> None:
-        self._is_installed = True
+        self._lock = threading.Lock()  # engines of one process may live in several threads, each with its loop
+        self._open: set[object] = set()
+        self._replaced: list[_Replaced] = []
         self._writes = _WriteCount()
-        self._undo = contextlib.ExitStack()
-        for name in (STDOUT, STDERR):
-            self._replace_stream(name)
-        self._listen_to_logging()
+        self._handler = _AttemptHandler(self)
 
-    def close(self) -> None:
-        """Put everything back. What somebody has wrapped meanwhile stays and does nothing."""
-        self._is_installed = False
-        self._undo.close()
+    def open(self, part: object) -> None:
+        """Capture for one engine more; what somebody has put in our place since the last time is replaced too."""
+        with self._lock:
+            self._open.add(part)
+            for name in (STDOUT, STDERR):
+                self._replace_stream(name)
+            self._listen_to_logging()
+
+    def close(self, part: object) -> None:
+        """Capture for one engine less. What somebody has wrapped meanwhile stays, and does nothing."""
+        with self._lock:
+            self._open.discard(part)
+            while not self._open and self._replaced:
+                self._replaced.pop().put_back()
 
     def attempt(self) -> Attempt | None:
-        """The attempt whose code is calling, if its output is to be captured here."""
+        """Return the attempt whose code is calling, if its output is to be captured."""
         attempt = current_attempt.get()
-        if attempt is None or attempt.shared.capture is not self or attempt.is_over or not self._is_installed:
+        if attempt is None or attempt.is_over or attempt.shared.capture not in self._open:
             return None
         return attempt
 
@@ -60,11 +86,16 @@ class Capture:
 
     def _replace_stream(self, name: str) -> None:
         original: TextIO | None = getattr(sys, name)
-        if original is None:
-            return  # a process without this stream; print() does nothing then
-        stand_in = _StandIn(self, name, original)
-        self._replace(sys, name, stand_in)
-        self._ask_in_original(name, original)
+        if original is None or self._is_ours(original):
+            return  # a process without this stream, in which print() does nothing; or captured already
+        self._replace(sys, name, self._stand_in(name, original))
+        if not self._is_ours(getattr(original, "__dict__", {}).get("write")):
+            self._ask_in_original(name, original)
+
+    def _stand_in(self, name: str, original: TextIO) -> "_StandIn":
+        """Return the stand-in of a stream; the one that it had before where somebody has put the stream back."""
+        known = (one.ours for one in self._replaced if one.original is original)
+        return next((one for one in known if isinstance(one, _StandIn)), None) or _StandIn(self, name, original)
 
     def _ask_in_original(self, name: str, original: TextIO) -> None:
         write = _write_of(original)
@@ -81,7 +112,8 @@ class Capture:
 
     def _listen_to_logging(self) -> None:
         call_handlers = logging.Logger.callHandlers
-        formatter = _AttemptHandler(self)
+        if self._is_ours(call_handlers):
+            return
 
         def call_handlers_and_look(logger: logging.Logger, record: logging.LogRecord) -> None:
             if self.attempt() is None:
@@ -90,14 +122,36 @@ class Capture:
             count = self._writes.count
             call_handlers(logger, record)
             if self._writes.count == count:
-                formatter.handle(record)
+                self._handler.handle(record)
 
         self._replace(logging.Logger, "callHandlers", call_handlers_and_look)
+
+    def _is_ours(self, found: object) -> bool:
+        return any(one.ours is found for one in self._replaced)
 
     def _replace(self, owner: Any, name: str, ours: object) -> None:
         original = vars(owner).get(name, _ABSENT)
         setattr(owner, name, ours)
-        self._undo.callback(_put_back, owner, name, ours, original)
+        self._replaced.append(_Replaced(owner, name, ours, original))
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """An attribute in whose place something of ours stands."""
+
+    owner: Any
+    name: str
+    ours: object
+    original: object
+
+    def put_back(self) -> None:
+        """Put the original back, unless somebody has put a thing of their own there: that is theirs to undo."""
+        if vars(self.owner).get(self.name) is not self.ours:
+            return
+        if self.original is _ABSENT:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.original)
 
 
 class _WriteCount(threading.local):
@@ -109,7 +163,7 @@ class _WriteCount(threading.local):
 class _AttemptHandler(logging.Handler):
     """Adds a record to the attempt; on no logger, but called for what the author's handlers did not write."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: _ProcessCapture) -> None:
         super().__init__()
         self._capture = capture
         self.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
@@ -123,7 +177,7 @@ class _AttemptHandler(logging.Handler):
 class _StandIn:
     """Stands for sys.stdout or sys.stderr: writes of a task's code are captured, all else is the original's."""
 
-    def __init__(self, capture: Capture, name: str, original: TextIO) -> None:
+    def __init__(self, capture: _ProcessCapture, name: str, original: TextIO) -> None:
         self._capture = capture
         self._name = name
         self._original = original
@@ -167,7 +221,7 @@ class _StandIn:
 class _BinaryStandIn:
     """Stands for the binary stream below, in a task's code."""
 
-    def __init__(self, capture: Capture, name: str, original: Any) -> None:
+    def __init__(self, capture: _ProcessCapture, name: str, original: Any) -> None:
         self._capture = capture
         self._name = name
         self._original = original
@@ -195,10 +249,4 @@ def _write_late(stream: TextIO, text: str) -> int:
     return stream.write(text)
 
 
-def _put_back(owner: Any, name: str, ours: object, original: object) -> None:
-    if vars(owner).get(name) is not ours:
-        return  # somebody has put a thing of their own there: theirs to undo
-    if original is _ABSENT:
-        delattr(owner, name)
-    else:
-        setattr(owner, name, original)
+_process = _ProcessCapture()
