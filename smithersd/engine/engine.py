@@ -114,6 +114,16 @@ class Engine:
         return self._flow.ready_count
 
     @property
+    def live_keys(self) -> frozenset[NodeKey]:
+        """The nodes of which an attempt runs."""
+        return frozenset(self._live)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that happened is left to take in: it waits for what comes next."""
+        return not self._wake.is_set() and not self._news
+
+    @property
     def problem(self) -> str | None:
         """Why the run does not go on at present, None when all is well."""
         return self._problem

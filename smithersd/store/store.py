@@ -40,6 +40,11 @@ class Store:
         self._subscriptions = Subscriptions(database.watch)
 
     @property
+    def database(self) -> Database:
+        """The database beneath, over which another store may be made with a lease of its own."""
+        return self._database
+
+    @property
     def url(self) -> str:
         """Where the store is, without a password."""
         return self._database.url

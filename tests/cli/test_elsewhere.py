@@ -19,7 +19,7 @@ def hold_elsewhere(run_id: str, *, lease_s: float) -> None:
     """Let a process of another host have the lease."""
 
     async def take(store: Store) -> None:
-        other = Store(store._database, lease_s=lease_s)
+        other = Store(store.database, lease_s=lease_s)
         await other.take_lease(run_id, json.dumps(ELSEWHERE), is_dead=lambda _: True)
 
     in_store(take)

@@ -18,7 +18,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         return self._now_s
 
     def _run_once(self) -> None:
-        loop: Any = self
-        if loop._scheduled and not loop._ready and not self.is_busy():
-            self._now_s = max(self._now_s, loop._scheduled[0].when())
+        inside: Any = vars(self)  # what asyncio's own loops keep
+        if inside["_scheduled"] and not inside["_ready"] and not self.is_busy():
+            self._now_s = max(self._now_s, inside["_scheduled"][0].when())
         super()._run_once()  # type: ignore[misc]  # what asyncio's own loops are made of

@@ -75,7 +75,7 @@ async def test_a_run_that_nobody_drives_is_ended_by_the_cancel_itself(store: Sto
     def flow(_: Any) -> Any:
         return Parallel(Approval("gate"), Approval("other"), Task("a", asyncio.Event().wait))
 
-    await crash_when(flow, store, lambda engine: bool(engine._live))
+    await crash_when(flow, store, lambda engine: bool(engine.live_keys))
     await decide(store, "gate", by="ann")
     await request_cancel(store, "r", by="bob")
     row = await store.run("r")
@@ -95,7 +95,7 @@ async def test_a_cancel_that_was_accepted_survives_a_crash(store: Store) -> None
     def flow(_: Any) -> Any:
         return Task("a", asyncio.Event().wait)
 
-    await crash_when(flow, store, lambda engine: bool(engine._live))
+    await crash_when(flow, store, lambda engine: bool(engine.live_keys))
     await store.submit_cancel("r", created_at_ms=1)
     assert (await run(flow, store)).status is RunStatus.CANCELLED
 

@@ -76,7 +76,7 @@ async def test_a_drive_that_is_cancelled_is_a_crash_where_nobody_can_mean_it(
 ) -> None:
     engine = await start_run(hangs, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive(is_cancel_crash=is_cancel_crash))
-    await until_async(lambda: bool(engine._live))
+    await until_async(lambda: bool(engine.live_keys))
     driving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await driving
@@ -100,7 +100,7 @@ async def test_a_run_that_is_being_taken_up_cannot_go_on_yet(store: Store) -> No
     engine.request_suspend("test")
     await engine.drive()
 
-    slow = SlowStore(store._database)
+    slow = SlowStore(store.database)
     preparing = asyncio.create_task(start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME))
     await is_reading.wait()
     driver = local_driver(store.url, "r")
@@ -126,7 +126,7 @@ async def test_a_resumption_that_takes_longer_than_the_lease_keeps_it(store: Sto
     engine.request_suspend("test")
     await engine.drive()
     async with asyncio.timeout(DEADLINE_S):
-        slow = SlowStore(store._database, lease_s=0.3)
+        slow = SlowStore(store.database, lease_s=0.3)
         other = await start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME)
     other.request_cancel()
     await other.drive()

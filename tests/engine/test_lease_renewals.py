@@ -31,6 +31,17 @@ class SlowStore(MortalStore):
         super().__init__(store)
         self.renewed_at_s: list[float] = []
         self._draw = draw
+        self._wake_inbox: Callable[[], None] | None = None
+
+    def subscribe(self, run_id: str, topic: Topic, wake: Callable[[], None]) -> Callable[[], None]:
+        if topic is Topic.INBOX:
+            self._wake_inbox = wake
+        return super().subscribe(run_id, topic, wake)
+
+    def wake_inbox(self) -> None:
+        """Tell the driver that somebody may have asked for something, as the database does."""
+        assert self._wake_inbox is not None
+        self._wake_inbox()
 
     async def renew_lease(self, run_id: str, fence: int) -> None:
         self.renewed_at_s.append(asyncio.get_running_loop().time())
@@ -59,7 +70,7 @@ async def renewals(path: Path, wakes_s: list[float], reads_s: list[float]) -> li
         driving = asyncio.create_task(engine.drive())
         for wake_s in wakes_s:
             await asyncio.sleep(wake_s)
-            slow._subscriptions.wake("r", Topic.INBOX)
+            slow.wake_inbox()
         await asyncio.sleep(END_S - sum(wakes_s))
         ended_at_s = loop.time()
         engine.request_suspend("test")

@@ -98,7 +98,7 @@ async def test_a_driver_that_hears_nothing_notices_the_loss_when_it_renews(store
         def subscribe(self, *_: Any) -> Any:
             return lambda: None
 
-    driving = await driving_in(DeafStore(store._database, lease_s=0.3))
+    driving = await driving_in(DeafStore(store.database, lease_s=0.3))
     other = await start_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
     with pytest.raises(LeaseLost):
         await driving
@@ -116,7 +116,7 @@ async def test_attempts_of_a_driver_that_was_not_heard_of_for_too_long_did_not_c
         async def renew_lease(self, *_: Any) -> None:
             await paused.wait()
 
-    driving = await driving_in(PausedStore(store._database, lease_s=0.1))
+    driving = await driving_in(PausedStore(store.database, lease_s=0.1))
     async with asyncio.timeout(DEADLINE_S):
         while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
             await asyncio.sleep(0.02)
@@ -177,7 +177,7 @@ async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Sto
 
     async with driven(flow, store):
         await until_async(lambda: bool(calls))
-    late = await start_run(flow, store=SlowStore(other_store._database), run_id="r", mode=StartMode.RESUME)
+    late = await start_run(flow, store=SlowStore(other_store.database), run_id="r", mode=StartMode.RESUME)
     assert late.is_ended_before
     assert await late.drive() is RunStatus.FINISHED
     assert (await story(store))[-1] == "RunFinished"
@@ -228,7 +228,7 @@ class CutOffStore(Store):
     """A store that can be cut off from its database: nothing gets through until it is back."""
 
     def __init__(self, store: Store, **options: Any) -> None:
-        super().__init__(store._database, **options)
+        super().__init__(store.database, **options)
         self.is_cut_off = False
 
     async def commit(self, commit: Any) -> Any:
@@ -251,7 +251,7 @@ class UnreadableInbox(Store):
     """A store whose inbox cannot be read so many times."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store._database, lease_s=3_600)
+        super().__init__(store.database, lease_s=3_600)
         self.refusals = 0
 
     async def driver_inbox(self, run_id: str, fence: int) -> Any:

@@ -33,7 +33,7 @@ async def test_the_run_waits_while_a_file_of_its_store_is_away(
     async with open_store(tmp_path / "runs.db", lease_s=LEASE_S) as store:
         engine = await start_run(flow, store=store, run_id="r")
         driving = asyncio.create_task(engine.drive())
-        await until_async(lambda: bool(engine._live))
+        await until_async(lambda: bool(engine.live_keys))
         path.rename(elsewhere)
         await until_async(lambda: engine.problem is not None)
         assert "was deleted or moved away" in (engine.problem or "")

@@ -184,7 +184,7 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
         return Sequence(Parallel(Task("a", seven, needs_approval=True), *dropped), Task("after", seven))
 
     async with driven(flow, store) as (engine, driving):
-        await until_async(lambda: bool(engine._live))
+        await until_async(lambda: bool(engine.live_keys))
         await decide(store, "a")
         assert await driving is RunStatus.FINISHED
     assert ended == ["dropped"]

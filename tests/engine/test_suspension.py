@@ -52,7 +52,7 @@ async def test_an_interruption_uses_up_no_retry(store: Store) -> None:
 
     for _ in range(5):
         async with driven(flow, store) as (engine, driving):
-            await until_async(lambda engine=engine: bool(engine._live))
+            await until_async(lambda engine=engine: bool(engine.live_keys))
             engine.request_suspend("again")
             assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.PENDING
@@ -93,7 +93,7 @@ async def test_what_ends_at_the_moment_of_the_suspension_is_kept(store: Store) -
         return Parallel(Task("a", stubborn), Task("b", asyncio.Event().wait))
 
     async with driven(flow, store) as (engine, driving):
-        await until_async(lambda: len(engine._live) == 2 and bool(calls))
+        await until_async(lambda: len(engine.live_keys) == 2 and bool(calls))
         engine.request_suspend("test")
         await driving
     assert await store.output("r", "a", 0) == '"done all the same"'

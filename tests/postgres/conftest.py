@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.postgres.host import NAMED, Host
-from tests.postgres.network import Network, network
 from tests.store.conftest import own_server, postgres_server
 from tests.support.backends import PostgresBackend, postgres_database
+from tests.support.network import Network, network
 from tests.support.postgres_server import PostgresServer
 
 __all__ = ["own_server", "postgres_server"]

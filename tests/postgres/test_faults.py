@@ -16,8 +16,8 @@ import pytest
 from smithersd.core.log.events import NodeFinished, NodeInterrupted, NodeStarted
 from smithersd.limits import POSTGRES_ANSWER_TIMEOUT_S
 from tests.postgres.host import Host
-from tests.postgres.network import Network
 from tests.support.backends import PostgresBackend
+from tests.support.network import Network
 from tests.support.place import Process
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import until

@@ -13,8 +13,8 @@ from smithersd import open_store
 from smithersd.limits import LEASE_RENEWALS
 from tests.postgres.flows import GATED
 from tests.postgres.host import Host
-from tests.postgres.network import Network
 from tests.support.backends import PostgresBackend
+from tests.support.network import Network
 from tests.support.waiting import until
 
 PROCESSES, RUNS_EACH, STEPS = 20, 10, 10

@@ -8,7 +8,7 @@ import pytest
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
 from tests.postgres.host import Host
-from tests.postgres.network import Network
+from tests.support.network import Network
 from tests.support.place import Process
 from tests.support.waiting import until
 

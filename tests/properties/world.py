@@ -99,8 +99,8 @@ class World:
         engine, life = self._engine, self._life
         assert engine is not None
         assert life is not None
-        is_starting = set(engine._live) != {(node_id, 0) for node_id in self.running}
-        return engine._wake.is_set() or bool(engine._news) or life.calls_under_way > 0 or is_starting
+        is_starting = engine.live_keys != {(node_id, 0) for node_id in self.running}
+        return not engine.is_idle or life.calls_under_way > 0 or is_starting
 
     async def _end_life(self) -> None:
         assert self._driving is not None

@@ -26,11 +26,14 @@ from tests.store.processes import child, ready_child
 from tests.store.rows import OTHER, begin, decision, end, event, gate, output, pending, step
 from tests.store.tls_front import make_certificate, tls_front
 from tests.support.backends import PostgresBackend
+from tests.support.network import network
 from tests.support.ports import free_port
 from tests.support.postgres_server import PASSWORD
 from tests.support.waiting import DEADLINE_S
 
 NEVER_S = 3_600.0
+PREPARED = b"__asyncpg_stmt_"
+"""How the driver names what it leaves with a session to be used again."""
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ class TestTheAddress:
         caplog.set_level(logging.DEBUG)
         async with open_store(postgres.url) as store:
             assert store.url == f"postgresql://smith@127.0.0.1:{postgres.server.port}/{postgres.database}"
-            shown = [store.url, repr(store), repr(vars(vars(store)["_database"])), repr(parse_address(postgres.url))]
+            shown = [store.url, repr(store), repr(vars(store.database)), repr(parse_address(postgres.url))]
         server, dead = postgres.server, free_port()
         for url in (
             server.url("nowhere"), server.url("postgres", user="nobody"), server.url("postgres", port=dead),
@@ -314,14 +317,15 @@ class TestSessions:
         await asyncio.gather(*(store.check() for _ in range(20)))
         assert await postgres.sessions() == 3
 
-    async def test_a_pooling_proxy_needs_no_session(self, postgres: PostgresBackend) -> None:
-        async with open_store(postgres.url + "?pooling=transaction") as store:
-            await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
-            await store.submit_decision(decision())
-            assert len(await store.inbox("run-1")) == 1
-            prepared = "SELECT count(*) FROM pg_prepared_statements"
-            driver = vars(store)["_database"]._writer._driver
-            assert await driver.fetchval(prepared) == 0
+    @pytest.mark.parametrize("pooling", ["transaction", "session"])
+    async def test_a_pooling_proxy_needs_no_session(self, postgres: PostgresBackend, pooling: str) -> None:
+        with network(postgres.server.port) as way:
+            url = postgres.server.url(postgres.database, port=way.port)
+            async with open_store(f"{url}?pooling={pooling}") as store:
+                await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+                await store.submit_decision(decision())
+                assert len(await store.inbox("run-1")) == 1
+            assert (way.count(PREPARED) == 0) == (pooling == "transaction")
 
     async def test_a_forked_worker_holds_no_connection(self, postgres: PostgresBackend) -> None:
         async with child("fork_sockets", postgres.url) as other:

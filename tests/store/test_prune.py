@@ -81,7 +81,7 @@ async def test_a_long_log_goes_in_many_transactions_from_its_end_and_nobody_find
     length = 2 * PRUNE_ROWS_MAX + 10
     await store.commit(begin("long", *(event(seq) for seq in range(1, length))))
     await store.commit(replace(step("long"), closing=end(length), is_release=True))
-    write = store._database.write
+    write = store.database.write
     assert await write(hide_run("long", LATER_MS))
     assert await write(delete_rows("long"))
     left = [row.seq for row in await store.events("long", after_seq=-1)]

@@ -23,7 +23,7 @@ class MortalStore(Store):
     """The store of one life of the driver's process: it dies before or after its n-th commit from now."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store._database)
+        super().__init__(store.database)
         self.commits = 0
         self.calls_under_way = 0
         self.is_dead = False

@@ -27,7 +27,7 @@ class Manager:
     def __init__(self, holder: psutil.Process, user: str, home: Path) -> None:
         self.home = home
         self._holder = holder
-        self._user = user
+        self.user = user
         uid = int(subprocess.check_output(["id", "-u", user], text=True))
         self._environ = {
             "PATH": os.environ["PATH"],
@@ -40,7 +40,7 @@ class Manager:
     def run(self, *command: str, check: bool = True, cwd: Path | None = None) -> str:
         """Run a command as the manager's user, where it lives; return what it printed."""
         enter = ["nsenter", "--target", str(self._holder.pid), "--mount", "--pid"]
-        become = ["setpriv", "--reuid", self._user, "--regid", self._group, "--clear-groups"]
+        become = ["setpriv", "--reuid", self.user, "--regid", self._group, "--clear-groups"]
         done = subprocess.run(
             [*enter, f"--wd={cwd or self.home}", *become, *command],
             env=self._environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE_S,
@@ -68,7 +68,7 @@ class Manager:
 
     @property
     def _group(self) -> str:
-        return subprocess.check_output(["id", "-g", self._user], text=True).strip()
+        return subprocess.check_output(["id", "-g", self.user], text=True).strip()
 
 
 @contextmanager
@@ -112,7 +112,7 @@ class Service:
         self.token: str | None = None
         (folder / ".smithers").mkdir(parents=True)  # so that none is looked for further up
         for made in (folder, folder / ".smithers"):
-            shutil.chown(made, manager._user)
+            shutil.chown(made, manager.user)
         (folder / "flow.py").write_text(workflow)
 
     def install(self, *options: str) -> None:
