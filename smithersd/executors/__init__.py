@@ -1,11 +1,10 @@
 """Where task code runs, and how it reports: knows nothing of stores, events or plans."""
 
 from smithersd.core.flow.work import FunctionCall, ShellCall
-from smithersd.executors.call import AttemptInfo, Call, Running, Sink
+from smithersd.executors.call import AttemptInfo, Call, Failed, Outcome, Running, Sink, Stopped, Succeeded, Unreadable
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.coroutine import node_of_task
 from smithersd.executors.executors import Executors
-from smithersd.executors.outcome import Failed, Outcome, Stopped, Succeeded, Unreadable
 
 __all__ = [
     "AttemptInfo",

@@ -8,8 +8,7 @@ import pydantic_core
 from smithersd.author_errors import describe, with_place
 from smithersd.elements.texts import shown
 from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
-from smithersd.executors.call import AttemptInfo, Sink
-from smithersd.executors.outcome import Failed, Outcome, Stopped
+from smithersd.executors.call import AttemptInfo, Failed, Outcome, Sink, Stopped
 from smithersd.executors.output.output_buffer import OutputBuffer
 from smithersd.executors.output.throttle import Throttle
 from smithersd.executors.shared_resources import SharedResources

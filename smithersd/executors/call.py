@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from smithersd.core.flow.work import Work
 from smithersd.core.log.events import JsonValue
-from smithersd.executors.outcome import Outcome
+from smithersd.errors import ErrorInfo
 
 STDOUT = "stdout"
 STDERR = "stderr"
@@ -49,6 +49,36 @@ class Call:
     info: AttemptInfo
     work: Work
     encode_output: Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The work was done; `output` is its result as JSON text."""
+
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The work failed by its own fault."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The work was told to end, and ended without a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The work did not begin: what it was to run with cannot be read (any more)."""
+
+    error: ErrorInfo
+
+
+Outcome = Succeeded | Failed | Stopped | Unreadable
+"""How an attempt ended; `match` over it ends in assert_never."""
 
 
 class Sink(Protocol):

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from smithersd.core.flow.work import FunctionCall, UnreadableArguments
 from smithersd.executors.attempt import Attempt
+from smithersd.executors.call import Stopped, Succeeded, Unreadable
 from smithersd.executors.context import current_attempt
-from smithersd.executors.large import large_json
-from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.payload_size import is_large
+from smithersd.executors.large_json import is_large, large_json
 from smithersd.loggers import logger
 
 T = TypeVar("T")

@@ -12,8 +12,7 @@ from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.output.capture import Capture
 from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
-from smithersd.executors.registry import Registry
-from smithersd.executors.shared_resources import SharedResources
+from smithersd.executors.shared_resources import Registry, SharedResources
 from smithersd.executors.shell.attempts import begin_shell
 from smithersd.executors.thread import ThreadRun
 

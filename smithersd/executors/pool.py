@@ -11,9 +11,9 @@ from contextvars import copy_context
 from typing import NoReturn, TypeVar, cast
 
 from smithersd.executors.loop_bridge import LoopBridge
-from smithersd.executors.shortage import is_shortage
 from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.loggers import logger
+from smithersd.posix.shortage import is_shortage
 
 _log = logger(__name__)
 

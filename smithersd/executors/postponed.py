@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import Running
-from smithersd.executors.outcome import Stopped
-from smithersd.executors.shortage import is_shortage
+from smithersd.executors.call import Running, Stopped
 from smithersd.limits import START_RETRY_FIRST_S, START_RETRY_MAX_S
 from smithersd.loggers import logger
+from smithersd.posix.shortage import is_shortage
 
 _log = logger(__name__)
 

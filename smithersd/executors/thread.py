@@ -9,10 +9,9 @@ from typing import Any
 
 from smithersd.core.flow.work import FunctionCall, UnreadableArguments
 from smithersd.executors.attempt import Attempt
+from smithersd.executors.call import Stopped, Succeeded, Unreadable
 from smithersd.executors.coroutine import CoroutineRun
-from smithersd.executors.large import large_json
-from smithersd.executors.outcome import Stopped, Succeeded, Unreadable
-from smithersd.executors.payload_size import is_large
+from smithersd.executors.large_json import is_large, large_json
 from smithersd.loggers import logger
 
 _log = logger(__name__)

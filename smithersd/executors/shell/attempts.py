@@ -10,14 +10,13 @@ from typing import Any, Final
 from smithersd.core.flow.work import ShellCall
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
-from smithersd.executors.call import STDERR, STDOUT, Running
-from smithersd.executors.large import large_json
-from smithersd.executors.outcome import Stopped, Succeeded
+from smithersd.executors.call import STDERR, STDOUT, Running, Stopped, Succeeded
+from smithersd.executors.large_json import large_json
 from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell.child import Child
 from smithersd.executors.shell.output import ShellOutput
-from smithersd.executors.shortage import is_shortage
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
+from smithersd.posix.shortage import is_shortage
 from smithersd.posix.tagged import end_tagged
 
 READ_BYTES: Final = 64 * 1024

@@ -6,7 +6,7 @@ import enum
 import pydantic
 import pytest
 
-from smithersd.executors.payload_size import PARTS_MAX, is_large
+from smithersd.executors.large_json import PARTS_MAX, is_large
 
 
 class Model(pydantic.BaseModel):
