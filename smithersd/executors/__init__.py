@@ -4,9 +4,10 @@ from smithersd.core.flow.work import FunctionCall, ShellCall
 from smithersd.executors.call import AttemptInfo, Call, Failed, Outcome, Running, Sink, Stopped, Succeeded, Unreadable
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.coroutine import node_of_task
-from smithersd.executors.executors import Executors
+from smithersd.executors.executors import EXECUTORS, Executors
 
 __all__ = [
+    "EXECUTORS",
     "AttemptInfo",
     "Call",
     "Executors",

@@ -5,7 +5,7 @@ import math
 import operator
 import os
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 import pydantic_core
@@ -25,6 +25,13 @@ current_attempt: ContextVar[Attempt | None] = ContextVar("smithersd_attempt", de
 
 # A process that a task forks has no loop to report to: what it prints goes where the process's own output goes.
 os.register_at_fork(after_in_child=lambda: current_attempt.set(None))
+
+
+def context_of(attempt: Attempt) -> Context:
+    """Return a new context for an attempt's code: the engine's, and in it which attempt this is."""
+    context = attempt.shared.bridge.fresh_context()
+    context.run(current_attempt.set, attempt)
+    return context
 
 
 class TaskContext:

@@ -6,12 +6,13 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-from smithersd.core.flow.work import FunctionCall, UnreadableArguments
+from smithersd.core.flow.work import FunctionCall, UnreadableArguments, Work
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Stopped, Succeeded, Unreadable
-from smithersd.executors.context import current_attempt
+from smithersd.executors.context import context_of, current_attempt
+from smithersd.executors.executor import Executor
 from smithersd.executors.large_json import is_large, large_json
 from smithersd.loggers import logger
 
@@ -134,3 +135,18 @@ class CoroutineRun:
     def _fail(self, error: BaseException) -> None:
         self._attempt.shared.registry.discard(self)
         self._attempt.fail(error)
+
+
+def takes_coroutine(work: Work) -> TypeGuard[FunctionCall]:
+    """Whether work is an async function, which runs in the loop."""
+    return isinstance(work, FunctionCall) and is_async(work.function)
+
+
+def begin_coroutine(attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> CoroutineRun:
+    """Start an attempt as a task of the loop."""
+    run = CoroutineRun(attempt, encode)
+    run.begin(context_of(attempt), work)
+    return run
+
+
+COROUTINE = Executor("coroutine", takes_coroutine, begin_coroutine)

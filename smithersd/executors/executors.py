@@ -1,20 +1,23 @@
-"""Where the code of tasks runs: in the loop, in a thread, or in a process."""
+"""Where the code of tasks runs: the table of executors, and what an engine's attempts share."""
 
 import asyncio
-from typing import Final, assert_never
+from typing import Any, Final
 
-from smithersd.core.flow.work import FunctionCall, ShellCall
+from smithersd.core.flow.work import Work
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Call, Running, Sink
-from smithersd.executors.context import current_attempt
-from smithersd.executors.coroutine import CoroutineRun, is_async
+from smithersd.executors.coroutine import COROUTINE
+from smithersd.executors.executor import Executor
 from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.output.capture import Capture
 from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
 from smithersd.executors.shared_resources import Registry, SharedResources
-from smithersd.executors.shell.attempts import begin_shell
-from smithersd.executors.thread import ThreadRun
+from smithersd.executors.shell.attempts import SHELL
+from smithersd.executors.thread import THREAD
+
+EXECUTORS: Final[tuple[Executor[Any], ...]] = (COROUTINE, THREAD, SHELL)
+"""All executors; each piece of work is for exactly one of them."""
 
 CLOSE_WAIT_S: Final = 0.5
 """How long `close` waits for what it cancelled and killed."""
@@ -34,13 +37,7 @@ class Executors:
     def start(self, call: Call, sink: Sink) -> Running:
         """Start an attempt; in the loop's thread. The sink hears nothing of it before this has returned."""
         attempt = Attempt(call.info, sink, self._shared)
-        match call.work:
-            case FunctionCall():
-                return self._start_function(attempt, call.work, call)
-            case ShellCall():
-                return self._start_shell(attempt, call.work, call)
-            case _:
-                assert_never(call.work)
+        return executor_for(call.work).begin(attempt, call.work, call.encode_output)
 
     async def close(self) -> None:
         """End what is left, without a word to the sinks, and undo the capture.
@@ -61,17 +58,14 @@ class Executors:
             if self._capture is not None:
                 self._capture.close()
 
-    def _start_function(self, attempt: Attempt, work: FunctionCall, call: Call) -> Running:
-        context = self._shared.bridge.fresh_context()
-        context.run(current_attempt.set, attempt)
-        if is_async(work.function):
-            coroutine_run = CoroutineRun(attempt, call.encode_output)
-            coroutine_run.begin(context, work)
-            return coroutine_run
-        thread_run = ThreadRun(attempt, work, call.encode_output)
-        thread_run.begin(context)
-        return thread_run
 
-    def _start_shell(self, attempt: Attempt, work: ShellCall, call: Call) -> Running:
-        # Its readers are called in the context that they are made in: the engine's, whoever calls this.
-        return self._shared.bridge.fresh_context().run(begin_shell, work, attempt, call.encode_output)
+def executor_for(work: Work) -> Executor[Any]:
+    """Return the executor that takes a piece of work.
+
+    Raises:
+        TypeError: none does.
+    """
+    for executor in EXECUTORS:
+        if executor.takes(work):
+            return executor
+    raise TypeError(f"No executor takes work of type {type(work).__name__}.")

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from smithersd.core.flow.work import FunctionCall, UnreadableArguments
+from smithersd.core.flow.work import FunctionCall, UnreadableArguments, Work
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import Stopped, Succeeded, Unreadable
-from smithersd.executors.coroutine import CoroutineRun
+from smithersd.executors.context import context_of
+from smithersd.executors.coroutine import CoroutineRun, is_async
+from smithersd.executors.executor import Executor
 from smithersd.executors.large_json import is_large, large_json
 from smithersd.loggers import logger
 
@@ -117,3 +119,18 @@ class ThreadRun:
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
+
+
+def takes_function(work: Work) -> TypeGuard[FunctionCall]:
+    """Whether work is a plain function, which would hold up the loop."""
+    return isinstance(work, FunctionCall) and not is_async(work.function)
+
+
+def begin_thread(attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> ThreadRun:
+    """Start an attempt in a thread."""
+    run = ThreadRun(attempt, work, encode)
+    run.begin(context_of(attempt))
+    return run
+
+
+THREAD = Executor("thread", takes_function, begin_thread)

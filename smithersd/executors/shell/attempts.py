@@ -5,12 +5,13 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from smithersd.core.flow.work import ShellCall
+from smithersd.core.flow.work import ShellCall, Work
 from smithersd.errors import InvalidOutput, ShellFailed
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.call import STDERR, STDOUT, Running, Stopped, Succeeded
+from smithersd.executors.executor import Executor
 from smithersd.executors.large_json import large_json
 from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell.child import Child
@@ -33,9 +34,18 @@ GROUP_POLL_MAX_S: Final = 0.1
 """How often it is looked whether the processes of a stopped command have ended."""
 
 
-def begin_shell(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
+def takes_command(work: Work) -> TypeGuard[ShellCall]:
+    """Whether work is a command."""
+    return isinstance(work, ShellCall)
+
+
+def begin_shell(attempt: Attempt, work: ShellCall, encode: Callable[[Any], str]) -> Running:
     """Start the command; one that cannot be started fails soon, and waits where that may pass."""
-    begin = partial(_begin, work, attempt, encode)
+    # Its readers are called in the context that they are made in: the engine's, whoever calls this.
+    return attempt.shared.bridge.fresh_context().run(_begin_or_wait, partial(_begin, work, attempt, encode), attempt)
+
+
+def _begin_or_wait(begin: Callable[[], Running], attempt: Attempt) -> Running:
     try:
         return begin()
     except Exception as error:
@@ -263,3 +273,6 @@ class ShellRun:
         tail = self._output.tail()
         end = self._child.end_in_words()
         return f"The command of {self._attempt.info.node_id!r} {end}" + (f":\n{tail}" if tail else ".")
+
+
+SHELL = Executor("shell", takes_command, begin_shell)
