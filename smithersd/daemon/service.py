@@ -35,6 +35,7 @@ from smithersd.daemon.state.hold_run import held_run
 from smithersd.daemon.state.process_record import ProcessRecordFile
 from smithersd.daemon.state.storage import Storage
 from smithersd.daemon.state.tracebacks import keeping_tracebacks
+from smithersd.daemon.stop import stop_sender
 from smithersd.engine import (
     UNSET,
     Engine,
@@ -352,7 +353,8 @@ class _Service:
                 f"Cancelling the run: SIGINT (Ctrl+C).{grace}\nTo stop a run without cancelling it: {suspend}"
             )
         else:
-            self._report.warn(f"Suspending the run: SIGTERM.{grace}")
+            sender = stop_sender(self._folder.run(engine.run_id))
+            self._report.warn(f"Suspending the run: SIGTERM{'' if sender is None else f' from {sender}'}.{grace}")
 
     def _abandon(self) -> None:
         if self._engine is not None:

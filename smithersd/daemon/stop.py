@@ -83,7 +83,7 @@ async def stop_run(
         await _wait_until_known(run_id, folder, main_pid_file)
         meant = _meant(folder, pid_file)
         pid_files = {main_pid_file, *(Path(process_record.pid_file) for process_record in meant)}
-        ended = await _end_all(store, run_id, meant, request)
+        ended = await _end_all(store, run_id, folder, meant, request)
         was_stale = [_clear_away(each) for each in pid_files].count(True) > 0 and not ended
         forget_dead(folder)
         is_standby = bool(ended) and all(process_record.is_standby for process_record in meant)
@@ -151,7 +151,7 @@ def _clear_away(pid_file: Path) -> bool:
 
 
 async def _end_all(
-    store: Store, run_id: str, process_records: list[ProcessRecord], request: StopRequest
+    store: Store, run_id: str, folder: RunFolder, process_records: list[ProcessRecord], request: StopRequest
 ) -> tuple[Ended, ...]:
     """End processes of a run; return those that there were.
 
@@ -170,9 +170,33 @@ async def _end_all(
         if processes and not request.is_suspension:
             with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
                 await wait_until_applied(store, await request_cancel(store, run_id, by=request.by))
-        for process in processes:
-            process.signal(signal.SIGTERM)
-        return tuple(await asyncio.gather(*(_ended(store, run_id, process, request) for process in processes)))
+        with _sender_named(folder, request.by):
+            for process in processes:
+                process.signal(signal.SIGTERM)
+            return tuple(await asyncio.gather(*(_ended(store, run_id, process, request) for process in processes)))
+
+
+@contextmanager
+def _sender_named(folder: RunFolder, name: str | None) -> Iterator[None]:
+    """Name who sends the signals, for the log of the process that receives them."""
+    if name is None:
+        yield
+        return
+    with suppress(OSError):  # the process then says which signal came, and not from whom
+        folder.stop_sender_file.write_text(name, encoding="utf-8")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.stop_sender_file.unlink()
+
+
+def stop_sender(folder: RunFolder) -> str | None:
+    """Return who is asking the run's processes to end, None where nobody has said so."""
+    try:
+        return folder.stop_sender_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return None
 
 
 def _check_permission(process: ProcessHandle, run_id: str) -> None:

@@ -267,10 +267,11 @@ def test_a_log_that_was_deleted_is_opened_anew(place: DaemonPlace) -> None:
     assert "Run finished" in daemon.log
 
 
-@pytest.mark.parametrize("how", ["cancel", "down", "http", "SIGINT", "SIGTERM"])
-def test_it_says_who_ended_a_run(place: DaemonPlace, how: str) -> None:
+@pytest.mark.parametrize("log_format", ["human", "json"])
+@pytest.mark.parametrize("how", ["cancel", "down", "down --suspend", "http", "SIGINT", "SIGTERM"])
+def test_it_says_who_ended_a_run(place: DaemonPlace, how: str, log_format: str) -> None:
     place.write(STORY)
-    daemon = place.serve("--run-id", "r")
+    daemon = place.serve("--run-id", "r", "--log-format", log_format)
     daemon.until_log("gate asks")
     match how:
         case "http":
@@ -279,9 +280,12 @@ def test_it_says_who_ended_a_run(place: DaemonPlace, how: str) -> None:
         case "cancel" | "down":
             assert place.call(how, "r").code == 0
             said = r"'\S+( \(smithers down\))?' asked to cancel the run"
+        case "down --suspend":
+            assert place.call("down", "r", "--suspend").code == 0
+            said = r"Suspending the run: SIGTERM from \S+ \(smithers down\)"
         case _:
             daemon.signal(signal.Signals[how])
-            said = f": {how}"
+            said = rf"the run: {how}\b(?! from)"
     until(lambda: re.search(said, daemon.log), lambda: daemon.log)
 
 

@@ -57,6 +57,11 @@ class RunFolder:
         """Of what the commands of --on-wait, --on-fail and --on-end have told."""
         return self.path / "told"
 
+    @property
+    def stop_sender_file(self) -> Path:
+        """Who is asking the run's processes to end by a signal, which cannot carry a name; there only meanwhile."""
+        return self.path / "stop-sender"
+
     def make(self) -> "RunFolder":
         """Make it and the state folder around it, for their owner only.
 
