@@ -309,7 +309,7 @@ def test_logs_follows_it_over_a_rotation_to_the_end(place: DaemonPlace) -> None:
 
 def test_a_run_without_a_log_points_to_its_events_and_its_journal(place: DaemonPlace) -> None:
     place.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
-    assert place.call("up", "flow.py", "--run-id", "r").code == 0
+    assert place.up("--run-id", "r").wait() == 0
     said = place.call("logs", "r")
     assert said.code != 0
     assert "`smithers events`" in said.err

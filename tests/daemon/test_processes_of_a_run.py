@@ -82,9 +82,9 @@ def test_a_standby_that_outlives_the_run_takes_nothing_from_the_process_that_sti
 def test_a_process_whose_pidfile_was_deleted_is_found_all_the_same(place: DaemonPlace, daemon: Daemon) -> None:
     daemon.pid_file.unlink()
     assert str(daemon.pid) in place.call("ps").out
-    said = place.call("up", "flow.py", "--run-id", "r", "--resume")
-    assert said.code == 4
-    assert f"Process {daemon.pid} has the run in hand still, though its pidfile has been deleted." in said.err
+    resuming = place.up("--run-id", "r", "--resume")
+    assert resuming.wait() == 4
+    assert f"Process {daemon.pid} has the run in hand still, though its pidfile has been deleted." in resuming.text
     said = place.call("down", "r")
     assert (said.code, said.err) == (0, "")
     assert f"Process {daemon.pid} has ended." in said.out

@@ -91,7 +91,7 @@ def test_a_second_signal_ends_it_at_once_and_the_run_can_be_taken_up(
     place: DaemonPlace, number: signal.Signals, status: str
 ) -> None:
     daemon = busy(place)
-    daemon.retry_until_available(number)
+    daemon.signal_until_ended(number)
     said = place.call("down", "r", *(() if number is INT else ("--suspend",)))
     assert said.code == 0
     assert place.status("r") == status
@@ -111,7 +111,7 @@ def test_a_loop_that_is_blocked_ends_with_the_second_signal(place: DaemonPlace, 
         """)
     daemon = place.detach("--run-id", "r")
     until((place.folder / "began").exists)
-    daemon.retry_until_available(number)
+    daemon.signal_until_ended(number)
 
 
 def test_suspended_by_sigterm_it_goes_on_with_nothing_done_twice(place: DaemonPlace) -> None:

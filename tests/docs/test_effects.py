@@ -27,7 +27,9 @@ def test_every_file_and_every_field_of_a_notification_is_documented(tmp_path: Pa
     paths = {str(path.relative_to(state)).replace("runs/r/", "runs/RUN/") for path in state.rglob("*")}
     found = paths - {"runs", "runs/r"}
     assert found <= set(FILES)
-    assert set(FILES) - found == {"runs/RUN/tracebacks", "runs/RUN/stop-sender"}, "the log has these, and nobody stops it"
+    assert set(FILES) - found == {"runs/RUN/tracebacks", "runs/RUN/stop-sender"}, (
+        "the log has these, and nobody stops it"
+    )
 
     status = API["components"]["schemas"]["Run"]["properties"]
     assert_same(NOTIFICATIONS.section("When a person is needed").first_cells(), wait)

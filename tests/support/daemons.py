@@ -46,7 +46,7 @@ class Daemon:
     def is_alive(self) -> bool:
         return is_alive(self.pid)
 
-    def retry_until_available(self, number: signal.Signals) -> None:
+    def signal_until_ended(self, number: signal.Signals) -> None:
         """Send a signal again and again until the process has ended: two at once would arrive as one."""
 
         def has_ended() -> bool:
@@ -94,7 +94,8 @@ class DaemonPlace(Place):
         self._unread: list[int] = []
 
     def call(self, *arguments: str, **env: str) -> Said:
-        """Run a command in this process."""
+        """Run a command in this process; no `up` in the foreground, which ends its process when it has ended."""
+        assert arguments[0] != "up" or {"-d", "--daemon"} & {*arguments}, "start it as a process"
         out, err = _stream(), _stream()
         code: Any = 0
         env = {**clean_environment(), MARK: str(self.folder), **env}
