@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from smithersd.daemon.options import ServeOptions
 from smithersd.daemon.serving import check_serving, served
 from smithersd.daemon.signals import StopSignals
+from smithersd.engine import run_info
 from smithersd.exit_codes import ExitCode
 from smithersd.posix.open_files import raise_files_limit
+from smithersd.query.run_info import RunInfo
 from smithersd.query.select import select_run
 from smithersd.store import Store
-from smithersd.store.records import RunRow
 
 
 async def serve_run(
@@ -20,7 +21,7 @@ async def serve_run(
     options: ServeOptions,
     *,
     sockets: Sequence[socket.socket],
-    on_serving: Callable[[RunRow, str], None],
+    on_serving: Callable[[RunInfo, str], None],
     warn: Callable[[str], None],
 ) -> None:
     """Serve a run of the store until SIGINT, SIGTERM or SIGHUP; the run is left as it is.
@@ -53,5 +54,5 @@ async def serve_run(
             abort=asyncio.Event(),
             warn=warn,
         ) as url:
-            on_serving(run, url)
+            on_serving(run_info(run), url)
             await is_stopped.wait()

@@ -9,10 +9,11 @@ from smithersd.engine.loading.source import WorkflowSource, load_workflow
 from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
+from smithersd.engine.run_info import driver_name, is_driven, run_info
 from smithersd.engine.standby import stand_by
 from smithersd.engine.start import UNSET, check_run_id, fitting_input, start_run
 from smithersd.engine.start_mode import StartMode
-from smithersd.engine.takeover import driver_name, is_driven, request_cancel, suspend_without_driver
+from smithersd.engine.takeover import request_cancel, suspend_without_driver
 
 __all__ = [
     "UNSET",
@@ -39,6 +40,7 @@ __all__ = [
     "owner_from",
     "request_cancel",
     "result_of",
+    "run_info",
     "run_workflow",
     "stand_by",
     "start_run",

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from smithersd.engine.takeover import is_driven
+from smithersd.engine.run_info import is_driven
 from smithersd.errors import StoreUnavailable
 from smithersd.limits import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.store import Store

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from smithersd.core.log.states import RunStatus
 from smithersd.engine.engine import Engine
-from smithersd.engine.takeover import is_driven
+from smithersd.engine.run_info import is_driven
 from smithersd.errors import LeaseLost, RunExists, RunIsDriven, StoreUnavailable
 from smithersd.limits import STANDBY_POLL_S
 from smithersd.loggers import logger

@@ -14,12 +14,13 @@ from smithersd.core.tree.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.orphans import end_orphans
-from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_from, owner_text
+from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
+from smithersd.engine.run_info import is_driven
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, RunRow, Submitted
+from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
@@ -70,16 +71,6 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
     finally:
         with suppress(StoreUnavailable):  # then the lease runs out
             await store.release_lease(run_id, lease.fence)
-
-
-def is_driven(row: RunRow) -> bool:
-    """Whether somebody holds the run's lease and is not known to be dead."""
-    return row.is_leased and row.owner is not None and not is_owner_dead(row.owner)
-
-
-def driver_name(row: RunRow) -> str | None:
-    """Name who drives a run, None where nobody does."""
-    return owner_from(row.owner).name if row.owner is not None and is_driven(row) else None
 
 
 async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:

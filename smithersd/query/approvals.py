@@ -9,6 +9,7 @@ from smithersd.core.log.events import JsonValue
 from smithersd.core.log.fold import ApprovalRecord, NodeKey
 from smithersd.core.log.states import ApprovalStatus
 from smithersd.elements.kinds import OnDeny
+from smithersd.errors import ApprovalNotPending
 from smithersd.limits import SHOWN_BYTES_MAX
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, InboxKind
@@ -53,22 +54,23 @@ async def read_approval(store: Store, run_id: str, key: NodeKey, record: Approva
     )
 
 
-async def read_approval_of_row(store: Store, run_id: str, row: ApprovalRow) -> PendingApproval:
-    """Return what an approval asks, or has asked, without reading the run's log."""
-    record = ApprovalRecord(
-        title=row.title,
-        summary=row.summary,
-        metadata=pydantic_core.from_json(row.metadata),
-        show=row.show,
-        on_deny=row.on_deny,
-        requested_at_ms=row.requested_at_ms,
-    )
-    return await read_approval(store, run_id, (row.node_id, row.iteration), record)
-
-
 async def undecided_approvals(store: Store, run_id: str) -> list[PendingApproval]:
     """Return the approvals that nobody has decided yet, the longest waiting first, without reading the run's log."""
-    return [await read_approval_of_row(store, run_id, row) for row in await undecided_rows(store, run_id)]
+    return [await _read_row(store, run_id, row) for row in await undecided_rows(store, run_id)]
+
+
+async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: int | None) -> PendingApproval:
+    """Return what a node asks, or has asked; without an iteration that which it asked last.
+
+    Raises:
+        ApprovalNotPending: it has never asked.
+    """
+    asked = [row for row in await store.gates(run_id) if row.node_id == node_id and iteration in {None, row.iteration}]
+    if not asked:
+        raise ApprovalNotPending(
+            f"Node {node_id!r} of run {run_id!r} has asked nothing.", remedy=f"See `smithers inspect {run_id}`."
+        )
+    return await _read_row(store, run_id, asked[-1])
 
 
 async def undecided_rows(store: Store, run_id: str) -> list[ApprovalRow]:
@@ -78,6 +80,18 @@ async def undecided_rows(store: Store, run_id: str) -> list[ApprovalRow]:
     return [
         row for row in rows if row.status is ApprovalStatus.REQUESTED and (row.node_id, row.iteration) not in decided
     ]
+
+
+async def _read_row(store: Store, run_id: str, row: ApprovalRow) -> PendingApproval:
+    record = ApprovalRecord(
+        title=row.title,
+        summary=row.summary,
+        metadata=pydantic_core.from_json(row.metadata),
+        show=row.show,
+        on_deny=row.on_deny,
+        requested_at_ms=row.requested_at_ms,
+    )
+    return await read_approval(store, run_id, (row.node_id, row.iteration), record)
 
 
 def _cut(output: str | None) -> tuple[Any, bool]:

@@ -7,6 +7,7 @@ import pydantic_core
 from smithersd.core.log.fold import AttemptRecord, NodeRecord, RunState
 from smithersd.errors import ErrorInfo
 from smithersd.query.approvals import PendingApproval
+from smithersd.query.run_info import LeaseHolder
 
 Json = dict[str, Any]
 
@@ -57,6 +58,11 @@ def attempt_json(attempt: AttemptRecord) -> Json:
 def error_json(error: ErrorInfo | None) -> Json | None:
     """Tell an error."""
     return None if error is None else {"code": error.code, "name": error.name, "message": error.message}
+
+
+def driver_json(driver: LeaseHolder | None) -> Json | None:
+    """Name who drives a run, here or elsewhere."""
+    return None if driver is None else {"host": driver.host, "pid": driver.pid, "isLocal": driver.is_local}
 
 
 def approval_json(approval: PendingApproval) -> Json:

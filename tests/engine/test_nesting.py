@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from smithersd import Approval, Sequence, Store, Task, task_context, workflow
+from smithersd.client import StoredRun
 from smithersd.core.log.states import RunStatus
 from smithersd.elements import Child
 from smithersd.errors import WorkflowError
 from smithersd.limits import JSON_DEPTH_MAX, TREE_DEPTH_MAX
-from smithersd.query.snapshot import read_snapshot
 from smithersd.store.records import Decision
 from tests.support.runs import RUN_ID, driven, run, until_state
 
@@ -43,7 +43,7 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
 
     async with driven(deep, store, input=nested(JSON_DEPTH_MAX)):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
-    snapshot = await read_snapshot(store, RUN_ID)
+    snapshot = await StoredRun(store, RUN_ID).snapshot()
     [asked] = snapshot.approvals
     assert asked.metadata == nested(JSON_DEPTH_MAX)
     assert asked.shown == nested(OUTPUT_DEPTH_MAX)
@@ -63,7 +63,7 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
             )
         )
         assert await driving is RunStatus.FINISHED
-    assert (await read_snapshot(store, RUN_ID)).state.status is RunStatus.FINISHED
+    assert (await StoredRun(store, RUN_ID).snapshot()).state.status is RunStatus.FINISHED
 
 
 async def test_a_tree_is_refused_before_its_frame_is_too_deep_to_be_read(store: Store) -> None:

@@ -19,8 +19,8 @@ from smithersd.errors import InvalidRequest
 from smithersd.posix.argv import hide_in_arguments
 
 if TYPE_CHECKING:
+    from smithersd.client import Run, StoredRuns
     from smithersd.store import Store
-    from smithersd.store.records import RunRow
 
 T = TypeVar("T")
 
@@ -84,17 +84,15 @@ UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
 """Which run a command means that only looks, if none is named."""
 
 
-async def run_to_look_at(store: "Store", said: str | None) -> "RunRow":
+async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
     """Choose the run for a command that only looks; where the newest is meant, say which that is.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
-    from smithersd.query.select import select_run  # noqa: PLC0415 - as in `on_store`
-
-    run = await select_run(store, said, or_newest=True)
-    if said is None and run.status.is_final:
+    run = await runs.select(said, or_newest=True)
+    if said is None and (await run.info()).status.is_final:
         say_newest(run.run_id)
     return run
 
@@ -148,6 +146,17 @@ def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
             return await work(store)
 
     return asyncio.run(opened())
+
+
+def on_runs(storage: Storage, work: Callable[["StoredRuns"], Awaitable[T]]) -> T:
+    """Do a command's work on the runs of a store that exists.
+
+    Raises:
+        StoreInvalid: there is none; none is made.
+    """
+    from smithersd.client import StoredRuns  # noqa: PLC0415 - as in `on_store`
+
+    return on_store(storage, lambda store: work(StoredRuns(store)))
 
 
 def login_name() -> str:

@@ -1,5 +1,5 @@
 """smithers approve: let a gate pass."""
 
-from smithersd.cli.commands.decide import decision_command
+from smithersd.cli.decision import decision_command
 
 command = decision_command("approve", summary="Let a gate pass.", description="The run goes on at once.")

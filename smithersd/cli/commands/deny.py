@@ -1,6 +1,6 @@
 """smithers deny: refuse a gate."""
 
-from smithersd.cli.commands.decide import decision_command
+from smithersd.cli.decision import decision_command
 
 command = decision_command(
     "deny",

@@ -17,7 +17,8 @@ from smithersd.cli.args.options import (
 )
 from smithersd.cli.terminal.output import say, say_lines
 from smithersd.cli.text.phrases import Phrase
-from smithersd.cli.text.run_status import standing, steps_to_take_up
+from smithersd.cli.text.run_status import next_steps, status_phrase
+from smithersd.client import StoredRuns
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.local_processes import local_runs, run_of_pid_file, select_local_run
 from smithersd.daemon.state.storage import Storage
@@ -121,14 +122,14 @@ async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> boo
 
 
 async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
-    run = await store.find_run(stopped.run_id)
+    run = await StoredRuns(store).find(stopped.run_id)
     if run is None:
         say(f"No run {stopped.run_id} is in the store. ", _process(stopped))
         return
     verb = "had ended" if stopped.was_over else "is"
-    say(Phrase(f"Run {run.run_id} {verb} ", "bold"), standing(run), ". ", _process(stopped))
+    say(Phrase(f"Run {run.run_id} {verb} ", "bold"), status_phrase(run), ". ", _process(stopped))
     if not stopped.was_over:
-        say_lines(steps_to_take_up(run, storage))
+        say_lines(next_steps(run, storage))
 
 
 def _process(stopped: Stopped) -> str:

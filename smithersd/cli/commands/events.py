@@ -1,7 +1,7 @@
 """smithers events: a run's log, also while it grows."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +12,7 @@ import pydantic_core
 from smithersd.cli.args.options import (
     UNNAMED_TO_LOOK_AT,
     debug_option,
-    on_store,
+    on_runs,
     run_argument,
     run_epilog,
     run_to_look_at,
@@ -21,16 +21,14 @@ from smithersd.cli.args.options import (
 )
 from smithersd.cli.terminal.output import flush, say_columns
 from smithersd.cli.text.phrases import Phrase, event_phrases, time_of_day
-from smithersd.cli.text.run_status import is_interrupted, why_without_driver
+from smithersd.cli.text.run_status import why_undriven
+from smithersd.client import Run, StoredRuns
 from smithersd.core.json_text import one_line
 from smithersd.core.log.events import EVENT_TYPES, decode
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.storage import Storage
 from smithersd.errors import InvalidRequest, NodeNotFound
-from smithersd.feed import Encoded, Feed, LoggedEvent
-from smithersd.query.stored_log import StoredLog, read_state
-from smithersd.store import Store
-from smithersd.store.records import RunRow
+from smithersd.feed import Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +36,12 @@ class _Filter:
     types: frozenset[str] | None
     node_id: str | None
 
-    def lets_pass(self, event: LoggedEvent | Encoded) -> bool:
+    def lets_pass(self, event: Encoded) -> bool:
         """Whether the event was asked for."""
         return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
 
 
-Print = Callable[[int, str | bytes], None]
+Print = Callable[[int, str], None]
 """Prints an event, given its seq and its JSON text."""
 
 
@@ -71,7 +69,7 @@ def command(run: str | None, storage: Storage, **given: Any) -> None:
     after_seq = -1 if given["after"] is None else given["after"]
     show = _print_json if given["is_json"] else _print_line
     work = _follow if given["follow"] else _print_stored
-    on_store(storage, lambda opened: work(opened, run, after_seq, wanted, show))
+    on_runs(storage, lambda runs: work(runs, run, after_seq, wanted, show))
 
 
 def _types(text: str) -> frozenset[str]:
@@ -87,54 +85,47 @@ def _types(text: str) -> frozenset[str]:
     return types
 
 
-async def _print_stored(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await run_to_look_at(store, said)
+async def _print_stored(runs: StoredRuns, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await run_to_look_at(runs, said)
     if wanted.node_id is not None:
-        await _check_node(store, run.run_id, wanted.node_id)
-    while after_seq < run.last_seq and (rows := await store.events(run.run_id, after_seq=after_seq)):
-        for row in rows:
-            after_seq = row.seq
-            if wanted.lets_pass(row):
-                show(row.seq, row.payload)
+        await _check_node(run, wanted.node_id)
+    async for events in run.events(after_seq=after_seq):
+        _show(events, wanted, show)
 
 
-async def _check_node(store: Store, run_id: str, node_id: str) -> None:
-    state = await read_state(store, run_id)
+async def _check_node(run: Run, node_id: str) -> None:
+    state = await run.state()
     known = {node_id for node_id, _ in state.nodes} | {branch_id for branch_id, _ in state.branches}
     if node_id not in known:
         near = get_close_matches(node_id, known)
         raise NodeNotFound(
-            f"Run {run_id!r} has no node {node_id!r}.",
-            remedy=f"Did you mean {', '.join(near)}?" if near else f"`smithers inspect {run_id}` lists its nodes.",
+            f"Run {run.run_id!r} has no node {node_id!r}.",
+            remedy=f"Did you mean {', '.join(near)}?" if near else f"`smithers inspect {run.run_id}` lists its nodes.",
         )
 
 
-async def _follow(store: Store, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await run_to_look_at(store, said)
-    _warn_if_idle(run)
-    feed = Feed(StoredLog(store, run.run_id), encode=lambda event: event.payload.encode())
-    async with feed.follow(after_seq) as follower:
-        while events := await follower.take():
-            for event in events:
-                if wanted.lets_pass(event):
-                    show(event.seq, event.data)
+async def _follow(runs: StoredRuns, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
+    run = await run_to_look_at(runs, said)
+    info = await run.info()
+    if info.status is RunStatus.SUSPENDED or info.is_interrupted:
+        print(f"{why_undriven(info)} Following it until it goes on and ends.", file=sys.stderr)
+    async with run.follow(after_seq=after_seq) as batches:
+        async for events in batches:
+            _show(events, wanted, show)
             flush()
 
 
-def _warn_if_idle(run: RunRow) -> None:
-    if run.status is RunStatus.SUSPENDED or is_interrupted(run):
-        why = (
-            "Nobody drives the run: it was suspended." if run.status is RunStatus.SUSPENDED else why_without_driver(run)
-        )
-        print(f"{why} Following it until it goes on and ends.", file=sys.stderr)
+def _show(events: Iterable[Encoded], wanted: _Filter, show: Print) -> None:
+    for event in events:
+        if wanted.lets_pass(event):
+            show(event.seq, event.data.decode())
 
 
-def _print_json(seq: int, payload: str | bytes) -> None:
-    text = payload if isinstance(payload, str) else payload.decode()
-    print(f'{{"seq":{seq},{one_line(text)[1:]}')
+def _print_json(seq: int, payload: str) -> None:
+    print(f'{{"seq":{seq},{one_line(payload)[1:]}')
 
 
-def _print_line(seq: int, payload: str | bytes) -> None:
+def _print_line(seq: int, payload: str) -> None:
     at_ms = pydantic_core.from_json(payload)["timestampMs"]
     for phrase in event_phrases(decode(payload)):
         say_columns([[Phrase(f"{seq:>5}  {time_of_day(at_ms)}", "dim"), phrase]])

@@ -10,7 +10,7 @@ from smithersd.cli.args.options import (
     UNNAMED_TO_LOOK_AT,
     debug_option,
     json_option,
-    on_store,
+    on_runs,
     run_argument,
     run_epilog,
     run_to_look_at,
@@ -18,28 +18,19 @@ from smithersd.cli.args.options import (
 )
 from smithersd.cli.terminal.output import say, say_columns, say_json, say_lines, terminal_width
 from smithersd.cli.text.columns import Line
-from smithersd.cli.text.phrases import Phrase, date_and_time, duration, node_name, one_line
-from smithersd.cli.text.run_status import (
-    approvals_with_commands,
-    driver_json,
-    failure_line,
-    is_interrupted,
-    processes_of,
-    standing,
-    steps_to_take_up,
-)
+from smithersd.cli.text.phrases import Phrase, date_and_time, duration, error_phrase, node_name, one_line
+from smithersd.cli.text.run_status import approvals_with_commands, next_steps, status_phrase
 from smithersd.cli.text.tree import tree_lines
+from smithersd.client import StoredRuns
 from smithersd.core.kinds.registry import node_kind_named
-from smithersd.core.log.fold import FIRST_ITERATION, NodeKey, NodeRecord
+from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.local_processes import local_processes
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import SystemClock, driver_name
+from smithersd.engine import SystemClock
 from smithersd.limits import APPROVAL_LINES_MAX
-from smithersd.query.approvals import PendingApproval, undecided_approvals
-from smithersd.query.json import approval_json, attempt_json, error_json, node_json, run_json
-from smithersd.query.snapshot import Snapshot, read_snapshot
-from smithersd.store import Store
-from smithersd.store.records import InboxKind, InboxRow
+from smithersd.query.json import approval_json, attempt_json, driver_json, error_json, node_json, run_json
+from smithersd.query.snapshot import AcceptedRequest, Snapshot
 
 _OUTPUT_LENGTH_MAX = 32
 _INPUT_LENGTH_MAX = 200
@@ -61,56 +52,55 @@ def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
 
     Outputs are shortened; --json has them whole.
     """
-    snapshot, approvals = on_store(storage, lambda opened: _read(opened, run))
+    snapshot = on_runs(storage, lambda runs: _read(runs, run))
     if is_json:
         say_json(_json(snapshot, storage.folder))
     else:
-        _say(snapshot, approvals, storage)
+        _say(snapshot, storage)
 
 
-async def _read(store: Store, said: str | None) -> tuple[Snapshot, list[PendingApproval]]:
-    run_id = (await run_to_look_at(store, said)).run_id
-    return await read_snapshot(store, run_id), await undecided_approvals(store, run_id)
+async def _read(runs: StoredRuns, said: str | None) -> Snapshot:
+    return await (await run_to_look_at(runs, said)).snapshot()
 
 
-def _say(snapshot: Snapshot, approvals: list[PendingApproval], storage: Storage) -> None:
+def _say(snapshot: Snapshot, storage: Storage) -> None:
     now_ms = SystemClock().now_ms()
-    row = snapshot.row
-    say(Phrase(row.run_id, "bold"), " ", standing(row))
+    run = snapshot.info
+    say(Phrase(run.run_id, "bold"), " ", status_phrase(run))
     say_columns(list(_facts(snapshot, storage.folder, now_ms)))
     if snapshot.tree is not None:
         say()
         lines = tree_lines(
-            snapshot.tree, snapshot.state, now_ms=now_ms, is_driven=not is_interrupted(row), notes=_notes(snapshot)
+            snapshot.tree, snapshot.state, now_ms=now_ms, is_driven=not run.is_interrupted, notes=_notes(snapshot)
         )
         say_columns([line.phrases() for line in lines])
     asked = approvals_with_commands(
-        row.run_id,
-        approvals,
+        run.run_id,
+        snapshot.undecided,
         storage,
         lines_max=APPROVAL_LINES_MAX,
         width=terminal_width(),
         verbs=("approve", "deny"),
     )
-    steps = [*map(_left, snapshot.inbox), *asked, *steps_to_take_up(row, storage)]
+    steps = [*map(_to_be_applied, snapshot.requests), *asked, *next_steps(run, storage)]
     if steps:
         say()
     say_lines(steps)
 
 
 def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Line]:
-    row = snapshot.row
-    process = processes_of(row, folder).main
-    took = duration((row.finished_at_ms or now_ms) - row.created_at_ms)
+    run = snapshot.info
+    process = local_processes(run, folder).main
+    took = duration((run.finished_at_ms or now_ms) - run.started_at_ms)
     facts = {
-        "workflow": row.workflow_name + (f" ({row.workflow_path})" if row.workflow_path else ""),
-        "started": f"{date_and_time(row.created_at_ms)}, {'took' if row.status.is_final else 'for'} {took}",
-        "took over": None if row.from_run_id is None else f"what was done of {row.from_run_id}",
+        "workflow": run.workflow_name + (f" ({run.workflow_path})" if run.workflow_path else ""),
+        "started": f"{date_and_time(run.started_at_ms)}, {'took' if run.status.is_final else 'for'} {took}",
+        "took over": None if run.from_run_id is None else f"what was done of {run.from_run_id}",
         "served at": process.url,
         "process": None if process.pid is None else str(process.pid),
-        "driven by": driver_name(row),
-        "input": None if row.input == "null" else one_line(row.input, length_max=_INPUT_LENGTH_MAX),
-        "error": failure_line(row),
+        "driven by": None if run.driver is None else run.driver.name,
+        "input": None if run.input == "null" else one_line(run.input, length_max=_INPUT_LENGTH_MAX),
+        "error": None if run.error is None else error_phrase(run.error),
     }
     for name, fact in facts.items():
         if fact is not None:
@@ -126,29 +116,29 @@ def _notes(snapshot: Snapshot) -> dict[NodeKey, str]:
     }
 
 
-def _left(row: InboxRow) -> Phrase:
-    """Say what was left for the run and counts when it goes on."""
-    by = f" by {one_line(row.decided_by)}" if row.decided_by else ""
-    if row.kind is InboxKind.CANCEL:
+def _to_be_applied(request: AcceptedRequest) -> Phrase:
+    """Say what was accepted and counts when the run goes on."""
+    by = f" by {one_line(request.requested_by)}" if request.requested_by else ""
+    if request.node_id is None or request.iteration is None:
         return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")
-    done = "approved" if row.kind is InboxKind.APPROVE else "denied"
-    name = node_name(row.node_id or "", row.iteration or FIRST_ITERATION)
+    done = "approved" if request.verb == "approve" else "denied"
+    name = node_name(request.node_id, request.iteration)
     return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
 
 
 def _json(snapshot: Snapshot, folder: StateFolder) -> dict[str, Any]:
-    row, state = snapshot.row, snapshot.state
-    process = processes_of(row, folder).main
+    run, state = snapshot.info, snapshot.state
+    process = local_processes(run, folder).main
     return {
         **run_json(state),
-        "status": standing(row).text,
+        "status": run.status_text,
         "error": error_json(state.error),
-        "workflowPath": row.workflow_path,
-        "fromRunId": row.from_run_id,
+        "workflowPath": run.workflow_path,
+        "fromRunId": run.from_run_id,
         "url": process.url,
         "pid": process.pid,
-        "driver": driver_json(row),
-        "input": pydantic_core.from_json(row.input),
+        "driver": driver_json(run.driver),
+        "input": pydantic_core.from_json(run.input),
         "tree": snapshot.tree,
         "nodes": [_node_json(snapshot, state.nodes[key]) for key in state.in_tree_order(snapshot.node_ids)],
         "approvals": [approval_json(approval) for approval in snapshot.approvals],

@@ -6,31 +6,21 @@ from typing import Any
 
 import click
 
-from smithersd.cli.args.options import debug_option, json_option, on_store, storage_options, whole_number
+from smithersd.cli.args.options import debug_option, json_option, on_runs, storage_options, whole_number
 from smithersd.cli.terminal.output import say, say_json, say_table, terminal_width
 from smithersd.cli.text.columns import Line, Row
 from smithersd.cli.text.phrases import Phrase, duration, short_time
-from smithersd.cli.text.run_status import (
-    RunProcess,
-    RunProcesses,
-    approvals_with_commands,
-    driver_elsewhere,
-    driver_json,
-    error_of,
-    process_json,
-    processes_of,
-    standing,
-    steps_to_take_up,
-)
+from smithersd.cli.text.run_status import approvals_with_commands, next_steps, status_phrase
+from smithersd.client import StoredRuns
 from smithersd.daemon.state.folder import StateFolder
+from smithersd.daemon.state.local_processes import LocalProcess, LocalProcesses, local_processes
 from smithersd.daemon.state.process_record import processes_here
 from smithersd.daemon.state.storage import Storage
 from smithersd.engine import SystemClock
 from smithersd.limits import APPROVAL_LINES_LISTED_MAX
-from smithersd.query.approvals import PendingApproval, undecided_approvals
-from smithersd.query.json import approval_json, error_json
-from smithersd.store import Store
-from smithersd.store.records import RunRow
+from smithersd.query.approvals import PendingApproval
+from smithersd.query.json import approval_json, driver_json, error_json
+from smithersd.query.run_info import RunInfo
 
 _LIMIT_DEFAULT = 50
 _LIMIT_MAX = 10_000
@@ -42,9 +32,9 @@ _INDENT = 2
 class _Listed:
     """A run with what it waits for and the processes that have it in hand."""
 
-    run: RunRow
+    run: RunInfo
     approvals: list[PendingApproval]
-    processes: RunProcesses
+    processes: LocalProcesses
 
 
 @click.command("ps", short_help="List runs.")
@@ -66,7 +56,7 @@ def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> Non
     of a driver elsewhere PID is its pid@host. A run whose driver has died, or was not heard of for longer than its
     lease, is "interrupted": --resume goes on with it.
     """
-    listed, is_cut = on_store(storage, lambda opened: _read(opened, storage.folder, is_all=is_all, limit=limit))
+    listed, is_cut = on_runs(storage, lambda runs: _read(runs, storage.folder, is_all=is_all, limit=limit))
     if is_json:
         say_json([_json(one, storage) for one in listed])
     else:
@@ -75,23 +65,23 @@ def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> Non
             say(Phrase(f"These are the newest {limit}; --limit shows more.", "dim"))
 
 
-async def _read(store: Store, folder: StateFolder, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
-    runs = await store.runs(limit=limit + 1, is_live=None if is_all else True)
+async def _read(runs: StoredRuns, folder: StateFolder, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
+    found = await runs.list(limit=limit + 1, is_live=None if is_all else True)
     if not is_all:
-        runs = sorted([*runs, *await _still_served(store, folder)], key=lambda run: run.created_at_ms, reverse=True)
-    return [await _listed(store, folder, run) for run in runs[:limit]], len(runs) > limit
+        found = sorted([*found, *await _still_served(runs, folder)], key=lambda run: run.started_at_ms, reverse=True)
+    return [await _listed(runs, folder, run) for run in found[:limit]], len(found) > limit
 
 
-async def _still_served(store: Store, folder: StateFolder) -> list[RunRow]:
+async def _still_served(runs: StoredRuns, folder: StateFolder) -> list[RunInfo]:
     """Runs that have ended but whose process still stands."""
     served = [run_id for run_id, of_run in folder.runs().items() if processes_here(of_run)]
-    rows = [await store.find_run(run_id) for run_id in served]
-    return [row for row in rows if row is not None and row.status.is_final]
+    found = [await runs.find(run_id) for run_id in served]
+    return [run for run in found if run is not None and run.status.is_final]
 
 
-async def _listed(store: Store, folder: StateFolder, run: RunRow) -> _Listed:
-    approvals = [] if run.status.is_final else await undecided_approvals(store, run.run_id)
-    return _Listed(run, approvals, processes_of(run, folder))
+async def _listed(runs: StoredRuns, folder: StateFolder, run: RunInfo) -> _Listed:
+    approvals = [] if run.status.is_final else await runs.run(run.run_id).approvals()
+    return _Listed(run, approvals, local_processes(run, folder))
 
 
 def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
@@ -108,15 +98,20 @@ def _cells(one: _Listed, now_ms: int) -> Line:
     return [
         Phrase(run.run_id, "bold"),
         Phrase(run.workflow_name),
-        standing(run),
-        Phrase(short_time(run.created_at_ms, now_ms)),
-        Phrase(duration((run.finished_at_ms or now_ms) - run.created_at_ms)),
-        Phrase(str(process.pid) if process.pid is not None else driver_elsewhere(run) or ""),
+        status_phrase(run),
+        Phrase(short_time(run.started_at_ms, now_ms)),
+        Phrase(duration((run.finished_at_ms or now_ms) - run.started_at_ms)),
+        Phrase(str(process.pid) if process.pid is not None else _elsewhere(run)),
         Phrase(_up(process, now_ms)),
     ]
 
 
-def _up(process: RunProcess, now_ms: int) -> str:
+def _elsewhere(run: RunInfo) -> str:
+    """Name the driver where it is none of this machine's processes."""
+    return "" if run.driver is None or run.driver.is_local else f"{run.driver.pid}@{run.driver.host}"
+
+
+def _up(process: LocalProcess, now_ms: int) -> str:
     return "" if process.started_at_ms is None else duration(now_ms - process.started_at_ms)
 
 
@@ -138,7 +133,7 @@ def _below(one: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
             lines_max=APPROVAL_LINES_LISTED_MAX,
             width=None if width is None else width - _INDENT,
         )
-        yield from steps_to_take_up(one.run, storage)
+        yield from next_steps(one.run, storage)
 
 
 def _json(one: _Listed, storage: Storage) -> dict[str, Any]:
@@ -147,20 +142,30 @@ def _json(one: _Listed, storage: Storage) -> dict[str, Any]:
     return {
         "runId": run.run_id,
         "workflowName": run.workflow_name,
-        "status": standing(run).text,
-        "startedAtMs": run.created_at_ms,
+        "status": run.status_text,
+        "startedAtMs": run.started_at_ms,
         "finishedAtMs": run.finished_at_ms,
-        "error": error_json(error_of(run)),
+        "error": error_json(run.error),
         "workflowPath": run.workflow_path,
         "fromRunId": run.from_run_id,
         "url": process.url,
         "pid": process.pid,
-        "driver": driver_json(run),
+        "driver": driver_json(run.driver),
         "processStartedAtMs": process.started_at_ms,
         "pidFile": process.pid_file,
         "logFile": process.log_file,
-        "standbys": [process_json(other) for other in one.processes.standbys],
-        "servers": [process_json(other) for other in one.processes.servers],
-        "goesOnWith": [step.text.strip() for step in steps_to_take_up(run, storage) if step.is_whole],
+        "standbys": [_process_json(other) for other in one.processes.standbys],
+        "servers": [_process_json(other) for other in one.processes.servers],
+        "goesOnWith": [step.text.strip() for step in next_steps(run, storage) if step.is_whole],
         "waitsFor": [approval_json(approval) for approval in one.approvals],
+    }
+
+
+def _process_json(process: LocalProcess) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "url": process.url,
+        "startedAtMs": process.started_at_ms,
+        "pidFile": process.pid_file,
+        "logFile": process.log_file,
     }

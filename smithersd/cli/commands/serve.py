@@ -9,10 +9,10 @@ from smithersd.cli.args.options import debug_option, on_store, run_argument, run
 from smithersd.cli.args.serve_flags import serve_flags, serve_options
 from smithersd.cli.terminal.output import flush, say
 from smithersd.cli.text.phrases import Phrase
-from smithersd.cli.text.run_status import driver_phrase, standing
+from smithersd.cli.text.run_status import driver_phrase, status_phrase
 from smithersd.daemon.launch.environment import take_environment
 from smithersd.daemon.state.storage import Storage
-from smithersd.store.records import RunRow
+from smithersd.query.run_info import RunInfo
 
 
 @click.command(
@@ -41,8 +41,8 @@ def command(run: str | None, storage: Storage, **flags: Any) -> None:
     )
 
 
-def _say(run: RunRow, url: str) -> None:
-    say(Phrase(f"Run {run.run_id} of {run.workflow_name} is ", "bold"), standing(run), driver_phrase(run), ".")
+def _say(run: RunInfo, url: str) -> None:
+    say(Phrase(f"Run {run.run_id} of {run.workflow_name} is ", "bold"), status_phrase(run), driver_phrase(run), ".")
     say(f"Serving at {url}")
     say("Ctrl+C ends this server and leaves the run alone.")
     flush()

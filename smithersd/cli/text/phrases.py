@@ -56,8 +56,6 @@ STATUS_STYLES: Mapping[RunStatus, str] = MappingProxyType(
     }
 )
 
-INTERRUPTED = "interrupted"
-"""What a run is called whose driver has died: it is in no waiting or running status that anybody could rely on."""
 INTERRUPTED_STYLE = "bold red"
 
 

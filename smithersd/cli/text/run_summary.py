@@ -2,7 +2,7 @@
 
 from smithersd.cli.text import phrases
 from smithersd.cli.text.phrases import Phrase
-from smithersd.cli.text.run_status import steps_without_driver
+from smithersd.cli.text.run_status import next_steps_at_rest
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import command_lines
@@ -56,7 +56,7 @@ def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+
     lines = [
         Phrase(_ending(state)),
         *_tracebacks(begun),
-        *steps_without_driver(state.status, state.run_id, begun.workflow, begun.storage),
+        *next_steps_at_rest(state.status, state.run_id, begun.workflow, begun.storage),
     ]
     if is_still_served:
         lines.append(Phrase(f"Served as it is at {begun.url} until {ended_by}."))

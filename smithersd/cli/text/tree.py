@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from smithersd.cli.text.phrases import (
-    INTERRUPTED,
     INTERRUPTED_STYLE,
     NODE_LOOKS,
     Look,
@@ -21,6 +20,7 @@ from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import AttemptState, NodeState
 from smithersd.core.tree.facts import Tree, is_container, key_of
 from smithersd.elements.texts import POSITION_MARK
+from smithersd.query.run_info import INTERRUPTED
 
 _INDENT = "  "
 

@@ -1,13 +1,14 @@
-"""Which runs have, or had, a process on this machine, and where its pidfile is."""
+"""Which runs have, or had, a process on this machine, which processes these are, and where their pidfiles are."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.folder import RunFolder, StateFolder
-from smithersd.daemon.state.process_record import last_process_record, pid_files, processes_here
-from smithersd.engine import is_driven
+from smithersd.daemon.state.process_record import ProcessRecord, last_process_record, pid_files, processes_here
+from smithersd.engine import run_info
 from smithersd.errors import InvalidRequest, RunNotFound
 from smithersd.limits import RUNS_LISTED_MAX
+from smithersd.query.run_info import RunInfo
 from smithersd.query.select import select_run
 from smithersd.store import Store
 
@@ -34,6 +35,47 @@ async def local_runs(store: Store, folder: StateFolder) -> list[str]:
 
 def _has_process(folder: RunFolder) -> bool:
     return pid_file_of(folder).exists() or bool(processes_here(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProcess:
+    """A process on this machine; all is None where there is none, and what is not known of one."""
+
+    pid: int | None = None
+    url: str | None = None
+    started_at_ms: int | None = None
+    pid_file: str | None = None
+    log_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProcesses:
+    """The processes of a run on this machine: the one that drives or serves it, and those beside that one."""
+
+    main: LocalProcess
+    standbys: list[LocalProcess]
+    """Who waits to resume the run."""
+    servers: list[LocalProcess]
+    """Who serves it too."""
+
+
+def local_processes(run: RunInfo, folder: StateFolder) -> LocalProcesses:
+    """Return the processes that have the run in hand; `folder` is where they wrote down that they do."""
+    holder = None if run.holder is None else run.holder.identity
+    standbys: list[LocalProcess] = []
+    others: list[LocalProcess] = []
+    for record in processes_here(folder.run(run.run_id)):
+        # Who resumes the run has its lease a moment before it has written that down.
+        is_standby = record.is_standby and record.owner != holder
+        (standbys if is_standby else others).append(_local_process(record))
+    if others:
+        return LocalProcesses(others[0], standbys, others[1:])
+    driver = run.driver
+    return LocalProcesses(LocalProcess(driver.pid if driver is not None and driver.is_local else None), standbys, [])
+
+
+def _local_process(record: ProcessRecord) -> LocalProcess:
+    return LocalProcess(record.pid, record.url, record.started_at_ms, record.pid_file, record.log_file)
 
 
 async def select_local_run(store: Store, folder: StateFolder, said: str | None, *, or_newest: bool = False) -> str:
@@ -66,4 +108,4 @@ async def _named(store: Store, folder: StateFolder, said: str) -> str:
 
 async def _abandoned(store: Store) -> list[str]:
     live = await store.runs(limit=RUNS_LISTED_MAX, is_live=True)
-    return [run.run_id for run in live if run.status is not RunStatus.SUSPENDED and not is_driven(run)]
+    return [row.run_id for row in live if run_info(row).is_interrupted]

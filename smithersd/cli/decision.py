@@ -1,7 +1,7 @@
-"""What `approve` and `deny` share: choosing the gate, leaving the decision, and saying what came of it."""
+"""`smithers approve` and `smithers deny`: choosing the approval, deciding it, and saying what came of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import click
 
@@ -9,7 +9,7 @@ from smithersd.cli.args.options import (
     checked_text,
     debug_option,
     login_name,
-    on_store,
+    on_runs,
     run_argument,
     run_epilog,
     say_folder,
@@ -19,17 +19,16 @@ from smithersd.cli.args.options import (
 from smithersd.cli.terminal.output import say, say_lines, terminal_width
 from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import Phrase, date_and_time, node_name, one_line
-from smithersd.cli.text.run_status import approvals_with_commands, standing, steps_to_take_up
-from smithersd.core.json_text import json_text, parse_json
+from smithersd.cli.text.run_status import approvals_with_commands, next_steps, status_phrase
+from smithersd.client import RequestStage, Run, StoredRuns
+from smithersd.core.json_text import parse_json
+from smithersd.core.log.events import JsonValue
 from smithersd.daemon import command_lines
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine import SystemClock, driver_name, wait_until_applied
 from smithersd.errors import ApprovalAlreadyDecided, ApprovalAmbiguous, InvalidRequest
 from smithersd.limits import APPROVAL_LINES_LISTED_MAX, APPROVAL_LINES_MAX, JSON_DEPTH_MAX
-from smithersd.query.approvals import PendingApproval, read_approval_of_row, undecided_approvals
-from smithersd.query.select import select_approval, select_run
-from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, Decision, RunRow, Submitted
+from smithersd.query.approvals import PendingApproval
+from smithersd.query.run_info import RunInfo
 
 _PAST = {"approve": "approved", "deny": "denied"}
 
@@ -44,7 +43,7 @@ class _Wanted:
     iteration: int | None
     note: str | None
     by: str
-    decision: str | None
+    decision: JsonValue
     storage: Storage
 
 
@@ -69,7 +68,7 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
         wanted = _wanted(verb, given)
         if wanted.storage.store is None:
             say_folder(wanted.storage)
-        on_store(wanted.storage, lambda store: _decide(store, wanted))
+        on_runs(wanted.storage, lambda runs: _decide(runs, wanted))
 
     return command
 
@@ -78,65 +77,48 @@ def _wanted(verb: str, given: dict[str, Any]) -> _Wanted:
     for flag in ("node", "note", "by"):
         if given[flag] is not None:
             checked_text(given[flag], f"--{flag}")
-    decision = None if given["decision"] is None else _decision_text(given["decision"])
+    decision = None if given["decision"] is None else _decision_value(given["decision"])
     by = login_name() if given["by"] is None else given["by"]
     return _Wanted(verb, **{**given, "decision": decision, "by": by})
 
 
-def _decision_text(text: str) -> str:
+def _decision_value(text: str) -> JsonValue:
     try:
-        return json_text(parse_json(text, depth_max=JSON_DEPTH_MAX))
+        return parse_json(text, depth_max=JSON_DEPTH_MAX)
     except ValueError as error:
         raise InvalidRequest(
             f"The value of --decision is not valid JSON: {error}.", remedy="Quote it for the shell: --decision '{...}'."
         ) from None
 
 
-async def _decide(store: Store, wanted: _Wanted) -> None:
-    run = await select_run(store, wanted.run)
+async def _decide(runs: StoredRuns, wanted: _Wanted) -> None:
+    run = await runs.select(wanted.run)
+    submit = run.approve if wanted.verb == "approve" else run.deny
     try:
-        node_id, iteration = await _gate(store, run, wanted)
-        submitted = await store.submit_decision(
-            Decision(
-                run_id=run.run_id,
-                node_id=node_id,
-                is_approval=wanted.verb == "approve",
-                iteration=iteration,
-                note=wanted.note,
-                decided_by=wanted.by,
-                decision=wanted.decision,
-                created_at_ms=SystemClock().now_ms(),
-            )
+        node_id, iteration = await _approval_key(run, wanted)
+        stage = await submit(
+            node_id, iteration=iteration, note=wanted.note, decided_by=wanted.by, decision=wanted.decision
         )
     except ApprovalAmbiguous as error:
-        raise _with_commands(error, run, wanted) from error
+        raise _with_commands(error, run.run_id, wanted) from error
     except ApprovalAlreadyDecided as error:
         raise _with_time(error) from error
-    await wait_until_applied(store, submitted)
-    gate = await _decided(store, run, node_id, iteration)
-    await _say_outcome(store, submitted, wanted, await read_approval_of_row(store, run.run_id, gate))
+    await _say_outcome(run, stage, wanted, await run.approval(node_id, iteration))
 
 
-async def _gate(store: Store, run: RunRow, wanted: _Wanted) -> tuple[str, int | None]:
+async def _approval_key(run: Run, wanted: _Wanted) -> tuple[str, int | None]:
     if wanted.node is not None:
         return wanted.node, wanted.iteration
     if wanted.iteration is not None:
         raise InvalidRequest("--iteration needs --node.", remedy="Name the node.")
-    gate = await select_approval(store, run.run_id)
-    return gate.node_id, gate.iteration
+    return await run.select_approval()
 
 
-async def _decided(store: Store, run: RunRow, node_id: str, iteration: int | None) -> ApprovalRow:
-    """The gate that was decided; without an iteration the latest one."""
-    asked = [gate for gate in await store.gates(run.run_id) if gate.node_id == node_id]
-    return next((gate for gate in asked if gate.iteration == iteration), asked[-1])
-
-
-def _with_commands(error: ApprovalAmbiguous, run: RunRow, wanted: _Wanted) -> ApprovalAmbiguous:
+def _with_commands(error: ApprovalAmbiguous, run_id: str, wanted: _Wanted) -> ApprovalAmbiguous:
     pending = [] if error.details is None else error.details["pending"]
     commands = [
-        "  " + command_lines.decide(wanted.verb, run.run_id, one["nodeId"], one["iteration"], storage=wanted.storage)
-        for one in pending
+        "  " + command_lines.decide(wanted.verb, run_id, key["nodeId"], key["iteration"], storage=wanted.storage)
+        for key in pending
     ]
     return ApprovalAmbiguous(error.message, remedy="\n".join(["Name one:", *commands]), details=error.details)
 
@@ -150,26 +132,34 @@ def _with_time(error: ApprovalAlreadyDecided) -> ApprovalAlreadyDecided:
     )
 
 
-async def _say_outcome(store: Store, submitted: Submitted, wanted: _Wanted, approval: PendingApproval) -> None:
-    run = await store.run(submitted.run_id)
-    name = node_name(*approval.key)
-    done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
-    if submitted.inbox_id is None:
-        say(f"That had been decided before; nothing has changed. Run {run.run_id} is ", standing(run), ".")
-    elif not await store.is_in_inbox(run.run_id, submitted.inbox_id):
-        say(done, " The run is ", standing(run), ".")
-    elif (driver := driver_name(run)) is not None:
-        say(done, f" It is stored; {driver}, which drives the run, has not taken it up yet.")
-    else:
-        say(done, " It is stored, and counts as soon as the run goes on.")
+async def _say_outcome(run: Run, stage: RequestStage, wanted: _Wanted, approval: PendingApproval) -> None:
+    info = await run.info()
+    _say_stage(info, stage, wanted, approval)
     width, storage = terminal_width(), wanted.storage
     whole = command_lines.inspect(run.run_id, storage=storage, is_json=True)
     say_lines(approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole, width=width, verb="asked"))
-    left = [] if run.status.is_final else await undecided_approvals(store, run.run_id)
+    left = [] if info.status.is_final else await run.approvals()
     steps = [
         *approvals_with_commands(run.run_id, left, storage, lines_max=APPROVAL_LINES_LISTED_MAX, width=width),
-        *steps_to_take_up(run, storage),
+        *next_steps(info, storage),
     ]
     if steps:
         say()
     say_lines(steps)
+
+
+def _say_stage(run: RunInfo, stage: RequestStage, wanted: _Wanted, approval: PendingApproval) -> None:
+    name = node_name(*approval.key)
+    done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
+    match stage:
+        case RequestStage.REPEATED:
+            said = f"That had been decided before; nothing has changed. Run {run.run_id} is "
+            say(said, status_phrase(run), ".")
+        case RequestStage.APPLIED:
+            say(done, " The run is ", status_phrase(run), ".")
+        case RequestStage.ACCEPTED if run.driver is not None:
+            say(done, f" It is stored; {run.driver.name}, which drives the run, has not taken it up yet.")
+        case RequestStage.ACCEPTED:
+            say(done, " It is stored, and counts as soon as the run goes on.")
+        case _:
+            assert_never(stage)

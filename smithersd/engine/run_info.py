@@ -1,0 +1,52 @@
+"""How a run stands, from its row and from what this machine knows of the process that holds its lease."""
+
+import json
+
+from smithersd.engine.owner import is_owner_dead, owner_from
+from smithersd.errors import ErrorInfo
+from smithersd.query.run_info import LeaseHolder, RunInfo
+from smithersd.store.records import RunRow
+
+
+def run_info(row: RunRow) -> RunInfo:
+    """Return how a run stands."""
+    return RunInfo(
+        run_id=row.run_id,
+        workflow_name=row.workflow_name,
+        workflow_path=row.workflow_path,
+        status=row.status,
+        input=row.input,
+        from_run_id=row.from_run_id,
+        started_at_ms=row.created_at_ms,
+        finished_at_ms=row.finished_at_ms,
+        error=None if row.error is None else ErrorInfo(**json.loads(row.error)),
+        last_seq=row.last_seq,
+        holder=_holder(row),
+    )
+
+
+def is_driven(row: RunRow) -> bool:
+    """Whether somebody holds the run's lease and is not known to be dead."""
+    holder = _holder(row)
+    return holder is not None and holder.is_driving
+
+
+def driver_name(row: RunRow) -> str | None:
+    """Name who drives a run, None where nobody does."""
+    holder = _holder(row)
+    return holder.name if holder is not None and holder.is_driving else None
+
+
+def _holder(row: RunRow) -> LeaseHolder | None:
+    if row.owner is None:
+        return None
+    owner = owner_from(row.owner)
+    expires_at_ms = row.store_now_ms if row.lease_expires_at_ms is None else row.lease_expires_at_ms
+    return LeaseHolder(
+        identity=row.owner,
+        host=owner.host,
+        pid=owner.pid,
+        is_local=owner.is_local,
+        is_dead=is_owner_dead(row.owner),
+        lease_left_ms=expires_at_ms - row.store_now_ms,
+    )
