@@ -103,7 +103,7 @@ async def _decide(runs: StoredRuns, wanted: _Wanted) -> None:
         raise _with_commands(error, run.run_id, wanted) from error
     except ApprovalAlreadyDecided as error:
         raise _with_time(error) from error
-    await _say_outcome(run, stage, wanted, await run.approval(node_id, iteration))
+    await _say_outcome(run, stage, wanted, await run.approval(node_id, iteration=iteration))
 
 
 async def _approval_key(run: Run, wanted: _Wanted) -> tuple[str, int | None]:

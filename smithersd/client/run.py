@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol, TypedDict, Unpack
 
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.fold import FIRST_ITERATION, NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.feed import Encoded
 from smithersd.query.approvals import PendingApproval
 from smithersd.query.json import Json
@@ -71,7 +71,7 @@ class Run(Protocol):
             NodeNotFound: the run has no such node.
         """
 
-    async def output(self, node_id: str, iteration: int = FIRST_ITERATION) -> str | None:
+    async def output(self, node_id: str, iteration: int) -> str | None:
         """Return the output of a node iteration as JSON text; None where it has none."""
 
     async def frames(self, *, after_frame_no: int | None = None, limit: int) -> list[Json]:
@@ -89,7 +89,7 @@ class Run(Protocol):
     async def approvals(self) -> list[PendingApproval]:
         """Return what waits for a person and was not decided yet, the longest waiting first."""
 
-    async def approval(self, node_id: str, iteration: int | None = None) -> PendingApproval:
+    async def approval(self, node_id: str, *, iteration: int | None = None) -> PendingApproval:
         """Return what a node asks, or has asked; without an iteration that which it asked last.
 
         Raises:

@@ -8,7 +8,7 @@ import pydantic_core
 
 from smithersd.client.run import DecisionFields, RequestStage
 from smithersd.core.json_text import json_text
-from smithersd.core.log.fold import FIRST_ITERATION, NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.engine import Clock, SystemClock, request_cancel, run_info, wait_until_applied
 from smithersd.errors import NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
@@ -67,7 +67,7 @@ class StoredRun:
             )
         return [state.nodes[key] for key in iterations]
 
-    async def output(self, node_id: str, iteration: int = FIRST_ITERATION) -> str | None:
+    async def output(self, node_id: str, iteration: int) -> str | None:
         """Return the output of a node iteration as JSON text."""
         await self._store.run(self._run_id)
         return await self._store.output(self._run_id, node_id, iteration)
@@ -107,7 +107,7 @@ class StoredRun:
         await self._store.run(self._run_id)
         return await undecided_approvals(self._store, self._run_id)
 
-    async def approval(self, node_id: str, iteration: int | None = None) -> PendingApproval:
+    async def approval(self, node_id: str, *, iteration: int | None = None) -> PendingApproval:
         """Return what a node asks, or has asked; without an iteration that which it asked last."""
         await self._store.run(self._run_id)
         return await approval_of_node(self._store, self._run_id, node_id, iteration)
