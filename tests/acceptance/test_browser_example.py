@@ -46,7 +46,7 @@ def test_the_browser_example_follows_over_a_suspension_to_the_end_and_says_a_ref
     good, bad = following(place, port, "sk-1"), following(place, port, "sk-2")
     assert bad.communicate(timeout=DEADLINE_S)[0].startswith("Refused: ")
     assert good.stdout is not None
-    lines = []
+    lines: list[str] = []
     while not (lines and "NodeWaitingApproval" in lines[-1]):
         lines.append(good.stdout.readline())
     up.popen.terminate()

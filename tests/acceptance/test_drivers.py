@@ -100,7 +100,12 @@ class Drivers:
     def finish(self) -> None:
         """Let the run end undisturbed; wait for all."""
         self.wake_all()
-        until(lambda: self.restart() or self.has_ended, "the run's end")
+
+        def has_ended() -> bool:
+            self.restart()
+            return self.has_ended
+
+        until(has_ended, "the run's end")
         self.codes += [driver.process.wait() for driver in self.all]
 
     def _wake(self, driver: Driver) -> None:

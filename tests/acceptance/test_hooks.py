@@ -2,6 +2,7 @@
 
 import json
 import signal
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ TELL = "cat >> told"
 TELL_AND_FAIL = "cat > /dev/null; echo x >> tries; echo no such channel >&2; exit 7"
 
 
-def told(place: Place) -> list:
+def told(place: Place) -> list[dict[str, Any]]:
     return [json.loads(line) for line in place.lines("told")]
 
 
@@ -36,7 +37,7 @@ def is_told(place: Place, count: int = 1) -> bool:
     return len(told(place)) == count and bool(files)
 
 
-def new_in(message: dict) -> list:
+def new_in(message: dict[str, Any]) -> list[str]:
     return [one["nodeId"] for one in message["approvals"] if one["new"]]
 
 
@@ -160,7 +161,7 @@ ENDING = """
 TELL_BOTH = ("--on-fail", "cat >> failed", "--on-end", "cat >> ended")
 
 
-def ends_told(place: Place) -> tuple[list, list]:
+def ends_told(place: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the commands of --on-fail and --on-end were given."""
     failed, ended = ([json.loads(line) for line in place.lines(name)] for name in ("failed", "ended"))
     return failed, ended

@@ -38,7 +38,7 @@ def test_what_a_task_spawns_can_import_the_workflow_file(place: Place, name: str
         (folder / "__init__.py").touch()
     place.write(POOL, name)
     script = Path(sys.executable).with_name("smithers")  # as people start it: a child imports the main program too
-    command = (script, "up", name, "--run-id", "r", *detach)
+    command = (str(script), "up", name, "--run-id", "r", *detach)
     subprocess.run(command, cwd=place.folder, env=clean_environment(), check=True, capture_output=True)
     assert until(lambda: place.types("r")[-1:] == ["RunFinished"] and place.types("r").count("NodeFinished")) == 3
 

@@ -17,7 +17,7 @@ def waiting(ctx):
 
 
 def serving(place: Place, *arguments: str, **env: str) -> Process:
-    process = place.start("serve", *arguments, "--port", "0", **env)
+    process = place.start("serve", *arguments, "--port", "0", within=(), **env)
     process.until_text("Serving at")
     return process
 

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,10 @@ def test_a_log_that_cannot_be_written_stops_nothing(place: DaemonPlace) -> None:
     assert place.status("r") == "finished"
 
 
+def can_approve(place: DaemonPlace, gate: str) -> bool:
+    return place.call("approve", "r", "--node", gate).code == 0
+
+
 def test_what_could_not_be_written_is_counted_when_it_can_be_again(place: DaemonPlace) -> None:
     place.write("""
         @workflow
@@ -202,11 +207,11 @@ def test_what_could_not_be_written_is_counted_when_it_can_be_again(place: Daemon
     daemon.until_log("gate-0 asks")
     fill_the_disk_of(daemon)
     for gate in ("gate-0", "gate-1"):
-        until(lambda gate=gate: place.call("approve", "r", "--node", gate).code == 0)
+        until(partial(can_approve, place, gate))
     daemon.log_file.unlink()
     daemon.signal(signal.SIGHUP)
     until(daemon.log_file.exists)
-    until(lambda: place.call("approve", "r", "--node", "gate-2").code == 0)
+    until(partial(can_approve, place, "gate-2"))
     daemon.until_ended()
     assert re.search(r"WARNING r \d+ lines could not be written here\.\n", daemon.log)
     assert "gate-0 approved" not in daemon.log

@@ -10,8 +10,8 @@ import pytest
 
 from tests.docs.documents import document
 from tests.docs.tour import masked
-from tests.support.place import DEADLINE_S, until
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_S, until
 
 GUIDE = document("docs/how-to/two-hosts.md")
 BLOCKS = GUIDE.blocks("console")

@@ -79,7 +79,7 @@ def counts() -> None:
 
 
 def beats() -> None:
-    task_context().heartbeat(Hostile())  # type: ignore[arg-type]
+    task_context().heartbeat(Hostile())
 
 
 def returns() -> Any:

@@ -61,13 +61,13 @@ def test_a_condition_that_is_not_plain_is_refused_where_it_is_given(condition: A
     ):
         with pytest.raises(WorkflowError, match=f"{name} is an async or generator function") as refused:
             make()
-        assert "plain function of the context" in refused.value.remedy
+        assert "plain function of the context" in (refused.value.remedy or "")
 
 
 def test_an_async_function_in_the_place_of_an_element_is_refused_with_the_task_that_was_meant() -> None:
     with pytest.raises(WorkflowError, match="child of sequence is is_trusted, an async") as refused:
         Sequence(is_trusted)  # type: ignore[arg-type]
-    assert "Task(id, is_trusted)" in refused.value.remedy
+    assert "Task(id, is_trusted)" in (refused.value.remedy or "")
 
 
 class Undecided:

@@ -1,6 +1,7 @@
 """What a resumption finds: nothing is done twice that was finished, and what kills its process is given up."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from pydantic import BaseModel
 from smithersd import Context, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import StartMode, load_workflow, start_run
+from smithersd.engine import Engine, StartMode, load_workflow, start_run
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
 from smithersd.query.stored_log import read_state
 from tests.support.runs import crash_when, decide, driven, events_of, log, node, run, until_state
+
+
+def when_called(calls: list[str], times: int) -> Callable[[Engine], bool]:
+    return lambda _: len(calls) == times
 
 
 async def test_a_task_that_kills_its_process_is_given_up_after_the_fourth_time(store: Store) -> None:
@@ -28,7 +33,7 @@ async def test_a_task_that_kills_its_process_is_given_up_after_the_fourth_time(s
         return Task("a", kills, retries=5)
 
     for count in range(1, 5):
-        await crash_when(flow, store, lambda _, count=count: len(calls) == count)
+        await crash_when(flow, store, when_called(calls, count))
     state = await run(flow, store)
     assert len(calls) == 4
     assert state.status is RunStatus.FAILED
@@ -50,7 +55,7 @@ async def test_suspensions_do_not_count_as_crashes(store: Store) -> None:
         return Task("a", works)
 
     for count in (1, 2, 3):
-        await crash_when(flow, store, lambda _, count=count: len(calls) == count)
+        await crash_when(flow, store, when_called(calls, count))
     for _ in range(2):
         async with driven(flow, store):
             await until_state(store, lambda state: state.nodes["a", 0].state is NodeState.IN_PROGRESS)

@@ -38,12 +38,12 @@ async def test_a_driver_that_lost_the_lease_ends_its_attempts_and_writes_nothing
 
     async def works() -> str:
         calls.append("a")
-        if len(calls) > 1:
-            return "by the second driver"
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append("a")
+        if len(calls) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("a")
+        return "by the second driver"
 
     @workflow
     def flow(_: Any) -> Any:

@@ -20,7 +20,8 @@ OUTPUT_DEPTH_MAX = 200
 
 
 def nested(depth: int) -> Any:
-    return functools.reduce(lambda inner, index: {"a": inner} if index % 2 else [inner], range(depth), 1)
+    innermost: Any = 1
+    return functools.reduce(lambda inner, index: {"a": inner} if index % 2 else [inner], range(depth), innermost)
 
 
 def within(depth: int, child: Child) -> Child:

@@ -105,7 +105,7 @@ async def test_a_condition_that_raises_fails_the_run(store: Store) -> None:
 
     @workflow
     def flow(_: Any) -> Any:
-        return Task("a", seven, skip_if=lambda _: Undecided())
+        return Task("a", seven, skip_if=lambda _: Undecided())  # type: ignore[arg-type, return-value] # no bool
 
     state = await run(flow, store)
     assert state.error is not None
@@ -194,6 +194,11 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
     assert gates == {"a": ApprovalStatus.GRANTED, "gate": ApprovalStatus.CANCELLED}
 
 
+async def until_asked(store: Store, node_id: str) -> None:
+    key = (node_id, 0)
+    await until_state(store, lambda state: key in state.nodes and state.nodes[key].state is NodeState.WAITING_APPROVAL)
+
+
 async def test_a_dropped_node_that_appears_again_stays_cancelled(store: Store) -> None:
     @workflow
     def flow(ctx: Context[Any]) -> Any:
@@ -203,12 +208,7 @@ async def test_a_dropped_node_that_appears_again_stays_cancelled(store: Store) -
 
     async with driven(flow, store) as (engine, driving):
         for node_id in ("a", "b"):
-            await until_state(
-                store,
-                lambda state, key=(node_id, 0): (
-                    key in state.nodes and state.nodes[key].state is NodeState.WAITING_APPROVAL
-                ),
-            )
+            await until_asked(store, node_id)
             await decide(store, node_id)
         assert await driving is RunStatus.FINISHED, engine.state
     assert (await node(store, "gate")).state is NodeState.CANCELLED

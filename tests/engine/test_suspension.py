@@ -1,6 +1,7 @@
 """Stopping on purpose: what runs is interrupted and recorded, and the run goes on where it was."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from smithersd import Parallel, Sequence, Store, Task, run_workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, NodeState, RunStatus
+from smithersd.engine import Engine
 from smithersd.errors import LeaseLost
 from tests.support.runs import driven, events_of, node, run, story
 from tests.support.waiting import until_async
@@ -45,6 +47,10 @@ async def test_a_suspended_run_goes_on_where_it_was(store: Store) -> None:
     assert (await story(store)).count("RunStarted") == 1
 
 
+async def until_started(engine: Engine) -> None:
+    await until_async(lambda: bool(engine.live_keys))
+
+
 async def test_an_interruption_uses_up_no_retry(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
@@ -52,7 +58,7 @@ async def test_an_interruption_uses_up_no_retry(store: Store) -> None:
 
     for _ in range(5):
         async with driven(flow, store) as (engine, driving):
-            await until_async(lambda engine=engine: bool(engine.live_keys))
+            await until_started(engine)
             engine.request_suspend("again")
             assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.PENDING
@@ -83,10 +89,9 @@ async def test_what_ends_at_the_moment_of_the_suspension_is_kept(store: Store) -
 
     async def stubborn() -> str:
         calls.append("a")
-        try:
+        with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            return "done all the same"
+        return "done all the same"
 
     @workflow
     def flow(_: Any) -> Any:

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import sys
 import threading
+from typing import Any
 
 import psutil
 import pytest
@@ -145,7 +146,7 @@ def test_a_loop_that_ends_amid_a_task_hears_nothing_more(open_bench):
     loop.run_until_complete(main())
     loop.set_exception_handler(lambda *_: None)  # the loop's own complaint about the pending task
     loop.close()
-    unraisable = []
+    unraisable: list[Any] = []
     hook, sys.unraisablehook = sys.unraisablehook, unraisable.append
     try:
         gc.collect()

@@ -169,7 +169,9 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure_that_says_so(be
 
 async def test_a_task_that_cancels_itself_fails(bench):
     async def work():
-        asyncio.current_task().cancel()
+        running = asyncio.current_task()
+        assert running is not None
+        running.cancel()
         await asyncio.sleep(0)
 
     assert isinstance(await bench.function(work).outcome(), Failed)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from typing import Any
 
 import pydantic
 import pytest
@@ -27,7 +28,7 @@ class Color(enum.Enum):
     RED = "red"
 
 
-CYCLE = []
+CYCLE: list[Any] = []
 CYCLE.append(CYCLE)
 
 
@@ -63,13 +64,13 @@ def test_large_results_are_heavy_however_they_are_made(result):
 def test_the_largest_result_is_judged_by_its_first_parts():
     walked = []
 
-    class Watched(list):
+    class Watched(list[Any]):
         def __iter__(self):
             for part in super().__iter__():
                 walked.append(part)
                 yield part
 
-    class Closed(dict):
+    class Closed(dict[Any, Any]):
         def keys(self):
             pytest.fail("so many keys need no look")
 

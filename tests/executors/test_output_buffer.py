@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BY
 from tests.support.waiting import DEADLINE_S
 
 
-class SentNotifications(list):
+class SentNotifications(list[tuple[str, str, bool]]):
     def __call__(self, text, stream, is_truncated):
         self.append((text, stream, is_truncated))
 
@@ -137,22 +138,25 @@ async def test_a_text_that_fills_the_limit_exactly_is_not_truncated_until_more_c
     assert [is_truncated for *_, is_truncated in told].count(True) == 1
 
 
-async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer):
+async def test_one_timer_serves_all_and_none_runs_when_nothing_waits(timer, monkeypatch):
     loop = asyncio.get_running_loop()
-    scheduled = []
+    scheduled: list[float] = []
     call_later = loop.call_later
+
+    def noting(delay_s: float, *arguments: Any, **options: Any) -> Any:
+        scheduled.append(delay_s)
+        return call_later(delay_s, *arguments, **options)
+
     told = [SentNotifications() for _ in range(50)]
     buffers = [OutputBuffer(timer, one) for one in told]
-    loop.call_later = lambda *args, **options: scheduled.append(args) or call_later(*args, **options)
-    try:
-        for output_buffer in buffers:
-            output_buffer.add("a", "stdout")
-            output_buffer.add("b\n", "stdout")
-        async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "call_later", noting)
+            for output_buffer in buffers:
+                output_buffer.add("a", "stdout")
+                output_buffer.add("b\n", "stdout")
             while not all(told):  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)
-    finally:
-        loop.call_later = call_later
 
     assert told == [[("ab\n", "stdout", False)]] * 50
-    assert len([args for args in scheduled if args[0] > 0]) == 1
+    assert len([delay_s for delay_s in scheduled if delay_s > 0]) == 1

@@ -3,9 +3,11 @@
 import asyncio
 import enum
 import json
+import operator
 import threading
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ def info(**changes):
 def test_outside_of_a_task_it_says_so():
     with pytest.raises(UserError, match="outside of a task") as raised:
         task_context()
-    assert "asyncio.to_thread" in raised.value.remedy
+    assert "asyncio.to_thread" in (raised.value.remedy or "")
 
 
 @pytest.mark.parametrize("is_async", [True, False])
@@ -81,7 +83,7 @@ async def test_the_last_heartbeat_and_progress_arrive_before_the_end(bench, is_a
 
 
 async def test_the_first_report_is_told_at_once_and_the_next_after_the_interval(bench):
-    times = []
+    times: list[float] = []
     loop = asyncio.get_running_loop()
 
     async def work():
@@ -126,7 +128,7 @@ async def test_heartbeat_data_is_taken_as_it_was(bench):
 
 
 def nested(depth):
-    value = 0
+    value: Any = 0
     for _ in range(depth):
         value = [value]
     return value
@@ -197,11 +199,12 @@ class Shade(enum.IntEnum):
 class Count:
     """A number of a type of its own, as numeric libraries have them."""
 
-    def __init__(self, number: float) -> None:
+    def __init__(self, number: Any) -> None:
         self._number = number
 
     def __index__(self) -> int:
-        return self._number.__index__()
+        index: int = operator.index(self._number)
+        return index
 
     def __float__(self) -> float:
         return float(self._number)

@@ -158,7 +158,7 @@ async def test_an_awaitable_from_a_plain_function_is_awaited_in_the_loop(bench):
 
 
 async def test_the_awaitable_sees_context_variables_that_the_function_set(bench):
-    variable = contextvars.ContextVar("variable")
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
     async def rest():
         return variable.get()
@@ -279,7 +279,7 @@ async def test_a_forked_child_ends_with_the_function_that_forked_it(bench, is_ra
         return child
 
     child = int((await bench.function(work).outcome()).output)
-    ended = []
+    ended: list[int] = []
 
     def has_ended():
         ended[:] = os.waitpid(child, os.WNOHANG)

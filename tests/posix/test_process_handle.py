@@ -24,6 +24,12 @@ def kernel(request, monkeypatch):
             monkeypatch.delattr(os, "pidfd_open")
 
 
+def opened(pid):
+    handle = ProcessHandle.open(pid)
+    assert handle is not None
+    return handle
+
+
 @pytest.fixture
 def process():
     with subprocess.Popen(["sleep", "1000"]) as started:
@@ -32,7 +38,7 @@ def process():
 
 
 def test_a_process_is_signalled_and_its_end_is_seen(kernel, process):
-    with ProcessHandle.open(process.pid) as handle:
+    with opened(process.pid) as handle:
         assert not handle.has_ended
         handle.check_permission()
         handle.signal(signal.SIGTERM)
@@ -43,13 +49,13 @@ def test_a_process_is_signalled_and_its_end_is_seen(kernel, process):
 
 def test_a_process_that_is_halted_ends(kernel, process):
     process.send_signal(signal.SIGSTOP)
-    with ProcessHandle.open(process.pid) as handle:
+    with opened(process.pid) as handle:
         handle.signal(signal.SIGTERM)
         assert process.wait() == -signal.SIGTERM
 
 
 def test_a_zombie_has_ended(kernel, process):
-    with ProcessHandle.open(process.pid) as handle:
+    with opened(process.pid) as handle:
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert handle.has_ended

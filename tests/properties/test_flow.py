@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithersd.core.flow.flow import Flow
+from smithersd.core.flow.outputs import Outputs
 from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
@@ -27,7 +28,6 @@ from smithersd.core.log.fold import NodeKey, RunState, fold
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
-from smithersd.core.tree.reads import Outputs
 from smithersd.errors import ErrorInfo
 from tests.properties.trees import Spec, TaskSpec, leaves, trees, workflow_of
 

@@ -85,7 +85,8 @@ class _Draw:
         return f"n{self.number}"
 
     def known(self) -> str | None:
-        return self.draw(st.sampled_from([None, *self.earlier]))
+        chosen: str | None = self.draw(st.sampled_from([None, *self.earlier]))
+        return chosen
 
     def spec(self, depth: int) -> Spec:
         kinds = ["task", "task", "gate"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])

@@ -44,7 +44,7 @@ class World:
         self._caps = list(_caps(spec))
         self._life: MortalStore | None = None
         self._engine: Engine | None = None
-        self._driving: asyncio.Task[RunStatus] | None = None
+        self._driving: asyncio.Task[RunStatus | None] | None = None
         self._witness = sqlite3.connect(store.url.removeprefix("sqlite:///"), timeout=30)
 
     # Lives

@@ -47,7 +47,7 @@ def _paths(node_ids: list[str]) -> Schema:
     limit = {"type": "integer", "minimum": 1, "maximum": 1000}
     number = {"type": "integer", "minimum": 0, "maximum": _INT64_MAX}
     after_seq = {**number, "minimum": -1}
-    decision = {"parameters": [node], "body": _ref("DecisionBody")}
+    decision: dict[str, Any] = {"parameters": [node], "body": _ref("DecisionBody")}
     return {
         "/health": {"get": _open(_ref("Ok"))},
         "/ready": {"get": _open(_ref("Ok"), 503)},

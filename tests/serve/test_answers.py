@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import FormData
@@ -12,7 +13,7 @@ from tests.serve.conftest import Client, Connect
 from tests.serve.story import Story, pending
 
 
-async def check(client: Client, method: str, path: str, status: int, code: str, **more: object) -> dict[str, str]:
+async def check(client: Client, method: str, path: str, status: int, code: str, **more: Any) -> dict[str, str]:
     """Ask, and return the error after looking at all that must hold for every error."""
     answer = await client.request(method, path, **more)
     assert answer.status == status

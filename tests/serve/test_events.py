@@ -131,7 +131,7 @@ async def test_starts_after_the_larger_of_both_cursors(
     client: Client, story: Story, query: str, headers: dict[str, str], first: int
 ) -> None:
     last_seq = await tell_story(story)
-    assert await seqs(client, query, **headers) == list(range(first, last_seq + 1))
+    assert await seqs(client, query, count=None, **headers) == list(range(first, last_seq + 1))
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ async def test_starts_after_the_larger_of_both_cursors(
 )
 async def test_a_last_event_id_that_is_none_of_this_run_is_ignored(client: Client, story: Story, last_id: str) -> None:
     assert await tell_story(story) == 9
-    assert await seqs(client, **{"Last-Event-ID": last_id}) == list(range(10))
-    assert await seqs(client, "?afterSeq=5", **{"Last-Event-ID": last_id}) == [6, 7, 8, 9]
+    assert await seqs(client, "", count=None, **{"Last-Event-ID": last_id}) == list(range(10))
+    assert await seqs(client, "?afterSeq=5", count=None, **{"Last-Event-ID": last_id}) == [6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("query", ["", "?lastEventId=99&afterSeq=4"])
@@ -180,7 +180,7 @@ async def test_who_has_seen_the_end_is_told_to_stop(
 
 async def test_the_last_event_of_a_live_run_is_no_end(client: Client, story: Story) -> None:
     await story.begin(pending("a"))
-    waiting = asyncio.create_task(seqs(client, **{"Last-Event-ID": "1"}))
+    waiting = asyncio.create_task(seqs(client, "", count=None, **{"Last-Event-ID": "1"}))
     await story.tell(e.RunFinished())
     assert await waiting == [2]
 

@@ -119,6 +119,7 @@ async def test_gauges_go_back_and_counters_never_do(client: Client, story: Story
         last = now
         running.append(value(found, "smithers_nodes_active"))
     assert running == [1, 1, 0, 1, 0, 0]
+    found = await samples(client)
     assert value(found, "smithers_runs_active") == 0
     assert value(found, "smithers_run_duration_seconds_count") == 1
 

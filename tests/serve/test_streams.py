@@ -51,7 +51,7 @@ Streaming = Callable[..., Awaitable[Client]]
 def streaming(store: Store, aiohttp_client: Any) -> Streaming:
     """A client of an app that only streams, with the limits that a test gives."""
 
-    async def make(feed: Feed | None = None, wanted: Wanted | None = None, **limits: float) -> Client:
+    async def make(feed: Feed | None = None, wanted: Wanted | None = None, **limits: Any) -> Client:
         followed = feed or Feed(StoredLog(store, "run-1"), encode=encode_event)
 
         async def events(request: web.Request) -> web.StreamResponse:
@@ -89,7 +89,7 @@ async def test_a_stream_pings_too_while_all_that_comes_is_filtered_out(streaming
         assert await ping == b": ping\n"
 
 
-def deaf_socket(host: str, port: int) -> socket.socket:
+def deaf_socket(host: str, port: int | None) -> socket.socket:
     """A client that asks for the events and reads nothing."""
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

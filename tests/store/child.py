@@ -8,7 +8,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +19,7 @@ import psutil
 
 from smithersd.errors import SmithersError
 from smithersd.store import Store, open_store
-from smithersd.store.records import Topic
+from smithersd.store.records import Commit, Topic
 from tests.store.rows import begin, decision, event, step
 
 _UNPRIVILEGED = 65_534
@@ -99,15 +99,18 @@ async def fill(url: str) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, hard))
         seq, refused = 1, ""
         while not refused:
-            commit = step("run-1", event(seq, payload="x" * 100_000))
             try:
-                await store.commit(commit)
+                await store.commit(_large(seq))
                 seq += 1
             except SmithersError as error:
                 refused = f"{error.code}: {error}"
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        await store.commit(commit)
+        await store.commit(_large(seq))
         return {"refused": refused, "seq": seq, "last_seq": (await store.run("run-1")).last_seq}
+
+
+def _large(seq: int) -> Commit:
+    return step("run-1", event(seq, payload="x" * 100_000))
 
 
 async def unprivileged(url: str) -> Any:
@@ -136,6 +139,7 @@ async def fork(url: str) -> Any:
 async def fork_sockets(url: str) -> Any:
     """Tell how many sockets we have to the server, and a forked worker; it stays alive until it is killed."""
     port = urlsplit(url).port
+    assert port is not None
     async with open_store(url) as store:
         await store.commit(begin())
         await store.check()
@@ -172,7 +176,7 @@ def _say(value: Any) -> None:
     print(json.dumps(value), flush=True)  # noqa: T201 - how it answers
 
 
-_VERBS: dict[str, Callable[..., Awaitable[Any]]] = {
+_VERBS: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
     verb.__name__: verb
     for verb in (decide, decide_all, commit, take, follow, read, migrate, fill, unprivileged, fork, fork_sockets)
 }

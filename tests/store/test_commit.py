@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ async def seqs(store: Store, run_id: str = "run-1") -> list[int]:
 
 async def test_a_step_is_written_whole(store: Store) -> None:
     await store.commit(begin())
-    rows = {"outputs": (output("a"),), "frames": (FRAME,), "gates": (gate(),)}
+    rows: dict[str, Any] = {"outputs": (output("a"),), "frames": (FRAME,), "gates": (gate(),)}
     committed = await store.commit(step("run-1", event(1), event(2), status=RunStatus.WAITING_APPROVAL, **rows))
     assert (committed.is_closed, committed.inbox) == (False, ())
     row = await store.run("run-1")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from smithersd import Approval, Parallel, Sequence, Task, Workflow
 from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.core.log.states import ApprovalStatus, RunStatus
+from smithersd.engine import StartMode, start_run
 from smithersd.engine.run import drive_to_end
-from smithersd.engine.start import StartMode, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store, open_store
 from smithersd.store.postgres import connection

@@ -217,7 +217,7 @@ async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_appl
     names = [f"gate-{i}" for i in range(count)]
     nodes = [pending(seq, name) for seq, name in enumerate(names, 1)]
     await store.commit(begin("run-1", *nodes, gates=tuple(gate(name) for name in names)))
-    seq, granted = count, set()
+    seq, granted = count, set[str | None]()
     async with ready_child("decide_all", backend.url, "run-1", count) as child, asyncio.timeout(DEADLINE_S):
         child.go()
         while len(granted) < count:

@@ -1,5 +1,7 @@
 """Runs: made once, found by id, by prefix and by age."""
 
+from typing import Any
+
 import pytest
 
 from smithersd.core.log.states import RunStatus
@@ -12,7 +14,12 @@ ODD_IDS = ["a", "ß", "日本", "a'b\"c", "100%", "a_b", "💥", "x" * 200, ".."
 
 
 async def test_a_run_is_what_was_written(store: Store) -> None:
-    new = {"workflow_path": "/w.py", "workflow_hash": "ab", "from_run_id": "run-0", "input": '{"a": [1, null]}'}
+    new: dict[str, Any] = {
+        "workflow_path": "/w.py",
+        "workflow_hash": "ab",
+        "from_run_id": "run-0",
+        "input": '{"a": [1, null]}',
+    }
     await store.commit(begin(**new))
     row = await store.run("run-1")
     assert (row.workflow_name, row.workflow_path, row.workflow_hash) == ("demo", "/w.py", "ab")

@@ -149,7 +149,7 @@ class DaemonPlace(Place):
                 signal.signal(ignored, signal.SIG_IGN)
 
         stdio = {"stdin": terminal.line, "stdout": terminal.line, "stderr": terminal.line}
-        popen = self._popen(arguments, start_new_session=True, preexec_fn=enter, **stdio)
+        popen = self._popen(arguments, start_new_session=True, preexec_fn=enter, wrapper=(), **stdio)
         return popen, terminal
 
     def _popen(

@@ -128,11 +128,11 @@ class Place:
 
     def up(self, *arguments: str, **env: str) -> Process:
         """Start `smithers up flow.py ...`."""
-        return self.start("up", "flow.py", *arguments, **env)
+        return self.start("up", "flow.py", *arguments, within=(), **env)
 
     def run(self, *arguments: str, **env: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code and what it wrote."""
-        process = self.start(*arguments, **env)
+        process = self.start(*arguments, within=(), **env)
         return process.wait(), process.text
 
     def state(self, run_id: str) -> RunState:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tests.support.ports import free_port
@@ -60,7 +61,9 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: object) -> None:
         """Run a program of the server's; it refuses to run as root."""
-        who = {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+        who: dict[str, Any] = (
+            {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+        )
         with (self.folder / "complaints").open("a+") as complaints:
             done = subprocess.run(
                 [self.binaries / program, *map(str, arguments)], cwd=self.folder, check=False,

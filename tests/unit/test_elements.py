@@ -74,7 +74,8 @@ def generates() -> Iterable[int]:
 
 
 def nested(depth: int) -> Any:
-    return functools.reduce(lambda inner, _: [inner], range(depth), 1)
+    innermost: Any = 1
+    return functools.reduce(lambda inner, _: [inner], range(depth), innermost)
 
 
 analysis = Task("analyze", analyze, Bug(description="it crashes"))
@@ -327,7 +328,7 @@ def test_callables_of_every_sort_are_looked_through() -> None:
 
 
 def test_an_input_is_measured_in_bytes() -> None:
-    flow = Workflow(lambda _: analysis, name="flow")
+    flow: Workflow[Any] = Workflow(lambda _: analysis, name="flow")
     assert flow.input_text("e" * 600_000)
     with pytest.raises(InvalidInput, match="has 1200002 bytes"):
         flow.input_text("é" * 600_000)
@@ -387,7 +388,7 @@ def test_a_lazy_subtree_names_what_it_comes_after_outside() -> None:
 
 def test_a_mistake_in_the_workflow_function_is_told_with_its_line() -> None:
     def mistaken(_: Any) -> Any:
-        return Task("x", print) if analysis else Task("y", print)
+        return Task("x", print) if analysis else Task("y", print)  # type: ignore[truthy-bool] # the mistake
 
     with pytest.raises(
         WorkflowError, match=r"asked whether it is true.* \(tests/unit/test_elements.py:\d+ in mistaken\)\.$"

@@ -116,6 +116,7 @@ def test_any_json_passes_where_nothing_is_said_of_the_type() -> None:
 
 def test_what_was_not_given_is_no_difference_and_what_was_given_is_one() -> None:
     kept = ORDERS.input_text({"target": "here", "box": {"size": 3}, "by_name": {"a": {"region": "us"}}})
+    same: Any
     for same in (
         None,
         {},
@@ -126,6 +127,7 @@ def test_what_was_not_given_is_no_difference_and_what_was_given_is_one() -> None
         Order(target="here"),
     ):
         assert ORDERS.is_same_input(same, kept), same
+    other: Any
     for other in ({"target": "there"}, {"by_name": {}}, {"by_name": {"a": {"region": "eu"}}}, {"box": {"size": 4}}):
         assert not ORDERS.is_same_input(other, kept), other
     with pytest.raises(InvalidInput, match="unknown key"):

@@ -177,7 +177,7 @@ class Cat(BaseModel):
 
 
 class Fish(BaseModel):
-    kind: Literal["fish"] = Field("fish", alias="@kind")
+    kind: Literal["fish"] = Field(default="fish", alias="@kind")
 
 
 class Doubling(BaseModel):

@@ -42,8 +42,9 @@ async def test_enum_members_name_nodes_wherever_a_text_does() -> None:
     @workflow(name=Step.SHIP)
     def flow(ctx: Context[Any]) -> Any:
         seen.append((ctx.latest(Step.FETCH), ctx.state(Step.FETCH)))
+        fetching = Task(Step.FETCH, fetch, label=Step.FETCH, backoff=Step.FIXED)  # type: ignore[call-overload] # equal
         return Sequence(
-            Parallel(Task(Step.FETCH, fetch, label=Step.FETCH, backoff=Step.FIXED), id=Loud("side by side")),
+            Parallel(fetching, id=Loud("side by side")),
             Approval(Step.ASK, title=Step.ASK, summary=Loud("why"), show=Step.FETCH, on_deny=Step.FAIL),
             Branch(Step.LARGE, lambda c: c.output(Step.FETCH) == "fetched", then=Task("then", fetch)),
             Shell(Step.ECHO, [Step.ECHO, Step.SHIP, "$X"], env={Step.SHIP: Step.SHIP}, depends_on=[Step.FETCH]),
