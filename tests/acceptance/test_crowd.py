@@ -14,7 +14,7 @@ PEOPLE = 50
 APPROVE = """
 import json, sys, threading, urllib.error, urllib.request
 
-url, *people = sys.argv[1:]
+url, deadline_s, *people = sys.argv[1:]
 start = threading.Barrier(len(people))
 answers = []
 
@@ -22,7 +22,7 @@ def approve(who):
     request = urllib.request.Request(url + "/approve/gate", json.dumps({"decidedBy": who}).encode())
     start.wait()
     try:
-        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+        with urllib.request.urlopen(request, timeout=float(deadline_s)) as answer:
             answers.append([answer.status, who, None])
     except urllib.error.HTTPError as error:
         answers.append([error.code, who, json.loads(error.read())["error"]])
@@ -45,7 +45,9 @@ def test_of_fifty_approvals_at_once_one_is_applied_and_the_others_hear_whose(pla
     people = [f"person-{number}" for number in range(PEOPLE)]
     crowd = [
         subprocess.Popen(
-            [sys.executable, "-c", APPROVE, up.url, *people[number::PROCESSES]], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", APPROVE, up.url, str(DEADLINE_S), *people[number::PROCESSES]],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for number in range(PROCESSES)
     ]

@@ -36,7 +36,9 @@ async def test_what_an_author_raises_is_the_error(bench):
     outcome = await bench.function(fail).outcome()
 
     assert (outcome.error.code, outcome.error.name) == ("TASK_FAILED", "ValueError")
-    assert re.fullmatch(r"no such thing \(test_coroutine_attempts.py:\d+ in fail\)", outcome.error.message)
+    assert re.fullmatch(
+        r"no such thing \(tests/executors/test_coroutine_attempts.py:\d+ in fail\)", outcome.error.message
+    )
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("base")])
@@ -331,7 +333,7 @@ async def test_an_error_that_cannot_describe_itself_is_described(bench):
 
     error = (await bench.function(fail).outcome()).error
     assert error.name == "Mute"
-    assert error.message.startswith("(its message could not be made) (test_coroutine_attempts.py:")
+    assert error.message.startswith("(its message could not be made) (tests/executors/test_coroutine_attempts.py:")
 
 
 async def test_an_error_message_that_utf8_cannot_hold_is_made_to_fit(bench):

@@ -275,4 +275,4 @@ class ShellRun:
         return f"The command of {self._attempt.info.node_id!r} {end}" + (f":\n{tail}" if tail else ".")
 
 
-SHELL = Executor("shell", takes_command, begin_shell)
+SHELL = Executor("command", takes_command, begin_shell)
