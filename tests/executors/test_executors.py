@@ -30,8 +30,8 @@ class Callable:
         (FunctionCall(asynchronous, ()), "coroutine"),
         (FunctionCall(partial(asynchronous), ()), "coroutine"),
         (FunctionCall(Callable(), ()), "coroutine"),
-        (ShellCall("true", None, {}), "shell"),
-        (ShellCall(("true",), None, {}), "shell"),
+        (ShellCall("true", None, {}), "command"),
+        (ShellCall(("true",), None, {}), "command"),
     ],
 )
 def test_each_piece_of_work_is_taken_by_exactly_one_executor(work: Any, name: str) -> None:
