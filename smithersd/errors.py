@@ -17,7 +17,7 @@
     |   +-- ApprovalAlreadyDecided APPROVAL_ALREADY_DECIDED
     |   +-- ApprovalNotPending     APPROVAL_NOT_PENDING
     |   +-- StoreTooNew            STORE_TOO_NEW: written by a later version
-    |   +-- StoreInvalid           STORE_INVALID: a URL or file that cannot be a store
+    |   +-- StoreInvalid           STORE_INVALID: what cannot be a store, or a damaged one
     +-- LeaseLost                  LEASE_LOST: another driver took the run (exit code 5)
     +-- EngineFailed           ENGINE_FAILED: the engine itself has failed (exit code 70)
     +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked out; worth another try
@@ -172,7 +172,7 @@ class StoreTooNew(UserError):
 
 
 class StoreInvalid(UserError):
-    """The store URL or file cannot be opened as a store."""
+    """The store URL or file cannot be opened as a store, or what it holds of a run is damaged."""
 
     code = "STORE_INVALID"
 

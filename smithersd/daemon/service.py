@@ -378,4 +378,4 @@ class _Service:
 
 def _is_over(engine: Engine) -> bool:
     status = engine.state.status
-    return status.is_final or status is RunStatus.SUSPENDED
+    return status.is_at_rest

@@ -431,7 +431,7 @@ class Engine:
     def _commit_of(self, step: Step, closing: list[Recorded]) -> Commit:
         batch = batch_of(step, self.state)
         end = closing_batch(closing, self.state) if closing else None
-        is_end = end is not None and (end.status.is_final or end.status is RunStatus.SUSPENDED)
+        is_end = end is not None and end.status.is_at_rest
         return Commit(
             run_id=self.run_id,
             fence=self._lease.fence,

@@ -9,7 +9,8 @@ from smithersd.core.flow.step import FrameChange, Step
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded, encode
 from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState, asked
-from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
+from smithersd.core.log.states import ApprovalStatus, NodeState
+from smithersd.core.log.transitions import run_status_after
 from smithersd.errors import ErrorInfo
 from smithersd.store.records import ApprovalRow, Batch, EventRow, FrameRow, OutputRow
 
@@ -28,7 +29,7 @@ def batch_of(step: Step, state: RunState) -> Batch:
 def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
     """Return the rows of closing events that the state has not taken in yet."""
     last = closing[-1]
-    status = status_after(last.event, state.status)
+    status = run_status_after(last.event) or state.status
     return Batch(
         status=status,
         events=_event_rows(closing, state.run_id),
@@ -36,21 +37,6 @@ def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
         finished_at_ms=last.timestamp_ms if status.is_final else None,
         error=error_text(last.event.error) if isinstance(last.event, events.RunFailed) else None,
     )
-
-
-def status_after(event: events.Event, before: RunStatus) -> RunStatus:
-    """Return the run's status after a closing event."""
-    match event:
-        case events.RunFinished():
-            return RunStatus.FINISHED
-        case events.RunFailed():
-            return RunStatus.FAILED
-        case events.RunCancelled():
-            return RunStatus.CANCELLED
-        case events.RunSuspended():
-            return RunStatus.SUSPENDED
-        case _:
-            return before
 
 
 def error_text(error: ErrorInfo) -> str:
@@ -77,11 +63,10 @@ def _frame_row(frame: FrameChange) -> FrameRow:
 
 def _gate_row(key: NodeKey, gate: ApprovalRecord | None) -> ApprovalRow:
     assert gate is not None, f"{key} never asked"
-    statuses = {None: ApprovalStatus.REQUESTED, True: ApprovalStatus.GRANTED, False: ApprovalStatus.DENIED}
     return ApprovalRow(
         node_id=key[0],
         iteration=key[1],
-        status=statuses[gate.is_granted],
+        status=gate.status,
         title=gate.title,
         summary=gate.summary,
         metadata=_json(gate.metadata),

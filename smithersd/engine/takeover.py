@@ -9,7 +9,7 @@ from smithersd.core.log.endings import Cancel, closing_events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import NodeState
 from smithersd.core.tree.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
@@ -50,7 +50,7 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
     """
     clock = clock or SystemClock()
     row = await store.run(run_id)
-    if row.status.is_final or row.status is RunStatus.SUSPENDED:
+    if row.status.is_at_rest:
         return
     if any(one.kind is InboxKind.CANCEL for one in await store.inbox(run_id)):
         await _end_undriven(store, run_id, clock)

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from smithersd.core.log.events import ApprovalRequested, NodePending, Recorded, decode
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.events import NodePending, Recorded, decode
+from smithersd.core.log.fold import RunState
 from smithersd.errors import NodeNotFound, RunNotFound
 from smithersd.limits import EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
 from smithersd.store import Store
@@ -27,16 +27,10 @@ class RunView:
         self._store = store
         self._observe = observe
         self._state = RunState(run_id)
-        self._gates: dict[NodeKey, None] = {}
         self._iterations: dict[str, list[int]] = {}
         self._lock = asyncio.Lock()
         self._begun_looks = 0
         self._last_look = 0
-
-    @property
-    def gates(self) -> list[NodeKey]:
-        """Every node that has ever asked for a person, in the order of asking."""
-        return list(self._gates)
 
     @property
     def last_seq(self) -> int:
@@ -86,7 +80,6 @@ class RunView:
 
     def _forget(self) -> None:
         self._state = RunState(self._state.run_id)
-        self._gates.clear()
         self._iterations.clear()
 
     async def _take_page(self) -> bool:
@@ -100,15 +93,10 @@ class RunView:
 
     def _apply(self, recorded: Recorded) -> None:
         self._state.apply(recorded)
-        match recorded.event:
-            case NodePending(node_id, iteration):
-                known = self._iterations.setdefault(node_id, [])
-                place = bisect_left(known, iteration)
-                if known[place : place + 1] != [iteration]:
-                    known.insert(place, iteration)
-            case ApprovalRequested(node_id, iteration):
-                self._gates.pop((node_id, iteration), None)  # asked anew, it has waited since then
-                self._gates[node_id, iteration] = None
-            case _:
-                pass
+        event = recorded.event
+        if isinstance(event, NodePending):
+            known = self._iterations.setdefault(event.node_id, [])
+            place = bisect_left(known, event.iteration)
+            if known[place : place + 1] != [event.iteration]:
+                known.insert(place, event.iteration)
         self._observe(self._state, recorded)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from smithersd.core.log.fold import NodeKey, RunState
-from smithersd.core.log.states import NodeState
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.frames import FrameTree
 from smithersd.query.approvals import PendingApproval, read_approval
@@ -69,9 +68,8 @@ async def read_snapshot(store: Store, info: RunInfo) -> Snapshot:
 
 
 async def _waiting(store: Store, state: RunState) -> list[PendingApproval]:
-    waiting = [
+    return [
         await read_approval(store, state.run_id, node.key, node.gate)
-        for node in state.nodes.values()
-        if node.state is NodeState.WAITING_APPROVAL and node.gate is not None
+        for node in state.awaiting_approval
+        if node.gate is not None
     ]
-    return sorted(waiting, key=lambda approval: approval.requested_at_ms)

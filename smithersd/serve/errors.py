@@ -24,6 +24,7 @@ from smithersd.errors import (
     RunNotActive,
     RunNotFound,
     SmithersError,
+    StoreInvalid,
     StoreUnavailable,
     UserError,
 )
@@ -128,6 +129,7 @@ STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
         PayloadTooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         UnsupportedMediaType.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         TooManyStreams.code: HTTPStatus.TOO_MANY_REQUESTS,
+        StoreInvalid.code: HTTPStatus.INTERNAL_SERVER_ERROR,
         SmithersError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
         NotReady.code: HTTPStatus.SERVICE_UNAVAILABLE,
         StoreUnavailable.code: HTTPStatus.SERVICE_UNAVAILABLE,

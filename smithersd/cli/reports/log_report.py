@@ -20,7 +20,6 @@ from smithersd.cli.text import phrases
 from smithersd.cli.text.run_summary import closing_lines, opening_lines, standby_lines, waiting_for_store
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
-from smithersd.core.log.states import NodeState
 from smithersd.daemon import command_lines
 from smithersd.daemon.options import LogFormat
 from smithersd.daemon.report import Begun, StandingBy
@@ -111,8 +110,8 @@ class LogReport:
         """Say what runs, and where."""
         self._begun = begun
         self._say_all(opening_lines(begun))
-        for node in begun.engine.state.nodes.values() if begun.engine.is_resumed else ():
-            if node.gate is not None and node.state is NodeState.WAITING_APPROVAL:
+        for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
+            if node.gate is not None:
                 self._say_all([f"{phrases.node_name(*node.key)} asked before: {phrases.one_line(node.gate.title)}"])
 
     def show(self, recorded: Sequence[Recorded]) -> None:

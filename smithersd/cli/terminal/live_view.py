@@ -13,7 +13,7 @@ from smithersd.cli.text.phrases import STATUS_STYLES, Phrase, duration
 from smithersd.cli.text.run_summary import command_that_decides
 from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import NodeState
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import Begun
 from smithersd.limits import APPROVAL_LINES_MAX
@@ -97,9 +97,9 @@ def _sized(piece: Phrase, cells: int) -> Text:
 def _waits(begun: Begun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
     """The first approval and the commands that get the run on; on a small screen less of them."""
     state = begun.engine.state
-    if not state.count(NodeState.WAITING_APPROVAL):
+    gates = [node.key for node in state.awaiting_approval]
+    if not gates:
         return []
-    gates = [node.key for node in state.nodes.values() if node.state is NodeState.WAITING_APPROVAL]
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
     lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in gates[:shown]]
     if gates[0] in approvals:
@@ -119,7 +119,7 @@ def _approval(begun: Begun, screen: Screen, approval: PendingApproval) -> Iterat
 def _status(begun: Begun, now_ms: int) -> Iterator[Text]:
     """How far the run is, as long as it is under way; the closing lines say how it ended."""
     state = begun.engine.state
-    if state.status.is_final or state.status is RunStatus.SUSPENDED:
+    if state.status.is_at_rest:
         return
     took_ms = now_ms - (state.started_at_ms or now_ms)
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())

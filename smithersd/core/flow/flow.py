@@ -92,7 +92,7 @@ class Flow:
     @property
     def is_over(self) -> bool:
         """Whether nothing will ever be decided again: the run has ended or is suspended."""
-        return self.state.status.is_final or self.state.status is RunStatus.SUSPENDED
+        return self.state.status.is_at_rest
 
     @property
     def ending(self) -> Ending | None:

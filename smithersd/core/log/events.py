@@ -301,11 +301,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """How one event class is written and read: (attribute, JSON name, omitted when None, decode)."""
+    """How one event class is written and read: `columns` are (attribute, JSON name, omitted when None).
+
+    `names` are the JSON names in the order of the class's fields, `decoders` those that need more than the JSON value.
+    """
 
     event_class: type
     type: str
-    columns: tuple[tuple[str, str, bool, Callable[[Any], Any] | None], ...]
+    columns: tuple[tuple[str, str, bool], ...]
+    names: tuple[str, ...]
+    decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
 def _camel(name: str) -> str:
@@ -314,11 +319,15 @@ def _camel(name: str) -> str:
 
 
 def _wire(event_class: type) -> _Wire:
-    columns = tuple(
-        (f.name, _camel(f.name), bool(f.metadata.get("omitted_when_none")), f.metadata.get("decode"))
-        for f in fields(event_class)
+    declared = fields(event_class)
+    decoders = ((index, one.metadata.get("decode")) for index, one in enumerate(declared))
+    return _Wire(
+        event_class,
+        event_class.__name__,
+        columns=tuple((one.name, _camel(one.name), bool(one.metadata.get("omitted_when_none"))) for one in declared),
+        names=tuple(_camel(one.name) for one in declared),
+        decoders=tuple((index, decode) for index, decode in decoders if decode is not None),
     )
-    return _Wire(event_class, event_class.__name__, columns)
 
 
 _WIRES: dict[type, _Wire] = {c: _wire(c) for c in Event.__args__}
@@ -332,7 +341,7 @@ def encode(event: Event, run_id: str, timestamp_ms: int) -> str:
     """Write an event as the JSON text that the store keeps and clients receive."""
     wire = _WIRES[type(event)]
     payload: dict[str, Any] = {"type": wire.type, "runId": run_id}
-    for attribute, name, is_omitted_when_none, _ in wire.columns:
+    for attribute, name, is_omitted_when_none in wire.columns:
         value = getattr(event, attribute)
         if value is not None or not is_omitted_when_none:
             payload[name] = value
@@ -350,9 +359,9 @@ def decode(payload: str | bytes) -> Event:
     wire = _WIRES_BY_TYPE.get(values["type"])
     if wire is None:
         raise ValueError(f"Unknown event type {values['type']!r}.")
-    arguments: dict[str, Any] = {}
-    for attribute, name, _, decoder in wire.columns:
-        value = values.get(name)
-        arguments[attribute] = decoder(value) if decoder is not None and value is not None else value
-    event: Event = wire.event_class(**arguments)
+    arguments = [values.get(name) for name in wire.names]
+    for index, decoder in wire.decoders:
+        if arguments[index] is not None:
+            arguments[index] = decoder(arguments[index])
+    event: Event = wire.event_class(*arguments)
     return event

@@ -1,18 +1,21 @@
-"""fold(events) -> RunState: the only place that says which event leads to which state.
+"""fold(events) -> RunState: what a run's log makes of the run.
 
 Whatever a user can see of a run's state can be rebuilt from its log by this fold. It looks at nothing but the events:
 no tree, no clock, no store. The engine applies each event as it decides it; every reader applies the same events later.
+Which event may follow, and to which state it leads, is said by `core/log/transitions.py`; the fold refuses the rest.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from enum import StrEnum
+from typing import Any, assert_never
 
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded
-from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus
+from smithersd.core.log.states import ApprovalStatus, AttemptState, Interruption, NodeState, RunStatus
+from smithersd.core.log.transitions import TRANSITIONS, Move, Transition
 from smithersd.elements.kinds import OnDeny
-from smithersd.errors import ErrorInfo
+from smithersd.errors import ErrorInfo, StoreInvalid
 
 NodeKey = tuple[str, int]
 """The unit of state: (node id, iteration)."""
@@ -36,7 +39,7 @@ class AttemptRecord:
 
 @dataclass(slots=True)
 class ApprovalRecord:
-    """What a node asks of a person, and the answer once it is there (`is_granted` is None until then)."""
+    """What a node asks of a person, and the decision once it is there."""
 
     title: str
     summary: str | None
@@ -44,11 +47,41 @@ class ApprovalRecord:
     show: str | None
     on_deny: OnDeny
     requested_at_ms: int
-    is_granted: bool | None = None
+    status: ApprovalStatus = ApprovalStatus.REQUESTED
     note: str | None = None
     decided_by: str | None = None
     decision: JsonValue = None
     decided_at_ms: int | None = None
+
+    @property
+    def is_granted(self) -> bool | None:
+        """Whether a person said yes; None where nobody has decided."""
+        match self.status:
+            case ApprovalStatus.GRANTED:
+                return True
+            case ApprovalStatus.DENIED:
+                return False
+            case ApprovalStatus.REQUESTED | ApprovalStatus.CANCELLED:
+                return None
+            case _:
+                assert_never(self.status)
+
+
+class WaitKind(StrEnum):
+    """What a node waits for."""
+
+    APPROVAL = "approval"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRecord:
+    """What one node iteration waits for: since when, and until when at the latest (None: until somebody acts)."""
+
+    key: NodeKey
+    kind: WaitKind
+    since_ms: int
+    due_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -107,7 +140,7 @@ class BranchRecord:
 
 @dataclass(slots=True)
 class RunState:
-    """A run as its log tells it. `last_seq` is -1 before the first event."""
+    """A run as its log tells it. `last_seq` is -1 before the first event; `waits` is in the order of waiting."""
 
     run_id: str
     workflow_name: str = ""
@@ -124,16 +157,50 @@ class RunState:
     counts: dict[NodeState, int] = field(default_factory=dict)
     branches: dict[NodeKey, BranchRecord] = field(default_factory=dict)
     latest_keys: dict[str, NodeKey] = field(default_factory=dict)
+    waits: dict[NodeKey, WaitRecord] = field(default_factory=dict)
 
     def apply(self, recorded: Recorded) -> None:
-        """Take in the next event of the log."""
+        """Take in the next event of the log.
+
+        Raises:
+            StoreInvalid: the event cannot follow what the log says before it. The state stays as it was.
+        """
+        event: Any = recorded.event
+        transition = TRANSITIONS[type(event)]
+        status = self.status if self.last_seq >= 0 else None
+        if recorded.seq != self.last_seq + 1 or status not in transition.run.sources:
+            raise _damaged(self, recorded)
+        if transition.node is None:
+            if transition.run.choices and event.status not in transition.run.choices:
+                raise _damaged(self, recorded)
+            _apply_to_run(self, event, transition, recorded.timestamp_ms)
+        else:
+            key = (event.node_id, event.iteration)
+            node = self.nodes.get(key)
+            if (None if node is None else node.state) not in transition.node.sources:
+                raise _damaged(self, recorded)
+            if node is None:
+                _mount(self, key, event)
+            elif _fits(node, event, transition):
+                _apply_to_node(self, node, event, transition, recorded.timestamp_ms)
+            else:
+                raise _damaged(self, recorded)
         self.last_seq = recorded.seq
-        _apply(self, recorded.event, recorded.timestamp_ms)
 
     def latest(self, node_id: str) -> NodeRecord | None:
         """Return the latest iteration of a node, None for a node that the run does not have."""
         key = self.latest_keys.get(node_id)
         return None if key is None else self.nodes[key]
+
+    @property
+    def waiting(self) -> list[WaitRecord]:
+        """What the run waits for, in the order in which the waits began."""
+        return list(self.waits.values())
+
+    @property
+    def awaiting_approval(self) -> list[NodeRecord]:
+        """The nodes that wait for a person, the one that asked first before the others."""
+        return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.APPROVAL]
 
     @property
     def summary(self) -> dict[str, int]:
@@ -151,73 +218,41 @@ class RunState:
 
 
 def fold(run_id: str, recorded: Iterable[Recorded]) -> RunState:
-    """Rebuild a run's state from its log, given in order of seq."""
+    """Rebuild a run's state from its log, given in order of seq.
+
+    Raises:
+        StoreInvalid: the log is damaged; the message says at which seq.
+    """
     state = RunState(run_id)
-    for one in recorded:
-        state.apply(one)
+    for event in recorded:
+        state.apply(event)
     return state
 
 
-def _apply(run: RunState, event: events.Event, now_ms: int) -> None:  # noqa: C901, PLR0912 - one arm an event
-    match event:
-        case events.NodeStarted():
-            _start_attempt(run, event, now_ms)
-        case events.NodeFinished():
-            _finish(run, event, now_ms)
-        case events.NodeOutput() | events.NodeProgress():
-            pass
-        case events.TaskHeartbeat():
-            _node(run, event).attempts[-1].heartbeat = event.data
-        case events.NodePending():
-            _mount(run, event)
-        case events.NodeSkipped():
-            _end(run, _node(run, event), NodeState.SKIPPED, now_ms)
-        case events.NodeFailed():
-            _fail(run, event, now_ms)
-        case events.NodeRetrying():
-            _await_retry(run, event)
-        case events.NodeInterrupted():
-            _interrupt(run, event, now_ms)
-        case events.NodeCancelled():
-            _cancel(run, event, now_ms)
-        case events.ApprovalRequested():
-            _node(run, event).gate = asked(event, now_ms)
-        case events.NodeWaitingApproval():
-            _move(run, _node(run, event), NodeState.WAITING_APPROVAL)
-        case events.ApprovalGranted() | events.ApprovalDenied():
-            _decide(run, event)
-        case events.BranchDecided():
-            run.branches[event.node_id, event.iteration] = BranchRecord(event.value, event.reads or ())
-        case events.FrameCommitted():
-            run.frame_no, run.frame_hash = event.frame_no, event.hash
-        case events.RunStarted():
-            run.workflow_name, run.started_at_ms = event.workflow_name, now_ms
-            run.from_run_id, run.redo = event.from_run_id, event.redo or ()
-        case events.RunResumed():
-            run.status = RunStatus.RUNNING
-        case events.RunStatusChanged():
-            run.status = event.status
-        case events.RunSuspended():
-            run.status = RunStatus.SUSPENDED
-        case events.RunFinished():
-            run.status, run.finished_at_ms = RunStatus.FINISHED, now_ms
-        case events.RunFailed():
-            run.status, run.finished_at_ms, run.error = RunStatus.FAILED, now_ms, event.error
-        case events.RunCancelled():
-            run.status, run.finished_at_ms = RunStatus.CANCELLED, now_ms
-        case _:
-            assert_never(event)
-
+_RunEvent = (
+    events.RunStarted
+    | events.RunResumed
+    | events.RunStatusChanged
+    | events.RunSuspended
+    | events.RunFinished
+    | events.RunFailed
+    | events.RunCancelled
+    | events.FrameCommitted
+    | events.BranchDecided
+)
 
 _NodeEvent = (
-    events.NodeStarted
-    | events.NodeFinished
+    events.NodePending
     | events.NodeSkipped
+    | events.NodeStarted
+    | events.NodeFinished
     | events.NodeFailed
     | events.NodeRetrying
     | events.NodeInterrupted
     | events.NodeCancelled
     | events.NodeWaitingApproval
+    | events.NodeOutput
+    | events.NodeProgress
     | events.TaskHeartbeat
     | events.ApprovalRequested
     | events.ApprovalGranted
@@ -225,91 +260,133 @@ _NodeEvent = (
 )
 
 
-def _node(run: RunState, event: _NodeEvent) -> NodeRecord:
-    return run.nodes[event.node_id, event.iteration]
+def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_ms: int) -> None:
+    match event:
+        case events.FrameCommitted():
+            run.frame_no, run.frame_hash = event.frame_no, event.hash
+        case events.BranchDecided():
+            run.branches[event.node_id, event.iteration] = BranchRecord(event.value, event.reads or ())
+        case events.RunStatusChanged():
+            run.status = event.status
+        case events.RunStarted():
+            run.workflow_name, run.started_at_ms = event.workflow_name, now_ms
+            run.from_run_id, run.redo = event.from_run_id, event.redo or ()
+        case events.RunFailed():
+            run.finished_at_ms, run.error = now_ms, event.error
+        case events.RunFinished() | events.RunCancelled():
+            run.finished_at_ms = now_ms
+        case events.RunResumed() | events.RunSuspended():
+            pass
+        case _:
+            assert_never(event)
+    run.status = transition.run.target or run.status
 
 
-def _move(run: RunState, node: NodeRecord, state: NodeState) -> None:
-    counts = run.counts
-    counts[node.state] -= 1
-    counts[state] = counts.get(state, 0) + 1
-    node.state = state
+def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
+    run: RunState, node: NodeRecord, event: _NodeEvent, transition: Transition, now_ms: int
+) -> None:
+    assert transition.node is not None
+    target = transition.node.target
+    if target is not None:
+        counts = run.counts
+        counts[node.state] -= 1
+        counts[target] = counts.get(target, 0) + 1
+        node.state = target
+        if run.waits:
+            run.waits.pop(node.key, None)
+    match event:
+        case events.NodeStarted():
+            _start_attempt(node, event.attempt, now_ms)
+        case events.NodeFinished():
+            node.reused_from, node.error = event.reused_from, None
+            _end(node, event.attempt, transition, now_ms)
+        case events.NodeOutput() | events.NodeProgress():
+            pass
+        case events.TaskHeartbeat():
+            node.attempts[-1].heartbeat = event.data
+        case events.NodePending():
+            node.kind, node.label = event.kind, event.label
+        case events.NodeSkipped():
+            _end(node, None, transition, now_ms)
+        case events.NodeCancelled():
+            _end(node, event.attempt, transition, now_ms)
+        case events.NodeFailed():
+            _fail(node, event, transition, now_ms)
+        case events.NodeRetrying():
+            _await_retry(run, node, event, now_ms)
+        case events.NodeInterrupted():
+            _interrupt(node, event, transition, now_ms)
+        case events.ApprovalRequested():
+            _ask(run, node, event, now_ms)
+        case events.NodeWaitingApproval():
+            run.waits[node.key] = WaitRecord(node.key, WaitKind.APPROVAL, now_ms)
+        case events.ApprovalGranted() | events.ApprovalDenied():
+            _decide(node, event, transition)
+        case _:
+            assert_never(event)
 
 
-def _end(run: RunState, node: NodeRecord, state: NodeState, now_ms: int) -> None:
-    _move(run, node, state)
-    node.finished_at_ms = now_ms
-    node.retry_at_ms = None
-
-
-def _end_attempt(node: NodeRecord, state: AttemptState, now_ms: int) -> AttemptRecord:
-    attempt = node.attempts[-1]
-    attempt.state, attempt.finished_at_ms = state, now_ms
-    return attempt
-
-
-def _mount(run: RunState, event: events.NodePending) -> None:
-    key = (event.node_id, event.iteration)
-    known = run.nodes.get(key)
-    if known is not None:
-        known.kind, known.label = event.kind, event.label
-        return
+def _mount(run: RunState, key: NodeKey, event: events.NodePending) -> None:
     run.latest_keys[event.node_id] = key
     run.nodes[key] = NodeRecord(event.node_id, event.iteration, event.kind, event.label)
     run.counts[NodeState.PENDING] = run.counts.get(NodeState.PENDING, 0) + 1
 
 
-def _start_attempt(run: RunState, event: events.NodeStarted, now_ms: int) -> None:
-    node = _node(run, event)
-    node.attempts.append(AttemptRecord(event.attempt, AttemptState.IN_PROGRESS, now_ms))
+def _start_attempt(node: NodeRecord, attempt: int, now_ms: int) -> None:
+    node.attempts.append(AttemptRecord(attempt, AttemptState.IN_PROGRESS, now_ms))
     node.retry_at_ms = None
     if node.started_at_ms is None:
         node.started_at_ms = now_ms
-    _move(run, node, NodeState.IN_PROGRESS)
 
 
-def _finish(run: RunState, event: events.NodeFinished, now_ms: int) -> None:
-    node = _node(run, event)
+def _end(node: NodeRecord, attempt: int | None, transition: Transition, now_ms: int) -> None:
+    """End a node, its attempt under way, and its approval that nobody has decided."""
+    node.finished_at_ms = now_ms
+    node.retry_at_ms = None
+    if attempt is not None:
+        _end_attempt(node, transition, now_ms)
+    move = transition.approval
+    if move is not None and move.target is not None and node.gate is not None and node.gate.status in move.sources:
+        node.gate.status = move.target
+
+
+def _end_attempt(node: NodeRecord, transition: Transition, now_ms: int) -> AttemptRecord:
+    attempt, move = node.attempts[-1], transition.attempt
+    assert move is not None
+    assert move.target is not None
+    attempt.state, attempt.finished_at_ms = move.target, now_ms
+    return attempt
+
+
+def _fail(node: NodeRecord, event: events.NodeFailed, transition: Transition, now_ms: int) -> None:
+    _end(node, event.attempt, transition, now_ms)
+    node.error = event.error
     if event.attempt is not None:
-        _end_attempt(node, AttemptState.FINISHED, now_ms)
-    node.reused_from, node.error = event.reused_from, None
-    _end(run, node, NodeState.FINISHED, now_ms)
-
-
-def _fail(run: RunState, event: events.NodeFailed, now_ms: int) -> None:
-    node = _node(run, event)
-    if event.attempt is not None:
-        _end_attempt(node, AttemptState.FAILED, now_ms).error = event.error
+        node.attempts[-1].error = event.error
         node.failures += 1
         node.crashes_in_row = 0
-    node.error = event.error
-    _end(run, node, NodeState.FAILED, now_ms)
 
 
-def _await_retry(run: RunState, event: events.NodeRetrying) -> None:
-    node = _node(run, event)
-    _move(run, node, NodeState.PENDING)
+def _await_retry(run: RunState, node: NodeRecord, event: events.NodeRetrying, now_ms: int) -> None:
     node.finished_at_ms = None
     node.retry_at_ms = event.retry_at_ms
+    run.waits[node.key] = WaitRecord(node.key, WaitKind.RETRY, now_ms, event.retry_at_ms)
 
 
-def _interrupt(run: RunState, event: events.NodeInterrupted, now_ms: int) -> None:
-    node = _node(run, event)
-    _end_attempt(node, AttemptState.INTERRUPTED, now_ms).interruption = event.reason
+def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Transition, now_ms: int) -> None:
+    _end_attempt(node, transition, now_ms).interruption = event.reason
     if event.reason is Interruption.CRASH:
         node.crashes_in_row += 1
-    _move(run, node, NodeState.PENDING)
 
 
-def _cancel(run: RunState, event: events.NodeCancelled, now_ms: int) -> None:
-    node = _node(run, event)
-    if event.attempt is not None:
-        _end_attempt(node, AttemptState.CANCELLED, now_ms)
-    _end(run, node, NodeState.CANCELLED, now_ms)
+def _ask(run: RunState, node: NodeRecord, event: events.ApprovalRequested, now_ms: int) -> None:
+    node.gate = asked(event, now_ms)
+    if run.waits.pop(node.key, None) is not None:  # what is asked anew waits since then
+        run.waits[node.key] = WaitRecord(node.key, WaitKind.APPROVAL, now_ms)
 
 
 def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
-    """Return the gate as it stands when this has just been asked."""
+    """Return the approval as it stands when this has just been asked."""
     return ApprovalRecord(
         title=event.title,
         summary=event.summary,
@@ -320,11 +397,58 @@ def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
     )
 
 
-def _decide(run: RunState, event: events.ApprovalGranted | events.ApprovalDenied) -> None:
-    node = _node(run, event)
-    gate = node.gate
+def _decide(node: NodeRecord, event: events.ApprovalGranted | events.ApprovalDenied, transition: Transition) -> None:
+    gate, move = node.gate, transition.approval
     assert gate is not None, f"{event.node_id} was decided before it asked"
-    gate.is_granted = isinstance(event, events.ApprovalGranted)
+    assert move is not None
+    gate.status = move.target or gate.status
     gate.note, gate.decided_by = event.note, event.decided_by
     gate.decision, gate.decided_at_ms = event.decision, event.decided_at_ms
-    _move(run, node, NodeState.PENDING)
+
+
+# What cannot follow
+
+
+def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
+    """Whether a node's latest attempt and its approval are such that the event may follow."""
+    if transition.attempt is not None:
+        if node.state is NodeState.IN_PROGRESS:
+            return bool(event.attempt == node.attempts[-1].attempt)
+        expected = node.attempt + 1 if type(event) is events.NodeStarted else None
+        return bool(event.attempt == expected)
+    if transition.approval is not None:
+        return (None if node.gate is None else node.gate.status) in transition.approval.sources
+    return type(event) is not events.NodeRetrying or event.attempt == node.attempt + 1
+
+
+def _damaged(run: RunState, recorded: Recorded) -> StoreInvalid:
+    """Say of an event that it cannot follow what the log says before it, and why."""
+    return StoreInvalid(
+        f"The log of run {run.run_id!r} is damaged at seq {recorded.seq}: {_why_damaged(run, recorded)}.",
+        remedy="Restore the store from a backup.",
+    )
+
+
+def _why_damaged(run: RunState, recorded: Recorded) -> str:
+    event: Any = recorded.event
+    name, transition = type(event).__name__, TRANSITIONS[type(event)]
+    if recorded.seq != run.last_seq + 1:
+        return f"seq {run.last_seq + 1} was to come"
+    if run.last_seq < 0:
+        return f"{name} before RunStarted"
+    if run.status not in transition.run.sources:
+        return f"{name} from {run.status}"
+    if transition.node is None:
+        return f"{name} to {event.status}"
+    return f"{name} of {event.node_id!r} {_why_node_damaged(run, event, transition.node, transition)}"
+
+
+def _why_node_damaged(run: RunState, event: Any, move: Move[NodeState], transition: Transition) -> str:
+    node = run.nodes.get((event.node_id, event.iteration))
+    if node is None:
+        return "before NodePending"
+    if node.state not in move.sources:
+        return f"from {node.state}"
+    if transition.approval is not None and transition.attempt is None:
+        return "before ApprovalRequested" if node.gate is None else f"while its approval is {node.gate.status}"
+    return f"with attempt {event.attempt}, while the latest is {node.attempt} ({node.state})"

@@ -2,13 +2,12 @@
 
 Four machines move by the same events: the run, its nodes, their attempts and their approvals. The fold
 (`core/log/fold.py`) refuses what the table does not allow, the store writes each node's state by it, and
-`scripts/draw-states` draws it. A new event gets its line here.
+`scripts/draw_states.py` draws it. A new event gets its line here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from smithersd.core.log import events
@@ -23,18 +22,18 @@ class Move(Generic[State]):
     """What an event may do to one state.
 
     `sources` are the states that it may find; None among them: there is nothing yet. `target` is the state that it
-    leads to, None where the state stays as it is, or where the event itself names one of `choices`.
+    leads to, None where the state stays as it is, or where the event itself names one of `choices`. Tuples: they are
+    looked through for every event of a log, and comparing a few is faster than hashing one.
     """
 
-    sources: frozenset[State | None]
+    sources: tuple[State | None, ...]
     target: State | None = None
-    choices: frozenset[State] = frozenset()
+    choices: tuple[State, ...] = ()
 
     def edges(self) -> list[tuple[State | None, State]]:
-        """Return each (from, to) that changes the state, in the order of the states' declaration."""
-        targets = self.choices or ({self.target} if self.target is not None else set())
-        pairs = [(source, target) for source in self.sources for target in targets if source is not target]
-        return sorted(pairs, key=lambda pair: (_rank(pair[0]), _rank(pair[1])))
+        """Return each (from, to) that changes the state."""
+        targets = self.choices if self.target is None else (self.target,)
+        return [(source, target) for source in self.sources for target in targets if source is not target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,92 +50,81 @@ class Transition:
     approval: Move[ApprovalStatus] | None = None
 
 
-def _move(source: State | None, target: State | None = None) -> Move[State]:
-    return Move(frozenset({source}), target)
+_LIVE = tuple(status for status in RunStatus if status is RunStatus.RUNNING or status.is_waiting)
+_LIVE_OR_SUSPENDED = (*_LIVE, RunStatus.SUSPENDED)
+_PENDING_OR_IN_PROGRESS = (NodeState.PENDING, NodeState.IN_PROGRESS)
 
+_WHILE_LIVE = Move(_LIVE)
+_ALSO_WHILE_SUSPENDED = Move(_LIVE_OR_SUSPENDED)
+_WHILE_IN_PROGRESS = Move((NodeState.IN_PROGRESS,))
+_WHILE_ATTEMPTED = Move((AttemptState.IN_PROGRESS,))
 
-_LIVE: frozenset[RunStatus] = frozenset(
-    status for status in RunStatus if status is RunStatus.RUNNING or status.is_waiting
-)
-_LIVE_OR_SUSPENDED = _LIVE | {RunStatus.SUSPENDED}
-_NOT_ENDED: frozenset[NodeState | None] = frozenset(state for state in NodeState if not state.is_final)
-_PENDING_OR_IN_PROGRESS = frozenset({NodeState.PENDING, NodeState.IN_PROGRESS})
-
-_WHILE_LIVE: Move[RunStatus] = Move(_LIVE)
-_ALSO_WHILE_SUSPENDED: Move[RunStatus] = Move(_LIVE_OR_SUSPENDED)
-_WHILE_IN_PROGRESS: Move[NodeState] = _move(NodeState.IN_PROGRESS)
-_WHILE_ATTEMPTED: Move[AttemptState] = _move(AttemptState.IN_PROGRESS)
-
-TRANSITIONS: Mapping[type, Transition] = MappingProxyType(
-    {
-        # The run.
-        events.RunStarted: Transition(_move(None, RunStatus.RUNNING)),
-        events.RunResumed: Transition(Move(_LIVE_OR_SUSPENDED, RunStatus.RUNNING)),
-        events.RunStatusChanged: Transition(Move(_LIVE, choices=_LIVE)),
-        events.RunSuspended: Transition(Move(_LIVE, RunStatus.SUSPENDED)),
-        events.RunFinished: Transition(Move(_LIVE, RunStatus.FINISHED)),
-        events.RunFailed: Transition(Move(_LIVE, RunStatus.FAILED)),
-        events.RunCancelled: Transition(Move(_LIVE_OR_SUSPENDED, RunStatus.CANCELLED)),
-        events.FrameCommitted: Transition(_WHILE_LIVE),
-        events.BranchDecided: Transition(_WHILE_LIVE),
-        # Nodes and their attempts.
-        events.NodePending: Transition(_WHILE_LIVE, Move(frozenset({None, NodeState.PENDING}), NodeState.PENDING)),
-        events.NodeStarted: Transition(
-            _WHILE_LIVE,
-            _move(NodeState.PENDING, NodeState.IN_PROGRESS),
-            attempt=_move(None, AttemptState.IN_PROGRESS),
-        ),
-        events.NodeOutput: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
-        events.NodeProgress: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
-        events.TaskHeartbeat: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
-        events.NodeFinished: Transition(
-            _WHILE_LIVE,
-            Move(_PENDING_OR_IN_PROGRESS, NodeState.FINISHED),
-            attempt=_move(AttemptState.IN_PROGRESS, AttemptState.FINISHED),
-        ),
-        events.NodeFailed: Transition(
-            _WHILE_LIVE,
-            Move(_PENDING_OR_IN_PROGRESS, NodeState.FAILED),
-            attempt=_move(AttemptState.IN_PROGRESS, AttemptState.FAILED),
-        ),
-        events.NodeRetrying: Transition(
-            _WHILE_LIVE, Move(frozenset({NodeState.FAILED, NodeState.PENDING}), NodeState.PENDING)
-        ),
-        events.NodeInterrupted: Transition(
-            _WHILE_LIVE,
-            _move(NodeState.IN_PROGRESS, NodeState.PENDING),
-            attempt=_move(AttemptState.IN_PROGRESS, AttemptState.INTERRUPTED),
-        ),
-        events.NodeSkipped: Transition(_WHILE_LIVE, _move(NodeState.PENDING, NodeState.SKIPPED)),
-        events.NodeCancelled: Transition(
-            _ALSO_WHILE_SUSPENDED,
-            Move(_NOT_ENDED, NodeState.CANCELLED),
-            attempt=_move(AttemptState.IN_PROGRESS, AttemptState.CANCELLED),
-            approval=_move(ApprovalStatus.REQUESTED, ApprovalStatus.CANCELLED),
-        ),
-        # Approvals. A question that was edited is asked again.
-        events.ApprovalRequested: Transition(
-            _WHILE_LIVE,
-            Move(frozenset({NodeState.PENDING, NodeState.WAITING_APPROVAL})),
-            approval=Move(frozenset({None, ApprovalStatus.REQUESTED}), ApprovalStatus.REQUESTED),
-        ),
-        events.NodeWaitingApproval: Transition(
-            _WHILE_LIVE,
-            _move(NodeState.PENDING, NodeState.WAITING_APPROVAL),
-            approval=_move(ApprovalStatus.REQUESTED),
-        ),
-        events.ApprovalGranted: Transition(
-            _ALSO_WHILE_SUSPENDED,
-            _move(NodeState.WAITING_APPROVAL, NodeState.PENDING),
-            approval=_move(ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED),
-        ),
-        events.ApprovalDenied: Transition(
-            _ALSO_WHILE_SUSPENDED,
-            _move(NodeState.WAITING_APPROVAL, NodeState.PENDING),
-            approval=_move(ApprovalStatus.REQUESTED, ApprovalStatus.DENIED),
-        ),
-    }
-)
+TRANSITIONS: Mapping[type, Transition] = {
+    # The run.
+    events.RunStarted: Transition(Move((None,), RunStatus.RUNNING)),
+    events.RunResumed: Transition(Move(_LIVE_OR_SUSPENDED, RunStatus.RUNNING)),
+    events.RunStatusChanged: Transition(Move(_LIVE, choices=_LIVE)),
+    events.RunSuspended: Transition(Move(_LIVE, RunStatus.SUSPENDED)),
+    events.RunFinished: Transition(Move(_LIVE, RunStatus.FINISHED)),
+    events.RunFailed: Transition(Move(_LIVE, RunStatus.FAILED)),
+    events.RunCancelled: Transition(Move(_LIVE_OR_SUSPENDED, RunStatus.CANCELLED)),
+    events.FrameCommitted: Transition(_WHILE_LIVE),
+    events.BranchDecided: Transition(_WHILE_LIVE),
+    # Nodes and their attempts.
+    events.NodePending: Transition(_WHILE_LIVE, Move((None, NodeState.PENDING), NodeState.PENDING)),
+    events.NodeStarted: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING,), NodeState.IN_PROGRESS),
+        attempt=Move((None,), AttemptState.IN_PROGRESS),
+    ),
+    events.NodeOutput: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
+    events.NodeProgress: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
+    events.TaskHeartbeat: Transition(_WHILE_LIVE, _WHILE_IN_PROGRESS, attempt=_WHILE_ATTEMPTED),
+    events.NodeFinished: Transition(
+        _WHILE_LIVE,
+        Move(_PENDING_OR_IN_PROGRESS, NodeState.FINISHED),
+        attempt=Move((AttemptState.IN_PROGRESS,), AttemptState.FINISHED),
+    ),
+    events.NodeFailed: Transition(
+        _WHILE_LIVE,
+        Move(_PENDING_OR_IN_PROGRESS, NodeState.FAILED),
+        attempt=Move((AttemptState.IN_PROGRESS,), AttemptState.FAILED),
+    ),
+    events.NodeRetrying: Transition(_WHILE_LIVE, Move((NodeState.FAILED, NodeState.PENDING), NodeState.PENDING)),
+    events.NodeInterrupted: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.IN_PROGRESS,), NodeState.PENDING),
+        attempt=Move((AttemptState.IN_PROGRESS,), AttemptState.INTERRUPTED),
+    ),
+    events.NodeSkipped: Transition(_WHILE_LIVE, Move((NodeState.PENDING,), NodeState.SKIPPED)),
+    events.NodeCancelled: Transition(
+        _ALSO_WHILE_SUSPENDED,
+        Move(tuple(state for state in NodeState if not state.is_final), NodeState.CANCELLED),
+        attempt=Move((AttemptState.IN_PROGRESS,), AttemptState.CANCELLED),
+        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.CANCELLED),
+    ),
+    # Approvals. A question that was edited is asked again.
+    events.ApprovalRequested: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING, NodeState.WAITING_APPROVAL)),
+        approval=Move((None, ApprovalStatus.REQUESTED), ApprovalStatus.REQUESTED),
+    ),
+    events.NodeWaitingApproval: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING,), NodeState.WAITING_APPROVAL),
+        approval=Move((ApprovalStatus.REQUESTED,)),
+    ),
+    events.ApprovalGranted: Transition(
+        _ALSO_WHILE_SUSPENDED,
+        Move((NodeState.WAITING_APPROVAL,), NodeState.PENDING),
+        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.GRANTED),
+    ),
+    events.ApprovalDenied: Transition(
+        _ALSO_WHILE_SUSPENDED,
+        Move((NodeState.WAITING_APPROVAL,), NodeState.PENDING),
+        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.DENIED),
+    ),
+}
 """What each event may do; a test holds that no event is missing."""
 
 
@@ -164,8 +152,3 @@ def run_status_after(event: Event) -> RunStatus | None:
     if isinstance(event, events.RunStatusChanged):
         return event.status
     return TRANSITIONS[type(event)].run.target
-
-
-def _rank(state: StrEnum | None) -> int:
-    """A state's place in its enum, what is not there yet before all."""
-    return -1 if state is None else [*type(state)].index(state)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord
-from smithersd.daemon.notify.waiting import WaitingApprovals, read_waiting
+from smithersd.daemon.notify.waiting import has_question, read_waiting
 from smithersd.daemon.report import Begun, Report
 from smithersd.loggers import logger
 from smithersd.store import Store
@@ -34,7 +34,6 @@ class _Work:
         self._run = begun.engine.state
         self._report = report
         self._store = store
-        self._gates = WaitingApprovals(self._run)
         self._sent: set[NodeKey] = set()
         self._is_ending = False
         self._wake = asyncio.Event()
@@ -42,7 +41,7 @@ class _Work:
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Take in the events of a step."""
-        if self._gates.follow(recorded):
+        if has_question(recorded):
             self._wake.set()
 
     def end(self) -> None:
@@ -55,7 +54,7 @@ class _Work:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while new := [node for node in self._gates.waiting if node.key not in self._sent]:
+            while new := [node for node in self._run.awaiting_approval if node.key not in self._sent]:
                 self._sent.add(new[0].key)
                 await self._tell(new[0])
             if self._is_ending:
@@ -65,7 +64,7 @@ class _Work:
         """Whatever keeps a gate from being told matters less than the run."""
         try:
             approval = await read_waiting(self._run, node, self._store)
-            if node in self._gates.waiting:
+            if node in self._run.awaiting_approval:
                 self._report.ask(approval)
         except Exception:  # noqa: BLE001 - as said above
             _log.exception("What %s asks could not be shown.", node.node_id)

@@ -18,7 +18,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.daemon.notify.command import CommandFailed, run_command
 from smithersd.daemon.notify.hook_messages import end_message, wait_message
 from smithersd.daemon.notify.sent import SentFile, SentNotifications, Wait
-from smithersd.daemon.notify.waiting import WaitingApprovals
+from smithersd.daemon.notify.waiting import has_question
 from smithersd.daemon.options import Hooks
 from smithersd.daemon.report import Begun
 from smithersd.errors import SmithersError
@@ -66,14 +66,13 @@ class _Work:
         self._file = sent
         self._sent = sent.read()
         self._tried = SentNotifications()
-        self._gates = WaitingApprovals(self._run)
         self._is_ending = False
         self._wake = asyncio.Event()
         self._wake.set()
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Take in the events of a step."""
-        if self._gates.follow(recorded) or self._run.status.is_final:
+        if has_question(recorded) or self._run.status.is_final:
             self._wake.set()
 
     def end(self) -> None:
@@ -94,7 +93,7 @@ class _Work:
                 return
 
     async def _tell_waits(self, command: str) -> None:
-        while (waiting := self._gates.waiting) and (new := self._untold(waiting)):
+        while (waiting := self._run.awaiting_approval) and (new := self._untold(waiting)):
             self._tried = replace(self._tried, waits=self._tried.waits | new)
             going_on = self._sent.waits & {_wait_of(node) for node in waiting}
             try:

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
-from smithersd.core.log.states import RunStatus
-from smithersd.daemon.notify.waiting import WaitingApprovals
 from smithersd.daemon.report import Begun, StandingBy
 from smithersd.posix.sd_notify import Notifier
 from smithersd.query.approvals import PendingApproval
@@ -46,7 +44,6 @@ class SystemdReport:
         self._notifier = notifier
         self._watchdog_s = watchdog_s
         self._run: RunState | None = None
-        self._gates: WaitingApprovals | None = None
         self._status: str | None = None
         self._is_ready = False
         self._is_stopping = False
@@ -71,14 +68,12 @@ class SystemdReport:
     def begin(self, begun: Begun) -> None:
         """Tell that the service is ready, and how the run stands."""
         self._run = begun.engine.state
-        self._gates = WaitingApprovals(self._run)
         self._tell_ready()
         self._tell_status(self._status_line())
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Tell how the run stands, when that has changed."""
-        if self._gates is not None and any(isinstance(one.event, _CHANGES_OF_STATUS) for one in recorded):
-            self._gates.follow(recorded)
+        if self._run is not None and any(isinstance(one.event, _CHANGES_OF_STATUS) for one in recorded):
             self._tell_status(self._status_line())
 
     def ask(self, approval: PendingApproval) -> None:
@@ -122,9 +117,8 @@ class SystemdReport:
 
     def _status_line(self) -> str:
         assert self._run is not None
-        assert self._gates is not None
         status = self._run.status
-        waiting = [] if status.is_final or status is RunStatus.SUSPENDED else self._gates.waiting
+        waiting = [] if status.is_at_rest else self._run.awaiting_approval
         if not waiting:
             return status.value
         named = [node.node_id for node in waiting[:_GATES_NAMED_MAX]]
