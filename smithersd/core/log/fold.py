@@ -70,7 +70,7 @@ class ApprovalRecord:
 class WaitKind(StrEnum):
     """What a node waits for."""
 
-    APPROVAL = "approval"
+    DECISION = "decision"
     RETRY = "retry"
 
 
@@ -200,7 +200,7 @@ class RunState:
     @property
     def awaiting_approval(self) -> list[NodeRecord]:
         """The nodes that wait for a person, the one that asked first before the others."""
-        return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.APPROVAL]
+        return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.DECISION]
 
     @property
     def summary(self) -> dict[str, int]:
@@ -319,7 +319,7 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
         case events.ApprovalRequested():
             _ask(run, node, event, now_ms)
         case events.NodeWaitingApproval():
-            run.waits[node.key] = WaitRecord(node.key, WaitKind.APPROVAL, now_ms)
+            run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
         case events.ApprovalGranted() | events.ApprovalDenied():
             _decide(node, event, transition)
         case _:
@@ -382,7 +382,7 @@ def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Tran
 def _ask(run: RunState, node: NodeRecord, event: events.ApprovalRequested, now_ms: int) -> None:
     node.gate = asked(event, now_ms)
     if run.waits.pop(node.key, None) is not None:  # what is asked anew waits since then
-        run.waits[node.key] = WaitRecord(node.key, WaitKind.APPROVAL, now_ms)
+        run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
 
 
 def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
