@@ -20,8 +20,8 @@ from smithersd.errors import InvalidRequest
 from smithersd.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
 from smithersd.serve.context import CONTEXT
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
-from smithersd.serve.meant_run import check_named_run
 from smithersd.serve.queries import INT64_MAX
+from smithersd.serve.run_match import check_named_run
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

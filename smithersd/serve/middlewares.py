@@ -13,7 +13,7 @@ from aiohttp.web_urldispatcher import AbstractResource
 from smithersd.loggers import logger
 from smithersd.serve.auth import Guard, is_preflight
 from smithersd.serve.errors import error_answer
-from smithersd.serve.meant_run import RUN_HEADER, check_meant_run, run_header
+from smithersd.serve.run_match import RUN_HEADER, check_meant_run, run_header
 from smithersd.serve.traffic import UNMATCHED, Traffic
 
 READY_ROUTE = "/ready"

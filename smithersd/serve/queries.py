@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from smithersd.errors import InvalidRequest
-from smithersd.serve.meant_run import RUN_PARAMETER
+from smithersd.serve.run_match import RUN_PARAMETER
 
 INT64_MAX = 2**63 - 1
 """The largest number that every store can hold."""

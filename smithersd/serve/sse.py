@@ -18,7 +18,7 @@ from smithersd.feed import Encoded, Follower, LoggedEvent
 from smithersd.limits import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, WRITE_TIMEOUT_S
 from smithersd.loggers import logger
 from smithersd.serve.answers import EVERY_ANSWER
-from smithersd.serve.transport.taking import Taking
+from smithersd.serve.transport.write_progress import Taking
 
 _log = logger(__name__)
 

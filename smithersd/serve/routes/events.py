@@ -15,8 +15,8 @@ from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import EVERY_ANSWER
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.errors import NotReady, TooManyStreams
-from smithersd.serve.meant_run import RUN_HEADER, run_header
 from smithersd.serve.queries import integer, integer_of, read_query
+from smithersd.serve.run_match import RUN_HEADER, run_header
 from smithersd.serve.sse import CONTENT_TYPE, EventStream, Wanted, retry_answer
 
 LAST_EVENT_ID = "Last-Event-ID"

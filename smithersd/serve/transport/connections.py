@@ -32,7 +32,7 @@ from smithersd.loggers import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
 from smithersd.serve.transport.sockets import BACKLOG
-from smithersd.serve.transport.taking import Taking
+from smithersd.serve.transport.write_progress import Taking
 
 _log = logger(__name__)
 
