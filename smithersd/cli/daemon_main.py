@@ -17,10 +17,10 @@ from smithersd.cli.reports.log_report import Line, LogReport
 from smithersd.cli.reports.reports import reporting
 from smithersd.cli.text.run_summary import waiting_for_store
 from smithersd.daemon.launch.early_exit import EarlyExit
-from smithersd.daemon.launch.handshake import Refused, Started, StartResult, Waiting
+from smithersd.daemon.launch.handshake import Started, StartRefused, StartResult, Waiting
 from smithersd.daemon.launch.process import leave, run_process
 from smithersd.daemon.options import LogFormat, ServiceOptions
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.daemon.service import run_service
 from smithersd.daemon.state.folder import RunFolder, StateFolder
 from smithersd.daemon.state.log_file import LogFile, forgive_stdio
@@ -42,7 +42,7 @@ def main() -> None:
     except SmithersError as error:
         if options.is_debugging:
             traceback.print_exc()
-        answer.send(Refused(error.code, error.message, error.remedy))
+        answer.send(StartRefused(error.code, error.message, error.remedy))
         code, has_left_tasks = exit_code_of_error(error), False
     except Exception:  # noqa: BLE001 - a fault of ours: what it was stands in the log
         traceback.print_exc()
@@ -118,7 +118,7 @@ class _DaemonLog(LogReport):
         super().stand_by(waiting)
         self._send_answer(waiting.run_id, waiting.url, is_standby=True)
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: StartedRun) -> None:
         """Say it in the log, and to the starter. If that has left in this moment, the run is suspended."""
         self._take_stdio()
         super().begin(begun)

@@ -13,7 +13,7 @@ from smithersd.query.approvals import PendingApproval
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedRun:
     """A run that was begun or taken up. The engine is its driver, and its state changes as the run goes on."""
 
     engine: Engine
@@ -50,7 +50,7 @@ class Report(Protocol):
     def stand_by(self, waiting: StandingBy) -> None:
         """This process waits for its turn; told again when that which it waits for has changed."""
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         """The run's first step is durable."""
 
     def show(self, recorded: Sequence[Recorded]) -> None:

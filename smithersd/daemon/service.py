@@ -28,7 +28,7 @@ from smithersd.daemon.notify.asking import asking
 from smithersd.daemon.notify.hooks import telling
 from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
-from smithersd.daemon.report import Begun, Log, Report, StandingBy
+from smithersd.daemon.report import Log, Report, StandingBy, StartedRun
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.hold_run import held_run
@@ -151,7 +151,7 @@ class _Service:
                 is_over = engine.state.status.is_final
                 announcement.take_run(driving_since_ms=None if is_over else SystemClock().now_ms())
                 try:
-                    await self._run(Begun(engine, self._options.workflow, self._storage, url), store)
+                    await self._run(StartedRun(engine, self._options.workflow, self._storage, url), store)
                 except LeaseLost as error:
                     if not self._options.is_standby:
                         raise
@@ -159,7 +159,7 @@ class _Service:
                 else:
                     return
 
-    async def _run(self, begun: Begun, store: Store) -> None:
+    async def _run(self, begun: StartedRun, store: Store) -> None:
         """Drive the run, and serve it as it is when it has ended."""
         engine = begun.engine
         self._take(begun)
@@ -280,7 +280,7 @@ class _Service:
             suspend_when_waiting=options.suspend_when_waiting,
         )
 
-    def _take(self, begun: Begun) -> None:
+    def _take(self, begun: StartedRun) -> None:
         self._engine = engine = begun.engine
         self._is_settled.set()
         self._report.begin(begun)
@@ -295,7 +295,7 @@ class _Service:
         except Exception:  # noqa: BLE001 - whatever it is, the run matters more
             _log.exception("What happened could not be shown.")
 
-    def _telling(self, begun: Begun, store: Store) -> AbstractAsyncContextManager[None]:
+    def _telling(self, begun: StartedRun, store: Store) -> AbstractAsyncContextManager[None]:
         hooks = self._options.hooks
         if self._has_stood_by and begun.engine.is_ended_before:
             hooks = Hooks()  # the driver that brought it to its end tells of that

@@ -42,7 +42,7 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedProcess:
     """A process that has ended."""
 
     pid: int
@@ -59,7 +59,7 @@ class Stopped:
     """How the run stands now; None for one that never began."""
     was_over: bool
     """Whether it had ended before."""
-    ended: tuple["Ended", ...] = ()
+    ended: tuple["EndedProcess", ...] = ()
     """The run's processes that were here."""
     was_stale: bool = False
     """Whether a pidfile lay there that nobody held any more."""
@@ -152,7 +152,7 @@ def _clear_away(pid_file: Path) -> bool:
 
 async def _end_all(
     store: Store, run_id: str, folder: RunFolder, process_records: list[ProcessRecord], request: StopRequest
-) -> tuple[Ended, ...]:
+) -> tuple[EndedProcess, ...]:
     """End processes of a run; return those that there were.
 
     A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
@@ -209,14 +209,14 @@ def _check_permission(process: ProcessHandle, run_id: str) -> None:
         ) from None
 
 
-async def _ended(store: Store, run_id: str, process: ProcessHandle, request: StopRequest) -> Ended:
+async def _ended(store: Store, run_id: str, process: ProcessHandle, request: StopRequest) -> EndedProcess:
     """Wait for the end of a process that was asked to end, or kill it."""
     if await _has_ended(process, request.timeout_s):
-        return Ended(process.pid, is_killed=False)
+        return EndedProcess(process.pid, is_killed=False)
     if request.is_forced:
         process.signal(signal.SIGKILL)
         if await _has_ended(process, FORCED_STOP_S):
-            return Ended(process.pid, is_killed=True)
+            return EndedProcess(process.pid, is_killed=True)
     raise NotStopped(
         f"Process {process.pid} of run {run_id!r} has not ended within {request.timeout_s:g} s: "
         f"{await _what_it_is_at(store, run_id)}.",

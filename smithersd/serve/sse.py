@@ -18,7 +18,7 @@ from smithersd.feed import Encoded, Follower, LoggedEvent
 from smithersd.limits import STREAM_PING_S, STREAM_RETRY_MS, STREAM_WRITE_BYTES_MAX, WRITE_TIMEOUT_S
 from smithersd.loggers import logger
 from smithersd.serve.answers import EVERY_ANSWER
-from smithersd.serve.transport.write_progress import Taking
+from smithersd.serve.transport.write_progress import WriteProgress
 
 _log = logger(__name__)
 
@@ -73,7 +73,7 @@ class EventStream:
         self._ping_s = ping_s
         self._written_at_s = 0.0
         assert request.transport is not None, "its stream was given a place"
-        self._taking = Taking(request.transport, timeout_s=write_timeout_s)
+        self._taking = WriteProgress(request.transport, timeout_s=write_timeout_s)
         self._headers = {**_HEADERS, **headers}
         self.response = self._made()
 

@@ -16,7 +16,7 @@ from smithersd.core.log import events as e
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import RunStatus
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import StartedRun
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.storage import Storage
 from smithersd.elements.kinds import OnDeny
@@ -60,7 +60,7 @@ class SentNotifications:
 
 
 def draw(told: SentNotifications, screen: Screen) -> list[str]:
-    begun = Begun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
+    begun = StartedRun(engine=told, workflow="flow.py", storage=Storage(StateFolder(Path(".smithers"))), url=None)  # type: ignore[arg-type]
     console = Console(width=screen.width, height=screen.height, file=None, color_system=None)
     with console.capture() as captured:
         console.print(live_view(begun, screen, now_ms=NOW_MS, notes={}, approvals=told.approvals))

@@ -8,7 +8,7 @@ from smithersd.cli.args.options import debug_option, json_option, on_store, say_
 from smithersd.cli.terminal.output import flush, say, say_json
 from smithersd.cli.text.phrases import Phrase, date_and_time
 from smithersd.daemon.state.folder import StateFolder
-from smithersd.daemon.state.pruning import Considered, prune_runs
+from smithersd.daemon.state.pruning import PruneCandidate, prune_runs
 from smithersd.daemon.state.storage import Storage
 from smithersd.elements.duration import seconds
 from smithersd.engine import SystemClock
@@ -43,7 +43,7 @@ def command(*, age: str, is_dry_run: bool, is_json: bool, storage: Storage) -> N
 
 async def _prune(
     store: Store, folder: StateFolder, before_ms: int, *, is_dry_run: bool, is_json: bool
-) -> list[Considered]:
+) -> list[PruneCandidate]:
     """Prune; a person is told of each run at once."""
     considered = []
     pruning = prune_runs(store, folder, finished_before_ms=before_ms, is_dry_run=is_dry_run)
@@ -54,7 +54,7 @@ async def _prune(
     return considered
 
 
-def _say(one: Considered, *, is_dry_run: bool) -> None:
+def _say(one: PruneCandidate, *, is_dry_run: bool) -> None:
     run = one.run
     if one.kept_because is not None:
         say(Phrase(f"Kept {run.run_id}: {one.kept_because}.", "yellow"))
@@ -64,7 +64,7 @@ def _say(one: Considered, *, is_dry_run: bool) -> None:
     flush()
 
 
-def _say_sum(considered: list[Considered], age: str, *, is_dry_run: bool) -> None:
+def _say_sum(considered: list[PruneCandidate], age: str, *, is_dry_run: bool) -> None:
     if not considered:
         say(f"No run ended more than {age} ago.")
         return
@@ -73,7 +73,7 @@ def _say_sum(considered: list[Considered], age: str, *, is_dry_run: bool) -> Non
     say(Phrase(f"{len(considered) - kept} {doing}, {kept} kept.", "bold"))
 
 
-def _json(considered: list[Considered], *, is_dry_run: bool) -> dict[str, Any]:
+def _json(considered: list[PruneCandidate], *, is_dry_run: bool) -> dict[str, Any]:
     return {
         "isDryRun": is_dry_run,
         "pruned": [_run_json(one) for one in considered if one.kept_because is None],
@@ -81,5 +81,5 @@ def _json(considered: list[Considered], *, is_dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _run_json(one: Considered) -> dict[str, Any]:
+def _run_json(one: PruneCandidate) -> dict[str, Any]:
     return {"runId": one.run.run_id, "status": one.run.status, "finishedAtMs": one.run.finished_at_ms}

@@ -15,7 +15,7 @@ from smithersd.cli.text.run_summary import closing_lines, opening_lines, standby
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.engine import SystemClock
 from smithersd.query.approvals import PendingApproval
 
@@ -26,7 +26,7 @@ class LiveReport:
     def __init__(self, streams: Streams) -> None:
         self._region = LiveRegion(streams)
         self._clock = SystemClock()
-        self._begun: Begun | None = None
+        self._started_run: StartedRun | None = None
         self._notes: dict[NodeKey, str] = {}
         self._approvals: dict[NodeKey, PendingApproval] = {}
 
@@ -46,9 +46,9 @@ class LiveReport:
         self._approvals.clear()
         self._region.print([Text(line) for line in standby_lines(waiting)])
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: StartedRun) -> None:
         """Say what runs, and begin to draw."""
-        self._begun = begun
+        self._started_run = begun
         self._region.print([Text(line, "bold") for line in opening_lines(begun)])
         if not begun.engine.is_ended_before:
             self._region.start(self._view)
@@ -70,8 +70,8 @@ class LiveReport:
     def end(self, *, is_still_served: bool) -> None:
         """Leave the last drawing on the screen, and say how the run ended."""
         self._region.stop()
-        if self._begun is not None:
-            self._region.print(self._broken(closing_lines(self._begun, is_still_served=is_still_served)))
+        if self._started_run is not None:
+            self._region.print(self._broken(closing_lines(self._started_run, is_still_served=is_still_served)))
 
     def close(self) -> None:
         """Put the terminal back."""
@@ -104,5 +104,7 @@ class LiveReport:
                 pass
 
     def _view(self, screen: Screen) -> RenderableType:
-        assert self._begun is not None, "the region is started by a run that has begun"
-        return live_view(self._begun, screen, now_ms=self._clock.now_ms(), notes=self._notes, approvals=self._approvals)
+        assert self._started_run is not None, "the region is started by a run that has begun"
+        return live_view(
+            self._started_run, screen, now_ms=self._clock.now_ms(), notes=self._notes, approvals=self._approvals
+        )

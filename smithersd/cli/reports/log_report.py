@@ -22,7 +22,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.daemon import command_lines
 from smithersd.daemon.options import LogFormat
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.log_file import LogFile
 from smithersd.engine import SystemClock
@@ -58,7 +58,7 @@ class LogReport:
         self._file: LogFile | None = None
         self._printer: Printer | None = None
         self._stderr = stderr
-        self._begun: Begun | None = None
+        self._started_run: StartedRun | None = None
         self._run_id = "-"
         self._lost_lines = 0
 
@@ -106,9 +106,9 @@ class LogReport:
         """Say what is waited for."""
         self._say_all(standby_lines(waiting))
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: StartedRun) -> None:
         """Say what runs, and where."""
-        self._begun = begun
+        self._started_run = begun
         self._say_all(opening_lines(begun))
         for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
             if node.gate is not None:
@@ -128,9 +128,9 @@ class LogReport:
 
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run stands."""
-        if self._begun is not None:
-            ended_by = command_lines.down(self._begun.engine.run_id, storage=self._begun.storage)
-            closing = closing_lines(self._begun, is_still_served=is_still_served, ended_by=ended_by)
+        if self._started_run is not None:
+            ended_by = command_lines.down(self._started_run.engine.run_id, storage=self._started_run.storage)
+            closing = closing_lines(self._started_run, is_still_served=is_still_served, ended_by=ended_by)
             self._say_all(line.text for line in closing)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey
 from smithersd.daemon import command_lines
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.limits import APPROVAL_LINES_MAX
 from smithersd.query.approvals import PendingApproval
 
@@ -50,7 +50,7 @@ class PlainReport:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._begun: Begun | None = None
+        self._started_run: StartedRun | None = None
         self._printer = Printer()
         self._unasked: dict[NodeKey, Recorded] = {}
         """Approvals that have been requested and not been shown yet."""
@@ -68,9 +68,9 @@ class PlainReport:
         """Say what is waited for."""
         self._print(standby_lines(waiting), self._streams.out)
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: StartedRun) -> None:
         """Say what runs and where."""
-        self._begun = begun
+        self._started_run = begun
         self._print(opening_lines(begun), self._streams.out)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
@@ -84,12 +84,12 @@ class PlainReport:
 
     def ask(self, approval: PendingApproval) -> None:
         """Print the approval, and the command that answers it."""
-        assert self._begun is not None, "a run begins before it asks"
+        assert self._started_run is not None, "a run begins before it asks"
         self._unasked.pop(approval.key, None)
-        whole = command_lines.inspect(self._begun.engine.run_id, storage=self._begun.storage)
+        whole = command_lines.inspect(self._started_run.engine.run_id, storage=self._started_run.storage)
         head, *details = approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole)
         self._say(approval.requested_at_ms, [head.text])
-        command = command_that_decides(self._begun, approval.key)
+        command = command_that_decides(self._started_run, approval.key)
         self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
 
     def reload(self) -> None:
@@ -97,10 +97,10 @@ class PlainReport:
 
     def end(self, *, is_still_served: bool) -> None:
         """Say how the run ended, and what to do next."""
-        if self._begun is not None:
+        if self._started_run is not None:
             for key in list(self._unasked):
                 self._say_unasked(key[0])
-            closing = closing_lines(self._begun, is_still_served=is_still_served)
+            closing = closing_lines(self._started_run, is_still_served=is_still_served)
             self._print([line.text for line in closing], self._streams.out)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from smithersd.cli.terminal.streams import Streams
 from smithersd.core.log.events import Recorded
 from smithersd.daemon.launch.environment import Inherited
 from smithersd.daemon.options import LogFormat, ServiceOptions
-from smithersd.daemon.report import Begun, Report, StandingBy
+from smithersd.daemon.report import Report, StandingBy, StartedRun
 from smithersd.daemon.systemd.report import SystemdReport
 from smithersd.loggers import logger
 from smithersd.posix.sd_notify import Notifier
@@ -92,7 +92,7 @@ class _Reports:
         for report in self._reports:
             report.stand_by(waiting)
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: StartedRun) -> None:
         for report in self._reports:
             report.begin(begun)
 

@@ -15,7 +15,7 @@ from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.daemon import command_lines
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import StartedRun
 from smithersd.limits import APPROVAL_LINES_MAX
 from smithersd.query.approvals import PendingApproval
 
@@ -34,7 +34,7 @@ _NAME_SHARE = 0.45
 
 
 def live_view(
-    begun: Begun,
+    begun: StartedRun,
     screen: Screen,
     *,
     now_ms: int,
@@ -50,7 +50,7 @@ def live_view(
     return Group(*_nodes(begun, rows, screen.width, now_ms, notes), *foot)
 
 
-def _nodes(begun: Begun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
+def _nodes(begun: StartedRun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
     engine = begun.engine
     if len(engine.state.nodes) <= rows:
         lines = list(tree_lines(engine.tree, engine.state, now_ms=now_ms, notes=notes))
@@ -94,7 +94,7 @@ def _sized(piece: Phrase, cells: int) -> Text:
     return text
 
 
-def _waits(begun: Begun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
+def _waits(begun: StartedRun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
     """The first approval and the commands that get the run on; on a small screen less of them."""
     state = begun.engine.state
     gates = [node.key for node in state.awaiting_approval]
@@ -109,14 +109,14 @@ def _waits(begun: Begun, screen: Screen, approvals: Mapping[NodeKey, PendingAppr
     return lines
 
 
-def _approval(begun: Begun, screen: Screen, approval: PendingApproval) -> Iterator[Text]:
+def _approval(begun: StartedRun, screen: Screen, approval: PendingApproval) -> Iterator[Text]:
     whole = command_lines.inspect(begun.engine.run_id, storage=begun.storage)
     lines_max = min(APPROVAL_LINES_MAX, screen.height // 3)
     for line in approval_lines(approval, lines_max=lines_max, whole=whole, width=screen.width):
         yield Text(line.text, line.style)
 
 
-def _status(begun: Begun, now_ms: int) -> Iterator[Text]:
+def _status(begun: StartedRun, now_ms: int) -> Iterator[Text]:
     """How far the run is, as long as it is under way; the closing lines say how it ended."""
     state = begun.engine.state
     if state.status.is_at_rest:

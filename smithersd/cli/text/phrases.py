@@ -21,24 +21,24 @@ _DAY_MS = 24 * _HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Style:
     """How a state shows: a symbol one cell wide, and a style."""
 
     symbol: str
     style: str
 
 
-NODE_LOOKS: Mapping[NodeState, Look] = MappingProxyType(
+NODE_LOOKS: Mapping[NodeState, Style] = MappingProxyType(
     {
-        NodeState.PENDING: Look("·", "dim"),
-        NodeState.IN_PROGRESS: Look("●", "cyan"),
-        NodeState.WAITING_APPROVAL: Look("?", "bold yellow"),
-        NodeState.WAITING_TIMER: Look("~", "yellow"),
-        NodeState.WAITING_EVENT: Look("~", "yellow"),
-        NodeState.FINISHED: Look("✓", "green"),
-        NodeState.FAILED: Look("✗", "bold red"),
-        NodeState.CANCELLED: Look("-", "magenta"),
-        NodeState.SKIPPED: Look("-", "dim"),
+        NodeState.PENDING: Style("·", "dim"),
+        NodeState.IN_PROGRESS: Style("●", "cyan"),
+        NodeState.WAITING_APPROVAL: Style("?", "bold yellow"),
+        NodeState.WAITING_TIMER: Style("~", "yellow"),
+        NodeState.WAITING_EVENT: Style("~", "yellow"),
+        NodeState.FINISHED: Style("✓", "green"),
+        NodeState.FAILED: Style("✗", "bold red"),
+        NodeState.CANCELLED: Style("-", "magenta"),
+        NodeState.SKIPPED: Style("-", "dim"),
     }
 )
 

@@ -6,13 +6,13 @@ from smithersd.cli.text.run_status import next_steps_at_rest
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import command_lines
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 
 _ANEW_SHOWN_MAX = 12
 """Nodes that run anew of which the reason is told."""
 
 
-def opening_lines(begun: Begun) -> list[str]:
+def opening_lines(begun: StartedRun) -> list[str]:
     """Say what runs, and where it is served."""
     state = begun.engine.state
     lines = [f"Run {state.run_id} of {state.workflow_name} ({begun.workflow})"]
@@ -50,7 +50,7 @@ def standby_lines(waiting: StandingBy) -> list[str]:
     return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
-def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
+def closing_lines(begun: StartedRun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
     """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
     state = begun.engine.state
     lines = [
@@ -63,13 +63,13 @@ def closing_lines(begun: Begun, *, is_still_served: bool, ended_by: str = "Ctrl+
     return lines
 
 
-def command_that_decides(begun: Begun, key: NodeKey) -> str:
+def command_that_decides(begun: StartedRun, key: NodeKey) -> str:
     """Return the command that lets a gate pass."""
     node_id, iteration = key
     return command_lines.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
 
 
-def _tracebacks(begun: Begun) -> list[Phrase]:
+def _tracebacks(begun: StartedRun) -> list[Phrase]:
     file = begun.storage.folder.run(begun.engine.run_id).tracebacks_file
     return [Phrase(f"Tracebacks: {command_lines.near(str(file))}")] if file.exists() else []
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from smithersd.cli.text.phrases import (
     INTERRUPTED_STYLE,
     NODE_LOOKS,
-    Look,
     Phrase,
+    Style,
     duration,
     error_phrase,
     node_name,
@@ -32,7 +32,7 @@ class TreeLine:
     depth: int
     name: str
     node: NodeRecord | None
-    look: Look
+    look: Style
     state: str
     elapsed: str
     detail: str
@@ -124,14 +124,14 @@ class _Telling:
         look = NODE_LOOKS[node.state]
         state = node.state.value
         if node.state is NodeState.IN_PROGRESS and not self.is_driven:
-            look, state = Look(look.symbol, INTERRUPTED_STYLE), INTERRUPTED
+            look, state = Style(look.symbol, INTERRUPTED_STYLE), INTERRUPTED
         name = node_name(node.node_id, node.iteration)
         return TreeLine(depth, name, node, look, state, self._elapsed(node), self._detail(node))
 
     def _container(self, depth: int, element: Tree) -> TreeLine:
         decided = self.run.branches.get(key_of(element))
         detail = "" if decided is None else kind_named(element["kind"]).child_names[0 if decided.value else 1]
-        return TreeLine(depth, element_name(element), None, Look("┬", "dim"), "", "", detail)
+        return TreeLine(depth, element_name(element), None, Style("┬", "dim"), "", "", detail)
 
     def _elapsed(self, node: NodeRecord) -> str:
         started_ms = node.started_at_ms

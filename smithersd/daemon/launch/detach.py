@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from smithersd.daemon.launch.handshake import Refused, Started, Waiting, read_answer
+from smithersd.daemon.launch.handshake import Started, StartRefused, Waiting, read_answer
 from smithersd.daemon.options import ServiceOptions
 from smithersd.errors import StartFailed, rebuilt
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
@@ -51,7 +51,7 @@ def start_daemon(options: ServiceOptions) -> Started:
     raise rebuilt(answer.code, answer.message, answer.remedy)
 
 
-def _answer_of(options: ServiceOptions, output: int) -> Started | Refused | None:
+def _answer_of(options: ServiceOptions, output: int) -> Started | StartRefused | None:
     """Start the daemon and wait for its one line, or for its end; None when it ended without a word."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as answers:
@@ -62,7 +62,7 @@ def _answer_of(options: ServiceOptions, output: int) -> Started | Refused | None
     return answer
 
 
-def _awaited(answers: BinaryIO) -> Started | Refused | None:
+def _awaited(answers: BinaryIO) -> Started | StartRefused | None:
     """Wait for the answer, and pass on what the daemon waits for."""
     while line := answers.readline():
         answer = read_answer(line)

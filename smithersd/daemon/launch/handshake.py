@@ -28,7 +28,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class StartRefused:
     """Why a daemon did not start: one of our errors."""
 
     code: str
@@ -43,10 +43,10 @@ class Waiting:
     reason: str
 
 
-_ADAPTER: TypeAdapter[Started | Refused | Waiting] = TypeAdapter(Started | Refused | Waiting)
+_ADAPTER: TypeAdapter[Started | StartRefused | Waiting] = TypeAdapter(Started | StartRefused | Waiting)
 
 
-def read_answer(line: bytes) -> Started | Refused | Waiting:
+def read_answer(line: bytes) -> Started | StartRefused | Waiting:
     """Read what a daemon has sent."""
     return _ADAPTER.validate_json(line)
 
@@ -68,7 +68,7 @@ class StartResult:
         poll.register(self._descriptor, 0)
         return not any(events & select.POLLERR for _, events in poll.poll(0))
 
-    def send(self, answer: Started | Refused | Waiting) -> bool:
+    def send(self, answer: Started | StartRefused | Waiting) -> bool:
         """Tell the starter; return whether it can have heard. Only the first answer counts.
 
         After a refusal the pipe stays open until this process has ended, for which the starter waits.

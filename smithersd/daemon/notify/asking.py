@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.daemon.notify.waiting import has_question, read_waiting
-from smithersd.daemon.report import Begun, Report
+from smithersd.daemon.report import Report, StartedRun
 from smithersd.loggers import logger
 from smithersd.store import Store
 
@@ -15,10 +15,10 @@ _log = logger(__name__)
 
 
 @asynccontextmanager
-async def asking(begun: Begun, report: Report, *, store: Store) -> AsyncIterator[None]:
+async def asking(started_run: StartedRun, report: Report, *, store: Store) -> AsyncIterator[None]:
     """Tell the report of each gate that waits, once, while the `with` lasts; at its end all has been told."""
-    work = _Work(begun, report, store)
-    begun.engine.observe(work.follow)
+    work = _Work(started_run, report, store)
+    started_run.engine.observe(work.follow)
     working = asyncio.create_task(work.run(), name="asking")
     try:
         yield
@@ -30,8 +30,8 @@ async def asking(begun: Begun, report: Report, *, store: Store) -> AsyncIterator
 
 
 class _Work:
-    def __init__(self, begun: Begun, report: Report, store: Store) -> None:
-        self._run = begun.engine.state
+    def __init__(self, started_run: StartedRun, report: Report, store: Store) -> None:
+        self._run = started_run.engine.state
         self._report = report
         self._store = store
         self._sent: set[NodeKey] = set()

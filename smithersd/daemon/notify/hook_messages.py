@@ -9,54 +9,56 @@ from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.notify.waiting import read_waiting
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import StartedRun
 from smithersd.query.json import Json, approval_json, error_json, run_json
 from smithersd.store import Store
 
 _CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}
 
 
-async def wait_message(begun: Begun, waiting: Sequence[NodeRecord], store: Store, *, new: Collection[NodeKey]) -> bytes:
+async def wait_message(
+    started_run: StartedRun, waiting: Sequence[NodeRecord], store: Store, *, new: Collection[NodeKey]
+) -> bytes:
     """Tell of all gates that wait; of those in `new` nobody was told before.
 
     Raises:
         StoreUnavailable: what a gate shows cannot be read.
     """
-    approvals = [await _approval(begun, node, store, is_new=node.key in new) for node in waiting]
-    state = begun.engine.state
+    approvals = [await _approval(started_run, node, store, is_new=node.key in new) for node in waiting]
+    state = started_run.engine.state
     names = {"runId": state.run_id, "workflowName": state.workflow_name}
-    return _written({**names, **_place(begun), "approvals": approvals})
+    return _written({**names, **_place(started_run), "approvals": approvals})
 
 
-def end_message(begun: Begun) -> bytes:
+def end_message(started_run: StartedRun) -> bytes:
     """Tell how the run has ended, and the commands that look into it and go on from it."""
-    state = begun.engine.state
-    start_from = command_lines.start_from(state.run_id, begun.workflow, storage=begun.storage)
+    state = started_run.engine.state
+    start_from = command_lines.start_from(state.run_id, started_run.workflow, storage=started_run.storage)
     return _written(
         {
             **run_json(state),
-            **_place(begun),
+            **_place(started_run),
             "error": error_json(state.error),
-            "inspectCommand": command_lines.inspect(state.run_id, storage=begun.storage),
+            "inspectCommand": command_lines.inspect(state.run_id, storage=started_run.storage),
             "startFromCommand": start_from if state.status in _CAN_BE_TAKEN_OVER else None,
         }
     )
 
 
-async def _approval(begun: Begun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
+async def _approval(started_run: StartedRun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
     """A gate as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
-    state = begun.engine.state
+    state = started_run.engine.state
     approval = await read_waiting(state, node, store)
     commands = {
-        f"{verb}Command": command_lines.decide(verb, state.run_id, *node.key, storage=begun.storage)
+        f"{verb}Command": command_lines.decide(verb, state.run_id, *node.key, storage=started_run.storage)
         for verb in ("approve", "deny")
     }
     return {**approval_json(approval), "new": is_new, **commands}
 
 
-def _place(begun: Begun) -> Json:
-    link = None if begun.url is None else f"{begun.url}/?runId={begun.engine.run_id}"
-    return {"url": begun.url, "link": link, "folder": str(Path.cwd())}
+def _place(started_run: StartedRun) -> Json:
+    link = None if started_run.url is None else f"{started_run.url}/?runId={started_run.engine.run_id}"
+    return {"url": started_run.url, "link": link, "folder": str(Path.cwd())}
 
 
 def _written(message: Json) -> bytes:

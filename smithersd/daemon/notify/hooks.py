@@ -20,7 +20,7 @@ from smithersd.daemon.notify.hook_messages import end_message, wait_message
 from smithersd.daemon.notify.sent import SentFile, SentNotifications, Wait
 from smithersd.daemon.notify.waiting import has_question
 from smithersd.daemon.options import Hooks
-from smithersd.daemon.report import Begun
+from smithersd.daemon.report import StartedRun
 from smithersd.errors import SmithersError
 from smithersd.limits import END_HOOKS_GRACE_S, STOP_GRACE_S
 from smithersd.loggers import logger
@@ -31,19 +31,19 @@ _log = logger(__name__)
 
 @asynccontextmanager
 async def telling(
-    hooks: Hooks, begun: Begun, *, store: Store, sent: SentFile, is_stopped: asyncio.Event
+    hooks: Hooks, started_run: StartedRun, *, store: Store, sent: SentFile, is_stopped: asyncio.Event
 ) -> AsyncIterator[None]:
     """Tell of each wait of the run, and of its end, while the `with` lasts.
 
     At its end a command that runs is awaited; once `is_stopped`, for a short time only.
     """
-    work = _Work(hooks, begun, store, sent)
-    begun.engine.observe(work.follow)
+    work = _Work(hooks, started_run, store, sent)
+    started_run.engine.observe(work.follow)
     working = asyncio.create_task(work.run(), name="hooks")
     try:
         yield
         work.end()
-        is_over = begun.engine.state.status.is_final
+        is_over = started_run.engine.state.status.is_final
         await _wait(working, is_stopped, grace_s=END_HOOKS_GRACE_S if is_over else STOP_GRACE_S)
     finally:
         working.cancel()
@@ -58,10 +58,10 @@ async def _wait(working: asyncio.Task[None], is_stopped: asyncio.Event, *, grace
 
 
 class _Work:
-    def __init__(self, hooks: Hooks, begun: Begun, store: Store, sent: SentFile) -> None:
+    def __init__(self, hooks: Hooks, started_run: StartedRun, store: Store, sent: SentFile) -> None:
         self._hooks = hooks
-        self._begun = begun
-        self._run = begun.engine.state
+        self._started_run = started_run
+        self._run = started_run.engine.state
         self._store = store
         self._file = sent
         self._sent = sent.read()
@@ -98,7 +98,7 @@ class _Work:
             going_on = self._sent.waits & {_wait_of(node) for node in waiting}
             try:
                 new_keys = {node.key for node in waiting if _wait_of(node) in new}
-                message = await wait_message(self._begun, waiting, self._store, new=new_keys)
+                message = await wait_message(self._started_run, waiting, self._store, new=new_keys)
             except SmithersError as error:
                 self._say_failed("--on-wait", error)
             else:
@@ -112,7 +112,7 @@ class _Work:
         for flag, command in self._untold_ends():
             self._tried = replace(self._tried, ends=self._tried.ends | {flag})
             sent = replace(self._sent, ends=self._sent.ends | {flag})
-            await self._tell(flag, command, end_message(self._begun), sent)
+            await self._tell(flag, command, end_message(self._started_run), sent)
 
     def _untold_ends(self) -> Iterator[tuple[str, str]]:
         commands = {"--on-end": self._hooks.on_end}

@@ -15,7 +15,7 @@ from smithersd.store.records import EndedRun
 
 
 @dataclass(frozen=True, slots=True)
-class Considered:
+class PruneCandidate:
     """A run that is old enough, and why it is kept all the same; None where it is not."""
 
     run: EndedRun
@@ -24,7 +24,7 @@ class Considered:
 
 async def prune_runs(
     store: Store, folder: StateFolder, *, finished_before_ms: int, is_dry_run: bool
-) -> AsyncIterator[Considered]:
+) -> AsyncIterator[PruneCandidate]:
     """Delete the runs that ended before a time, the oldest first, and yield each when that is done.
 
     Live and suspended runs have not ended. A run that has a process here is kept, and one from which a live run takes
@@ -36,7 +36,7 @@ async def prune_runs(
             kept_because = _why_kept(run, folder)
             if kept_because is None and not is_dry_run:
                 kept_because = await _prune(store, folder, run, finished_before_ms)
-            yield Considered(run, kept_because)
+            yield PruneCandidate(run, kept_because)
         last = page[-1]
 
 

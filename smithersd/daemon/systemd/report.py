@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
-from smithersd.daemon.report import Begun, StandingBy
+from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.posix.sd_notify import Notifier
 from smithersd.query.approvals import PendingApproval
 
@@ -65,9 +65,9 @@ class SystemdReport:
         by = "the run is suspended" if waiting.driver is None else f"{waiting.driver} drives the run"
         self._tell_status(f"standing by, {by}")
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         """Tell that the service is ready, and how the run stands."""
-        self._run = begun.engine.state
+        self._run = started_run.engine.state
         self._tell_ready()
         self._tell_status(self._status_line())
 

@@ -32,7 +32,7 @@ from smithersd.loggers import logger
 from smithersd.serve.errors import error_answer
 from smithersd.serve.limited_log import LimitedLog
 from smithersd.serve.transport.sockets import BACKLOG
-from smithersd.serve.transport.write_progress import Taking
+from smithersd.serve.transport.write_progress import WriteProgress
 
 _log = logger(__name__)
 
@@ -217,7 +217,7 @@ class _Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._connections = connections
-        self._parting: Taking | None = None
+        self._parting: WriteProgress | None = None
         self._is_head_due = True
         self._body: aiohttp.StreamReader | None = None
 
@@ -240,7 +240,7 @@ class _Connection(web.RequestHandler):
     def is_closed_in_vain(self) -> bool:
         """Whether it was closed, and the client takes nothing of what it was sent before; to be asked now and then."""
         if self._parting is None and self._wire.is_closing():
-            self._parting = Taking(self._wire, timeout_s=WRITE_TIMEOUT_S)
+            self._parting = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
         return self._parting is not None and self._parting.is_stuck()
 
     def abort(self) -> None:
@@ -268,7 +268,7 @@ class _Connection(web.RequestHandler):
         if self._connections.is_closing:
             resp.force_close()
         try:
-            taking = Taking(self._wire, timeout_s=WRITE_TIMEOUT_S)
+            taking = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
             return await taking.wait(super().finish_response(request, resp, start_time))
         except TimeoutError:
             raise ConnectionError("the client does not take its answer") from None

@@ -18,7 +18,7 @@ _LOOKS_PER_TIMEOUT = 20
 T = TypeVar("T")
 
 
-class Taking:
+class WriteProgress:
     """What one client has taken; `written` is to be raised by what is written to it."""
 
     def __init__(self, transport: asyncio.WriteTransport, *, timeout_s: float) -> None:
@@ -59,7 +59,7 @@ class Taking:
 class _Looking:
     """Looks after a client while a write to it waits."""
 
-    def __init__(self, taking: Taking, limit: asyncio.Timeout, every_s: float) -> None:
+    def __init__(self, taking: WriteProgress, limit: asyncio.Timeout, every_s: float) -> None:
         self._taking = taking
         self._limit = limit
         self._every_s = every_s
