@@ -148,7 +148,7 @@ class DaemonRuns(UserError):
 
 
 class ApprovalAmbiguous(UserError):
-    """Several gates are pending and the request names none of them."""
+    """Several approvals are pending and the request names none of them."""
 
     code = "APPROVAL_AMBIGUOUS"
 
@@ -241,7 +241,7 @@ class ShellFailed(TaskError):
 
 
 class ApprovalDenied(TaskError):
-    """A person said no, and the gate's on_deny is "fail"."""
+    """A person said no, and the approval's on_deny is "fail"."""
 
     code = "APPROVAL_DENIED"
 

@@ -14,7 +14,7 @@ TREE_DEPTH_MAX = 90
 """Elements inside elements, lazy subtrees included; the JSON of a frame is twice as deep and a little more."""
 JSON_DEPTH_MAX = 100
 """Lists and objects inside one another, in a JSON value that comes from outside or that is kept inside of another: a
-request's body, an input, a gate's metadata, a heartbeat. Readers of JSON give up at some 200."""
+request's body, an input, an approval's metadata, a heartbeat. Readers of JSON give up at some 200."""
 OUTPUT_BYTES_MAX = 10 * MIB
 OUTPUTS_HELD_BYTES_MAX = 32 * MIB
 """Bytes of outputs that a run's engine keeps in memory; the others are read from the store when they are needed."""
@@ -23,9 +23,9 @@ OUTPUT_SMALL_LENGTH = 64 * KIB
 INPUT_BYTES_MAX = 1 * MIB
 RUN_ID_LENGTH_MAX = 200
 LABEL_BYTES_MAX = 1 * KIB
-"""Bytes of a node's label, and of a gate's title."""
-GATE_TEXT_BYTES_MAX = 64 * KIB
-"""Bytes of a gate's summary, and of its metadata as JSON; what is larger belongs into the output that it shows."""
+"""Bytes of a node's label, and of an approval's title."""
+APPROVAL_TEXT_BYTES_MAX = 64 * KIB
+"""Bytes of an approval's summary, and of its metadata as JSON; what is larger belongs into the output that it shows."""
 MAX_CONCURRENCY_DEFAULT = 4
 RETRY_DELAY_S_DEFAULT = 1.0
 RETRY_MAX_DELAY_S_DEFAULT = 300.0
@@ -156,7 +156,7 @@ TEXT_READ_IN_LOOP_LENGTH_MAX = 64 * KIB
 """Characters of JSON that an attempt runs with and that are still read in the event loop: about a millisecond."""
 
 CALL_ARGUMENT_LENGTH_MAX = 80
-"""Characters of an argument, in what a gate says of the call that it holds back."""
+"""Characters of an argument, in what an approval says of the call that it holds back."""
 APPROVAL_LINES_MAX = 20
 """Lines of an approval, with what it shows, where there is a screen for it."""
 APPROVAL_LINES_LISTED_MAX = 10

@@ -17,7 +17,7 @@ from smithersd.store.records import Decision
 __all__ = ["Decisions", "run_to_end"]
 
 Decisions = Mapping[str, bool] | bool
-"""What a person answers: to each gate by its node id, or the same to all."""
+"""What a person answers: to each approval by its node id, or the same to all."""
 
 
 async def run_to_end(
@@ -29,7 +29,7 @@ async def run_to_end(
 ) -> RunResult:
     """Run a workflow on a throw-away store with a clock that jumps over waits.
 
-    `decisions` says what a person answers to each gate, by node id (True approves), or to all of them.
+    `decisions` says what a person answers to each approval, by node id (True approves), or to all of them.
 
     Examples:
         ```python
@@ -39,7 +39,7 @@ async def run_to_end(
         ```
 
     Raises:
-        UserError: the workflow or its input is at fault, or a gate asks that `decisions` does not name.
+        UserError: the workflow or its input is at fault, or an approval asks that `decisions` does not name.
     """
     clock = JumpingClock()
     with tempfile.TemporaryDirectory(prefix="smithersd-") as folder:
@@ -56,7 +56,7 @@ async def run_to_end(
 
 
 class _Person:
-    """Answers every gate as soon as it asks."""
+    """Answers every approval as soon as it asks."""
 
     def __init__(self, engine: Engine, store: Store, clock: JumpingClock, decisions: Decisions) -> None:
         self.error: UserError | None = None
@@ -68,12 +68,14 @@ class _Person:
         engine.observe(self._notice)
 
     async def answer(self) -> None:
-        """Answer until cancelled, or until a gate asks that nobody thought of."""
+        """Answer until cancelled, or until an approval asks that nobody thought of."""
         while self.error is None:
             node_id, iteration = await self._asked.get()
             is_approval = self._answer_to(node_id)
             if is_approval is None:
-                self.error = UserError(f"The gate {node_id!r} asks.", remedy="Say what is answered: decisions={...}.")
+                self.error = UserError(
+                    f"The approval {node_id!r} asks.", remedy="Say what is answered: decisions={...}."
+                )
                 self._engine.request_cancel()
             else:
                 await self._submit(node_id, iteration, is_approval=is_approval)

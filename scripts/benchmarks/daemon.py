@@ -14,12 +14,12 @@ from benchmarks.figures import Figure, at_most
 from benchmarks.process import started
 from benchmarks.workflows import folder
 
-_GATE = """
+_APPROVAL = """
 from smithersd import Approval, workflow
 
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 
 
@@ -28,7 +28,7 @@ async def measure(*, is_quick: bool) -> AsyncIterator[Figure]:
     starts, detachments, stops, suspensions = [], [], [], []
     with folder() as path:
         workflow = path / "waiting.py"
-        workflow.write_text(_GATE)
+        workflow.write_text(_APPROVAL)
         (path / ".smithers").mkdir()
         for _ in range(2 if is_quick else 7):
             async with started(workflow, path) as (_, _, foreground_s):

@@ -72,9 +72,9 @@ async def _approve_to_start(url: str, count: int) -> list[float]:
     async def start() -> None:
         started.append(perf_counter())
 
-    pairs = (element for i in range(count) for element in (Approval(f"gate-{i}"), Task(f"go-{i}", start)))
-    gated: Workflow[Any] = Workflow(lambda _: Steps(*pairs), name="gated")
-    async with _hosts(gated, url) as (engine, client), asyncio.TaskGroup() as group:
+    pairs = (element for i in range(count) for element in (Approval(f"approval-{i}"), Task(f"go-{i}", start)))
+    workflow: Workflow[Any] = Workflow(lambda _: Steps(*pairs), name="asking")
+    async with _hosts(workflow, url) as (engine, client), asyncio.TaskGroup() as group:
         asking = asyncio.Semaphore(0)
         engine.observe(partial(_notice, asking))
         group.create_task(drive_to_end(engine))
@@ -82,7 +82,7 @@ async def _approve_to_start(url: str, count: int) -> list[float]:
             await asking.acquire()
             await asyncio.sleep(_PAUSE_S)
             approved.append(perf_counter())
-            await _approve(client, f"gate-{number}")
+            await _approve(client, f"approval-{number}")
     return [MS * (b - a) for a, b in zip(approved, started, strict=True)]
 
 
@@ -92,8 +92,8 @@ def _notice(asking: asyncio.Semaphore, recorded: Sequence[Recorded]) -> None:
             asking.release()
 
 
-async def _approve(client: ClientSession, gate: str) -> None:
-    async with client.post(f"/approve/{gate}") as answer:
+async def _approve(client: ClientSession, approval: str) -> None:
+    async with client.post(f"/approve/{approval}") as answer:
         answer.raise_for_status()
 
 

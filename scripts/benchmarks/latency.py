@@ -57,12 +57,12 @@ async def _approve_to_start(count: int) -> list[float]:
     async def start(number: int) -> None:
         started[number] = perf_counter()
 
-    def gated(number: int) -> Steps:
-        return Steps(Approval(f"gate-{number}"), Task(f"go-{number}", partial(start, number)))
+    def asking(number: int) -> Steps:
+        return Steps(Approval(f"approval-{number}"), Task(f"go-{number}", partial(start, number)))
 
-    gates: Workflow[Any] = Workflow(lambda _: Steps(*map(gated, range(count))), name="gated")
+    workflow: Workflow[Any] = Workflow(lambda _: Steps(*map(asking, range(count))), name="asking")
     with folder() as path:
-        async with served(gates, path / "smithers.db") as run, asyncio.TaskGroup() as group:
+        async with served(workflow, path / "smithers.db") as run, asyncio.TaskGroup() as group:
             group.create_task(_approve_each(run, count, approved))
             group.create_task(drive_to_end(run.engine))
     return [MS * (started[number] - at) for number, at in approved.items()]
@@ -81,5 +81,5 @@ async def _approve_each(run: Served, count: int, approved: dict[int, float]) -> 
         await asking.acquire()
         await asyncio.sleep(_PAUSE_S)
         approved[number] = perf_counter()
-        async with run.client.post(f"/approve/gate-{number}") as answer:
+        async with run.client.post(f"/approve/approval-{number}") as answer:
             answer.raise_for_status()

@@ -16,12 +16,12 @@ from smithersd import Store, open_store
 
 LEASE_S = 1
 _POLL_S = 0.02
-_GATE = """
+_APPROVAL = """
 from smithersd import Approval, workflow
 
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 
 
@@ -35,7 +35,7 @@ async def _late_s(ground: Ground) -> float:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(ground.empty())
         path = stack.enter_context(folder())
-        (path / "waiting.py").write_text(_GATE)
+        (path / "waiting.py").write_text(_APPROVAL)
         store = await stack.enter_async_context(open_store(url))
         first = await stack.enter_async_context(_driver(path, url, "first.pid"))
         await _reaches(store, fence=1)

@@ -57,7 +57,7 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
 
     @click.command(verb, short_help=summary, help=f"{summary} {description}", epilog=epilog)
     @run_argument
-    @click.option("--node", metavar="NODE", help="The gate [default: the only one that waits].")
+    @click.option("--node", metavar="NODE", help="The node that asks [default: the only one that waits].")
     @click.option("--iteration", type=whole_number(), metavar="N", help="The iteration [default: that which waits].")
     @click.option("--note", metavar="TEXT", help="Why, for those who read the log.")
     @click.option("--by", metavar="NAME", help="Who decides [default: your login name].")

@@ -57,7 +57,7 @@ class Report(Protocol):
         """These events are durable."""
 
     def ask(self, approval: PendingApproval) -> None:
-        """A gate waits for a person; told once for each, soon after the event that says so."""
+        """An approval waits for a person; told once for each, soon after the event that says so."""
 
     def reload(self) -> None:
         """SIGHUP came: the log, if there is one, has been opened anew."""

@@ -1,4 +1,4 @@
-"""Approval: a gate that a person opens or closes."""
+"""Approval: ask a person, and wait for their decision."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +12,11 @@ from smithersd.elements.texts import checked_text, chosen, plain_text
 from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError
-from smithersd.limits import GATE_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
+from smithersd.limits import APPROVAL_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTES_MAX
 
 
 class Decision(BaseModel):
-    """What a person said to a gate: the output of an `Approval`. It is true where they approved."""
+    """What a person decided: the output of an `Approval`. It is true where they approved."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ _DECISION = Schema(Decision)
 
 
 class Approval(Node[Decision]):
-    """A gate: the flow waits here for a person; its output is their `Decision`.
+    """Ask a person: the flow waits here for them; the output is their `Decision`.
 
     `show` is the node whose output helps to decide. Denied, `on_deny="fail"` fails the node and so the run, "continue"
     goes on with `approved=False`, "skip" skips the node.
@@ -42,8 +42,8 @@ class Approval(Node[Decision]):
     Examples:
         >>> from smithersd import Sequence, Task
         >>> notes = Task("notes", lambda: "Fixes the crash on start.")
-        >>> gate = Approval("publish", title="Publish it?", show=notes, metadata={"risk": "low"})
-        >>> steps = Sequence(notes, gate)
+        >>> approval = Approval("publish", title="Publish it?", show=notes, metadata={"risk": "low"})
+        >>> steps = Sequence(notes, approval)
     """
 
     __slots__ = ("metadata", "on_deny", "show", "summary", "title")
@@ -67,7 +67,7 @@ class Approval(Node[Decision]):
         name = f"approval {self.id!r}"
         given_title = checked_text(title, f"title of {name}", bytes_max=LABEL_BYTES_MAX)
         self.title = f"Approve {self.id}?" if given_title is None else given_title
-        self.summary = checked_text(summary, f"summary of {name}", bytes_max=GATE_TEXT_BYTES_MAX)
+        self.summary = checked_text(summary, f"summary of {name}", bytes_max=APPROVAL_TEXT_BYTES_MAX)
         self.show = _checked_show(show, name)
         self.metadata = _checked_metadata(metadata, name)
         self.on_deny = chosen(OnDeny, on_deny, f"on_deny of {name}")
@@ -80,7 +80,7 @@ class Approval(Node[Decision]):
         yield from self.depends_on
 
 
-def _checked_show(show: object, gate: str) -> str | None:
+def _checked_show(show: object, name: str) -> str | None:
     if show is None:
         return None
     if isinstance(show, str):
@@ -89,26 +89,26 @@ def _checked_show(show: object, gate: str) -> str | None:
         return show.id
     kind = show.kind if isinstance(show, Element) else type(show).__name__
     raise WorkflowError(
-        f"show of {gate} is a {kind}, which has no output.",
+        f"show of {name} is a {kind}, which has no output.",
         remedy="Name the task whose output helps to decide.",
     )
 
 
-def _checked_metadata(metadata: object, gate: str) -> Any:
+def _checked_metadata(metadata: object, name: str) -> Any:
     try:
         text = pydantic_core.to_json(metadata, inf_nan_mode="constants")
         value = pydantic_core.from_json(text, allow_inf_nan=False)
     except (pydantic_core.PydanticSerializationError, ValueError) as error:
         raise WorkflowError(
-            f"metadata of {gate} cannot be written as JSON: {error}", remedy="Give plain data."
+            f"metadata of {name} cannot be written as JSON: {error}", remedy="Give plain data."
         ) from None
     if is_deeper_than(value, JSON_DEPTH_MAX):
         raise WorkflowError(
-            f"metadata of {gate} is nested deeper than {JSON_DEPTH_MAX} levels.", remedy="Give flatter data."
+            f"metadata of {name} is nested deeper than {JSON_DEPTH_MAX} levels.", remedy="Give flatter data."
         )
-    if len(text) > GATE_TEXT_BYTES_MAX:
+    if len(text) > APPROVAL_TEXT_BYTES_MAX:
         raise WorkflowError(
-            f"metadata of {gate} has {len(text)} bytes of JSON; at most {GATE_TEXT_BYTES_MAX} are kept.",
+            f"metadata of {name} has {len(text)} bytes of JSON; at most {APPROVAL_TEXT_BYTES_MAX} are kept.",
             remedy="Let a task put out what is larger, and show that.",
         )
     return value

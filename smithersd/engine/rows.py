@@ -22,7 +22,7 @@ def batch_of(step: Step, state: RunState) -> Batch:
         events=_event_rows(step.events, state.run_id),
         outputs=tuple(OutputRow(*key, text, at_ms) for key, text, at_ms in step.outputs),
         frames=tuple(_frame_row(frame) for frame in step.frames),
-        gates=tuple(_gate_row(key, state.nodes[key].gate) for key in step.gates),
+        approvals=tuple(_approval_row(key, state.nodes[key].approval) for key in step.waits),
     )
 
 
@@ -33,7 +33,7 @@ def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
     return Batch(
         status=status,
         events=_event_rows(closing, state.run_id),
-        gates=tuple(_touched_gates(closing, state)),
+        approvals=tuple(_touched_approvals(closing, state)),
         finished_at_ms=last.timestamp_ms if status.is_final else None,
         error=error_text(last.event.error) if isinstance(last.event, events.RunFailed) else None,
     )
@@ -61,34 +61,34 @@ def _frame_row(frame: FrameChange) -> FrameRow:
     return FrameRow(frame.frame_no, frame.created_at_ms, frame.hash, pydantic_core.to_json(frame.scopes).decode())
 
 
-def _gate_row(key: NodeKey, gate: ApprovalRecord | None) -> ApprovalRow:
-    assert gate is not None, f"{key} never asked"
+def _approval_row(key: NodeKey, approval: ApprovalRecord | None) -> ApprovalRow:
+    assert approval is not None, f"{key} never asked"
     return ApprovalRow(
         node_id=key[0],
         iteration=key[1],
-        status=gate.status,
-        title=gate.title,
-        summary=gate.summary,
-        metadata=_json(gate.metadata),
-        show=gate.show,
-        on_deny=gate.on_deny,
-        requested_at_ms=gate.requested_at_ms,
-        note=gate.note,
-        decided_by=gate.decided_by,
-        decision=None if gate.decision is None else _json(gate.decision),
-        decided_at_ms=gate.decided_at_ms,
+        status=approval.status,
+        title=approval.title,
+        summary=approval.summary,
+        metadata=_json(approval.metadata),
+        show=approval.show,
+        on_deny=approval.on_deny,
+        requested_at_ms=approval.requested_at_ms,
+        note=approval.note,
+        decided_by=approval.decided_by,
+        decision=None if approval.decision is None else _json(approval.decision),
+        decided_at_ms=approval.decided_at_ms,
     )
 
 
-def _touched_gates(closing: Sequence[Recorded], state: RunState) -> Iterable[ApprovalRow]:
+def _touched_approvals(closing: Sequence[Recorded], state: RunState) -> Iterable[ApprovalRow]:
     for recorded in closing:
         match recorded.event:
             case events.NodeCancelled(node_id, iteration):
                 node = state.nodes[node_id, iteration]
                 if node.state is NodeState.WAITING_APPROVAL:
-                    yield replace(_gate_row(node.key, node.gate), status=ApprovalStatus.CANCELLED)
+                    yield replace(_approval_row(node.key, node.approval), status=ApprovalStatus.CANCELLED)
             case events.ApprovalRequested(node_id, iteration) as question:
-                yield _gate_row((node_id, iteration), asked(question, recorded.timestamp_ms))
+                yield _approval_row((node_id, iteration), asked(question, recorded.timestamp_ms))
             case _:
                 pass
 

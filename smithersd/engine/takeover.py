@@ -100,7 +100,7 @@ def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_
     for row in decisions:
         answer = answer_of(row)
         journal.emit(answer_event(answer))
-        journal.step.gates[answer.key] = None
+        journal.step.waits[answer.key] = None
     first_seq = state.last_seq + 1
     closing = [Recorded(first_seq + i, now_ms, event) for i, event in enumerate(closing_events(state, Cancel()))]
     return Commit(

@@ -65,7 +65,9 @@ async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: i
     Raises:
         ApprovalNotPending: it has never asked.
     """
-    asked = [row for row in await store.gates(run_id) if row.node_id == node_id and iteration in {None, row.iteration}]
+    asked = [
+        row for row in await store.approvals(run_id) if row.node_id == node_id and iteration in {None, row.iteration}
+    ]
     if not asked:
         raise ApprovalNotPending(
             f"Node {node_id!r} of run {run_id!r} has asked nothing.", remedy=f"See `smithers inspect {run_id}`."
@@ -76,7 +78,7 @@ async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: i
 async def undecided_rows(store: Store, run_id: str) -> list[ApprovalRow]:
     """Return the approvals that nobody has decided yet: a decision that its driver has not applied yet counts."""
     decided = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
-    rows = await store.gates(run_id)
+    rows = await store.approvals(run_id)
     return [
         row for row in rows if row.status is ApprovalStatus.REQUESTED and (row.node_id, row.iteration) not in decided
     ]

@@ -29,9 +29,9 @@ COUNTERS = MappingProxyType(
         "smithers_node_retries": "Attempts that were put off to another try.",
         "smithers_errors": "Failed attempts, nodes and runs.",
         "smithers_heartbeats": "Heartbeats of tasks.",
-        "smithers_approvals_requested": "Questions that gates asked; an edited one counts again.",
-        "smithers_approvals_granted": "Gates that a person granted.",
-        "smithers_approvals_denied": "Gates that a person denied.",
+        "smithers_approvals_requested": "Approvals that were asked for; an edited question counts again.",
+        "smithers_approvals_granted": "Approvals that a person gave.",
+        "smithers_approvals_denied": "Approvals that a person refused.",
         "smithers_frames_committed": "Renderings that changed the tree.",
         "smithers_events_emitted": "Events in the log.",
     }
@@ -66,7 +66,7 @@ DURATIONS = MappingProxyType(
         "smithers_run_duration_seconds": "From a run's start to its end.",
         "smithers_node_duration_seconds": "From a node's first attempt to its end, all retries included.",
         "smithers_attempt_duration_seconds": "From an attempt's start to its end, however it ended.",
-        "smithers_approval_wait_duration_seconds": "From a gate's request to its decision.",
+        "smithers_approval_wait_duration_seconds": "From an approval's request to its decision.",
     }
 )
 """Name and meaning of every histogram of the run."""
@@ -113,9 +113,11 @@ class RunMetrics:
             case events.NodeInterrupted() as event:
                 self._measure_attempt(run.nodes[event.node_id, event.iteration], event.attempt)
             case events.ApprovalGranted() | events.ApprovalDenied() as event:
-                gate = run.nodes[event.node_id, event.iteration].gate
-                if gate is not None:
-                    self._observe("smithers_approval_wait_duration_seconds", gate.requested_at_ms, event.decided_at_ms)
+                approval = run.nodes[event.node_id, event.iteration].approval
+                if approval is not None:
+                    self._observe(
+                        "smithers_approval_wait_duration_seconds", approval.requested_at_ms, event.decided_at_ms
+                    )
             case events.RunFinished() | events.RunFailed() | events.RunCancelled():
                 self._observe("smithers_run_duration_seconds", run.started_at_ms, run.finished_at_ms)
             case _:

@@ -1,4 +1,4 @@
-"""Which run and which gate somebody means who does not say it in full."""
+"""Which run and which approval somebody means who does not say it in full."""
 
 from collections.abc import Sequence
 
@@ -55,7 +55,7 @@ def _offer(runs: Sequence[RunRow]) -> str:
 
 
 async def select_approval(store: Store, run_id: str) -> ApprovalRow:
-    """Return the only gate of a run that waits for a person, or where none does the one that was decided last.
+    """Return the only approval of a run that waits for a person, or where none does the one that was decided last.
 
     So who says a decision again hears that it stands, or who was first.
 
@@ -63,24 +63,26 @@ async def select_approval(store: Store, run_id: str) -> ApprovalRow:
         ApprovalNotPending: none waits, and none was decided.
         ApprovalAmbiguous: several wait; details list them.
     """
-    gates = await undecided_rows(store, run_id) or await _last_decided(store, run_id)
-    if not gates:
+    approvals = await undecided_rows(store, run_id) or await _last_decided(store, run_id)
+    if not approvals:
         raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
-    if len(gates) > 1:
+    if len(approvals) > 1:
         raise ApprovalAmbiguous(
-            f"{len(gates)} gates of run {run_id!r} wait for a decision.",
+            f"{len(approvals)} approvals of run {run_id!r} wait for a decision.",
             remedy="Name the node.",
-            details={"pending": [{"nodeId": gate.node_id, "iteration": gate.iteration} for gate in gates]},
+            details={
+                "pending": [{"nodeId": approval.node_id, "iteration": approval.iteration} for approval in approvals]
+            },
         )
-    return gates[0]
+    return approvals[0]
 
 
 async def _last_decided(store: Store, run_id: str) -> list[ApprovalRow]:
-    """The gate that was decided last, if any was; a decision that waits in the inbox counts from when it came."""
+    """The approval that was decided last, if any was; a decision that waits in the inbox counts from when it came."""
     left = {(row.node_id, row.iteration): row.created_at_ms for row in await store.inbox(run_id)}
     decided = [
-        (at_ms, gate)
-        for gate in await store.gates(run_id)
-        if (at_ms := left.get((gate.node_id, gate.iteration), gate.decided_at_ms)) is not None
+        (at_ms, approval)
+        for approval in await store.approvals(run_id)
+        if (at_ms := left.get((approval.node_id, approval.iteration), approval.decided_at_ms)) is not None
     ]
-    return [gate for _, gate in sorted(decided, key=lambda one: one[0])[-1:]]
+    return [approval for _, approval in sorted(decided, key=lambda one: one[0])[-1:]]

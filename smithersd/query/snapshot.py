@@ -69,7 +69,7 @@ async def read_snapshot(store: Store, info: RunInfo) -> Snapshot:
 
 async def _waiting(store: Store, state: RunState) -> list[PendingApproval]:
     return [
-        await read_approval(store, state.run_id, node.key, node.gate)
+        await read_approval(store, state.run_id, node.key, node.approval)
         for node in state.awaiting_approval
-        if node.gate is not None
+        if node.approval is not None
     ]

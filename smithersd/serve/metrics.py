@@ -89,7 +89,7 @@ def _state_families(run: RunState) -> Iterator[Metric]:
         "smithers_nodes_active", "Attempts that are running.", value=run.count(NodeState.IN_PROGRESS)
     )
     yield GaugeMetricFamily(
-        "smithers_approval_pending", "Gates that wait for a person.", value=run.count(NodeState.WAITING_APPROVAL)
+        "smithers_approval_pending", "Approvals that wait for a person.", value=run.count(NodeState.WAITING_APPROVAL)
     )
     nodes = GaugeMetricFamily("smithers_nodes", "Nodes by state.", labels=("state",))
     for state in NodeState:

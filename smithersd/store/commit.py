@@ -111,24 +111,24 @@ def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
         )
     if batch.frames:
         yield Many("insert_frame", [(run_id, f.frame_no, f.created_at_ms, f.hash, f.scopes) for f in batch.frames])
-    if batch.gates:
-        yield Many("put_gate", [_gate_parameters(run_id, gate) for gate in batch.gates])
+    if batch.approvals:
+        yield Many("put_approval", [_approval_parameters(run_id, approval) for approval in batch.approvals])
 
 
-def _gate_parameters(run_id: str, gate: ApprovalRow) -> tuple[object, ...]:
+def _approval_parameters(run_id: str, approval: ApprovalRow) -> tuple[object, ...]:
     return (
         run_id,
-        gate.node_id,
-        gate.iteration,
-        gate.status.value,
-        gate.title,
-        gate.summary,
-        gate.metadata,
-        gate.show,
-        gate.on_deny.value,
-        gate.requested_at_ms,
-        gate.note,
-        gate.decided_by,
-        gate.decision,
-        gate.decided_at_ms,
+        approval.node_id,
+        approval.iteration,
+        approval.status.value,
+        approval.title,
+        approval.summary,
+        approval.metadata,
+        approval.show,
+        approval.on_deny.value,
+        approval.requested_at_ms,
+        approval.note,
+        approval.decided_by,
+        approval.decision,
+        approval.decided_at_ms,
     )

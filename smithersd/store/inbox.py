@@ -33,33 +33,33 @@ def submit_cancel(run_id: str, created_at_ms: int, decided_by: str | None) -> Tr
 
 
 def submit_decision(decision: Decision) -> Transaction[Submitted]:
-    """Leave a decision for a pending gate; the same decision again is accepted and changes nothing.
+    """Leave a decision for a pending approval; the same decision again is accepted and changes nothing.
 
     Raises:
         RunNotFound, NodeNotFound: there is no such run or node.
-        ApprovalAmbiguous: several of the node's gates are pending and no iteration is named.
+        ApprovalAmbiguous: several of the node's approvals are pending and no iteration is named.
         ApprovalAlreadyDecided: somebody decided otherwise.
         RunNotActive: the run has ended, or a cancel is on its way.
         ApprovalNotPending: the node waits for no decision.
     """
     run_id, node_id = decision.run_id, decision.node_id
     status, is_leased = yield from _locked_run(run_id)
-    gates = yield from approval_rows_of_node(run_id, node_id)
-    if not gates and not (yield Statement("is_node", (run_id, node_id))):
+    approvals = yield from approval_rows_of_node(run_id, node_id)
+    if not approvals and not (yield Statement("is_node", (run_id, node_id))):
         raise NodeNotFound(
             f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` lists its nodes, GET /nodes too."
         )
     inbox = yield from inbox_rows(run_id)
     left = {row.iteration: row for row in inbox if row.kind in _DECISIONS and row.node_id == node_id}
-    gate = _meant(decision, gates, left)
-    if gate is not None and gate.iteration in left:
-        _check_same(decision, gate, left[gate.iteration])
-        return Submitted(run_id, left[gate.iteration].id, is_leased)
-    if gate is not None and gate.status in {ApprovalStatus.GRANTED, ApprovalStatus.DENIED}:
-        _check_same(decision, gate, gate)
+    approval = _meant(decision, approvals, left)
+    if approval is not None and approval.iteration in left:
+        _check_same(decision, approval, left[approval.iteration])
+        return Submitted(run_id, left[approval.iteration].id, is_leased)
+    if approval is not None and approval.status in {ApprovalStatus.GRANTED, ApprovalStatus.DENIED}:
+        _check_same(decision, approval, approval)
         return Submitted(run_id, None, is_leased)
     _check_active(run_id, status, inbox)
-    if gate is None or gate.status is not ApprovalStatus.REQUESTED:
+    if approval is None or approval.status is not ApprovalStatus.REQUESTED:
         raise ApprovalNotPending(
             f"Node {node_id!r} of run {run_id!r} waits for no decision.",
             remedy="`smithers inspect` and GET /approvals tell what does.",
@@ -68,7 +68,7 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
         run_id,
         InboxKind.APPROVE if decision.is_approval else InboxKind.DENY,
         decision.created_at_ms,
-        gate=gate,
+        approval=approval,
         note=decision.note,
         decided_by=decision.decided_by,
         decision=decision.decision,
@@ -88,12 +88,12 @@ def _insert(
     kind: InboxKind,
     created_at_ms: int,
     *,
-    gate: ApprovalRow | None = None,
+    approval: ApprovalRow | None = None,
     note: str | None = None,
     decided_by: str | None = None,
     decision: str | None = None,
 ) -> Transaction[int]:
-    node_id, iteration = (None, None) if gate is None else (gate.node_id, gate.iteration)
+    node_id, iteration = (None, None) if approval is None else (approval.node_id, approval.iteration)
     rows = yield Statement(
         "insert_inbox", (run_id, kind.value, node_id, iteration, note, decided_by, decision, created_at_ms)
     )
@@ -101,27 +101,33 @@ def _insert(
     return inbox_id
 
 
-def _meant(decision: Decision, gates: list[ApprovalRow], left: dict[int | None, InboxRow]) -> ApprovalRow | None:
-    """The gate that a decision is about: the iteration that it names, the only pending one, or the latest decided."""
+def _meant(decision: Decision, approvals: list[ApprovalRow], left: dict[int | None, InboxRow]) -> ApprovalRow | None:
+    """Find what a decision is about: the iteration that it names, the only pending one, or the latest decided."""
     if decision.iteration is not None:
-        return next((gate for gate in gates if gate.iteration == decision.iteration), None)
-    pending = [gate for gate in gates if gate.status is ApprovalStatus.REQUESTED and gate.iteration not in left]
+        return next((approval for approval in approvals if approval.iteration == decision.iteration), None)
+    pending = [
+        approval
+        for approval in approvals
+        if approval.status is ApprovalStatus.REQUESTED and approval.iteration not in left
+    ]
     if len(pending) > 1:
         raise ApprovalAmbiguous(
-            f"Node {decision.node_id!r} has {len(pending)} pending gates.",
+            f"Node {decision.node_id!r} has {len(pending)} pending approvals.",
             remedy="Name the iteration.",
-            details={"pending": [{"nodeId": gate.node_id, "iteration": gate.iteration} for gate in pending]},
+            details={
+                "pending": [{"nodeId": approval.node_id, "iteration": approval.iteration} for approval in pending]
+            },
         )
-    return pending[0] if pending else max(gates, key=lambda gate: _decided_at(gate, left), default=None)
+    return pending[0] if pending else max(approvals, key=lambda approval: _decided_at(approval, left), default=None)
 
 
-def _decided_at(gate: ApprovalRow, left: dict[int | None, InboxRow]) -> tuple[int, int]:
-    """Order gates by when they were decided; those that were not come first."""
-    at_ms = left[gate.iteration].created_at_ms if gate.iteration in left else gate.decided_at_ms
-    return (-1 if at_ms is None else at_ms), gate.iteration
+def _decided_at(approval: ApprovalRow, left: dict[int | None, InboxRow]) -> tuple[int, int]:
+    """Order approvals by when they were decided; those that were not come first."""
+    at_ms = left[approval.iteration].created_at_ms if approval.iteration in left else approval.decided_at_ms
+    return (-1 if at_ms is None else at_ms), approval.iteration
 
 
-def _check_same(decision: Decision, gate: ApprovalRow, stands: ApprovalRow | InboxRow) -> None:
+def _check_same(decision: Decision, approval: ApprovalRow, stands: ApprovalRow | InboxRow) -> None:
     """The same verb, person and decision again is no conflict; the note is not compared."""
     was_approved = _is_approval(stands)
     is_same = (was_approved, stands.decided_by, _canonical(stands.decision)) == (
@@ -134,11 +140,11 @@ def _check_same(decision: Decision, gate: ApprovalRow, stands: ApprovalRow | Inb
     verb = "approved" if was_approved else "denied"
     by = f" by {stands.decided_by}" if stands.decided_by else ""
     raise ApprovalAlreadyDecided(
-        f"Node {gate.node_id!r} was already {verb}{by}.",
+        f"Node {approval.node_id!r} was already {verb}{by}.",
         remedy="The first decision stands.",
         details={
-            "nodeId": gate.node_id,
-            "iteration": gate.iteration,
+            "nodeId": approval.node_id,
+            "iteration": approval.iteration,
             "approved": was_approved,
             "decidedBy": stands.decided_by,
             "decidedAtMs": stands.created_at_ms if isinstance(stands, InboxRow) else stands.decided_at_ms,

@@ -78,15 +78,15 @@ def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> 
 
 
 def approval_rows(run_id: str) -> Transaction[list[ApprovalRow]]:
-    """Read all gates of a run, the one that was asked first first."""
-    rows = yield Statement("select_gates", (run_id,))
-    return [_gate(row) for row in rows]
+    """Read all approvals of a run, the one that was asked first first."""
+    rows = yield Statement("select_approvals", (run_id,))
+    return [_approval(row) for row in rows]
 
 
 def approval_rows_of_node(run_id: str, node_id: str) -> Transaction[list[ApprovalRow]]:
-    """Read a node's gates, by iteration."""
-    rows = yield Statement("select_gates_of_node", (run_id, node_id))
-    return [_gate(row) for row in rows]
+    """Read a node's approvals, by iteration."""
+    rows = yield Statement("select_approvals_of_node", (run_id, node_id))
+    return [_approval(row) for row in rows]
 
 
 def inbox_rows(run_id: str) -> Transaction[list[InboxRow]]:
@@ -118,6 +118,6 @@ def _run(row: Row) -> RunRow:
     return RunRow(*values)
 
 
-def _gate(row: Row) -> ApprovalRow:
+def _approval(row: Row) -> ApprovalRow:
     values = (*row[:2], ApprovalStatus(row[2]), *row[3:7], OnDeny(row[7]), *row[8:])
     return ApprovalRow(*values)

@@ -116,7 +116,7 @@ class FrameRow:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """A row of `approvals`: a gate as it was requested and, later, decided or closed."""
+    """A row of `approvals`: an approval as it was requested and, later, decided or closed."""
 
     node_id: str
     iteration: int
@@ -137,14 +137,14 @@ class ApprovalRow:
 class Batch:
     """What one step writes; events are already numbered and dense after the run's last_seq.
 
-    `gates` are upserts by (node_id, iteration). `status`, `finished_at_ms` and `error` become the run row's.
+    `approvals` are upserts by (node_id, iteration). `status`, `finished_at_ms` and `error` become the run row's.
     """
 
     status: RunStatus
     events: tuple[EventRow, ...] = ()
     outputs: tuple[OutputRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
-    gates: tuple[ApprovalRow, ...] = ()
+    approvals: tuple[ApprovalRow, ...] = ()
     finished_at_ms: int | None = None
     error: str | None = None
 
@@ -194,7 +194,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A request to grant or deny a gate; `iteration` None means the only pending one."""
+    """A request to grant or deny an approval; `iteration` None means the only pending one."""
 
     run_id: str
     node_id: str

@@ -26,7 +26,7 @@ from smithersd.store.subscriptions import Subscriptions
 
 
 class Store:
-    """Runs, their events, outputs, frames and gates, and the inbox that others leave requests in.
+    """Runs, their events, outputs, frames and approvals, and the inbox that others leave requests in.
 
     Every method may raise StoreUnavailable: the database refused for a reason that may pass. Then nothing was written,
     or the answer was lost on its way; either way the same call again is right, and writes nothing twice.
@@ -133,11 +133,11 @@ class Store:
     # For requests from outside
 
     async def submit_decision(self, decision: Decision) -> Submitted:
-        """Leave a decision for a pending gate and wake the driver; the same decision again changes nothing.
+        """Leave a decision for a pending approval and wake the driver; the same decision again changes nothing.
 
         Raises:
             RunNotFound, NodeNotFound: there is no such run or node.
-            ApprovalAmbiguous: several gates are pending and no iteration is named.
+            ApprovalAmbiguous: several approvals are pending and no iteration is named.
             ApprovalAlreadyDecided: somebody decided otherwise.
             RunNotActive: the run has ended, or a cancel is on its way.
             ApprovalNotPending: the node waits for no decision.
@@ -229,8 +229,8 @@ class Store:
         """Read frames in order."""
         return await self._database.read(reading.frame_rows(run_id, after_frame_no, up_to_frame_no))
 
-    async def gates(self, run_id: str) -> list[ApprovalRow]:
-        """Read all gates, in the order in which they asked."""
+    async def approvals(self, run_id: str) -> list[ApprovalRow]:
+        """Read all approvals, in the order in which they asked."""
         return await self._database.read(reading.approval_rows(run_id))
 
     async def inbox(self, run_id: str) -> list[InboxRow]:

@@ -1,7 +1,7 @@
 """Those who stand before a run's port without a token, as a program of their own.
 
 python -m tests.acceptance.strangers hold PORT COUNT     opens connections that say nothing, until its stdin is closed
-python -m tests.acceptance.strangers bomb PORT COUNT     sends compressed bodies of 1 GB to a gate, all at once, and
+python -m tests.acceptance.strangers bomb PORT COUNT     sends compressed bodies of 1 GB to a route, all at once, and
                                                          prints the statuses
 python -m tests.acceptance.strangers probe PORT PID      asks for /health until its stdin is closed, and prints how many
                                                          seconds of its own the process worked at most without an answer
@@ -37,7 +37,7 @@ def bomb(port: int, count: int) -> None:
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     million = packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
     body = million + (packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)) * 999
-    head = b"POST /approve/gate HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /approve/approval HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
     statuses = []
 
     def send() -> None:

@@ -36,8 +36,8 @@ def following(place: Place, port: int, token: str) -> subprocess.Popen[str]:
 def test_the_browser_example_follows_over_a_suspension_to_the_end_and_says_a_refusal(place: Place) -> None:
     place.write("""
         @workflow
-        def gated(ctx):
-            return Sequence(Task("first", int), Approval("gate", title="Go?"))
+        def asking(ctx):
+            return Sequence(Task("first", int), Approval("approval", title="Go?"))
         """)
     port = free_port()
     serving = ("--run-id", "r", "--serve", "--port", str(port))
@@ -53,7 +53,7 @@ def test_the_browser_example_follows_over_a_suspension_to_the_end_and_says_a_ref
     assert up.wait() == 143
     up = place.up(*serving, "--resume", SMITHERS_API_KEY="sk-1")
     up.until_text("smithers approve")
-    assert up.request("/approve/gate", {}, **{"x-smithers-key": "sk-1"})[0] == 200
+    assert up.request("/approve/approval", {}, **{"x-smithers-key": "sk-1"})[0] == 200
     lines += good.stdout.read().splitlines()
     good.stdout.close()
     assert good.wait() == 0

@@ -113,7 +113,7 @@ def test_process_1_of_a_container_reaps_orphans_and_tells_the_exit_code_of_the_r
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, "suspended"), (signal.SIGINT, "cancelled")])
 def test_process_1_of_a_container_passes_signals_on(place: Place, signum: signal.Signals, status: str) -> None:
-    place.write('@workflow\ndef gated(ctx):\n    return Approval("go")\n')
+    place.write('@workflow\ndef asking(ctx):\n    return Approval("go")\n')
     process = place.start("up", "flow.py", "--run-id", "r", within=CONTAINER)
     process.until_text("go")
     until(lambda: "RunStatusChanged" in place.types("r"), "the run")

@@ -19,7 +19,7 @@ start = threading.Barrier(len(people))
 answers = []
 
 def approve(who):
-    request = urllib.request.Request(url + "/approve/gate", json.dumps({"decidedBy": who}).encode())
+    request = urllib.request.Request(url + "/approve/approval", json.dumps({"decidedBy": who}).encode())
     start.wait()
     try:
         with urllib.request.urlopen(request, timeout=float(deadline_s)) as answer:
@@ -38,7 +38,7 @@ def test_of_fifty_approvals_at_once_one_is_applied_and_the_others_hear_whose(pla
     place.write("""
         @workflow
         def waiting(ctx):
-            return Sequence(Approval("gate", title="Go?"), Task("last", int))
+            return Sequence(Approval("approval", title="Go?"), Task("last", int))
         """)
     up = place.up("--run-id", "r", "--serve", "--port", "0")
     up.until_text("smithers approve")
@@ -55,9 +55,9 @@ def test_of_fifty_approvals_at_once_one_is_applied_and_the_others_hear_whose(pla
     assert Counter(status for status, _, _ in answers) == {200: 1, 409: PEOPLE - 1}
     winner = next(who for status, who, _ in answers if status == 200)
     up.until_text("Run finished")
-    gate = place.state("r").nodes["gate", 0].gate
-    assert gate is not None
-    assert gate.decided_by == winner
+    approval = place.state("r").nodes["approval", 0].approval
+    assert approval is not None
+    assert approval.decided_by == winner
     assert place.types("r").count("ApprovalGranted") == 1
     for status, _, error in answers:
         assert status == 200 or (error["code"], error["details"]["decidedBy"]) == ("APPROVAL_ALREADY_DECIDED", winner)

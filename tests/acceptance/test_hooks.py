@@ -9,13 +9,13 @@ import pytest
 from tests.support.place import Place
 from tests.support.waiting import until
 
-ONE_GATE = """
+ONE_APPROVAL = """
     @workflow
     def flow(ctx):
         patch = Task("fix", lambda: {"lines": 3})
         return Sequence(patch, Approval("deploy", title="Ship it?", show=patch))
     """
-TWO_GATES = """
+TWO_APPROVALS = """
     @workflow
     def flow(ctx):
         return Parallel(
@@ -42,7 +42,7 @@ def new_in(message: dict[str, Any]) -> list[str]:
 
 
 def test_the_command_is_given_all_that_is_needed_to_decide(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", "--serve", "--port", "0", "--on-wait", TELL)
     until(lambda: is_told(place))
 
@@ -61,7 +61,7 @@ def test_the_command_is_given_all_that_is_needed_to_decide(place):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_wait_that_was_told_is_not_told_again_after_a_restart(place, number):
-    place.write(TWO_GATES)
+    place.write(TWO_APPROVALS)
     first = place.up("--run-id", "r", "--on-wait", TELL)
     until(lambda: is_told(place))
     first.signal(number)
@@ -78,7 +78,7 @@ def test_a_wait_that_was_told_is_not_told_again_after_a_restart(place, number):
 
 @pytest.mark.slow
 def test_a_command_that_fails_is_a_log_line_and_the_next_start_tries_again(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", "--on-wait", TELL_AND_FAIL)
     process.until_text("--on-wait: the command ended with exit code 7: no such channel")
     process.signal(signal.SIGTERM)
@@ -93,7 +93,7 @@ def test_a_command_that_fails_is_a_log_line_and_the_next_start_tries_again(place
 
 @pytest.mark.slow
 def test_a_command_that_hangs_holds_up_neither_the_run_nor_its_end(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", "--on-wait", "echo $$ > begun; sleep 1000 & wait")
     until(lambda: place.lines("begun"))
     process.signal(signal.SIGTERM)
@@ -105,7 +105,7 @@ def test_a_command_that_hangs_holds_up_neither_the_run_nor_its_end(place):
 
 @pytest.mark.slow
 def test_a_run_that_does_not_wait_tells_before_it_exits(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait", "--on-wait", f"sleep 0.3; {TELL}")
 
     assert code == 3, text
@@ -114,7 +114,7 @@ def test_a_run_that_does_not_wait_tells_before_it_exits(place):
 
 @pytest.mark.slow
 def test_what_was_told_is_forgotten_with_the_run(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", "--on-wait", TELL)
     until(lambda: is_told(place))
     place.run("approve", "r")
@@ -125,7 +125,7 @@ def test_what_was_told_is_forgotten_with_the_run(place):
 
 @pytest.mark.slow
 def test_the_command_gets_no_secret(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     command = f"env > env; cat /proc/$PPID/environ >> env; {TELL}"
     secrets = {"SMITHERS_API_KEY": "sesame", "NOTIFY_SOCKET": "/nowhere"}
     place.up("--run-id", "r", "--serve", "--port", "0", "--on-wait", command, **secrets)
@@ -139,7 +139,7 @@ def test_the_command_gets_no_secret(place):
 
 @pytest.mark.slow
 def test_a_daemon_tells_too(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     code, text = place.run("up", "flow.py", "-d", "--run-id", "r", "--on-wait", TELL)
     assert code == 0, text
     until(lambda: is_told(place))
@@ -205,7 +205,7 @@ def test_a_run_that_finished_tells_of_its_end_only(place):
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["SIGINT", "down", "cancel"])
 def test_a_run_that_somebody_cancels_tells_of_its_end(place, way):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", "--on-end", "sleep 0.3; cat >> ended")
     process.until_text("deploy")
     if way == "SIGINT":
@@ -219,7 +219,7 @@ def test_a_run_that_somebody_cancels_tells_of_its_end(place, way):
 
 @pytest.mark.slow
 def test_a_suspension_is_no_end(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     process = place.up("--run-id", "r", *TELL_BOTH)
     process.until_text("deploy")
     process.signal(signal.SIGTERM)
@@ -253,7 +253,7 @@ def test_a_process_that_is_killed_while_it_tells_of_the_end_leaves_that_to_the_n
 
 @pytest.mark.slow
 def test_a_standby_leaves_an_end_to_the_driver_that_came_to_it(place):
-    place.write(ONE_GATE)
+    place.write(ONE_APPROVAL)
     driver = place.up("--run-id", "r", "--on-end", "cat >> ended")
     driver.until_text("deploy")
     standby = place.up("--run-id", "r", "--standby", "--pid-file", "other", "--on-end", "cat >> failed")

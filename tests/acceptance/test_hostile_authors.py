@@ -80,7 +80,7 @@ def attacked(ctx):
         Task("speaks", speaks, continue_on_fail=True),
         Shell("shell", "echo said"),
         Task("last", int),
-        Approval("gate", title="Go?"),
+        Approval("approval", title="Go?"),
     )
 """
 ATTACKS = {name.lower(): text for name, text in dict(globals()).items() if name.isupper() and name != "FLOW"}
@@ -99,7 +99,7 @@ def test_no_attack_on_the_process_ends_it(place: Place, attack: str, when: str, 
     states = {node.node_id: node.state.value for node in place.state("r").nodes.values()}
     assert states["hostile"] == states["shell"] == states["last"] == "finished"
     assert states["fails"] == "failed"
-    assert states["gate"] == "waiting-approval"
+    assert states["approval"] == "waiting-approval"
     if flags == ():
         assert "Run suspended" in process.text
         assert "ValueError: as expected (flow.py:" in process.text

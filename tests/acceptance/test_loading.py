@@ -49,7 +49,7 @@ os.chdir("elsewhere")
 
 @workflow
 def moving(ctx: Context[dict[str, int]]):
-    return Sequence(Task("write", Path("here").write_text, "x", output=int), Approval("gate", title="Go?"))
+    return Sequence(Task("write", Path("here").write_text, "x", output=int), Approval("approval", title="Go?"))
 """
 
 
@@ -87,7 +87,7 @@ def write_package(place: Place, root: str) -> None:
         import shipping.inner.steps
 
         @workflow
-        def first(ctx): return Sequence(Task("add", add, 1, 2), Approval("gate", title="Go?"))
+        def first(ctx): return Sequence(Task("add", add, 1, 2), Approval("approval", title="Go?"))
 
         @workflow
         def second(ctx): return Task("add", add, 3, 4)

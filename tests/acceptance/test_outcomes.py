@@ -45,10 +45,10 @@ def test_a_cancelled_run_exits_with_2(place: Place) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
         """)
     up = place.up("--run-id", "r")
-    up.until_text("smithers approve r --node gate")
+    up.until_text("smithers approve r --node approval")
     assert place.run("cancel", "r")[0] == 0
     assert up.wait() == 2
     assert "  smithers up flow.py --from r\n" in up.text
@@ -59,7 +59,7 @@ def test_no_wait_suspends_a_run_that_only_waits_and_exits_with_3(place: Place, s
     place.write("""
         @workflow
         def waiting(ctx):
-            return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("last", int))
+            return Sequence(Task("first", int), Approval("approval", title="Go?"), Task("last", int))
         """)
     code, text = place.run("up", "flow.py", "--run-id", "r", "--no-wait", *serve)
     assert (code, place.state("r").status) == (3, "suspended")
@@ -72,7 +72,7 @@ def test_a_decision_of_another_process_lets_the_run_go_on(place: Place) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Sequence(Approval("gate", title="Go?"), Task("last", int))
+            return Sequence(Approval("approval", title="Go?"), Task("last", int))
         """)
     up = place.up("--run-id", "r")
     command = up.until_text(r"smithers (approve .*)\n")[1]
@@ -122,7 +122,7 @@ def test_only_force_takes_a_run_from_a_process_that_lives(place: Place) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
         """)
     first = place.up("--run-id", "r")
     first.until_text("smithers approve")

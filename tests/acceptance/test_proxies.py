@@ -18,7 +18,7 @@ from tests.support.waiting import until
 TOKEN = "sk-proxied"
 FLOW = """
     @workflow
-    def gated(ctx):
+    def asking(ctx):
         return Sequence(Approval("ship/it now", title="Ship?"), Task("last", int))
     """
 BARE_NGINX = "location / { proxy_pass http://127.0.0.1:7331; }"

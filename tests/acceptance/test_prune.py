@@ -12,7 +12,7 @@ FLOWS = """
 def short(ctx): return Sequence(Task("one", int), Task("two", int))
 
 @workflow
-def waiting(ctx): return Approval("gate", title="Go?")
+def waiting(ctx): return Approval("approval", title="Go?")
 
 @workflow
 def failing(ctx): return Sequence(Task("one", int), Task("two", int, "no number"))
@@ -76,7 +76,7 @@ def test_a_run_that_is_served_while_it_is_pruned_is_not_found_any_more(place: Pl
 def test_what_a_live_run_takes_over_is_kept_for_it(place: Place) -> None:
     place.write(FLOWS)
     assert up(place, "failing", "first") == 1
-    place.write(FLOWS.replace('Task("two", int, "no number")', 'Approval("gate", title="Go?")'))
+    place.write(FLOWS.replace('Task("two", int, "no number")', 'Approval("approval", title="Go?")'))
     second = place.start("up", "flow.py:failing", "--from", "first", "--run-id", "second")
     second.until_text("smithers approve")
     code, text = place.run("prune", "--older-than", "0s")

@@ -42,16 +42,16 @@ def test_decisions_made_while_nobody_drives_the_run_are_applied_by_the_resumptio
     place.write("""
         @workflow
         def waiting(ctx):
-            return Sequence(Approval("gate", title="Go?"), Task("last", int))
+            return Sequence(Approval("approval", title="Go?"), Task("last", int))
         """)
     up = place.up("--run-id", "r")
     up.until_text("smithers approve")
     up.kill()
     assert place.run("approve", "r", "--by", "alice")[0] == 0
     assert place.run("up", "flow.py", "--resume")[0] == 0
-    gate = place.state("r").nodes["gate", 0].gate
-    assert gate is not None
-    assert gate.decided_by == "alice"
+    approval = place.state("r").nodes["approval", 0].approval
+    assert approval is not None
+    assert approval.decided_by == "alice"
 
 
 def test_a_new_run_from_a_failed_one_does_only_what_was_not_done(place: Place) -> None:
@@ -79,7 +79,7 @@ def test_an_edited_workflow_goes_on_with_what_was_done(place: Place) -> None:
         + """
 @workflow
 def edited(ctx):
-    return Sequence(Task("first", effect, "first"), Approval("gate", title="Go?"))
+    return Sequence(Task("first", effect, "first"), Approval("approval", title="Go?"))
 """
     )
     place.write(before)
@@ -97,10 +97,10 @@ def edited(ctx):
 def test_another_workflow_under_the_same_run_id_is_refused(place: Place) -> None:
     place.write("""
         @workflow
-        def one(ctx): return Approval("gate", title="Go?")
+        def one(ctx): return Approval("approval", title="Go?")
 
         @workflow
-        def other(ctx): return Approval("gate", title="Go?")
+        def other(ctx): return Approval("approval", title="Go?")
         """)
     assert place.run("up", "flow.py:one", "--run-id", "r", "--no-wait")[0] == 3
     code, text = place.run("up", "flow.py:other", "--run-id", "r", "--resume")
@@ -165,7 +165,7 @@ def test_two_runs_side_by_side_in_one_folder_do_not_touch_each_other(place: Plac
     place.write("""
         @workflow
         def steps(ctx):
-            return Sequence(*(Task(f"step-{n}", int) for n in range(40)), Approval("gate", title="Go?"))
+            return Sequence(*(Task(f"step-{n}", int) for n in range(40)), Approval("approval", title="Go?"))
         """)
     runs = {name: place.up("--run-id", name, "--serve", "--port", "0") for name in ("one", "two")}
     for name, up in runs.items():
@@ -180,7 +180,7 @@ def test_a_taken_port_begins_no_run(place: Place) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
         """)
     first = place.up("--run-id", "one", "--serve", "--port", "0")
     port = _port_of(first)

@@ -15,20 +15,20 @@ from tests.serve.openapi import openapi
 from tests.support.place import Place, Process, clean_environment
 
 TOKEN = "sk-s3cret"
-GATES = [f"gate-{number}" for number in range(3)]
+APPROVALS = [f"approval-{number}" for number in range(3)]
 FLOW = f"""
 @workflow
 def flow(ctx):
     work = Task("work", lambda: {{"done": True}})
-    gates = [Approval(name, title="Go?", show=work, on_deny="continue") for name in {GATES}]
-    return Sequence(work, Parallel(*gates, Task("goes on", asyncio.Event().wait)))
+    approvals = [Approval(name, title="Go?", show=work, on_deny="continue") for name in {APPROVALS}]
+    return Sequence(work, Parallel(*approvals, Task("goes on", asyncio.Event().wait)))
 """
 
 
 def check(place: Place, server: Process, *options: str, token: str | None = None) -> None:
     """Run Schemathesis against a server with a document that names the nodes which it may decide on."""
     document = place.folder / "openapi.json"
-    document.write_text(json.dumps(openapi(run_id="r", node_ids=["work", *GATES], has_token=token is not None)))
+    document.write_text(json.dumps(openapi(run_id="r", node_ids=["work", *APPROVALS], has_token=token is not None)))
     sent = () if token is None else ("--header", f"Authorization: Bearer {token}")
     fixed = ("--seed", "1", "--max-examples", "8", "--generation-database", "none")
     patient = ("--request-timeout", "20", "--warnings", "off", "--suppress-health-check", "all")
@@ -52,7 +52,7 @@ def test_a_run_that_is_driven_answers_as_its_document_says(place: Place) -> None
     server = place.up("--run-id", "r", "--serve", "--port", "0")
     server.until_text("smithers approve")
     check(place, server, "--exclude-path", "/events", "--exclude-path", "/cancel")
-    assert server.request("/")[1]["status"] == RunStatus.RUNNING, "although every gate may have been decided on"
+    assert server.request("/")[1]["status"] == RunStatus.RUNNING, "although every approval may have been decided on"
 
 
 def test_a_run_that_nobody_drives_and_that_is_cancelled_meanwhile_does_too(place: Place) -> None:

@@ -12,7 +12,7 @@ from tests.support.place import Place, Process
 WAITING = """
 @workflow
 def waiting(ctx):
-    return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("last", int))
+    return Sequence(Task("first", int), Approval("approval", title="Go?"), Task("last", int))
 """
 
 
@@ -37,7 +37,7 @@ def test_a_server_beside_the_driver_streams_its_run_and_takes_decisions_for_it(p
     follower.start()
     assert server.request("/ready")[0] == 200
     assert server.request("/")[1]["status"] == RunStatus.WAITING_APPROVAL
-    assert server.request("/approve/gate", {"decidedBy": "alice"})[0] == 200
+    assert server.request("/approve/approval", {"decidedBy": "alice"})[0] == 200
     assert driver.wait() == 0
     follower.join()
     assert follower.types == place.types("r")

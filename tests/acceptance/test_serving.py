@@ -13,7 +13,7 @@ def speak():
 
 @workflow
 def waiting(ctx):
-    return Sequence(Task("speak", speak), Approval("gate", title="Go?"))
+    return Sequence(Task("speak", speak), Approval("approval", title="Go?"))
 """
 TOKEN = "sk-s3cret"
 

@@ -114,7 +114,7 @@ def test_a_waiting_run_that_is_served_stops_for_either_signal(place: Place) -> N
     place.write("""
         @workflow
         def waiting(ctx):
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
         """)
     for number in (TERM, INT):
         up = place.up("--run-id", "r", "--resume-or-start", "--serve", "--port", "0")
@@ -129,7 +129,7 @@ def test_cancelled_over_http_the_process_serves_the_end(place: Place) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
         """)
     up = place.up("--run-id", "r", "--serve", "--port", "0")
     up.until_text("smithers approve")

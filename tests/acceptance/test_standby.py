@@ -26,7 +26,7 @@ def steps(ctx):
 WAITING = """
 @workflow
 def waiting(ctx):
-    return Sequence(Approval("gate", title="Go?"), Task("last", int))
+    return Sequence(Approval("approval", title="Go?"), Task("last", int))
 """
 
 
@@ -130,7 +130,7 @@ def test_a_standby_serves_the_run_and_ends_with_its_code(place: Place) -> None:
     second = standby(place, "--serve", "--port", "0")
     assert second.request("/ready")[0] == 200
     assert second.request("/")[1]["status"] == RunStatus.WAITING_APPROVAL
-    assert second.request("/approve/gate", {"decidedBy": "alice"})[0] == 200
+    assert second.request("/approve/approval", {"decidedBy": "alice"})[0] == 200
     assert first.wait() == 0
     second.until_text("Run finished")
     assert second.request("/")[1]["status"] == RunStatus.FINISHED

@@ -87,11 +87,11 @@ async def upload():
 
 @workflow
 def release(ctx):
-    return Sequence(Parallel(Task("upload", upload), Approval("gate", title="Ship it?")), Task("last", int))
+    return Sequence(Parallel(Task("upload", upload), Approval("approval", title="Ship it?")), Task("last", int))
 
 @workflow
 def wide(ctx):
-    return Parallel(*(Task(f"task-{n}", int) for n in range(1000)), Approval("gate", title="Go?"))
+    return Parallel(*(Task(f"task-{n}", int) for n in range(1000)), Approval("approval", title="Go?"))
 """
 
 
@@ -101,9 +101,9 @@ def test_nodes_waits_with_their_command_progress_and_output_show(place: Place, t
     terminals.append(terminal)
     for shown in (
         "● upload",
-        "? gate",
+        "? approval",
         "Ship it?",
-        "smithers approve r --node gate",
+        "smithers approve r --node approval",
         "upload | part 3",
         "3/5 uploading",
     ):
@@ -134,7 +134,7 @@ def test_a_forced_end_shows_the_cursor_too(place: Place, terminals: list[Termina
         async def blocks(): time.sleep(300)
 
         @workflow
-        def blocked(ctx): return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("blocks", blocks))
+        def blocked(ctx): return Sequence(Task("first", int), Approval("approval", title="Go?"), Task("blocks", blocks))
         """)
     terminal = Terminal(place, "up", "flow.py", "--run-id", "r")
     terminals.append(terminal)
@@ -156,7 +156,7 @@ def test_a_thousand_nodes_do_not_flood_a_small_terminal(place: Place, terminals:
     terminal = Terminal(place, "up", "flow.py:wide", "--run-id", "r", width=40, height=12)
     terminals.append(terminal)
     terminal.until_text("1000 finished")
-    terminal.until_text("--node gate")
+    terminal.until_text("--node approval")
     assert place.run("approve", "r")[0] == 0
     assert terminal.wait() == 0
     # A redraw goes up by as many lines as it has: never more than the screen.

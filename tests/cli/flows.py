@@ -25,14 +25,14 @@ def quick(ctx: Context[Order]) -> Any:
 
 
 @workflow
-def gate(ctx: Context[Order]) -> Any:
+def approval(ctx: Context[Order]) -> Any:
     made = Task("make", _made, ctx.input)
     ask = Approval("publish", title="Publish it?", show=made)
     return Sequence(made, ask, Task("release", lambda decision: decision.decision, ask))
 
 
 @workflow
-def gates(ctx: Context[None]) -> Any:
+def approvals(ctx: Context[None]) -> Any:
     return Parallel(Approval("left"), Approval("right", title="Take the right one?", on_deny="skip"), id="both")
 
 
@@ -89,11 +89,11 @@ def careful(ctx: Context[None]) -> Any:
 def wide(ctx: Context[None]) -> Any:
     long = "a-node-with-a-very-long-name-that-hardly-fits-into-half-of-a-line"
     failing = Task(long, _refused, continue_on_fail=True, label="A step whose label is as long as its name, or longer")
-    gates = Approval("情報-gate", title="発表しますか? 🚀"), Approval("second", title="And " * 30 + "so on?")
+    approvals = Approval("情報-approval", title="発表しますか? 🚀"), Approval("second", title="And " * 30 + "so on?")
     return Sequence(
         Task("報告", _notes),
         failing,
-        Parallel(*gates, label="配送"),
+        Parallel(*approvals, label="配送"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Nobody decides blind: a gate's whole question stands wherever somebody may answer it."""
+"""Nobody decides blind: an approval's whole question stands wherever somebody may answer it."""
 
 from collections.abc import Callable
 from pathlib import Path

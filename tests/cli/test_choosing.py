@@ -27,7 +27,7 @@ def test_a_whole_id_is_meant_though_others_begin_with_it(smithers: Smithers) -> 
 
 @pytest.mark.parametrize("command", ON_A_RUN)
 def test_an_ambiguous_prefix_lists_the_runs(smithers: Smithers, command: str) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     run_flow("quick", "release-2")
     said = smithers(command, "release")
     assert (said.code, said.out) == (4, "")
@@ -41,13 +41,13 @@ def test_an_ambiguous_prefix_lists_the_runs(smithers: Smithers, command: str) ->
 
 def test_the_only_live_run_needs_no_name(smithers: Smithers) -> None:
     run_flow("quick", "ended-1")
-    run_flow("gates", "live-1")
+    run_flow("approvals", "live-1")
     assert smithers("inspect", "--json").document["runId"] == "live-1"
 
 
 def test_several_live_runs_are_listed(smithers: Smithers) -> None:
-    run_flow("gates", "live-1")
-    run_flow("gates", "live-2")
+    run_flow("approvals", "live-1")
+    run_flow("approvals", "live-2")
     said = smithers("approve", "--node", "left")
     assert said.code == 4
     assert "2 runs are live." in said.err
@@ -129,11 +129,11 @@ ACTS = (
 def test_an_act_says_which_state_folder_it_used_unless_it_is_that_of_the_working_directory(
     smithers: Smithers, place: Path, monkeypatch: pytest.MonkeyPatch, act: tuple[str, ...]
 ) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     here = smithers(*act)
     assert (here.code, here.err) == (0, "")
     smithers("cancel", "release-1")
-    run_flow("gates", "release-2")
+    run_flow("approvals", "release-2")
     below = place / "src"
     below.mkdir()
     monkeypatch.chdir(below)
@@ -149,7 +149,7 @@ def test_the_state_folder_can_be_named_by_flag_and_by_environment(
     named = ("--state-folder", "kept") if how == "flag" else ()
     if how == "environment":
         monkeypatch.setenv("SMITHERS_DIR", str(kept))
-    up = finish(start("up", f"{FLOWS}:gate", "--run-id", "release-1", "--no-wait", *named))
+    up = finish(start("up", f"{FLOWS}:approval", "--run-id", "release-1", "--no-wait", *named))
     assert up.code == 3, up.err
     assert up.err == f"State folder: {kept}\n"
     assert f"--state-folder {kept}" in up.out  # so that the commands it prints can be pasted
@@ -169,7 +169,7 @@ def test_every_command_on_runs_takes_a_state_folder(smithers: Smithers, command:
 def test_a_store_can_be_named_by_flag_and_by_environment(
     smithers: Smithers, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     (place / ".smithers").rename(place / "kept")
     url = f"sqlite:///{place / 'kept' / 'smithers.db'}"
     assert smithers("ps").code == 4

@@ -28,7 +28,7 @@ def outputs(run_id: str) -> dict[str, Any]:
 
 
 def test_an_approval_is_applied_by_the_process_that_drives_the_run(smithers: Smithers) -> None:
-    with driving("gate", "release-1", RunStatus.WAITING_APPROVAL) as process:
+    with driving("approval", "release-1", RunStatus.WAITING_APPROVAL) as process:
         said = smithers("approve", "--note", "as agreed", "--decision", '{"channel": "beta"}')
         assert (said.code, said.err) == (0, "")
         assert said.out.startswith("Approved publish of run release-1 as ada. The run is ")
@@ -36,28 +36,28 @@ def test_an_approval_is_applied_by_the_process_that_drives_the_run(smithers: Smi
     assert outputs("release-1")["release"] == {"channel": "beta"}
 
 
-def test_a_denial_ends_a_run_whose_gate_fails_by_it(smithers: Smithers) -> None:
-    with driving("gate", "release-1", RunStatus.WAITING_APPROVAL) as process:
+def test_a_denial_ends_a_run_whose_approval_fails_by_it(smithers: Smithers) -> None:
+    with driving("approval", "release-1", RunStatus.WAITING_APPROVAL) as process:
         said = smithers("deny", "release-1", "--node", "publish", "--by", "eve", "--note", "too early")
         assert (said.code, said.err) == (0, "")
         assert "Denied publish of run release-1 as eve. The run is failed." in said.out
-        assert f"smithers up {FLOWS}:gate --from release-1" in said.out
+        assert f"smithers up {FLOWS}:approval --from release-1" in said.out
         assert process.wait(60) == 1
 
 
 def test_a_decision_counts_later_where_nobody_drives_the_run(smithers: Smithers) -> None:
-    assert run_flow("gate", "release-1") is RunStatus.SUSPENDED
+    assert run_flow("approval", "release-1") is RunStatus.SUSPENDED
     said = smithers("approve")
     assert (said.code, said.err) == (0, "")
     assert "It is stored, and counts as soon as the run goes on." in said.out
-    assert f"smithers up {FLOWS}:gate --run-id release-1 --resume" in said.out
+    assert f"smithers up {FLOWS}:approval --run-id release-1 --resume" in said.out
     assert "publish was approved by ada, which counts when the run goes on." in smithers("inspect").out
-    assert run_flow("gate", "release-1", mode=StartMode.RESUME) is RunStatus.FINISHED
+    assert run_flow("approval", "release-1", mode=StartMode.RESUME) is RunStatus.FINISHED
     assert outputs("release-1")["publish"]["decided_by"] == "ada"
 
 
 def test_the_command_that_is_printed_resumes_the_run(smithers: Smithers) -> None:
-    run_flow("gate", "release-1")
+    run_flow("approval", "release-1")
     said = smithers("approve")
     command = said.out.splitlines()[-1].split()
     assert command[0] == "smithers"
@@ -65,12 +65,12 @@ def test_the_command_that_is_printed_resumes_the_run(smithers: Smithers) -> None
     assert resumed.code == 0, resumed.err
 
 
-def test_of_several_gates_one_must_be_named(smithers: Smithers) -> None:
-    run_flow("gates", "release-1")
+def test_of_several_approvals_one_must_be_named(smithers: Smithers) -> None:
+    run_flow("approvals", "release-1")
     said = smithers("deny")
     assert (said.code, said.out) == (4, "")
     assert said.err == (
-        "smithers: 2 gates of run 'release-1' wait for a decision.\n"
+        "smithers: 2 approvals of run 'release-1' wait for a decision.\n"
         "  Name one:\n"
         "    smithers deny release-1 --node left\n"
         "    smithers deny release-1 --node right\n"
@@ -80,16 +80,16 @@ def test_of_several_gates_one_must_be_named(smithers: Smithers) -> None:
 
 
 def test_what_waits_besides_is_told_with_its_command(smithers: Smithers) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     said = smithers("approve", "--node", "left")
     assert "right asks: Take the right one?\n  smithers approve release-1 --node right\n" in said.out
 
 
 def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     smithers("approve", "--node", "left", "--note", "first")
     assert smithers("approve", "--node", "left", "--note", "second").code == 0
-    run_flow("gates", "release-1", mode=StartMode.RESUME)
+    run_flow("approvals", "release-1", mode=StartMode.RESUME)
     again = smithers("approve", "--node", "left", "--note", "third")
     assert again.code == 0
     assert again.out.startswith("That had been decided before; nothing has changed.")
@@ -99,11 +99,11 @@ def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
 
 @pytest.mark.parametrize("is_applied", [False, True])
 def test_a_decision_again_needs_no_node_either(smithers: Smithers, is_applied: bool) -> None:  # noqa: FBT001
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     smithers("approve", "--node", "right")
     smithers("approve", "--node", "left")
     if is_applied:
-        run_flow("gates", "release-1", mode=StartMode.RESUME)
+        run_flow("approvals", "release-1", mode=StartMode.RESUME)
     again = smithers("approve", "release-1")
     assert (again.code, again.err) == (0, "")
     other = smithers("deny", "release-1")
@@ -113,10 +113,10 @@ def test_a_decision_again_needs_no_node_either(smithers: Smithers, is_applied: b
 
 @pytest.mark.parametrize("is_applied", [False, True])
 def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_applied: bool) -> None:  # noqa: FBT001
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     smithers("approve", "--node", "left", "--by", "eve", "--note", "first!")
     if is_applied:
-        run_flow("gates", "release-1", mode=StartMode.RESUME)
+        run_flow("approvals", "release-1", mode=StartMode.RESUME)
     said = smithers("deny", "--node", "left")
     assert (said.code, said.out) == (4, "")
     assert "Node 'left' was already approved by eve, at 20" in said.err
@@ -143,7 +143,7 @@ def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_ap
     ],
 )
 def test_what_cannot_be_a_decision_is_refused(smithers: Smithers, arguments: tuple[str, ...], message: str) -> None:
-    run_flow("gate", "release-1")
+    run_flow("approval", "release-1")
     said = smithers("approve", *arguments)
     assert (said.code, said.out) == (4, "")
     assert message in said.err
@@ -158,7 +158,7 @@ def test_a_run_that_waits_for_nobody_says_so(smithers: Smithers) -> None:
 
 
 def test_who_decides_is_the_login_name(smithers: Smithers, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     assert "as ada." in smithers("approve", "--node", "left").out
 
     def unknown() -> str:
@@ -169,7 +169,7 @@ def test_who_decides_is_the_login_name(smithers: Smithers, monkeypatch: pytest.M
 
 
 def test_a_decision_of_an_interrupted_run_is_kept(smithers: Smithers) -> None:
-    with driving("gate", "release-1", RunStatus.WAITING_APPROVAL) as process:
+    with driving("approval", "release-1", RunStatus.WAITING_APPROVAL) as process:
         kill(process)
         said = smithers("approve")
     assert said.code == 0
@@ -179,7 +179,7 @@ def test_a_decision_of_an_interrupted_run_is_kept(smithers: Smithers) -> None:
 
 @pytest.mark.slow
 def test_of_many_decisions_at_once_one_is_applied_and_the_others_hear_of_it() -> None:
-    run_flow("gate", "release-1")
+    run_flow("approval", "release-1")
     verbs = ["approve", "deny"] * 4
     racing = [start(verb, "--node", "publish", "--by", f"person-{i}") for i, verb in enumerate(verbs)]
     said = [finish(process) for process in racing]
@@ -187,11 +187,11 @@ def test_of_many_decisions_at_once_one_is_applied_and_the_others_hear_of_it() ->
     [winner] = [i for i, one in enumerate(said) if one.code == 0]
     for i, one in enumerate(said):
         assert i == winner or f" by person-{winner}, at " in one.err
-    assert run_flow("gate", "release-1", mode=StartMode.RESUME).is_final
+    assert run_flow("approval", "release-1", mode=StartMode.RESUME).is_final
 
 
 def test_cancel_ends_a_run_that_nobody_drives(smithers: Smithers) -> None:
-    run_flow("gates", "release-1")
+    run_flow("approvals", "release-1")
     said = smithers("cancel")
     assert (said.code, said.err) == (0, "")
     assert "Run release-1 is cancelled." in said.out
@@ -199,7 +199,7 @@ def test_cancel_ends_a_run_that_nobody_drives(smithers: Smithers) -> None:
 
 
 def test_cancel_ends_a_run_that_another_process_drives(smithers: Smithers) -> None:
-    with driving("gates", "release-1", RunStatus.WAITING_APPROVAL) as process:
+    with driving("approvals", "release-1", RunStatus.WAITING_APPROVAL) as process:
         said = smithers("cancel", "rel")
         assert (said.code, said.err) == (0, "")
         assert process.wait(60) == 2
@@ -214,7 +214,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled(smithers: Smithers) -> None:
 
 
 def test_deciding_needs_neither_a_web_server_nor_rich(place: Path) -> None:
-    run_flow("gate", "release-1")
+    run_flow("approval", "release-1")
     program = (
         "import sys\nfrom smithersd.cli import main\ntry:\n    main(['approve'])\nfinally:\n"
         "    print(sorted({'aiohttp', 'rich', 'prometheus_client'} & set(sys.modules)))"

@@ -27,8 +27,8 @@ def hold_elsewhere(run_id: str, *, lease_s: float) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
-    """A run that waits at a gate, and that a process of another host drives."""
-    with driving("gate", "r", RunStatus.WAITING_APPROVAL) as process:
+    """A run that waits at an approval, and that a process of another host drives."""
+    with driving("approval", "r", RunStatus.WAITING_APPROVAL) as process:
         kill(process)
         hold_elsewhere("r", lease_s=100)
         yield "r"
@@ -37,7 +37,7 @@ def elsewhere() -> Iterator[str]:
 @pytest.fixture
 def lapsed() -> Iterator[str]:
     """The same, but that process has not been heard of since its lease ran out."""
-    with driving("gate", "r", RunStatus.WAITING_APPROVAL) as process:
+    with driving("approval", "r", RunStatus.WAITING_APPROVAL) as process:
         kill(process)
         hold_elsewhere("r", lease_s=-90)
         yield "r"
@@ -66,7 +66,7 @@ def test_a_driver_that_let_its_lease_run_out_is_not_called_running_and_not_calle
 
 
 def test_a_stopped_driver_of_this_machine_can_only_be_relieved_by_force(smithers: Smithers) -> None:
-    with driving("gate", "r", RunStatus.WAITING_APPROVAL, "--lease", "0.1") as process:
+    with driving("approval", "r", RunStatus.WAITING_APPROVAL, "--lease", "0.1") as process:
         process.send_signal(signal.SIGSTOP)
         while " interrupted " not in (said := smithers("ps").out):
             pass
@@ -112,7 +112,7 @@ def test_down_says_that_it_can_cancel_the_run_and_not_suspend_it(smithers: Smith
 
 @pytest.mark.usefixtures("elsewhere")
 def test_up_offers_to_stand_by_or_to_take_the_run() -> None:
-    said = finish(start("up", f"{FLOWS}:gate", "--run-id", "r", "--resume"))
+    said = finish(start("up", f"{FLOWS}:approval", "--run-id", "r", "--resume"))
     assert said.code == 4
     assert "driven by process 4242 on hostb" in said.err
     assert "--standby" in said.err

@@ -103,7 +103,7 @@ def test_following_a_run_that_has_ended_ends_at_once(smithers: Smithers) -> None
 
 @pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
 def test_following_says_when_nobody_drives_the_run(smithers: Smithers, buffering: dict[str, str]) -> None:
-    run_flow("gates", "run-1")
+    run_flow("approvals", "run-1")
     with start("events", "-f", env={**os.environ, **buffering}) as following:
         assert following.stderr is not None
         assert following.stdout is not None
@@ -135,7 +135,7 @@ def test_a_full_disk_is_said() -> None:
 
 
 def test_a_pipe_gets_whole_plain_lines() -> None:
-    run_flow("gate", "a-run-with-a-rather-long-name-that-no-narrow-terminal-can-hold-in-a-line-of-its-own")
+    run_flow("approval", "a-run-with-a-rather-long-name-that-no-narrow-terminal-can-hold-in-a-line-of-its-own")
     narrow = {"COLUMNS": "20", "LINES": "5", "TERM": "xterm-256color", "FORCE_COLOR": "1"}
     for command in ("ps", "inspect"):
         said = finish(start(command, env={**os.environ, **narrow}))
@@ -144,7 +144,7 @@ def test_a_pipe_gets_whole_plain_lines() -> None:
 
 
 def test_interrupting_a_follower_ends_it_with_130() -> None:
-    run_flow("gates", "run-1")
+    run_flow("approvals", "run-1")
     with start("events", "-f", stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

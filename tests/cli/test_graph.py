@@ -46,10 +46,10 @@ def test_levels_that_nobody_named_and_that_hold_one_child_are_left_out(smithers:
 
 def test_json_has_the_tree_of_a_frame_and_nothing_that_the_file_prints(smithers: Smithers, place: Path) -> None:
     file = shutil.copy(FLOWS, place / "printing.py")
-    said = smithers("graph", f"{file}:gate", "--json")
+    said = smithers("graph", f"{file}:approval", "--json")
     assert said.err == "a workflow file may print\n"
     told = said.document
-    assert (told["workflowName"], told["workflowPath"]) == ("gate", f"{file}:gate")
+    assert (told["workflowName"], told["workflowPath"]) == ("approval", f"{file}:approval")
     assert [child["id"] for child in told["tree"]["children"]] == ["make", "publish", "release"]
     assert told["tree"]["children"][1]["dependsOn"] == ["make"]
 
@@ -57,7 +57,7 @@ def test_json_has_the_tree_of_a_frame_and_nothing_that_the_file_prints(smithers:
 @pytest.mark.parametrize("given", ['{"version": "7"}', "@order.json"])
 def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> None:
     (place / "order.json").write_text('{"version": "7"}')
-    assert smithers("graph", f"{FLOWS}:gate", "--input", given).code == 0
+    assert smithers("graph", f"{FLOWS}:approval", "--input", given).code == 0
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> 
         (("nope.py",), "There is no workflow file 'nope.py'."),
         ((str(FLOWS),), "flows.py has 10 workflows."),
         ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
-        ((f"{FLOWS}:gate", "--input", '{"version": 7}'), "does not fit Order: version"),
-        ((f"{FLOWS}:gate", "--input", "{"), "The input is not valid JSON"),
-        ((f"{FLOWS}:gate", "--input", "@nope.json"), "cannot be read"),
+        ((f"{FLOWS}:approval", "--input", '{"version": 7}'), "does not fit Order: version"),
+        ((f"{FLOWS}:approval", "--input", "{"), "The input is not valid JSON"),
+        ((f"{FLOWS}:approval", "--input", "@nope.json"), "cannot be read"),
         (("broken.py",), "broken.py could not be imported: ZeroDivisionError"),
         (("twice.py",), "'same'"),
         ((), "Missing argument"),

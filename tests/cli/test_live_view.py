@@ -117,7 +117,7 @@ def test_of_a_large_run_what_failed_waits_and_runs_comes_first_and_the_rest_is_c
 
 def test_many_waits_show_a_few_commands_and_how_many_more(told: SentNotifications) -> None:
     for number in range(10):
-        told.node(f"gate-{number}", "waiting")
+        told.node(f"approval-{number}", "waiting")
     text = "\n".join(draw(told, Screen(80, 24)))
     assert text.count("smithers approve") == 3
     assert "and 7 more: smithers inspect run-1" in text

@@ -15,24 +15,27 @@ Smithers = Callable[..., Said]
 
 
 def test_ps_lists_live_runs_the_newest_first(smithers: Smithers) -> None:
-    run_flow("gates", "live-1")
+    run_flow("approvals", "live-1")
     run_flow("quick", "ended-1")
-    run_flow("gate", "live-2")
+    run_flow("approval", "live-2")
     said = smithers("ps")
     assert (said.code, said.err) == (0, "")
     rows = [line for line in said.out.splitlines() if not line.startswith(" ")]
     assert rows[0].split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME"]  # no run has a process: no PID, no UP
-    assert [row.split()[:3] for row in rows[1:]] == [["live-2", "gate", "suspended"], ["live-1", "gates", "suspended"]]
+    assert [row.split()[:3] for row in rows[1:]] == [
+        ["live-2", "approval", "suspended"],
+        ["live-1", "approvals", "suspended"],
+    ]
     asked = [line.split()[0] for line in said.out.splitlines() if " asks: " in line]
     assert asked == ["publish", "left", "right"]
 
 
 def test_ps_tells_what_gets_each_run_on(smithers: Smithers) -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     out = smithers("ps").out
     assert "\n  publish asks: Publish it?\n" in out
     assert "\n    smithers approve live-1 --node publish\n" in out
-    assert f"\n  It goes on with:\n    smithers up {FLOWS}:gate --run-id live-1 --resume\n" in out
+    assert f"\n  It goes on with:\n    smithers up {FLOWS}:approval --run-id live-1 --resume\n" in out
 
 
 def test_ps_all_lists_runs_that_have_ended_too(smithers: Smithers) -> None:
@@ -54,7 +57,7 @@ def test_ps_limit_is_kept_and_said(smithers: Smithers) -> None:
 
 
 def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     run_flow("failing", "failed-1")
     failed, live = smithers("ps", "--all", "--json").document
     assert set(live) == {
@@ -78,7 +81,7 @@ def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
         "waitsFor",
     }
     assert (live["status"], live["finishedAtMs"], live["pid"]) == ("suspended", None, None)
-    assert live["workflowPath"] == f"{FLOWS}:gate"
+    assert live["workflowPath"] == f"{FLOWS}:approval"
     [waits_for] = live["waitsFor"]
     assert (waits_for["nodeId"], waits_for["iteration"], waits_for["title"]) == ("publish", 0, "Publish it?")
     assert (failed["status"], failed["waitsFor"]) == ("failed", [])
@@ -86,7 +89,7 @@ def test_ps_json_has_the_names_of_the_wire(smithers: Smithers) -> None:
 
 
 def test_a_served_run_is_listed_with_its_address(smithers: Smithers) -> None:
-    with driving("gate", "live-1", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
+    with driving("approval", "live-1", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
         [run] = smithers("ps", "--json").document
         assert run["pid"] == process.pid
         with urllib.request.urlopen(f"{run['url']}/health", timeout=DEADLINE_S) as answer:
@@ -103,7 +106,7 @@ def test_a_driven_run_is_listed_with_its_process(smithers: Smithers) -> None:
 
 
 def test_ps_says_how_long_a_process_is_up(smithers: Smithers) -> None:
-    with driving("gate", "live-1", RunStatus.WAITING_APPROVAL):
+    with driving("approval", "live-1", RunStatus.WAITING_APPROVAL):
         [run] = smithers("ps", "--json").document
         assert run["startedAtMs"] - 30_000 < run["processStartedAtMs"] <= run["startedAtMs"]
         heads, row, *_ = smithers("ps").out.splitlines()
@@ -132,11 +135,11 @@ def test_a_run_whose_process_died_is_called_interrupted(smithers: Smithers) -> N
 
 
 def test_inspect_shows_the_run_its_tree_and_what_gets_it_on(smithers: Smithers) -> None:
-    run_flow("gate", "live-1", input={"version": "2.0"})
+    run_flow("approval", "live-1", input={"version": "2.0"})
     out = smithers("inspect").out
     head, tree, steps = out.split("\n\n")
     assert head.splitlines()[0] == "live-1 suspended"
-    assert f"workflow  gate ({FLOWS}:gate)" in head
+    assert f"workflow  approval ({FLOWS}:approval)" in head
     assert 'input     {"version":"2.0"}' in head
     lines = tree.splitlines()
     assert [line.split()[:3] for line in lines] == [
@@ -162,7 +165,7 @@ def test_inspect_shows_the_run_its_tree_and_what_gets_it_on(smithers: Smithers) 
         "  smithers approve live-1 --node publish",
         "  smithers deny live-1 --node publish",
         "It goes on with:",
-        f"  smithers up {FLOWS}:gate --run-id live-1 --resume",
+        f"  smithers up {FLOWS}:approval --run-id live-1 --resume",
     ]
 
 
@@ -175,7 +178,7 @@ def test_inspect_shows_why_a_run_failed(smithers: Smithers) -> None:
 
 
 def test_inspect_json_is_whole_and_has_the_shapes_of_the_wire(smithers: Smithers) -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     told = smithers("inspect", "--json").document
     assert told["summary"] == {"finished": 1, "waiting-approval": 1, "pending": 1}
     assert [(node["nodeId"], node["state"]) for node in told["nodes"]] == [
@@ -199,8 +202,8 @@ def test_inspect_json_is_whole_and_has_the_shapes_of_the_wire(smithers: Smithers
         "attempts",
         "output",
     }
-    [gate] = told["approvals"]
-    assert (gate["nodeId"], gate["shown"], gate["shownTruncated"]) == ("publish", made["output"], False)
+    [approval] = told["approvals"]
+    assert (approval["nodeId"], approval["shown"], approval["shownTruncated"]) == ("publish", made["output"], False)
     assert told["tree"]["kind"] == "sequence"
     assert told["input"] == {"version": "1.0"}, "what was left out has its default, once and for all"
 
@@ -221,9 +224,9 @@ def test_inspect_names_containers_by_their_labels_and_leaves_nameless_levels_out
 
 
 def test_a_run_that_took_over_another_says_so(smithers: Smithers) -> None:
-    assert run_flow("gate", "live-1") is RunStatus.SUSPENDED
+    assert run_flow("approval", "live-1") is RunStatus.SUSPENDED
     assert smithers("cancel", "live-1").code == 0
-    with driving("gate", "live-2", RunStatus.WAITING_APPROVAL, "--from", "live-1"):
+    with driving("approval", "live-2", RunStatus.WAITING_APPROVAL, "--from", "live-1"):
         out = smithers("inspect", "live-2").out
     assert "took over  what was done of live-1" in out
     assert "taken over from live-1" in out
@@ -231,8 +234,8 @@ def test_a_run_that_took_over_another_says_so(smithers: Smithers) -> None:
 
 @pytest.mark.parametrize("command", ["ps", "inspect", "events", "graph"])
 def test_reading_changes_nothing(smithers: Smithers, command: str) -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     before = smithers("events", "--json").out
-    smithers(command, *([f"{FLOWS}:gate"] if command == "graph" else []))
+    smithers(command, *([f"{FLOWS}:approval"] if command == "graph" else []))
     assert smithers("events", "--json").out == before
-    assert run_flow("gate", "live-1", mode=StartMode.RESUME) is RunStatus.SUSPENDED
+    assert run_flow("approval", "live-1", mode=StartMode.RESUME) is RunStatus.SUSPENDED

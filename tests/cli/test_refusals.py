@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.waiting import DEADLINE_S
 
-GATE = """
+APPROVAL = """
 from smithersd import Approval, workflow
 
 @workflow
-def gated(ctx):
+def asking(ctx):
     return Approval("go")
 """
 
@@ -43,7 +43,7 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path, command):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_folder_that_may_not_be_read_is_said(tmp_path, command):
-    (tmp_path / "flow.py").write_text(GATE)
+    (tmp_path / "flow.py").write_text(APPROVAL)
     (tmp_path / ".smithers").mkdir(mode=0o000)
     code, said = smithers(tmp_path, *command)
     assert code == 4
@@ -53,7 +53,7 @@ def test_a_folder_that_may_not_be_read_is_said(tmp_path, command):
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/2", "pipe"])
 def test_the_log_of_a_daemon_is_a_file(tmp_path, name):
-    (tmp_path / "flow.py").write_text(GATE)
+    (tmp_path / "flow.py").write_text(APPROVAL)
     os.mkfifo(tmp_path / "pipe")
     code, said = smithers(tmp_path, "up", "flow.py", "-d", "--log-file", name)
     assert code == 4
@@ -83,7 +83,7 @@ def flow(ctx):
 
 
 def test_a_signal_that_was_blocked_at_the_start_is_heeded(tmp_path):
-    (tmp_path / "flow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n" + GATE)
+    (tmp_path / "flow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n" + APPROVAL)
     start = (
         "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM});"
         "os.execv(sys.executable, [sys.executable, '-m', 'smithersd', 'up', 'flow.py', '--no-wait'])"
@@ -95,7 +95,7 @@ def test_a_signal_that_was_blocked_at_the_start_is_heeded(tmp_path):
 
 
 def test_a_user_without_a_home_is_told(tmp_path):
-    (tmp_path / "flow.py").write_text(GATE)
+    (tmp_path / "flow.py").write_text(APPROVAL)
     nobody = 54321  # no user has this number
     program = (
         "import os, pwd, sys; from smithersd.daemon.launch.system_refusals import home_folder; os.environ.clear();"

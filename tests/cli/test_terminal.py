@@ -23,7 +23,7 @@ COMMANDS = group.list_commands(click.Context(group))
 
 @pytest.mark.parametrize("command", ["ps", "inspect", "events"])
 def test_a_terminal_gets_colours_unless_it_wants_none(command: str) -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     assert COLOUR.search(on_terminal(command))
     assert not COLOUR.search(on_terminal(command, NO_COLOR="1"))
     assert "\x1b" not in on_terminal(command, TERM="dumb")
@@ -34,7 +34,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(command: str) -> None:
 def test_on_no_terminal_a_word_is_broken(smithers: Smithers, command: str, columns: int, lines: int) -> None:
     run_flow("wide", "a-release-with-a-name-20261125-094138-uskq")
     run_flow("quick", "short")
-    with driving("gate", "served", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
+    with driving("approval", "served", RunStatus.WAITING_APPROVAL, "--serve", "--port", "0") as process:
         arguments = [one.format(flow=f"{FLOWS}:wide") for one in command.split()]
         written = plain(on_terminal(*arguments, COLUMNS=str(columns), LINES=str(lines)))
         whole = smithers(*arguments)
@@ -52,11 +52,11 @@ def test_on_no_terminal_a_word_is_broken(smithers: Smithers, command: str, colum
 
 def test_ps_at_80_columns_has_url_and_waits_below_the_row_and_no_empty_column() -> None:
     run_id = "hitl-20261125-094138-uskq"
-    with driving("gate", run_id, RunStatus.WAITING_APPROVAL, "--serve", "--port", "0"):
+    with driving("approval", run_id, RunStatus.WAITING_APPROVAL, "--serve", "--port", "0"):
         written = plain(on_terminal("ps")).splitlines()
     heads, row, more, url, asks, *_ = (line.rstrip() for line in written)
     assert heads.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID"]
-    assert row.split()[:3] == [run_id, "gate", "waiting-approval"]
+    assert row.split()[:3] == [run_id, "approval", "waiting-approval"]
     assert re.fullmatch(r"  up [\d.]+m?s", more)
     assert re.fullmatch(r"  http://127\.0\.0\.1:\d+", url)
     assert asks == "  publish asks: Publish it?"
@@ -65,7 +65,7 @@ def test_ps_at_80_columns_has_url_and_waits_below_the_row_and_no_empty_column() 
 
 
 def test_a_terminal_without_unicode_gets_question_marks() -> None:
-    run_flow("gate", "live-1")
+    run_flow("approval", "live-1")
     written = on_terminal("inspect", PYTHONIOENCODING="ascii", NO_COLOR="1")
     assert NodeState.WAITING_APPROVAL.value in written
     assert written.isascii()

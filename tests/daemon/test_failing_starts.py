@@ -8,13 +8,13 @@ import pytest
 
 from tests.support.daemons import DaemonPlace
 
-GATE = """
+APPROVAL = """
 print("said at import")
 
 @workflow
 def waiting(ctx):
     if Path("broken").exists(): raise RuntimeError("no tree today")
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 
 
@@ -44,7 +44,7 @@ def check_nothing_is_left(place: DaemonPlace) -> None:
         slow("import os; os._exit(7)", 1, "The daemon ended before the run had begun."),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 1, "The daemon ended before the run had begun."),
         slow("x = 1", 4, "flow.py has no workflow."),
-        (f"{GATE}\nPath('broken').touch()", 4, "RuntimeError: no tree today"),
+        (f"{APPROVAL}\nPath('broken').touch()", 4, "RuntimeError: no tree today"),
     ],
 )
 def test_a_workflow_that_does_not_load(place: DaemonPlace, text: str, code: int, error: str) -> None:
@@ -65,7 +65,7 @@ def test_what_it_printed_until_then_is_shown(place: DaemonPlace) -> None:
 
 
 def test_a_rendering_that_fails_in_a_store_that_is_there(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     assert place.up("--no-wait", "--run-id", "other").wait() == 3
     (place.folder / "broken").touch()
     said = place.call("up", "flow.py", "-d", "--run-id", "r", "--debug")
@@ -77,7 +77,7 @@ def test_a_rendering_that_fails_in_a_store_that_is_there(place: DaemonPlace) -> 
 
 
 def test_a_port_that_is_taken(place: DaemonPlace, taken_port: int) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     said = place.call("up", "flow.py", "-d", "--serve", "--port", str(taken_port))
     assert said.code == 4
     assert f"Port {taken_port} on 127.0.0.1 is taken" in said.err
@@ -98,7 +98,7 @@ def test_a_port_that_is_taken(place: DaemonPlace, taken_port: int) -> None:
     ],
 )
 def test_a_flag_that_cannot_be_obeyed(place: DaemonPlace, flags: tuple[str, ...], error: str) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     said = place.call("up", "flow.py", "-d", *flags)
     assert said.code == 4
     assert error in said.err
@@ -106,7 +106,7 @@ def test_a_flag_that_cannot_be_obeyed(place: DaemonPlace, flags: tuple[str, ...]
 
 
 def test_a_folder_that_cannot_be_written_with_a_store_elsewhere(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     runs = place.state_folder / "runs"
     runs.write_text("in the way")
     said = place.call("up", "flow.py", "-d", "--store", "sqlite:///elsewhere.db")
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written_with_a_store_elsewhere(place: DaemonPla
 
 
 def test_a_run_that_exists_keeps_its_log(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     daemon = place.detach("--run-id", "r")
     assert place.call("down", "r", "--suspend").code == 0
     before = daemon.log
@@ -130,7 +130,7 @@ def test_a_run_that_exists_keeps_its_log(place: DaemonPlace) -> None:
 
 
 def test_a_run_that_has_a_daemon(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     daemon = place.detach("--run-id", "r")
     for flags in (("--run-id", "r"), ("--resume",)):
         said = place.call("up", "flow.py", "-d", *flags)
@@ -142,7 +142,7 @@ def test_a_run_that_has_a_daemon(place: DaemonPlace) -> None:
 
 
 def test_a_pidfile_that_another_run_has(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     daemon = place.detach("--run-id", "first", "--pid-file", "shared.pid")
     said = place.call("up", "flow.py", "-d", "--run-id", "second", "--pid-file", "shared.pid")
     assert said.code == 4

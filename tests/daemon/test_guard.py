@@ -91,10 +91,10 @@ def test_what_a_finished_command_left_in_the_background_goes_on(place):
     place.write("""
         @workflow
         def flow(ctx):
-            return Sequence(Shell("leave", "sleep 1000 > /dev/null 2>&1 & echo $! > left"), Approval("gate", title="?"))
+            return Sequence(Shell("leave", "sleep 1000 > /dev/null 2>&1 & echo $! > left"), Approval("go", title="?"))
         """)
     process = place.up("--run-id", "r")
-    process.until_text("gate asks")
+    process.until_text("go asks")
     (pid,) = place.lines("left")
     (guard,) = guards_of(process)
     process.kill()
@@ -133,10 +133,10 @@ def test_a_run_that_has_only_waited_has_no_guard(place):
     place.write("""
         @workflow
         def flow(ctx):
-            return Sequence(Approval("gate", title="?"), Task("work", lambda: None))
+            return Sequence(Approval("approval", title="?"), Task("work", lambda: None))
         """)
     process = place.up("--run-id", "r")
-    process.until_text("gate asks")
+    process.until_text("approval asks")
 
     assert psutil.Process(process.popen.pid).children() == []
 

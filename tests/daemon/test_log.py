@@ -20,7 +20,7 @@ def work():
 @workflow
 def story(ctx):
     return Sequence(Task("work", work, retries=1, retry_delay=0.01, continue_on_fail=True),
-                    Approval("gate", title="Go\\x1b[31m?"))
+                    Approval("approval", title="Go\\x1b[31m?"))
 """
 WHERE = "(flow.py:9 in work)"
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (INFO   |WARNING|ERROR  ) (\S+) (.+)")
@@ -39,7 +39,7 @@ def story(place: DaemonPlace, *flags: str) -> Daemon:
 def assert_is_of(said: Said, daemon: Daemon) -> None:
     """That a command printed the log of a process that lives, whose log may grow at any moment."""
     assert said.code == 0, said.err
-    assert "gate asks" in said.out
+    assert "approval asks" in said.out
     assert daemon.log.startswith(said.out)
 
 
@@ -51,7 +51,7 @@ def test_it_has_a_line_for_each_event_with_time_level_and_run(place: DaemonPlace
     assert ("INFO", "run started: story") in said
     assert ("INFO", "work | from a task") in said
     assert ("WARNING", f"work failed (attempt 2): ValueError: not yet {WHERE}") in said
-    assert ("INFO", "gate asks: Go\\x1b[31m?") in said
+    assert ("INFO", "approval asks: Go\\x1b[31m?") in said
     assert ("INFO", "run finished") in said
     assert daemon.log.count('raise ValueError("not yet")\nValueError: not yet\n') == 2, "the log has the tracebacks"
     assert daemon.log_file.stat().st_mode & 0o777 == 0o600
@@ -81,7 +81,7 @@ def test_a_log_file_is_chosen_and_found_again(place: DaemonPlace) -> None:
     assert not (place.state_folder / "runs" / "r" / "log").exists()
     place.write(STORY)
     again = place.serve("--run-id", "again", "--log-file", "my.log")
-    until(lambda: again.log.count("gate asks") == 2)
+    until(lambda: again.log.count("approval asks") == 2)
     assert_is_of(place.call("logs", "again"), again)
     assert "r run finished" in again.log, "a log that is there is added to"
 
@@ -119,7 +119,7 @@ def test_all_that_the_workflow_prints_goes_there_too(place: DaemonPlace) -> None
         @workflow
         def printing(ctx):
             print("printed at rendering")
-            return Sequence(Task("work", work), Approval("gate", title="Go?"))
+            return Sequence(Task("work", work), Approval("approval", title="Go?"))
         """)
     daemon = place.detach()
     daemon.until_log("by a thread")
@@ -183,39 +183,39 @@ def test_a_log_that_cannot_be_written_stops_nothing(place: DaemonPlace) -> None:
         @workflow
         def printing(ctx):
             print("printed at rendering")
-            return Sequence(Approval("gate", title="Go?"), Task("work", work))
+            return Sequence(Approval("approval", title="Go?"), Task("work", work))
         """)
     daemon = place.detach("--run-id", "r")
-    daemon.until_log("gate asks")
+    daemon.until_log("approval asks")
     fill_the_disk_of(daemon)
     assert place.call("approve", "r").code == 0
     daemon.until_ended()
     assert place.status("r") == "finished"
 
 
-def can_approve(place: DaemonPlace, gate: str) -> bool:
-    return place.call("approve", "r", "--node", gate).code == 0
+def can_approve(place: DaemonPlace, approval: str) -> bool:
+    return place.call("approve", "r", "--node", approval).code == 0
 
 
 def test_what_could_not_be_written_is_counted_when_it_can_be_again(place: DaemonPlace) -> None:
     place.write("""
         @workflow
         def waiting(ctx):
-            return Sequence(*(Approval(f"gate-{n}", title="Go?") for n in range(3)))
+            return Sequence(*(Approval(f"approval-{n}", title="Go?") for n in range(3)))
         """)
     daemon = place.detach("--run-id", "r")
-    daemon.until_log("gate-0 asks")
+    daemon.until_log("approval-0 asks")
     fill_the_disk_of(daemon)
-    for gate in ("gate-0", "gate-1"):
-        until(partial(can_approve, place, gate))
+    for approval in ("approval-0", "approval-1"):
+        until(partial(can_approve, place, approval))
     daemon.log_file.unlink()
     daemon.signal(signal.SIGHUP)
     until(daemon.log_file.exists)
-    until(partial(can_approve, place, "gate-2"))
+    until(partial(can_approve, place, "approval-2"))
     daemon.until_ended()
     assert re.search(r"WARNING r \d+ lines could not be written here\.\n", daemon.log)
-    assert "gate-0 approved" not in daemon.log
-    assert "gate-2 approved" in daemon.log
+    assert "approval-0 approved" not in daemon.log
+    assert "approval-2 approved" in daemon.log
 
 
 def test_a_line_that_was_torn_by_a_full_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,11 +264,11 @@ def test_logs_prints_it_and_needs_no_name_where_one_run_has_a_process(place: Dae
 def test_a_log_that_was_deleted_is_opened_anew(place: DaemonPlace) -> None:
     place.write(STORY)
     daemon = place.detach("--run-id", "r")
-    daemon.until_log("gate asks")
+    daemon.until_log("approval asks")
     daemon.log_file.unlink()
     assert place.call("approve", "r").code == 0
     daemon.until_ended()
-    assert "gate asks" not in daemon.log
+    assert "approval asks" not in daemon.log
     assert "Run finished" in daemon.log
 
 
@@ -277,7 +277,7 @@ def test_a_log_that_was_deleted_is_opened_anew(place: DaemonPlace) -> None:
 def test_it_says_who_ended_a_run(place: DaemonPlace, how: str, log_format: str) -> None:
     place.write(STORY)
     daemon = place.serve("--run-id", "r", "--log-format", log_format)
-    daemon.until_log("gate asks")
+    daemon.until_log("approval asks")
     match how:
         case "http":
             assert daemon.request("/cancel", {})[0] == 200

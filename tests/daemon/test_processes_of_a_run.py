@@ -11,16 +11,16 @@ import pytest
 from tests.support.daemons import Daemon, DaemonPlace, is_alive
 from tests.support.waiting import until
 
-GATE = """
+APPROVAL = """
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 
 
 @pytest.fixture
 def daemon(place: DaemonPlace) -> Daemon:
-    place.write(GATE)
+    place.write(APPROVAL)
     return place.serve("--run-id", "r")
 
 
@@ -136,7 +136,7 @@ def test_ps_takes_no_number_of_another_pid_namespace_for_one_of_here(place: Daem
         or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("no namespaces can be made here")
-    place.write(GATE)
+    place.write(APPROVAL)
     with place.start_wrapped(unshare, "up", "flow.py", "--run-id", "r"):
         until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
         [run] = json.loads(place.call("ps", "--json").out)

@@ -13,10 +13,10 @@ from tests.support.daemons import Daemon, DaemonPlace
 from tests.support.place import Process
 from tests.support.waiting import until
 
-GATE = """
+APPROVAL = """
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 QUICK = """
 @workflow
@@ -49,7 +49,7 @@ def check_one_won(place: DaemonPlace, processes: list[Process]) -> int:
 
 @pytest.mark.slow
 def test_twenty_starts_of_a_run_leave_one_daemon_and_nineteen_clear_errors(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     pid = check_one_won(place, start_at_once(place, 20, "--serve", "--port", "0"))
     assert place.processes_left() == [pid]
     assert place.types("r").count("RunStarted") == 1
@@ -59,7 +59,7 @@ def test_twenty_starts_of_a_run_leave_one_daemon_and_nineteen_clear_errors(place
 
 @pytest.mark.slow
 def test_of_starts_and_resumptions_at_once_one_wins(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     check_one_won(place, start_at_once(place, 4, "--resume-or-start"))
     assert place.call("down", "r", "--suspend").code == 0
     check_one_won(place, start_at_once(place, 4, "--resume"))
@@ -81,7 +81,7 @@ def at_random_times(*actions: Callable[[], object]) -> list[object]:
 @pytest.mark.slow
 def test_down_beside_up(place: DaemonPlace) -> None:
     """Whatever meets whatever: in the end `down` has stopped what there was, or `up` came after it."""
-    place.write(GATE)
+    place.write(APPROVAL)
     for i in range(ROUNDS):
         run_id = f"r{i}"
         up, down = at_random_times(
@@ -137,7 +137,7 @@ def test_downs_beside_each_other(place: DaemonPlace) -> None:
 
 @pytest.mark.parametrize("rounds", [1, LOOPS])
 def test_down_beside_a_kill(place: DaemonPlace, rounds: int) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     for i in range(rounds):
         daemon = place.detach("--run-id", f"r{i}")
         _, down = at_random_times(lambda: kill(daemon), lambda: place.start("down", daemon.run_id).wait())  # noqa: B023
@@ -157,7 +157,7 @@ def test_down_while_a_daemon_is_about_to_begin_its_run(place: DaemonPlace) -> No
             if Path("imported").exists() and not Path("go").exists():
                 Path("rendering").touch()
                 while not Path("go").exists(): time.sleep(0.01)
-            return Approval("gate", title="Go?")
+            return Approval("approval", title="Go?")
 
         waiting = workflow(slow_tree)
         Path("imported").touch()

@@ -26,7 +26,7 @@ print(sorted(os.environ), sys.argv)
 
 @workflow
 def spying(ctx):
-    return Parallel(Task("spy", spy), Shell("sleep", "env > env; exec sleep 1000"), Approval("gate", title="Go?"))
+    return Parallel(Task("spy", spy), Shell("sleep", "env > env; exec sleep 1000"), Approval("approval", title="Go?"))
 """
 
 

@@ -6,11 +6,11 @@ from tests.support.waiting import until
 TWO = """
 @workflow
 def one(ctx):
-    return Sequence(Approval("gate", title="Go?"), Shell("say", "echo only by one"))
+    return Sequence(Approval("approval", title="Go?"), Shell("say", "echo only by one"))
 
 @workflow
 def other(ctx):
-    return Sequence(Approval("gate", title="Go?"), Shell("say", "echo only by other"))
+    return Sequence(Approval("approval", title="Go?"), Shell("say", "echo only by other"))
 """
 
 

@@ -28,13 +28,13 @@ def busy(ctx):
         Task("waits", waits),
         Shell("family", "sh -c 'sleep 1000 & sleep 1001' & sleep 1002 & touch family; wait"),
         Shell("stubborn", "trap '' TERM; touch stubborn; while true; do sleep 0.1; done"),
-        Approval("gate", title="Go?"),
+        Approval("approval", title="Go?"),
     )
 """
-GATE = """
+APPROVAL = """
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go?")
+    return Approval("approval", title="Go?")
 """
 
 
@@ -121,7 +121,7 @@ def test_suspended_by_sigterm_it_goes_on_with_nothing_done_twice(place: DaemonPl
 
         @workflow
         def noting(ctx):
-            return Sequence(Task("one", note, "one"), Approval("gate", title="Go?"), Task("two", note, "two"))
+            return Sequence(Task("one", note, "one"), Approval("approval", title="Go?"), Task("two", note, "two"))
         """)
     daemon = place.serve("--run-id", "r")
     daemon.until_log("asks")
@@ -129,7 +129,7 @@ def test_suspended_by_sigterm_it_goes_on_with_nothing_done_twice(place: DaemonPl
     daemon.until_ended()
     assert place.status("r") == "suspended"
     again = place.serve("--resume")
-    assert again.request("/approve/gate", {})[0] == 200
+    assert again.request("/approve/approval", {})[0] == 200
     until(lambda: place.status("r") == "finished")
     assert place.lines("done") == ["one", "two"]
     assert again.log.count("run started") == 1, "a resumption goes on in the same log"
@@ -156,7 +156,7 @@ def test_a_kill_ends_the_commands_of_tasks_with_their_families(place: DaemonPlac
 
 
 def test_sighup_without_a_terminal_or_a_log_does_nothing(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     up = place.start_in_session("up", "flow.py", "--run-id", "r")
     until(lambda: place.types_of("r"), "the run")
     up.send_signal(signal.SIGHUP)
@@ -167,7 +167,7 @@ def test_sighup_without_a_terminal_or_a_log_does_nothing(place: DaemonPlace) -> 
 
 @pytest.mark.parametrize("flags", [(), ("--log-file", "my.log")])
 def test_a_run_in_a_terminal_that_goes_away_is_suspended(place: DaemonPlace, flags: tuple[str, ...]) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     up, terminal = place.start_in_terminal("up", "flow.py", "--run-id", "r", *flags)
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
@@ -176,7 +176,7 @@ def test_a_run_in_a_terminal_that_goes_away_is_suspended(place: DaemonPlace, fla
 
 
 def test_with_nohup_it_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     up, terminal = place.start_in_terminal("up", "flow.py", "--run-id", "r", ignored=signal.SIGHUP)
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
@@ -186,7 +186,7 @@ def test_with_nohup_it_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -
 
 
 def test_a_daemon_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -> None:
-    place.write(GATE)
+    place.write(APPROVAL)
     up, terminal = place.start_in_terminal("up", "flow.py", "-d", "--run-id", "r")
     assert up.wait(DEADLINE_S) == 0
     terminal.close()

@@ -14,17 +14,17 @@ from tests.support.place import Place, clean_environment, request
 from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S, until
 
-GATE = """
+APPROVAL = """
     @workflow
     def flow(ctx):
-        return Sequence(Task("work", lambda: None), Approval("gate", title="Go on?"))
+        return Sequence(Task("work", lambda: None), Approval("approval", title="Go on?"))
     """
 
 
 @pytest.fixture
 def place(tmp_path):
     made = Place(tmp_path)
-    made.write(GATE)
+    made.write(APPROVAL)
     yield made
     made.end()
 
@@ -69,8 +69,8 @@ def test_readiness_status_and_end_are_told_in_this_order(place, is_abstract):
         process = place.up("--run-id", "r", "--serve", "--port", "0", NOTIFY_SOCKET=address)
         manager.until("READY=1")
         assert process.request("/health") == (200, {"ok": True})
-        manager.until("STATUS=waiting-approval, a person is to decide: gate")
-        process.request("/approve/gate", {})
+        manager.until("STATUS=waiting-approval, a person is to decide: approval")
+        process.request("/approve/approval", {})
         manager.until("STATUS=finished")
         process.signal(signal.SIGTERM)
         assert "READY=1" in manager.until("STOPPING=1")
@@ -90,7 +90,7 @@ def test_a_standby_is_ready_and_says_whom_it_waits_for(place):
         manager.heard.clear()
         manager.until("WATCHDOG=1")
         driver.kill()
-        manager.until("STATUS=waiting-approval, a person is to decide: gate")
+        manager.until("STATUS=waiting-approval, a person is to decide: approval")
         process.signal(signal.SIGTERM)
         manager.until("STOPPING=1")
         assert manager.heard.count("READY=1") == 0, "it was ready before"

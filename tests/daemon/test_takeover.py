@@ -13,7 +13,7 @@ def note(name):
 
 @workflow
 def noting(ctx):
-    return Sequence(Task("one", note, "one"), Approval("gate", title="Go?"), Task("two", note, "two"))
+    return Sequence(Task("one", note, "one"), Approval("approval", title="Go?"), Task("two", note, "two"))
 """
 
 
@@ -30,7 +30,7 @@ def test_it_takes_the_run_and_the_port_from_a_daemon(place: DaemonPlace, *, is_h
     assert second.url == first.url
     assert not first.is_alive
     assert second.pid_file.read_text() == f"{second.pid}\n"
-    assert second.request("/approve/gate", {})[0] == 200
+    assert second.request("/approve/approval", {})[0] == 200
     until(lambda: place.status("r") == "finished")
     assert place.lines("done") == ["one", "two"]
     assert "RunSuspended" in place.types("r"), "it was asked before it was killed"

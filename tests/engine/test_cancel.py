@@ -40,7 +40,7 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
             Task("coroutine", waits),
             Task("thread", works),
             Shell("shell", command, cwd=str(tmp_path)),
-            Approval("gate"),
+            Approval("approval"),
         )
 
     async with driven(flow, store) as (engine, driving):
@@ -51,9 +51,9 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
     assert (tmp_path / "ended").exists()
     cancelled = await events_of(store, events.NodeCancelled)
     assert {(one.node_id, one.reason.value) for one in cancelled} == {
-        (node_id, "aborted") for node_id in ("coroutine", "thread", "shell", "gate")
+        (node_id, "aborted") for node_id in ("coroutine", "thread", "shell", "approval")
     }
-    assert [gate.status for gate in await store.gates("r")] == [ApprovalStatus.CANCELLED]
+    assert [approval.status for approval in await store.approvals("r")] == [ApprovalStatus.CANCELLED]
     assert (await story(store))[-1] == "RunCancelled"
 
 
@@ -73,16 +73,16 @@ async def test_a_cancel_from_another_process_ends_the_run(store: Store, other_st
 async def test_a_run_that_nobody_drives_is_ended_by_the_cancel_itself(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Parallel(Approval("gate"), Approval("other"), Task("a", asyncio.Event().wait))
+        return Parallel(Approval("approval"), Approval("other"), Task("a", asyncio.Event().wait))
 
     await crash_when(flow, store, lambda engine: bool(engine.live_keys))
-    await decide(store, "gate", by="ann")
+    await decide(store, "approval", by="ann")
     await request_cancel(store, "r", by="bob")
     row = await store.run("r")
     assert (row.status, row.owner) == (RunStatus.CANCELLED, None)
-    gate = (await node(store, "gate")).gate
-    assert gate is not None
-    assert gate.decided_by == "ann", "the decision was accepted, so it stands in the log"
+    approval = (await node(store, "approval")).approval
+    assert approval is not None
+    assert approval.decided_by == "ann", "the decision was accepted, so it stands in the log"
     assert (await node(store, "a")).attempts[0].state == "cancelled"
     with pytest.raises(RunNotActive):
         await request_cancel(store, "r")

@@ -92,13 +92,13 @@ ANSWERS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("place", ["task", "gate", "branch"])
-async def test_a_condition_that_yields_no_bool_fails_the_run_and_passes_no_gate(
+@pytest.mark.parametrize("place", ["task", "approval", "branch"])
+async def test_a_condition_that_yields_no_bool_fails_the_run_and_passes_no_approval(
     store: Store, place: str, answer: Condition, said: str
 ) -> None:
     places = {
         "task": (Task("a", work, skip_if=answer), "skip_if of task 'a'"),
-        "gate": (Approval("a", skip_if=answer), "skip_if of approval 'a'"),
+        "approval": (Approval("a", skip_if=answer), "skip_if of approval 'a'"),
         "branch": (Branch("a", answer, then=Task("b", work)), "condition of branch 'a'"),
     }
     element, name = places[place]

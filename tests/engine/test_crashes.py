@@ -121,9 +121,9 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
     assert state.status is RunStatus.FAILED
     assert state.error is not None
     assert "'measure'" in state.error.message
-    gate = state.nodes["pause", 0].gate
-    assert gate is not None
-    assert gate.decided_by == "ann", "what was accepted before stands in the log"
+    approval = state.nodes["pause", 0].approval
+    assert approval is not None
+    assert approval.decided_by == "ann", "what was accepted before stands in the log"
 
 
 async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:
@@ -137,7 +137,7 @@ async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_
 
 async def test_a_resumption_with_an_edited_file_says_so(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "edited_flow.py"
-    source = "from smithersd import Approval, workflow\n@workflow\ndef flow(ctx):\n    return Approval('gate')\n"
+    source = "from smithersd import Approval, workflow\n@workflow\ndef flow(ctx):\n    return Approval('approval')\n"
     for text in (source, source, source + "# edited\n"):
         file.write_text(text)
         engine = await start_run(

@@ -37,11 +37,11 @@ async def wait_with(store: Store, *children: Child) -> None:
 
 
 def asks(title: str) -> Callable[[RunState], bool]:
-    """Whether the gate asks this now."""
+    """Whether the approval asks this now."""
 
     def is_asked(state: RunState) -> bool:
-        known = state.nodes.get(("gate", 0))
-        return known is not None and known.gate is not None and known.gate.title == title
+        known = state.nodes.get(("approval", 0))
+        return known is not None and known.approval is not None and known.approval.title == title
 
     return is_asked
 
@@ -111,32 +111,37 @@ BRANCH = Branch("x", when=True, then=Task("then", ten))
 async def test_an_id_that_an_edit_gives_to_another_kind_of_element_is_refused(
     store: Store, before: Child, after: Child, said: str
 ) -> None:
-    await wait_with(store, before, Approval("gate"))
+    await wait_with(store, before, Approval("approval"))
     with pytest.raises(WorkflowError, match=f"The id 'x' {said}".replace("(", r"\(").replace(")", r"\)")) as refused:
-        await run(flow_of(after, Approval("gate")), store)
+        await run(flow_of(after, Approval("approval")), store)
     assert "another id" in (refused.value.remedy or "")
     assert (await store.run(RUN_ID)).status is RunStatus.SUSPENDED
 
 
 @pytest.mark.parametrize("after", [Shell("x", "true"), Branch("x", when=False, then=Task("y", ten))])
 async def test_an_id_that_nothing_was_done_with_may_become_another_kind_of_element(store: Store, after: Child) -> None:
-    await wait_with(store, Approval("gate"), Task("x", ten))
-    async with driven(flow_of(Approval("gate"), after), store) as (_, driving):
-        await decide(store, "gate")
+    await wait_with(store, Approval("approval"), Task("x", ten))
+    async with driven(flow_of(Approval("approval"), after), store) as (_, driving):
+        await decide(store, "approval")
         assert await driving is RunStatus.FINISHED
 
 
-async def test_an_edited_gate_that_still_waits_asks_its_new_question(store: Store) -> None:
+async def test_an_edited_approval_that_still_waits_asks_its_new_question(store: Store) -> None:
     notes, more = Task("notes", ten), Task("more", ten)
-    before = Approval("gate", title="Ship to staging?", show=notes, metadata={"risk": 1})
+    before = Approval("approval", title="Ship to staging?", show=notes, metadata={"risk": 1})
     after = Approval(
-        "gate", title="Ship to production?", summary="All of it.", show=more, metadata={"risk": True}, on_deny="skip"
+        "approval",
+        title="Ship to production?",
+        summary="All of it.",
+        show=more,
+        metadata={"risk": True},
+        on_deny="skip",
     )
     await wait_with(store, notes, before)
     async with driven(flow_of(notes, more, after), store) as (_, driving):
-        gate = (await until_state(store, asks("Ship to production?"))).nodes["gate", 0].gate
-        assert gate is not None
-        [row] = await store.gates(RUN_ID)
+        approval = (await until_state(store, asks("Ship to production?"))).nodes["approval", 0].approval
+        assert approval is not None
+        [row] = await store.approvals(RUN_ID)
         told = (row.title, row.summary, row.metadata, row.show, row.on_deny, row.requested_at_ms, row.status)
         assert told == (
             "Ship to production?",
@@ -144,24 +149,24 @@ async def test_an_edited_gate_that_still_waits_asks_its_new_question(store: Stor
             '{"risk":true}',
             "more",
             OnDeny.SKIP,
-            gate.requested_at_ms,
+            approval.requested_at_ms,
             ApprovalStatus.REQUESTED,
         )
-        await decide(store, "gate", is_approval=False)
+        await decide(store, "approval", is_approval=False)
         assert await driving is RunStatus.FINISHED
-    assert (await node(store, "gate")).state is NodeState.SKIPPED
+    assert (await node(store, "approval")).state is NodeState.SKIPPED
     assert len(await events_of(store, events.ApprovalRequested)) == 2
     assert len(await events_of(store, events.NodeWaitingApproval)) == 1
 
 
 async def test_an_answer_that_was_accepted_is_the_answer_to_what_was_asked(store: Store) -> None:
-    await wait_with(store, Approval("gate", title="Ship to staging?", on_deny="continue"))
-    await decide(store, "gate", is_approval=False, by="ada")
-    edited = Approval("gate", title="Ship to production?", on_deny="fail")
+    await wait_with(store, Approval("approval", title="Ship to staging?", on_deny="continue"))
+    await decide(store, "approval", is_approval=False, by="ada")
+    edited = Approval("approval", title="Ship to production?", on_deny="fail")
     assert (await run(flow_of(edited), store)).status is RunStatus.FINISHED
     [asked] = await events_of(store, events.ApprovalRequested)
     assert asked.title == "Ship to staging?"
-    assert (await node(store, "gate")).state is NodeState.FINISHED
+    assert (await node(store, "approval")).state is NodeState.FINISHED
 
 
 @pytest.mark.parametrize("edited", [{"label": "Delete it all"}, {"label": None}], ids=["relabelled", "unlabelled"])
@@ -178,10 +183,10 @@ async def test_a_task_that_needs_an_approval_asks_anew_under_its_new_label(
     assert asked == ["Run Delete a little?", f"Run {edited['label'] or 'x'}?"]
 
 
-async def test_a_gate_that_was_not_edited_does_not_ask_again(store: Store) -> None:
-    gate = Approval("gate", title="Go?", summary="Now.", metadata={"b": [1, None], "a": 0.5}, on_deny="skip")
+async def test_a_approval_that_was_not_edited_does_not_ask_again(store: Store) -> None:
+    approval = Approval("approval", title="Go?", summary="Now.", metadata={"b": [1, None], "a": 0.5}, on_deny="skip")
     for _ in range(3):
-        await wait_with(store, gate)
+        await wait_with(store, approval)
     assert len(await events_of(store, events.ApprovalRequested)) == 1
 
 
@@ -194,14 +199,14 @@ async def test_a_question_that_depends_on_an_output_is_asked_anew_when_that_is_t
 
     @workflow
     def flow(ctx: Context[Any]) -> Any:
-        ctx.state("gate")
-        return Parallel(Task("count", counts), Approval("gate", title=f"Go on with {ctx.latest('count')}?"))
+        ctx.state("approval")
+        return Parallel(Task("count", counts), Approval("approval", title=f"Go on with {ctx.latest('count')}?"))
 
     async with driven(flow, store) as (_, driving):
         await until_state(store, lambda state: state.count(NodeState.WAITING_APPROVAL) == 1)
         release.set()
         await until_state(store, asks("Go on with 7?"))
-        await decide(store, "gate")
+        await decide(store, "approval")
         assert await driving is RunStatus.FINISHED
     asked = [one.title for one in await events_of(store, events.ApprovalRequested)]
     assert asked == ["Go on with None?", "Go on with 7?"]

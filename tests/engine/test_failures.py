@@ -26,7 +26,7 @@ async def test_a_failure_cancels_what_runs_closes_what_waits_and_leaves_the_rest
 
     @workflow
     def flow(_: Any) -> Any:
-        return Sequence(Parallel(Task("a", works), Task("b", fails_later), Approval("gate")), Task("after", fails))
+        return Sequence(Parallel(Task("a", works), Task("b", fails_later), Approval("approval")), Task("after", fails))
 
     state = await run(flow, store)
     assert state.status is RunStatus.FAILED
@@ -34,11 +34,11 @@ async def test_a_failure_cancels_what_runs_closes_what_waits_and_leaves_the_rest
     assert states == {
         "a": NodeState.CANCELLED,
         "b": NodeState.FAILED,
-        "gate": NodeState.CANCELLED,
+        "approval": NodeState.CANCELLED,
         "after": NodeState.PENDING,
     }
     assert {one.reason.value for one in await events_of(store, events.NodeCancelled)} == {"run-failed"}
-    assert [gate.status for gate in await store.gates("r")] == [ApprovalStatus.CANCELLED]
+    assert [approval.status for approval in await store.approvals("r")] == [ApprovalStatus.CANCELLED]
 
 
 async def test_continue_on_fail_absorbs_and_dependents_receive_none(store: Store) -> None:

@@ -54,7 +54,7 @@ class SlowStore(MortalStore):
 
 @workflow
 def waits(_: Any) -> Any:
-    return Approval("gate")
+    return Approval("approval")
 
 
 async def renewals(path: Path, wakes_s: list[float], reads_s: list[float]) -> list[float]:

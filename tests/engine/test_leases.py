@@ -267,14 +267,14 @@ async def test_an_inbox_that_could_not_be_read_is_read_again_before_the_leases_r
 ) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Approval("gate")
+        return Approval("approval")
 
     unreadable = UnreadableInbox(store)
     engine = await start_run(flow, store=unreadable, run_id="r")
     driving = asyncio.create_task(engine.drive())
     await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
     unreadable.refusals = 2
-    await decide(unreadable, "gate")
+    await decide(unreadable, "approval")
     async with asyncio.timeout(DEADLINE_S):
         assert await driving is RunStatus.FINISHED
     assert "no reading now" in caplog.text
@@ -357,14 +357,14 @@ async def test_after_a_reboot_or_in_a_new_container_the_predecessors_lease_is_wa
 ) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Sequence(Task("a", lambda: 1), Approval("gate"))
+        return Sequence(Task("a", lambda: 1), Approval("approval"))
 
     async with open_store(tmp_path / "runs.db", lease_s=1) as store:
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
         await store.take_lease("r", predecessor(), is_dead=lambda _: True)
         engine = await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
         assert "waiting 1 s for its lease to run out" in caplog.text
-        await decide(store, "gate")
+        await decide(store, "approval")
         assert await engine.drive() is RunStatus.FINISHED
 
 
@@ -374,7 +374,7 @@ async def test_a_driver_elsewhere_that_renews_its_lease_is_not_taken_for_our_pre
 ) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Approval("gate")
+        return Approval("approval")
 
     async with open_store(tmp_path / "runs.db", lease_s=1) as store:
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)

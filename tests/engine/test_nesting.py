@@ -36,11 +36,11 @@ async def beats() -> Any:
 
 async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_resumed(store: Store) -> None:
     beating = Task("beats", beats)
-    gate = Approval("gate", metadata=nested(JSON_DEPTH_MAX), show=beating)
+    approval = Approval("approval", metadata=nested(JSON_DEPTH_MAX), show=beating)
 
     @workflow
     def deep(_: Any) -> Any:
-        return within(TREE_DEPTH_MAX - 2, Sequence(beating, gate, Task("after", beats, depends_on=["gate"])))
+        return within(TREE_DEPTH_MAX - 2, Sequence(beating, approval, Task("after", beats, depends_on=["approval"])))
 
     async with driven(deep, store, input=nested(JSON_DEPTH_MAX)):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
@@ -48,13 +48,13 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
     [asked] = snapshot.approvals
     assert asked.metadata == nested(JSON_DEPTH_MAX)
     assert asked.shown == nested(OUTPUT_DEPTH_MAX)
-    assert snapshot.node_ids == ["beats", "gate", "after"]
+    assert snapshot.node_ids == ["beats", "approval", "after"]
     async with driven(deep, store) as (_, driving):
         decision = json.dumps(nested(JSON_DEPTH_MAX))
         await store.submit_decision(
             Decision(
                 RUN_ID,
-                "gate",
+                "approval",
                 is_approval=True,
                 iteration=None,
                 note=None,

@@ -130,13 +130,13 @@ async def test_what_was_read_by_id_has_its_type_after_a_resumption_too(store: St
         more = [] if found is None else [Task(f"n{i}", seven) for i in range(found.count)]
         return Parallel(
             lambda inner: Task("reads", seven, skip_if=inner.output("found").count > 100),
-            Sequence(lambda _: Task("found", find), *more, Approval("gate")),
+            Sequence(lambda _: Task("found", find), *more, Approval("approval")),
         )
 
     async with driven(flow, store):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
     async with driven(flow, store) as (_, driving):
-        await decide(store, "gate")
+        await decide(store, "approval")
         assert await driving is RunStatus.FINISHED
 
 
@@ -149,12 +149,12 @@ async def test_subtrees_that_depend_on_one_another_are_rendered_in_any_order(sto
             ctx.output("inner")
             return Task("depends", seven, depends_on="inner")
 
-        return Parallel(depends, lambda _: Task("inner", seven), Approval("gate"))
+        return Parallel(depends, lambda _: Task("inner", seven), Approval("approval"))
 
     async with driven(flow, store):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
     async with driven(flow, store) as (_, driving):
-        await decide(store, "gate")
+        await decide(store, "approval")
         assert await driving is RunStatus.FINISHED
 
 
@@ -180,7 +180,7 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
 
     @workflow
     def flow(ctx: Context[Any]) -> Any:
-        dropped = [] if ctx.latest("a") else [Task("dropped", works), Approval("gate")]
+        dropped = [] if ctx.latest("a") else [Task("dropped", works), Approval("approval")]
         return Sequence(Parallel(Task("a", seven, needs_approval=True), *dropped), Task("after", seven))
 
     async with driven(flow, store) as (engine, driving):
@@ -189,9 +189,12 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
         assert await driving is RunStatus.FINISHED
     assert ended == ["dropped"]
     cancelled = await events_of(store, events.NodeCancelled)
-    assert {(one.node_id, one.reason.value) for one in cancelled} == {("dropped", "unmounted"), ("gate", "unmounted")}
-    gates = {gate.node_id: gate.status for gate in await store.gates("r")}
-    assert gates == {"a": ApprovalStatus.GRANTED, "gate": ApprovalStatus.CANCELLED}
+    assert {(one.node_id, one.reason.value) for one in cancelled} == {
+        ("dropped", "unmounted"),
+        ("approval", "unmounted"),
+    }
+    approvals = {approval.node_id: approval.status for approval in await store.approvals("r")}
+    assert approvals == {"a": ApprovalStatus.GRANTED, "approval": ApprovalStatus.CANCELLED}
 
 
 async def until_asked(store: Store, node_id: str) -> None:
@@ -203,15 +206,17 @@ async def test_a_dropped_node_that_appears_again_stays_cancelled(store: Store) -
     @workflow
     def flow(ctx: Context[Any]) -> Any:
         is_there = ctx.latest("a") is None or ctx.latest("b") is not None
-        gate = [Approval("gate")] if is_there else []
-        return Parallel(Sequence(Task("a", seven, needs_approval=True), Task("b", seven, needs_approval=True)), *gate)
+        approval = [Approval("approval")] if is_there else []
+        return Parallel(
+            Sequence(Task("a", seven, needs_approval=True), Task("b", seven, needs_approval=True)), *approval
+        )
 
     async with driven(flow, store) as (engine, driving):
         for node_id in ("a", "b"):
             await until_asked(store, node_id)
             await decide(store, node_id)
         assert await driving is RunStatus.FINISHED, engine.state
-    assert (await node(store, "gate")).state is NodeState.CANCELLED
+    assert (await node(store, "approval")).state is NodeState.CANCELLED
 
 
 async def test_what_runs_elsewhere_is_not_started_again_when_its_parallel_is_dropped(store: Store) -> None:

@@ -25,7 +25,7 @@ def steps(calls: list[str], *, last: Any, name: str = "steps", first_output: Any
     def flow(ctx: Any) -> Any:
         return Sequence(
             Task("one", work, "one", output=first_output),
-            Approval("gate"),
+            Approval("approval"),
             Task("two", work, "two"),
             Task("last", last),
         )
@@ -44,7 +44,7 @@ async def works() -> str:
 async def a_failed_run(store: Store, calls: list[str]) -> None:
     async with driven(steps(calls, last=breaks), store, input={"version": 3}) as (_, driving):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
-        await decide(store, "gate", by="ann")
+        await decide(store, "approval", by="ann")
         assert await driving is RunStatus.FAILED
 
 
@@ -58,8 +58,8 @@ async def test_a_new_run_takes_over_the_input_and_every_finished_output(store: S
     (started,) = await events_of(store, events.RunStarted, "again")
     assert started.from_run_id == "r"
     finished = await events_of(store, events.NodeFinished, "again")
-    assert {one.node_id: one.reused_from for one in finished} == {"one": "r", "gate": "r", "two": "r", "last": None}
-    assert (await store.output("again", "gate", 0) or "").find("ann") > 0
+    assert {one.node_id: one.reused_from for one in finished} == {"one": "r", "approval": "r", "two": "r", "last": None}
+    assert (await store.output("again", "approval", 0) or "").find("ann") > 0
 
 
 async def test_what_no_longer_fits_or_is_of_another_kind_is_made_anew(store: Store) -> None:
@@ -108,7 +108,7 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
 async def test_a_run_that_can_go_on_itself_is_not_taken_over(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Approval("gate")
+        return Approval("approval")
 
     async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
         await driving

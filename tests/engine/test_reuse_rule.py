@@ -258,7 +258,7 @@ async def test_it_holds_for_a_run_that_itself_took_over_another(store: Store) ->
 # Approvals
 
 
-def gated(*, needs_approval: bool = True, shown: str = "notes") -> Tree:
+def asking(*, needs_approval: bool = True, shown: str = "notes") -> Tree:
     def tree(_: Context[Any], plant: Plant) -> Any:
         return Steps(
             plant.task("notes"),
@@ -270,12 +270,12 @@ def gated(*, needs_approval: bool = True, shown: str = "notes") -> Tree:
     return tree
 
 
-async def failed_after_approvals(store: Store, plant: Plant, tree: Tree, *gates: str) -> None:
+async def failed_after_approvals(store: Store, plant: Plant, tree: Tree, *approvals: str) -> None:
     plant.broken = {"end"}
     async with driven(flow_of(tree, plant), store) as (_, driving):
-        for gate in gates:
-            await until_state(store, lambda state, gate=gate: _is_asking(state, gate))  # type: ignore[misc]
-            await decide(store, gate, by="ann")
+        for approval in approvals:
+            await until_state(store, lambda state, approval=approval: _is_asking(state, approval))  # type: ignore[misc]
+            await decide(store, approval, by="ann")
         assert await driving is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
 
@@ -286,34 +286,34 @@ def _is_asking(state: Any, node_id: str) -> bool:
 
 async def test_a_node_is_taken_over_with_its_approval_from_run_to_run(store: Store) -> None:
     plant = Plant()
-    await failed_after_approvals(store, plant, gated(), "ok", "deploy")
+    await failed_after_approvals(store, plant, asking(), "ok", "deploy")
     plant.broken = {"end"}
-    engine = await start_run(flow_of(gated(), plant), store=store, run_id="second", from_run_id=RUN_ID)
+    engine = await start_run(flow_of(asking(), plant), store=store, run_id="second", from_run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
-    engine = await start_run(flow_of(gated(), plant), store=store, run_id="third", from_run_id="second")
+    engine = await start_run(flow_of(asking(), plant), store=store, run_id="third", from_run_id="second")
     assert await engine.drive() is RunStatus.FINISHED
     assert plant.ran == ["end"]
 
 
 async def test_a_node_that_ran_without_an_approval_asks_when_it_needs_one_now(store: Store) -> None:
     plant = Plant()
-    await failed_after_approvals(store, plant, gated(needs_approval=False), "ok")
+    await failed_after_approvals(store, plant, asking(needs_approval=False), "ok")
     engine = await start_run(
-        flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, suspend_when_waiting=True
+        flow_of(asking(), plant), store=store, run_id="again", from_run_id=RUN_ID, suspend_when_waiting=True
     )
     assert await engine.drive() is RunStatus.SUSPENDED
     state = await read_state(store, "again")
-    assert state.nodes["deploy", 0].gate is not None
+    assert state.nodes["deploy", 0].approval is not None
     assert plant.ran == []
 
 
 async def test_a_decision_is_asked_for_again_when_what_was_shown_is_made_anew_or_it_is_named(store: Store) -> None:
     plant = Plant()
-    await failed_after_approvals(store, plant, gated(), "ok", "deploy")
+    await failed_after_approvals(store, plant, asking(), "ok", "deploy")
     for run_id, redo in (("shown", "notes"), ("named", "ok")):
         engine = await start_run(
-            flow_of(gated(), plant),
+            flow_of(asking(), plant),
             store=store,
             run_id=run_id,
             from_run_id=RUN_ID,
@@ -329,9 +329,9 @@ async def test_a_decision_is_asked_for_again_when_what_was_shown_is_made_anew_or
 
 async def test_redo_of_a_node_that_was_not_there_names_the_like_and_writes_nothing(store: Store) -> None:
     plant = Plant()
-    await failed_after_approvals(store, plant, gated(), "ok", "deploy")
+    await failed_after_approvals(store, plant, asking(), "ok", "deploy")
     with pytest.raises(InvalidRequest, match="no node 'deplyo'") as raised:
-        await start_run(flow_of(gated(), plant), store=store, run_id="again", from_run_id=RUN_ID, redo=["deplyo"])
+        await start_run(flow_of(asking(), plant), store=store, run_id="again", from_run_id=RUN_ID, redo=["deplyo"])
     assert "deploy" in str(raised.value.remedy)
     assert await store.find_run("again") is None
 

@@ -120,8 +120,8 @@ def test_the_command_serves_the_release_and_publishes_it_once_approved(order: di
     try:
         said = read_until(process, "smithers approve")
         url = next(word for word in said.split() if word.startswith("http://"))
-        (gate,) = httpx.get(f"{url}/approvals").json()
-        assert [one["version"] for one in gate["shown"]["artifacts"]] == ["1.2.0", "1.2.0"]
+        (approval,) = httpx.get(f"{url}/approvals").json()
+        assert [one["version"] for one in approval["shown"]["artifacts"]] == ["1.2.0", "1.2.0"]
         assert httpx.post(f"{url}/approve/publish", json={"decidedBy": "alice"}).status_code == 200
         read_until(process, "Run finished")
         assert httpx.get(url).json()["status"] == "finished"

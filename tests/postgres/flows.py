@@ -1,9 +1,9 @@
 """Workflow files that several tests put on a host."""
 
-GATED = """
+ASKING = """
 @workflow
-def gated(ctx):
-    return Sequence(Task("first", int), Approval("gate", title="Go?"), Task("last", int))
+def asking(ctx):
+    return Sequence(Task("first", int), Approval("approval", title="Go?"), Task("last", int))
 """
 
 HANGS_ONCE = """

@@ -125,7 +125,7 @@ def test_a_start_by_hand_fails_at_once_when_the_server_is_away(own_host: Host, o
     own_server.start()
 
 
-@pytest.mark.parametrize("path", ["/approve/gate", "/cancel"])
+@pytest.mark.parametrize("path", ["/approve/approval", "/cancel"])
 def test_a_client_hears_soon_that_the_way_to_the_store_is_silent(cut_off: Host, way: Network, path: str) -> None:
     with silent_way(cut_off, way) as process:
         hears_soon(process, "POST", path)
@@ -134,7 +134,7 @@ def test_a_client_hears_soon_that_the_way_to_the_store_is_silent(cut_off: Host, 
 
 
 def test_who_only_looks_hears_it_as_soon_however_many_look(cut_off: Host, way: Network) -> None:
-    paths = ["/", "/nodes", "/nodes/gate", "/approvals", "/frames", "/events"]
+    paths = ["/", "/nodes", "/nodes/approval", "/approvals", "/frames", "/events"]
     with silent_way(cut_off, way) as process, ThreadPoolExecutor(2 * len(paths)) as looking:
         for heard in [looking.submit(hears_soon, process, "GET", path) for path in 2 * paths]:
             heard.result()
@@ -145,7 +145,7 @@ def test_who_only_looks_hears_it_as_soon_however_many_look(cut_off: Host, way: N
 @contextmanager
 def silent_way(host: Host, way: Network) -> Iterator[Process]:
     """A served run that waits, and whose way to the store has fallen silent."""
-    host.write("@workflow\ndef waiting(ctx): return Approval('gate', title='Go?')\n")
+    host.write("@workflow\ndef waiting(ctx): return Approval('approval', title='Go?')\n")
     process = host.up("--run-id", "r", "--serve", "--port", "0")
     process.until_text("smithers approve")
     assert process.request("/")[0] == 200

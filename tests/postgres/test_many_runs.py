@@ -11,7 +11,7 @@ import pytest
 
 from smithersd import open_store
 from smithersd.limits import LEASE_RENEWALS
-from tests.postgres.flows import GATED
+from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
 from tests.support.network import Network
@@ -64,7 +64,7 @@ async def ends(database: PostgresBackend) -> Counter[tuple[str, str | None]]:
 
 def test_a_run_that_waits_costs_its_leases_renewal_and_nothing_else(cut_off: Host, way: Network) -> None:
     """A renewal is a transaction of one statement, and a look at the fence and the inbox before it."""
-    cut_off.write(GATED)
+    cut_off.write(ASKING)
     lease_s, renewals = 0.6, 5
     cut_off.up("--run-id", "r", "--lease", str(lease_s)).until_text("smithers approve")
     until(lambda: any(b"pg_notify" in message for message in way.sent), "the listener's beginning")

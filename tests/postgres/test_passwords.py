@@ -22,7 +22,7 @@ def spy():
 
 @workflow
 def spying(ctx):
-    return Parallel(Task("spy", spy), Shell("sleep", "env > env; exec sleep 1000"), Approval("gate", title="Go?"))
+    return Parallel(Task("spy", spy), Shell("sleep", "env > env; exec sleep 1000"), Approval("approval", title="Go?"))
 """
 
 FORMS = [PASSWORD, quote(PASSWORD, safe=""), quote(quote(PASSWORD, safe=""), safe="")]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.postgres.flows import GATED
+from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
 from tests.support.place import request
@@ -60,11 +60,11 @@ def test_runs_and_decisions_pass_a_pooling_proxy(
 ) -> None:
     listen = f"&listen_url={quote(database.url, safe='')}" if is_direct else ""
     here.url = there.url = f"{pooled_url}?pooling=transaction{listen}"
-    here.write(GATED)
+    here.write(ASKING)
     driver = here.up("--run-id", "r", "--serve", "--port", "0")
     driver.until_text("smithers approve")
     server = there.start("serve", "r", "--port", "0")
-    assert request(f"{server.url}/approve/gate", {})[0] == 200
+    assert request(f"{server.url}/approve/approval", {})[0] == 200
     driver.until_text("Run finished")
     assert driver.request("/ready")[0] == 200
     until(lambda: server.request("/")[1]["status"] == "finished", "the end on the other host")
@@ -74,7 +74,7 @@ def test_runs_and_decisions_pass_a_pooling_proxy(
 def test_a_proxy_that_the_url_does_not_name_is_refused(here: Host, pooled_url: str) -> None:
     """It would give us sessions in which other clients have prepared other statements under the same names."""
     here.url = pooled_url
-    here.write(GATED)
+    here.write(ASKING)
     code, text = here.run("up", "flow.py", "--run-id", "r", "--no-wait")
     assert code == 4
     assert "?pooling=transaction" in text

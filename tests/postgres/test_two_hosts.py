@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from tests.postgres.flows import GATED
+from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
 from tests.support.place import Process, request
 from tests.support.waiting import DEADLINE_S, until
@@ -16,7 +16,7 @@ from tests.support.waiting import DEADLINE_S, until
 @pytest.fixture
 def driver(here: Host) -> Process:
     """A run that waits for a decision."""
-    here.write(GATED)
+    here.write(ASKING)
     process = here.up("--run-id", "r")
     process.until_text("smithers approve")
     return process
@@ -40,7 +40,7 @@ def test_a_decision_on_another_host_goes_on_here(driver: Process, there: Host) -
     assert driver.wait() == 0
     assert follower.wait() == 0
     assert [json.loads(line)["type"] for line in follower.text.splitlines()] == there.types("r")
-    assert there.run("approve", "r", "--node", "gate", "--by", "ada")[0] == 0, "the same again"
+    assert there.run("approve", "r", "--node", "approval", "--by", "ada")[0] == 0, "the same again"
     assert there.run("deny", "r", "--by", "bob")[0] == 4
 
 
@@ -64,7 +64,7 @@ def test_another_host_serves_the_run(driver: Process, there: Host) -> None:
     server = there.start("serve", "r", "--port", "0")
     with urllib.request.urlopen(f"{server.url}/events", timeout=DEADLINE_S) as stream:
         assert request(f"{server.url}/ready")[0] == 200
-        assert server.request("/approve/gate", {"decidedBy": "ada"})[0] == 200
+        assert server.request("/approve/approval", {"decidedBy": "ada"})[0] == 200
         assert server.request("/")[1]["summary"]["finished"] >= 2, "it was applied when that was answered"
         assert driver.wait() == 0
         assert b"RunFinished" in stream.read()
@@ -75,7 +75,7 @@ def test_another_host_serves_the_run(driver: Process, there: Host) -> None:
 def test_a_run_that_was_suspended_here_is_resumed_there(driver: Process, here: Host, there: Host) -> None:
     driver.signal(signal.SIGTERM)
     assert driver.wait() == 143
-    there.write(GATED)
+    there.write(ASKING)
     second = there.up("--run-id", "r", "--resume")
     second.until_text("smithers approve")
     until(lambda: "@there" in here.run("ps")[1], "the new driver in the list")

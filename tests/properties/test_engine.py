@@ -41,9 +41,9 @@ async def come_to_end(world: World) -> None:
         elif world.may_time_pass:
             await world.pass_time()
         else:
-            gates = await world.open_gates()
-            assert gates or not world.is_alive, "the run is driven, idle, and waits for nobody"
-            await world.decide(gates[0])
+            approvals = await world.open_approvals()
+            assert approvals or not world.is_alive, "the run is driven, idle, and waits for nobody"
+            await world.decide(approvals[0])
     raise AssertionError("the run does not come to an end")
 
 
@@ -53,8 +53,8 @@ async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # no
     for _ in range(STIMULI_MAX):
         if not world.is_alive and await _is_over(world):
             return
-        gates = [] if world.is_cancel_accepted else await world.open_gates()
-        choices = ["end"] * 3 * bool(world.endable) + ["decide"] * bool(gates)
+        approvals = [] if world.is_cancel_accepted else await world.open_approvals()
+        choices = ["end"] * 3 * bool(world.endable) + ["decide"] * bool(approvals)
         choices += ["cancel"] * (may_end and not world.is_cancel_accepted and await _has_begun(world))
         if world.is_alive:
             choices += ["time"] * world.may_time_pass
@@ -66,7 +66,7 @@ async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # no
             case "end":
                 await world.end_attempts(sorted(draw(st.sets(st.sampled_from(world.endable), min_size=1))))
             case "decide":
-                await world.decide(draw(st.sampled_from(gates)))
+                await world.decide(draw(st.sampled_from(approvals)))
             case "cancel":
                 await world.cancel()
             case "time":
@@ -97,9 +97,9 @@ async def outcome(world: World) -> tuple[RunState, dict[str, Any]]:
     """Check the run as it stands; return its state and its outputs, persons and times left out."""
     state = await check_run(world.store, RUN_ID)
     for key, person in world.accepted:
-        gate = state.nodes[key].gate
-        assert gate is not None
-        assert gate.decided_by == person, f"the decision about {key[0]} was accepted and is without effect"
+        approval = state.nodes[key].approval
+        assert approval is not None
+        assert approval.decided_by == person, f"the decision about {key[0]} was accepted and is without effect"
     if world.is_cancel_accepted:
         assert state.status is RunStatus.CANCELLED, f"a cancel was accepted and the run {state.status}"
     outputs = {row.node_id: json.loads(row.output) for row in await world.store.outputs(RUN_ID)}

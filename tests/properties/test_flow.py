@@ -275,7 +275,7 @@ def test_a_cancel_at_any_moment_ends_the_run(spec: Spec, data: st.DataObject) ->
     disturb(world, data.draw, may_end=True)
     state = world.flow.state
     if state.status is RunStatus.CANCELLED:
-        begun = [n for n in state.nodes.values() if n.attempts or n.gate]
+        begun = [n for n in state.nodes.values() if n.attempts or n.approval]
         assert all(node.state.is_final for node in begun)
 
 

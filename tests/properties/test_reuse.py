@@ -15,7 +15,7 @@ from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec
 
 
 def needs(spec: Spec) -> dict[str, set[str]]:
-    """What each node is given the output of: tasks only, a gate's id among the arguments is but a text."""
+    """What each node is given the output of: tasks only, an approval's id among the arguments is but a text."""
     tasks = {leaf.id for leaf in leaves(spec) if isinstance(leaf, TaskSpec)}
     return {leaf.id: tasks & set(leaf.arguments) if isinstance(leaf, TaskSpec) else set() for leaf in leaves(spec)}
 
@@ -100,8 +100,8 @@ def test_a_run_without_a_failure_is_taken_over_whole(spec: Spec) -> None:
     if earlier.state.error is not None or earlier.state.count(NodeState.FAILED):
         return
     world = World(spec, earlier=earlier)
-    while not world.flow.is_over and world.waiting:  # gates that were denied are asked again
+    while not world.flow.is_over and world.waiting:  # approvals that were denied are asked again
         world.decide(world.waiting[0])
         world.turn()
-    denied = [n for n in earlier.state.nodes.values() if n.gate is not None and n.state is NodeState.SKIPPED]
+    denied = [n for n in earlier.state.nodes.values() if n.approval is not None and n.state is NodeState.SKIPPED]
     assert not [n.node_id for n in world.flow.state.nodes.values() if n.attempts] or denied

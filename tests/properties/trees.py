@@ -23,7 +23,7 @@ class TaskSpec:
     failures: int = 0
     retries: int = 0
     absorbs: bool = False
-    is_gated: bool = False
+    needs_approval: bool = False
     is_denied: bool = False
     is_skipped: bool = False
     hangs: bool = False
@@ -36,7 +36,7 @@ class TaskSpec:
 
 
 @dataclass(frozen=True)
-class GateSpec:
+class ApprovalSpec:
     id: str
     on_deny: str = "continue"
     is_denied: bool = False
@@ -69,7 +69,7 @@ class LazySpec:
     inner: "Spec"
 
 
-Spec = TaskSpec | GateSpec | BoxSpec | BranchSpec | LazySpec
+Spec = TaskSpec | ApprovalSpec | BoxSpec | BranchSpec | LazySpec
 
 
 @dataclass
@@ -89,19 +89,19 @@ class _Draw:
         return chosen
 
     def spec(self, depth: int) -> Spec:
-        kinds = ["task", "task", "gate"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
+        kinds = ["task", "task", "approval"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
         match self.draw(st.sampled_from(kinds)):
             case "task":
                 return self.task()
-            case "gate":
-                gate = GateSpec(
+            case "approval":
+                approval = ApprovalSpec(
                     self.new_id(),
                     self.draw(st.sampled_from(["continue", "skip", "fail"])),
                     self.draw(_RARELY),
                     self.known() if self.draw(_RARELY) else None,
                 )
-                self.earlier.append(gate.id)
-                return gate
+                self.earlier.append(approval.id)
+                return approval
             case "branch":
                 branch_id, reads = self.new_id(), self.known()
                 before = list(self.earlier)
@@ -138,7 +138,7 @@ class _Draw:
             failures=self.draw(st.sampled_from([0, 0, 0, 1, 2, FAILURES_FOR_EVER])) if retries else 0,
             retries=retries,
             absorbs=self.draw(st.booleans()),
-            is_gated=self.draw(_RARELY),
+            needs_approval=self.draw(_RARELY),
             is_denied=self.draw(_RARELY),
             is_skipped=self.draw(_RARELY),
             hangs=self.draw(_RARELY),
@@ -160,9 +160,9 @@ def trees(draw: Any, *, may_vanish: bool = False, has_shells: bool = False) -> S
     return _Draw(draw, may_vanish, has_shells).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
 
 
-def leaves(spec: Spec) -> Iterator[TaskSpec | GateSpec]:
+def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec]:
     match spec:
-        case TaskSpec() | GateSpec():
+        case TaskSpec() | ApprovalSpec():
             yield spec
         case BoxSpec(children=children):
             for child in children:
@@ -193,7 +193,7 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 options = TaskOptions(
                     retries=one.retries,
                     continue_on_fail=one.absorbs,
-                    needs_approval=one.is_gated,
+                    needs_approval=one.needs_approval,
                     timeout=TIMEOUT_S if one.hangs else None,
                     skip_if=(lambda _: True) if one.is_skipped else False,
                     output=Any,
@@ -204,7 +204,7 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 else:
                     made[one.id] = Task(one.id, function_of(one), *arguments, **options)
                 return made[one.id]
-            case GateSpec():
+            case ApprovalSpec():
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"
                 return Approval(one.id, title=f"Go on{told}?", on_deny=one.on_deny)
             case BoxSpec(kind, children, cap, is_nosy):

@@ -149,14 +149,14 @@ class World:
         self.clock.jump()
         await self.settle()
 
-    async def open_gates(self) -> list[str]:
-        """Gates that wait and that nobody has answered yet."""
+    async def open_approvals(self) -> list[str]:
+        """Approvals that wait and that nobody has answered yet."""
         answered = {row.node_id for row in await self.store.inbox(RUN_ID)}
-        gates = await self.store.gates(RUN_ID)
-        return [g.node_id for g in gates if g.status is ApprovalStatus.REQUESTED and g.node_id not in answered]
+        approvals = await self.store.approvals(RUN_ID)
+        return [g.node_id for g in approvals if g.status is ApprovalStatus.REQUESTED and g.node_id not in answered]
 
     async def decide(self, node_id: str) -> None:
-        """A person answers a gate as its spec says; nobody may be there to hear it."""
+        """A person answers an approval as its spec says; nobody may be there to hear it."""
         person = f"person {len(self.accepted)}"
         await self._outside.submit_decision(
             Decision(

@@ -70,10 +70,10 @@ class Story:
         await self.tell(pending(node_id, iteration=iteration), e.NodeStarted(node_id, iteration, 1))
         await self.tell(self.output(node_id, value, iteration=iteration))
 
-    async def ask(self, node_id: str = "gate", *, iteration: int = 0, **more: Any) -> None:
-        """A gate that appears and waits."""
+    async def ask(self, node_id: str = "approval", *, iteration: int = 0, **more: Any) -> None:
+        """An approval that appears and waits."""
         asked = {"title": "Ship?", "summary": None, "metadata": None, "show": None, "on_deny": OnDeny.FAIL} | more
-        self.journal.step.gates[node_id, iteration] = None
+        self.journal.step.waits[node_id, iteration] = None
         await self.tell(
             pending(node_id, "approval", iteration=iteration),
             e.ApprovalRequested(node_id, iteration, **asked),
@@ -99,7 +99,7 @@ class Story:
         assert row.iteration is not None
         decision = None if row.decision is None else pydantic_core.from_json(row.decision)
         kind = e.ApprovalGranted if row.kind is InboxKind.APPROVE else e.ApprovalDenied
-        self.journal.step.gates[row.node_id, row.iteration] = None
+        self.journal.step.waits[row.node_id, row.iteration] = None
         await self.tell(
             kind(row.node_id, row.iteration, row.note, row.decided_by, decision, row.created_at_ms),
             e.NodeFinished(row.node_id, row.iteration),

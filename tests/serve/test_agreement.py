@@ -62,11 +62,11 @@ async def _serve_and_decide(spec: Spec, chance: random.Random, path: Path) -> No
             assert [message.data for message in await following] == [row.payload for row in rows]
 
 
-async def _decide(client: Client, chance: random.Random, gate: dict[str, Any]) -> None:
+async def _decide(client: Client, chance: random.Random, approval: dict[str, Any]) -> None:
     """What a person says is applied when they hear so, unless the run has ended over it."""
     verb = chance.choice(["/approve", "/approve", "/deny"])
-    answer = await client.post(path_of(verb, gate["nodeId"]), json={"decidedBy": "anybody"})
+    answer = await client.post(path_of(verb, approval["nodeId"]), json={"decidedBy": "anybody"})
     assert answer.status in {200, 409}
     if answer.status == 200:
-        node = (await (await client.get(path_of("/nodes", gate["nodeId"]))).json())["iterations"][0]
+        node = (await (await client.get(path_of("/nodes", approval["nodeId"]))).json())["iterations"][0]
         assert node["state"] != "waiting-approval"

@@ -43,7 +43,7 @@ async def test_an_unknown_path_is_not_found(client: Client, path: str) -> None:
         ("POST", "/events", "GET"),
         ("GET", "/cancel", "POST"),
         ("HEAD", "/cancel", "POST"),
-        ("PUT", "/approve/gate", "POST"),
+        ("PUT", "/approve/approval", "POST"),
         ("OPTIONS", "/nodes", "GET, HEAD"),
         ("PROPFIND", "/frames", "GET, HEAD"),
     ],
@@ -88,7 +88,7 @@ async def test_what_nobody_foresaw_tells_only_an_id_that_the_log_has_too(
 
 async def test_a_form_is_not_json(client: Client, story: Story) -> None:
     await story.begin()
-    await check(client, "POST", "/approve/gate", 400, "INVALID_JSON", data=FormData({"note": "x"}))
+    await check(client, "POST", "/approve/approval", 400, "INVALID_JSON", data=FormData({"note": "x"}))
 
 
 async def test_the_access_log_has_one_line_a_request_and_no_token(

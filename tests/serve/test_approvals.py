@@ -32,7 +32,7 @@ async def test_tells_all_that_is_needed_to_decide(client: Client, story: Story) 
     await story.ask(title="Ship?", summary="Fixes 3", metadata={"risk": "low"}, show="patch", on_deny=OnDeny.CONTINUE)
     assert await approvals(client) == [
         {
-            "nodeId": "gate",
+            "nodeId": "approval",
             "iteration": 0,
             "title": "Ship?",
             "summary": "Fixes 3",
@@ -79,7 +79,7 @@ async def test_what_is_shown_is_cut_at_64_kib_and_that_is_said(client: Client, s
     fitting = character * ((SHOWN_BYTES_MAX - 2) // len(character.encode()))
     for name, text in (("fitting", fitting), ("large", fitting + "x" * 4)):
         await story.run_task(name, text)
-        await story.ask(f"gate-{name}", show=name)
+        await story.ask(f"approval-{name}", show=name)
     whole, cut = await approvals(client)
     assert (whole["shown"], whole["shownTruncated"]) == (fitting, False)
     assert cut["shownTruncated"] is True

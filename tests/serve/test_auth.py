@@ -63,7 +63,7 @@ async def test_everything_but_health_asks_for_the_token(closed: Client, path: st
 
 async def test_nothing_is_done_without_the_token(closed: Client, story: Story) -> None:
     await story.ask()
-    for path in ("/approve/gate", "/deny/gate", "/cancel"):
+    for path in ("/approve/approval", "/deny/approval", "/cancel"):
         assert (await closed.post(path, json={})).status == 401
     assert await story.store.inbox("run-1") == []
 
@@ -156,7 +156,7 @@ async def test_without_a_token_what_may_come_from_elsewhere_is_refused(
     await story.begin()
     await story.ask()
     client = await connect()
-    answer = await client.post("/approve/gate", headers={"Host": "localhost:7331"} | headers)
+    answer = await client.post("/approve/approval", headers={"Host": "localhost:7331"} | headers)
     assert answer.status == 403
     assert (await answer.json())["error"]["code"] == "FORBIDDEN"
     assert await story.store.inbox("run-1") == []
@@ -237,7 +237,7 @@ async def test_without_a_token_no_proxy_is_answered_unless_insecure(
     await story.ask()
     client = await connect(allowed_hosts=["run.example"])
     for host in ("localhost:7331", "run.example"):
-        answer = await client.post("/approve/gate", headers={"Host": host} | headers)
+        answer = await client.post("/approve/approval", headers={"Host": host} | headers)
         error = (await answer.json())["error"]
         assert (answer.status, error["code"]) == (403, "FORBIDDEN")
         assert next(iter(headers)).lower() in error["message"].lower()
@@ -278,7 +278,7 @@ async def test_a_link_from_a_chat_opens_but_decides_nothing(connect: Connect, st
     client = await connect()
     for path in ("/", "/approvals", "/nodes"):
         assert (await client.get(path, headers=LINK)).status == 200
-    for verb in ("approve/gate", "deny/gate", "cancel"):
+    for verb in ("approve/approval", "deny/approval", "cancel"):
         assert (await client.post(f"/{verb}", headers=LINK)).status == 403
     assert (await client.get("/", headers=LINK | {"Sec-Fetch-Dest": "iframe"})).status == 403
     assert (await client.get("/", headers=LINK | {"Sec-Fetch-Mode": "no-cors"})).status == 403

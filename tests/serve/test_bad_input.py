@@ -25,7 +25,7 @@ Send = Callable[[bytes], Awaitable[bytes]]
 
 
 class Target:
-    """A run with a task and a gate that nobody drives, and its server; it must stay as it is."""
+    """A run with a task and an approval that nobody drives, and its server; it must stay as it is."""
 
     def __init__(self, store: Store, url: str, port: int, http: aiohttp.ClientSession) -> None:
         self.store = store
@@ -96,7 +96,7 @@ async def target(tmp_path: Path) -> AsyncIterator[Target]:
 
 
 ROUTES = ["/", "/frames", "/nodes", "/nodes/a", "/approvals", "/events", "/health", "/ready", "/metrics", "/nope"]
-GATE = "/approve/gate"
+APPROVAL = "/approve/approval"
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 wild_text = st.text(st.characters(codec="utf-8"), max_size=30) | st.text(string.printable, max_size=30)
@@ -122,7 +122,7 @@ def is_refused(body: Any) -> bool:
 @given(body=(st.dictionaries(names, json_values, max_size=5) | json_values).filter(is_refused))
 async def test_json_that_is_no_decision(target: Target, body: Any) -> None:
     for verb in ("approve", "deny"):
-        assert await target.ask("POST", f"{target.url}/{verb}/gate", data=json.dumps(body)) == 400
+        assert await target.ask("POST", f"{target.url}/{verb}/approval", data=json.dumps(body)) == 400
     assert await target.ask("POST", f"{target.url}/cancel", data=json.dumps(body or [])) == 400
 
 
@@ -134,7 +134,7 @@ async def test_bytes_that_are_no_json_object(target: Target, body: bytes) -> Non
             return
     except ValueError:
         pass
-    assert await target.ask("POST", f"{target.url}{GATE}", data=body) == 400
+    assert await target.ask("POST", f"{target.url}{APPROVAL}", data=body) == 400
 
 
 @FUZZ
@@ -156,7 +156,7 @@ async def test_queries_of_any_kind(target: Target, route: str, query: list[tuple
 @FUZZ
 @given(node_id=wild_text.filter(bool), route=st.sampled_from(["nodes", "approve", "deny", "%61pprove"]))
 async def test_node_ids_of_any_kind(target: Target, node_id: str, route: str) -> None:
-    if node_id in {"a", "gate"}:
+    if node_id in {"a", "approval"}:
         return
     method = "GET" if "nodes" in route else "POST"
     assert await target.ask(method, path_of(f"{target.url}/{route}", node_id)) == 404
@@ -187,14 +187,18 @@ async def test_headers_of_any_kind(target: Target, headers: dict[str, str], rout
 @FUZZ
 @given(noise=st.binary(max_size=300))
 async def test_noise_on_the_socket(target: Target, noise: bytes) -> None:
-    for data in (noise, b"GET / HTTP/1.1\r\n" + noise, b"POST /approve/gate HTTP/1.1\r\nHost: localhost\r\n" + noise):
+    for data in (
+        noise,
+        b"GET / HTTP/1.1\r\n" + noise,
+        b"POST /approve/approval HTTP/1.1\r\nHost: localhost\r\n" + noise,
+    ):
         answer = await target.hang_up_on(data + b"\r\n\r\n")
         assert not answer or int(answer.split(b" ", 2)[1]) < 500
         assert b"Traceback" not in answer
 
 
 HOST = b"Host: localhost\r\n"
-POST = b"POST /approve/gate HTTP/1.1\r\n" + HOST
+POST = b"POST /approve/approval HTTP/1.1\r\n" + HOST
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
 
 
@@ -224,7 +228,7 @@ UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCA
         (b"GET / HTTP/1.1\r\n\r\n", {400, 403}),
         (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", {400, 403}),
         (b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", {403}),
-        (b"GET //evil.example/approve/gate HTTP/1.1\r\n" + HOST + b"\r\n", {404}),
+        (b"GET //evil.example/approve/approval HTTP/1.1\r\n" + HOST + b"\r\n", {404}),
         (b"GET /../../etc/passwd HTTP/1.1\r\n" + HOST + b"\r\n", {404}),
         (b"GET /nodes/%2e%2e HTTP/1.1\r\n" + HOST + b"\r\n", {404}),
         (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
@@ -287,13 +291,13 @@ async def test_pipelined_requests_are_answered_in_order(target: Target) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "GET", "HEAD"])
 async def test_no_other_method_decides_anything(target: Target, method: str) -> None:
-    for path in ("/approve/gate", "/deny/gate", "/cancel"):
+    for path in ("/approve/approval", "/deny/approval", "/cancel"):
         assert await target.ask(method, f"{target.url}{path}", headers={"X-HTTP-Method-Override": "POST"}) == 405
 
 
 async def test_a_form_of_another_site_decides_nothing(target: Target) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
         status = await target.ask(
-            "POST", f"{target.url}/approve/gate", data="{}", headers={"Content-Type": "text/plain"} | headers
+            "POST", f"{target.url}/approve/approval", data="{}", headers={"Content-Type": "text/plain"} | headers
         )
         assert status == 403

@@ -22,14 +22,14 @@ TOO_LARGE = b'{"note":"' + b"x" * BODY_BYTES_MAX + b'"}'
 
 
 @pytest.fixture(autouse=True)
-async def _gate(story: Story) -> None:
+async def _approval(story: Story) -> None:
     await story.begin()
     await story.ask()
     await story.abandon()
 
 
 async def refused(client: Client, story: Story, body: bytes | io.BytesIO, status: int, code: str, **more: Any) -> str:
-    answer = await client.post("/approve/gate", data=body, **more)
+    answer = await client.post("/approve/approval", data=body, **more)
     told = (await answer.json())["error"]
     assert (answer.status, told["code"]) == (status, code)
     assert await story.store.inbox("run-1") == []
@@ -83,7 +83,7 @@ async def test_what_is_nested_too_deep_is_refused(client: Client, story: Story, 
 
 async def test_what_is_nested_as_deep_as_it_may_be_is_taken(client: Client, story: Story) -> None:
     depth = JSON_DEPTH_MAX - 1
-    answer = await client.post("/approve/gate", data=b'{"decision":' + b"[" * depth + b"]" * depth + b"}")
+    answer = await client.post("/approve/approval", data=b'{"decision":' + b"[" * depth + b"]" * depth + b"}")
     assert answer.status == 200
     (row,) = await story.store.inbox("run-1")
     assert row.decision == "[" * depth + "]" * depth
@@ -93,7 +93,7 @@ async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(cli
     frame = len(b'{"note":""}')
     fitting = b'{"note":"' + b"x" * (BODY_BYTES_MAX - frame) + b'"}'
     await refused(client, story, io.BytesIO(fitting + b" "), 413, "PAYLOAD_TOO_LARGE")
-    assert (await client.post("/approve/gate", data=io.BytesIO(fitting))).status == 200
+    assert (await client.post("/approve/approval", data=io.BytesIO(fitting))).status == 200
 
 
 async def test_the_limit_holds_for_bodies_of_unknown_length(client: Client, story: Story) -> None:
@@ -101,7 +101,7 @@ async def test_the_limit_holds_for_bodies_of_unknown_length(client: Client, stor
         for start in range(0, len(TOO_LARGE), 65_536):
             yield TOO_LARGE[start : start + 65_536]
 
-    answer = await client.post("/approve/gate", data=parts())
+    answer = await client.post("/approve/approval", data=parts())
     assert (answer.status, (await answer.json())["error"]["details"]) == (413, {"maxBytes": BODY_BYTES_MAX})
     assert answer.headers["Connection"] == "close"
     assert await story.store.inbox("run-1") == []
@@ -112,19 +112,20 @@ async def test_a_compressed_body_is_refused_and_never_unpacked(make_app: MakeApp
     whole = gzip.compress(b'{"iteration":7}')
     async with serving(make_app(), "127.0.0.1", 0) as server, aiohttp.ClientSession(server.url) as http:
         for body in (whole, whole[:-9], b"{}", b"", gzip.compress(bytes(50_000_000))):
-            answer = await http.post("/approve/gate", data=body, headers={"Content-Encoding": encoding})
+            answer = await http.post("/approve/approval", data=body, headers={"Content-Encoding": encoding})
             assert (answer.status, (await answer.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
     assert await story.store.inbox("run-1") == []
 
 
 async def test_an_encoding_that_is_none_is_none(client: Client) -> None:
-    assert (await client.post("/approve/gate", data=b"{}", headers={"Content-Encoding": "identity"})).status == 200
+    assert (await client.post("/approve/approval", data=b"{}", headers={"Content-Encoding": "identity"})).status == 200
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(client: Client) -> None:
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(
-        b"POST /approve/gate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\nExpect: 100-continue\r\n\r\n"
+        b"POST /approve/approval HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n"
+        b"Expect: 100-continue\r\n\r\n"
     )
     assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     writer.close()
@@ -132,22 +133,22 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(client: Cli
 
 
 async def test_a_client_that_asks_first_is_told_to_go_on(client: Client, story: Story) -> None:
-    answer = await client.post("/approve/gate", data=b'{"note":"x"}', expect100=True)
+    answer = await client.post("/approve/approval", data=b'{"note":"x"}', expect100=True)
     assert answer.status == 200
     assert [row.note for row in await story.store.inbox("run-1")] == ["x"]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", ""])
 async def test_json_is_json_whatever_its_content_type(client: Client, content_type: str) -> None:
-    answer = await client.post("/approve/gate", data=b'{"note":"x"}', headers={"Content-Type": content_type})
+    answer = await client.post("/approve/approval", data=b'{"note":"x"}', headers={"Content-Type": content_type})
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"iteration":null,"note":null,"decidedBy":null,"decision":null}', " {} "])
 async def test_all_fields_may_be_absent(client: Client, story: Story, body: str) -> None:
-    assert (await client.post("/approve/gate", data=body)).status == 200
+    assert (await client.post("/approve/approval", data=body)).status == 200
     (row,) = await story.store.inbox("run-1")
-    assert (row.node_id, row.iteration, row.note, row.decided_by, row.decision) == ("gate", 0, None, None, None)
+    assert (row.node_id, row.iteration, row.note, row.decided_by, row.decision) == ("approval", 0, None, None, None)
 
 
 async def test_cancel_takes_nothing(client: Client, story: Story) -> None:

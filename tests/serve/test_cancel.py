@@ -72,7 +72,7 @@ async def test_what_was_accepted_before_stands_in_the_log_before_the_end(client:
     await story.begin()
     await story.ask()
     await story.abandon()
-    assert (await client.post("/approve/gate", json={"decidedBy": "alice"})).status == 200
+    assert (await client.post("/approve/approval", json={"decidedBy": "alice"})).status == 200
     assert await cancelled(client) == (200, "run-1")
     types = [row.type for row in await story.store.events("run-1", after_seq=-1)]
     assert types[types.index("ApprovalGranted") :] == ["ApprovalGranted", "NodeCancelled", "RunCancelled"]

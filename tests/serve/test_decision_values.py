@@ -37,8 +37,8 @@ async def use(decision: Decision) -> Any:
 
 @workflow
 def asking(ctx: Context[Any]) -> Element[Any]:
-    gate = Approval("gate")
-    return Sequence(gate, Task("use", use, gate, output=Any))
+    approval = Approval("approval")
+    return Sequence(approval, Task("use", use, approval, output=Any))
 
 
 async def decide(value: Any, **more: Any) -> None:
@@ -51,15 +51,15 @@ async def decide(value: Any, **more: Any) -> None:
                 driving = asyncio.create_task(engine.drive())
                 await until_async(partial(_is_asked, store))
                 body = json.dumps({"decision": value} | more, ensure_ascii=False).encode()
-                answer = await client.post("/approve/gate", data=body)
+                answer = await client.post("/approve/approval", data=body)
                 assert answer.status == 200, await answer.text()
                 assert await driving is RunStatus.FINISHED
                 # The same again is the same, however it is written.
-                assert (await client.post("/approve/gate", data=body)).status == 200
+                assert (await client.post("/approve/approval", data=body)).status == 200
                 await check_agreement(client, store)
-                for node_id in ("gate", "use"):
+                for node_id in ("approval", "use"):
                     (told,) = (await (await client.get(f"/nodes/{node_id}")).json())["iterations"]
-                    assert (told["output"]["decision"] if node_id == "gate" else told["output"]) == value
+                    assert (told["output"]["decision"] if node_id == "approval" else told["output"]) == value
                 events = [json.loads(message.data) for message in await stream(client)]
                 assert [one["decision"] for one in events if one["type"] == "ApprovalGranted"] == [value]
 

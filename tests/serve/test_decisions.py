@@ -44,18 +44,18 @@ async def test_a_decision_is_left_for_the_run(client: Client, story: Story, verb
     await story.ask()
     await story.abandon()
     body = {"iteration": 0, "note": "Looks good", "decidedBy": "alice", "decision": {"risk": [1, None, "ü"]}}
-    response = await client.post(f"/{verb}/gate", json=body)
+    response = await client.post(f"/{verb}/approval", json=body)
     assert response.status == 200
     assert await response.json() == {"runId": "run-1"}
     (row,) = await story.store.inbox("run-1")
-    assert (row.kind, row.node_id, row.iteration) == (InboxKind(verb), "gate", 0)
+    assert (row.kind, row.node_id, row.iteration) == (InboxKind(verb), "approval", 0)
     assert (row.note, row.decided_by, row.decision) == ("Looks good", "alice", '{"risk":[1,null,"ü"]}')
 
 
 async def test_the_answer_waits_until_the_driver_has_applied_it(client: Client, story: Story) -> None:
     await story.begin()
     await story.ask()
-    deciding = asyncio.create_task(client.post("/approve/gate"))
+    deciding = asyncio.create_task(client.post("/approve/approval"))
     await story.left()
     assert not deciding.done()
     await story.apply_inbox()
@@ -67,13 +67,13 @@ async def test_a_driver_that_is_busy_is_not_waited_for_without_end(client: Clien
     await story.begin()
     await story.ask()
     async with asyncio.timeout(DEADLINE_S):
-        assert await answer(client, "/approve/gate") == (200, None, None)
+        assert await answer(client, "/approve/approval") == (200, None, None)
     assert len(await story.store.inbox("run-1")) == 1
 
 
 @VERBS
 async def test_before_the_run_exists_there_is_no_run(client: Client, verb: str) -> None:
-    assert await answer(client, f"/{verb}/gate") == (404, "RUN_NOT_FOUND", None)
+    assert await answer(client, f"/{verb}/approval") == (404, "RUN_NOT_FOUND", None)
 
 
 @VERBS
@@ -105,7 +105,7 @@ async def test_a_node_that_asks_nothing_is_not_pending(client: Client, story: St
 async def test_an_iteration_that_does_not_ask_is_not_pending(client: Client, story: Story) -> None:
     await story.begin()
     await story.ask()
-    assert await answer(client, "/approve/gate", {"iteration": 1}) == (409, "APPROVAL_NOT_PENDING", None)
+    assert await answer(client, "/approve/approval", {"iteration": 1}) == (409, "APPROVAL_NOT_PENDING", None)
     assert await story.store.inbox("run-1") == []
 
 
@@ -114,11 +114,11 @@ async def test_several_pending_iterations_must_be_named(client: Client, story: S
     await story.ask(iteration=0)
     await story.ask(iteration=1)
     await story.abandon()
-    pending_approvals = [{"nodeId": "gate", "iteration": 0}, {"nodeId": "gate", "iteration": 1}]
-    assert await answer(client, "/approve/gate") == (409, "APPROVAL_AMBIGUOUS", {"pending": pending_approvals})
-    assert await answer(client, "/approve/gate", {"iteration": 1}) == (200, None, None)
+    pending_approvals = [{"nodeId": "approval", "iteration": 0}, {"nodeId": "approval", "iteration": 1}]
+    assert await answer(client, "/approve/approval") == (409, "APPROVAL_AMBIGUOUS", {"pending": pending_approvals})
+    assert await answer(client, "/approve/approval", {"iteration": 1}) == (200, None, None)
     # With one of them decided, the other one is meant.
-    assert await answer(client, "/deny/gate") == (200, None, None)
+    assert await answer(client, "/deny/approval") == (200, None, None)
     left = {row.iteration: row.kind for row in await story.store.inbox("run-1")}
     assert left == {1: InboxKind.APPROVE, 0: InboxKind.DENY}
 
@@ -128,16 +128,16 @@ async def test_another_decision_is_told_what_stands(client: Client, story: Story
     await story.begin()
     await story.ask()
     first = {"note": "ok", "decidedBy": "alice", "decision": {"a": 1, "b": 2}}
-    decided_at_ms = await decide(client, story, "/approve/gate", first, is_applied=is_applied)
-    stands = {"nodeId": "gate", "iteration": 0, "approved": True, "decidedAtMs": decided_at_ms, **first}
+    decided_at_ms = await decide(client, story, "/approve/approval", first, is_applied=is_applied)
+    stands = {"nodeId": "approval", "iteration": 0, "approved": True, "decidedAtMs": decided_at_ms, **first}
     for path, body in (
-        ("/deny/gate", first),
-        ("/approve/gate", {**first, "decidedBy": "bob"}),
-        ("/approve/gate", {"decision": first["decision"]}),
-        ("/approve/gate", {"decidedBy": "alice"}),
-        ("/approve/gate", {**first, "decision": {"a": 1, "b": 2.5}}),
-        ("/approve/gate", {**first, "decision": {"a": True, "b": 2}}),
-        ("/deny/gate", {"iteration": 0}),
+        ("/deny/approval", first),
+        ("/approve/approval", {**first, "decidedBy": "bob"}),
+        ("/approve/approval", {"decision": first["decision"]}),
+        ("/approve/approval", {"decidedBy": "alice"}),
+        ("/approve/approval", {**first, "decision": {"a": 1, "b": 2.5}}),
+        ("/approve/approval", {**first, "decision": {"a": True, "b": 2}}),
+        ("/deny/approval", {"iteration": 0}),
     ):
         assert await answer(client, path, body) == (409, "APPROVAL_ALREADY_DECIDED", stands)
     assert len(await story.store.inbox("run-1")) == (0 if is_applied else 1)
@@ -148,20 +148,20 @@ async def test_the_same_decision_again_changes_nothing(client: Client, story: St
     await story.begin()
     await story.ask()
     body = {"note": "first", "decidedBy": "alice", "decision": {"a": 1, "b": 2}}
-    await decide(client, story, "/deny/gate", body, is_applied=is_applied)
+    await decide(client, story, "/deny/approval", body, is_applied=is_applied)
     again = {"note": "second", "decidedBy": "alice", "decision": {"b": 2, "a": 1}}
     for repeated in (body, again, {**again, "iteration": 0}):
-        assert await answer(client, "/deny/gate", repeated) == (200, None, None)
+        assert await answer(client, "/deny/approval", repeated) == (200, None, None)
     assert len(await story.store.inbox("run-1")) == (0 if is_applied else 1)
 
 
 async def test_the_same_decision_again_is_accepted_even_when_the_run_is_over(client: Client, story: Story) -> None:
     await story.begin()
     await story.ask()
-    await decide(client, story, "/approve/gate", {}, is_applied=True)
+    await decide(client, story, "/approve/approval", {}, is_applied=True)
     await story.tell(e.RunFinished())
-    assert await answer(client, "/approve/gate") == (200, None, None)
-    status, code, _ = await answer(client, "/deny/gate")
+    assert await answer(client, "/approve/approval") == (200, None, None)
+    status, code, _ = await answer(client, "/deny/approval")
     assert (status, code) == (409, "APPROVAL_ALREADY_DECIDED")
 
 
@@ -169,7 +169,7 @@ async def test_after_a_cancel_nothing_more_is_decided(client: Client, story: Sto
     await story.begin()
     await story.ask()
     await story.store.submit_cancel("run-1", created_at_ms=0)
-    assert await answer(client, "/approve/gate") == (409, "RUN_NOT_ACTIVE", None)
+    assert await answer(client, "/approve/approval") == (409, "RUN_NOT_ACTIVE", None)
 
 
 async def test_of_many_at_once_one_is_applied_and_the_others_hear_who_won(client: Client, story: Story) -> None:
@@ -177,7 +177,7 @@ async def test_of_many_at_once_one_is_applied_and_the_others_hear_who_won(client
     await story.ask()
     await story.abandon()
     people = [f"person-{number}" for number in range(30)]
-    answers = await asyncio.gather(*(answer(client, "/approve/gate", {"decidedBy": person}) for person in people))
+    answers = await asyncio.gather(*(answer(client, "/approve/approval", {"decidedBy": person}) for person in people))
     (row,) = await story.store.inbox("run-1")
     winners = [person for person, (status, _, _) in zip(people, answers, strict=True) if status == 200]
     assert winners == [row.decided_by]

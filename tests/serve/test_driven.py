@@ -13,7 +13,7 @@ from smithersd.store import Store
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client, Connect
 from tests.serve.paths import path_of
-from tests.serve.workflows import backing_off, driven, endless, gates, release
+from tests.serve.workflows import approvals, backing_off, driven, endless, release
 from tests.support.streaming import stream
 from tests.support.waiting import until_async
 
@@ -37,12 +37,12 @@ async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client:
         await check_agreement(client, store)
         (asked,) = await (await client.get("/approvals")).json()
         assert asked["shown"] == {"artifact": "almanac-1.0.tar.gz", "bytes": 4_096}
-        assert (await client.post("/approve/gate", json={"decidedBy": "alice"})).status == 200
+        assert (await client.post("/approve/approval", json={"decidedBy": "alice"})).status == 200
         # Not later: what is answered with 200 has been applied, and what it led to has begun.
         told = await (await client.get("/")).json()
         assert told["summary"].get("waiting-approval") is None
-        gate = await (await client.get("/nodes/gate")).json()
-        assert gate["iterations"][0]["output"]["decided_by"] == "alice"
+        approval = await (await client.get("/nodes/approval")).json()
+        assert approval["iterations"][0]["output"]["decided_by"] == "alice"
         await until_async(reaches(client, "finished"))
     assert engine.state.status is RunStatus.FINISHED
     await check_agreement(client, store)
@@ -52,22 +52,22 @@ async def test_an_approval_lets_the_run_go_on_and_the_next_look_shows_it(client:
 async def test_a_denial_fails_the_run(client: Client, store: Store) -> None:
     async with driven(release, store):
         await until_async(reaches(client, "waiting-approval"))
-        assert (await client.post("/deny/gate", json={"note": "not today"})).status == 200
+        assert (await client.post("/deny/approval", json={"note": "not today"})).status == 200
         assert await status(client) == "failed"
     await check_agreement(client, store)
-    node = await (await client.get("/nodes/gate")).json()
+    node = await (await client.get("/nodes/approval")).json()
     assert node["iterations"][0]["error"]["code"] == "APPROVAL_DENIED"
 
 
-async def test_gates_beside_running_work_are_decided_in_any_order(client: Client, store: Store) -> None:
-    async with driven(gates, store):
+async def test_approvals_beside_running_work_are_decided_in_any_order(client: Client, store: Store) -> None:
+    async with driven(approvals, store):
         asked = await until_async(lambda: _approvals(client, 3))
         for one in reversed(asked):
-            route = "/deny" if one["nodeId"] == "gate/1 ü%" else "/approve"
+            route = "/deny" if one["nodeId"] == "approval/1 ü%" else "/approve"
             assert (await client.post(path_of(route, one["nodeId"]))).status == 200
         await until_async(reaches(client, "finished"))
     await check_agreement(client, store)
-    node = await (await client.get(path_of("/nodes", "gate/1 ü%"))).json()
+    node = await (await client.get(path_of("/nodes", "approval/1 ü%"))).json()
     assert node["iterations"][0]["output"]["approved"] is False
 
 
@@ -131,7 +131,7 @@ async def test_a_stream_that_was_open_before_the_run_existed_gets_all_of_it(clie
         assert (await client.get(path)).status == 404
     async with driven(release, store):
         await until_async(reaches(client, "waiting-approval"))
-        await client.post("/approve/gate")
+        await client.post("/approve/approval")
         messages = await following
     rows = await store.events("run-1", after_seq=-1)
     assert [(message.seq, message.data) for message in messages] == [(row.seq, row.payload) for row in rows]
@@ -143,7 +143,7 @@ async def test_suspended_is_no_end_and_the_stream_goes_on_when_the_run_does(clie
         await until_async(reaches(client, "waiting-approval"))
     assert await status(client) == "suspended"
     await check_agreement(client, store)
-    assert (await client.post("/approve/gate", json={"decidedBy": "bob"})).status == 200
+    assert (await client.post("/approve/approval", json={"decidedBy": "bob"})).status == 200
     assert not following.done()
     async with driven(release, store):
         await until_async(reaches(client, "finished"))
@@ -159,10 +159,10 @@ async def test_ready_is_told_by_the_engine_beside_it(client: Client, store: Stor
     assert (await client.get("/ready")).status == 200
 
 
-async def test_many_people_decide_many_gates_while_others_follow(connect: Connect, store: Store) -> None:
+async def test_many_people_decide_many_approvals_while_others_follow(connect: Connect, store: Store) -> None:
     client = await connect()
     followers = [asyncio.create_task(stream(client)) for _ in range(20)]
-    async with driven(gates, store):
+    async with driven(approvals, store):
         asked = await until_async(lambda: _approvals(client, 3))
         answers = await asyncio.gather(
             *(

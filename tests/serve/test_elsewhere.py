@@ -46,16 +46,16 @@ async def test_a_decision_here_moves_the_run_there(client: Client, store: Store,
     process = await drive("release")
     await reach(client, "waiting-approval")
     await check_agreement(client, store)
-    assert (await client.post("/approve/gate", json={"decidedBy": "alice"})).status == 200
+    assert (await client.post("/approve/approval", json={"decidedBy": "alice"})).status == 200
     # The other process has applied it when the answer comes.
     assert "waiting-approval" not in (await (await client.get("/")).json())["summary"]
     messages = await following
     assert await process.wait() == 0
     assert [message.data for message in messages] == [row.payload for row in await store.events("run-1", after_seq=-1)]
     await check_agreement(client, store)
-    again = await client.post("/approve/gate", json={"decidedBy": "alice"})
+    again = await client.post("/approve/approval", json={"decidedBy": "alice"})
     assert again.status == 200
-    assert (await client.post("/approve/gate", json={"decidedBy": "bob"})).status == 409
+    assert (await client.post("/approve/approval", json={"decidedBy": "bob"})).status == 409
 
 
 async def test_a_cancel_here_ends_the_run_there(client: Client, store: Store, drive: Drive) -> None:
@@ -75,7 +75,7 @@ async def test_after_its_driver_was_killed_decisions_wait_for_the_next_one(
     await reach(client, "waiting-approval")
     first.kill()
     await first.wait()
-    assert (await client.post("/approve/gate", json={"decidedBy": "alice"})).status == 200
+    assert (await client.post("/approve/approval", json={"decidedBy": "alice"})).status == 200
     assert [row.decided_by for row in await store.inbox("run-1")] == ["alice"]
     assert await (await drive("release")).wait() == 0
     messages = await following

@@ -26,7 +26,7 @@ TOKEN = "sk-1"
 
 @dataclass(frozen=True)
 class Served:
-    """A run with gates that nobody drives: requests may decide and end it."""
+    """A run with approvals that nobody drives: requests may decide and end it."""
 
     url: str
     routes: list[tuple[str, str]]
@@ -39,8 +39,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         story = Story(store)
         await story.begin(pending("a"), story.frame({"kind": "task", "id": "a"}))
         await story.run_task("b/c", "ü")
-        for gate in ("gate", "gates/one", "gates/two"):
-            await story.ask(gate)
+        for approval in ("approval", "approvals/one", "approvals/two"):
+            await story.ask(approval)
         await story.abandon()
         app = create_serve_app(Demo(), store=store, run_id="run-1", abort=asyncio.Event(), auth_token=TOKEN)
         routes = [(route.method, route.resource.canonical) for route in app.router.routes() if route.resource]
@@ -49,9 +49,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 wild = st.text(st.characters(codec="utf-8"), max_size=20) | st.text(string.printable, max_size=20)
-node_ids = st.sampled_from(["a", "b/c", "gate", "gates/one", "gates/two", "nope", "a//b", "%2F", ".."]) | wild.filter(
-    bool
-)
+node_ids = st.sampled_from(
+    ["a", "b/c", "approval", "approvals/one", "approvals/two", "nope", "a//b", "%2F", ".."]
+) | wild.filter(bool)
 numbers = st.integers(-2, 2**64).map(str)
 query = st.dictionaries(
     st.sampled_from(

@@ -9,13 +9,13 @@ from tests.serve.story import Story
 
 
 @pytest.fixture(autouse=True)
-async def _gate(story: Story) -> None:
+async def _approval(story: Story) -> None:
     await story.begin()
     await story.ask()
     await story.abandon()
 
 
-DECIDING = ["/approve/gate", "/deny/gate", "/cancel"]
+DECIDING = ["/approve/approval", "/deny/approval", "/cancel"]
 ANOTHERS: list[dict[str, Any]] = [
     {"headers": {"Smithers-Run": "run-0"}},
     {"headers": {"smithers-run": ""}},

@@ -59,7 +59,7 @@ async def test_the_same_series_exist_at_the_end(client: Client, story: Story) ->
     await story.begin()
     await story.run_task("a")
     await story.ask()
-    await story.tell(e.ApprovalGranted("gate", 0, None, None, None, 0), e.NodeFinished("gate", 0))
+    await story.tell(e.ApprovalGranted("approval", 0, None, None, None, 0), e.NodeFinished("approval", 0))
     await story.tell(e.RunFinished())
     assert before <= set(await samples(client))
 

@@ -67,7 +67,7 @@ async def test_a_run_is_served_under_the_prefix_from_before_its_start_to_its_end
 
         await until_async(is_asked)
         await check_agreement(host, store, prefix="/runs/one")
-        assert (await host.post("/runs/one/approve/gate", json={"decidedBy": "alice"})).status == 200
+        assert (await host.post("/runs/one/approve/approval", json={"decidedBy": "alice"})).status == 200
         messages = await read_messages(stream)
     assert [message.data for message in messages] == [row.payload for row in await store.events("run-1", after_seq=-1)]
     await check_agreement(host, store, prefix="/runs/one")
@@ -93,7 +93,7 @@ async def test_its_limits_are_its_own(host: Client, story: Story) -> None:
     await story.ask()
     await story.abandon()
     frame = len(b'{"note":""}')
-    path = "/runs/one/approve/gate"
+    path = "/runs/one/approve/approval"
     large = io.BytesIO(b'{"note":"' + b"x" * BODY_BYTES_MAX + b'"}')
     assert await code(host, "POST", path, data=large) == (413, "PAYLOAD_TOO_LARGE")
     fitting = io.BytesIO(b'{"note":"' + b"x" * (BODY_BYTES_MAX - frame) + b'"}')
@@ -104,7 +104,7 @@ async def test_a_body_that_the_host_has_read_before_is_taken_all_the_same(host: 
     await story.begin()
     await story.ask()
     await story.abandon()
-    response = await host.post("/runs/one/approve/gate", json={"note": "x"}, headers={"X-Read-First": "1"})
+    response = await host.post("/runs/one/approve/approval", json={"note": "x"}, headers={"X-Read-First": "1"})
     assert (response.status, response.headers["X-Host"]) == (200, "yes")
     assert [row.note for row in await story.store.inbox("run-1")] == ["x"]
 
@@ -200,11 +200,11 @@ async def test_a_page_of_another_origin_may_ask_where_the_application_allows_it(
     client = await aiohttp_client(host)
     board = {"Origin": "https://board.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
     asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    for path in ("/run/approve/gate", "/run/events", "/run/"):
+    for path in ("/run/approve/approval", "/run/events", "/run/"):
         method = {"Access-Control-Request-Method": "POST" if "approve" in path else "GET"}
         preflight = await client.options(path, headers=board | asking | method)
         assert (preflight.status, preflight.headers["Access-Control-Allow-Origin"]) == (200, board["Origin"])
-    decided = await client.post("/run/approve/gate", headers=board | {"Authorization": "Bearer sk-1"})
+    decided = await client.post("/run/approve/approval", headers=board | {"Authorization": "Bearer sk-1"})
     assert (decided.status, decided.headers["Access-Control-Allow-Origin"]) == (200, board["Origin"])
-    refused = await client.post("/run/approve/gate", headers=board)
+    refused = await client.post("/run/approve/approval", headers=board)
     assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (401, board["Origin"])

@@ -35,7 +35,7 @@ async def test_before_the_run_exists_there_is_no_run(client: Client) -> None:
 
 
 async def test_tells_nine_things_of_each(client: Client, story: Story) -> None:
-    await story.begin(pending("a", label="Analyze"), pending("gate", "approval"))
+    await story.begin(pending("a", label="Analyze"), pending("approval", "approval"))
     await story.tell(e.NodeStarted("a", 0, 1))
     await story.tell(e.NodeFailed("a", 0, FAULT, 1))
     assert await (await client.get("/nodes")).json() == [
@@ -51,7 +51,7 @@ async def test_tells_nine_things_of_each(client: Client, story: Story) -> None:
             "error": {"code": "TASK_FAILED", "name": "ValueError", "message": "no such patch"},
         },
         {
-            "nodeId": "gate",
+            "nodeId": "approval",
             "iteration": 0,
             "kind": "approval",
             "label": None,
@@ -154,8 +154,8 @@ async def test_what_is_not_there_is_not_found(client: Client, story: Story, path
 
 async def test_a_slash_in_an_id_need_not_be_encoded(client: Client, story: Story) -> None:
     await story.begin(pending("a/b/c"))
-    await story.ask("gates/one")
+    await story.ask("approvals/one")
     await story.abandon()
     assert (await (await client.get("/nodes/a/b/c")).json())["nodeId"] == "a/b/c"
-    assert (await client.post("/approve/gates/one")).status == 200
+    assert (await client.post("/approve/approvals/one")).status == 200
     assert (await client.get("/nodes/a/b")).status == 404

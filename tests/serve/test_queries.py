@@ -69,7 +69,7 @@ async def test_what_is_unknown_or_comes_twice_is_refused(client: Client, path: s
 
 async def test_an_unknown_parameter_of_a_decision_decides_nothing(client: Client, story: Story) -> None:
     await story.ask()
-    assert (await client.post("/approve/gate?note=x")).status == 400
+    assert (await client.post("/approve/approval?note=x")).status == 400
     assert (await client.post("/cancel?force=1")).status == 400
     assert await story.store.inbox("run-1") == []
 

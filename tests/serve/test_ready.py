@@ -50,7 +50,7 @@ GET_PATHS = ["/", "/nodes", "/nodes/a", "/frames", "/approvals", "/events"]
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [*(("GET", path) for path in GET_PATHS), ("POST", "/approve/gate"), ("POST", "/cancel")]
+    ("method", "path"), [*(("GET", path) for path in GET_PATHS), ("POST", "/approve/approval"), ("POST", "/cancel")]
 )
 async def test_a_store_that_refuses_is_said_without_its_secrets(
     client: Client, story: Story, tmp_path: Path, method: str, path: str

@@ -34,8 +34,8 @@ async def fail() -> None:
 @workflow
 def release(ctx: Context[Any]) -> Element[Any]:
     built = Task("build", build, label="Build it")
-    gate = Approval("gate", title="Ship it?", show=built, metadata={"risk": "low"})
-    return Sequence(built, gate, Task("ship", ship, built))
+    approval = Approval("approval", title="Ship it?", show=built, metadata={"risk": "low"})
+    return Sequence(built, approval, Task("ship", ship, built))
 
 
 @workflow
@@ -49,12 +49,12 @@ def backing_off(ctx: Context[Any]) -> Element[Any]:
 
 
 @workflow
-def gates(ctx: Context[Any]) -> Element[Any]:
-    asking = [Approval(f"gate/{number} ü%", on_deny="continue") for number in range(3)]
+def approvals(ctx: Context[Any]) -> Element[Any]:
+    asking = [Approval(f"approval/{number} ü%", on_deny="continue") for number in range(3)]
     return Sequence(Parallel(*asking, Task("beside", build)), Task("ship", build))
 
 
-WORKFLOWS: dict[str, Workflow[Any]] = {one.name: one for one in (release, endless, backing_off, gates)}
+WORKFLOWS: dict[str, Workflow[Any]] = {one.name: one for one in (release, endless, backing_off, approvals)}
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ _UNPRIVILEGED = 65_534
 
 
 async def decide(url: str, run_id: str, node_id: str, by: str, count: str) -> Any:
-    """`count` people decide about one gate at once."""
+    """`count` people decide about one approval at once."""
 
     async def one(store: Store, name: str) -> dict[str, Any]:
         try:
@@ -41,11 +41,11 @@ async def decide(url: str, run_id: str, node_id: str, by: str, count: str) -> An
 
 
 async def decide_all(url: str, run_id: str, count: str) -> Any:
-    """Decide about the gates gate-0, gate-1 ..., one after the other, as fast as the store takes it."""
+    """Decide about the approvals approval-0, approval-1 ..., one after the other, as fast as the store takes it."""
     async with open_store(url) as store:
         await _go()
         for i in range(int(count)):
-            await store.submit_decision(decision(f"gate-{i}", run_id=run_id))
+            await store.submit_decision(decision(f"approval-{i}", run_id=run_id))
     return "done"
 
 

@@ -21,10 +21,10 @@ def new_run(*, created_at_ms: int = NOW_MS, input: str = "null", owner: str = OW
     return NewRun(input=input, created_at_ms=created_at_ms, owner=owner, **values)
 
 
-def begin(run_id: str = "run-1", *more: EventRow, gates: tuple[ApprovalRow, ...] = (), **new: Any) -> Commit:
+def begin(run_id: str = "run-1", *more: EventRow, approvals: tuple[ApprovalRow, ...] = (), **new: Any) -> Commit:
     """The first commit of a run: RunStarted has seq 0."""
     events = (event(0, "RunStarted"), *more)
-    return Commit(run_id, 1, Batch(RunStatus.RUNNING, events, gates=gates), new_run=new_run(**new))
+    return Commit(run_id, 1, Batch(RunStatus.RUNNING, events, approvals=approvals), new_run=new_run(**new))
 
 
 def step(run_id: str, *events: EventRow, fence: int = 1, status: RunStatus = RunStatus.RUNNING, **batch: Any) -> Commit:
@@ -41,15 +41,17 @@ def pending(seq: int, node_id: str) -> EventRow:
     return event(seq, "NodePending", node_id)
 
 
-def gate(
-    node_id: str = "gate", iteration: int = 0, status: ApprovalStatus = ApprovalStatus.REQUESTED, **more: Any
+def approval(
+    node_id: str = "approval", iteration: int = 0, status: ApprovalStatus = ApprovalStatus.REQUESTED, **more: Any
 ) -> ApprovalRow:
     values: dict[str, Any] = {"summary": None, "metadata": "null", "show": None, "on_deny": OnDeny.FAIL} | more
     return ApprovalRow(node_id, iteration, status, "Ship?", requested_at_ms=NOW_MS + iteration, **values)
 
 
-def decided(node_id: str = "gate", iteration: int = 0, *, at_ms: int = NOW_MS, by: str | None = "ann") -> ApprovalRow:
-    return gate(node_id, iteration, ApprovalStatus.GRANTED, decided_by=by, decided_at_ms=at_ms)
+def decided(
+    node_id: str = "approval", iteration: int = 0, *, at_ms: int = NOW_MS, by: str | None = "ann"
+) -> ApprovalRow:
+    return approval(node_id, iteration, ApprovalStatus.GRANTED, decided_by=by, decided_at_ms=at_ms)
 
 
 def output(node_id: str, text: str = "1", *, iteration: int = 0, at_ms: int = NOW_MS) -> OutputRow:
@@ -57,7 +59,7 @@ def output(node_id: str, text: str = "1", *, iteration: int = 0, at_ms: int = NO
 
 
 def decision(
-    node_id: str = "gate",
+    node_id: str = "approval",
     *,
     run_id: str = "run-1",
     is_approval: bool = True,

@@ -26,7 +26,7 @@ from tests.support.backends import PostgresBackend, postgres_database
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import DEADLINE_S
 
-NODES = ("a", "b", "c", "d", "gate", "e", "f")
+NODES = ("a", "b", "c", "d", "approval", "e", "f")
 SILENCE_S = 0.3
 
 Calls = Counter[str]
@@ -42,7 +42,11 @@ def release(calls: Calls) -> Workflow[Any]:
 
     return Workflow(
         lambda _: Sequence(
-            task("a"), Parallel(task("b"), task("c"), task("d")), Approval("gate", title="Go?"), task("e"), task("f")
+            task("a"),
+            Parallel(task("b"), task("c"), task("d")),
+            Approval("approval", title="Go?"),
+            task("e"),
+            task("f"),
         ),
         name="release",
     )
@@ -75,7 +79,7 @@ async def somebody_who_approves(store: Store) -> AsyncIterator[None]:
     async def approve() -> None:
         woken = asyncio.Event()
         store.subscribe("run-1", Topic.EVENTS, woken.set)
-        while not any(row.status is ApprovalStatus.REQUESTED for row in await store.gates("run-1")):
+        while not any(row.status is ApprovalStatus.REQUESTED for row in await store.approvals("run-1")):
             await woken.wait()
             woken.clear()
         await store.submit_decision(decision())
@@ -114,8 +118,8 @@ async def history(server: PostgresServer, faults: Mapping[int, Fault]) -> None:
                 assert await drive(release(calls), store) is RunStatus.FINISHED
             check_log(await log_of(clear), calls)
             outputs = {row.node_id: pydantic_core.from_json(row.output) for row in await clear.outputs("run-1")}
-            assert outputs.pop("gate")["approved"]
-            assert outputs == {name: name.upper() for name in NODES if name != "gate"}
+            assert outputs.pop("approval")["approved"]
+            assert outputs == {name: name.upper() for name in NODES if name != "approval"}
             assert await clear.inbox("run-1") == []
             assert (await clear.run("run-1")).owner is None
 

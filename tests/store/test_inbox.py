@@ -18,13 +18,13 @@ from smithersd.errors import (
 from smithersd.store import Store
 from smithersd.store.records import ApprovalRow, Commit, Decision, InboxKind
 from tests.store.processes import ready_child
-from tests.store.rows import NOW_MS, begin, decided, decision, end, event, gate, pending, step
+from tests.store.rows import NOW_MS, approval, begin, decided, decision, end, event, pending, step
 from tests.support.backends import Backend
 from tests.support.waiting import DEADLINE_S
 
 
-async def begin_with(store: Store, *gates: ApprovalRow) -> None:
-    await store.commit(begin("run-1", pending(1, "gate"), pending(2, "task"), gates=gates))
+async def begin_with(store: Store, *approvals: ApprovalRow) -> None:
+    await store.commit(begin("run-1", pending(1, "approval"), pending(2, "task"), approvals=approvals))
 
 
 async def finish(store: Store) -> None:
@@ -33,10 +33,10 @@ async def finish(store: Store) -> None:
 
 
 async def test_a_decision_is_left_with_all_that_was_said(store: Store) -> None:
-    await begin_with(store, gate(iteration=3))
+    await begin_with(store, approval(iteration=3))
     submitted = await store.submit_decision(decision(is_approval=False, note="no\n", decision='{"a": 1}'))
     (row,) = await store.inbox("run-1")
-    assert (row.id, row.kind, row.node_id, row.iteration) == (submitted.inbox_id, InboxKind.DENY, "gate", 3)
+    assert (row.id, row.kind, row.node_id, row.iteration) == (submitted.inbox_id, InboxKind.DENY, "approval", 3)
     assert (row.note, row.decided_by, row.decision, row.created_at_ms) == ("no\n", "ann", '{"a": 1}', NOW_MS)
     assert submitted.is_leased
     assert submitted.inbox_id is not None
@@ -48,18 +48,18 @@ async def test_a_decision_for_what_is_not_there_is_refused(store: Store) -> None
     with pytest.raises(RunNotFound):
         await store.submit_decision(decision())
     await begin_with(store)
-    for node_id in ("nope", "gate\0", "GATE"):
+    for node_id in ("nope", "approval\0", "APPROVAL"):
         with pytest.raises(NodeNotFound):
             await store.submit_decision(decision(node_id))
     with pytest.raises(ApprovalNotPending):
         await store.submit_decision(decision("task"))
 
 
-async def test_an_unnamed_gate_among_several_is_ambiguous(store: Store) -> None:
-    await begin_with(store, gate(iteration=0), gate(iteration=1), decided(iteration=2))
+async def test_an_unnamed_approval_among_several_is_ambiguous(store: Store) -> None:
+    await begin_with(store, approval(iteration=0), approval(iteration=1), decided(iteration=2))
     with pytest.raises(ApprovalAmbiguous) as caught:
         await store.submit_decision(decision())
-    assert caught.value.details == {"pending": [{"nodeId": "gate", "iteration": i} for i in (0, 1)]}
+    assert caught.value.details == {"pending": [{"nodeId": "approval", "iteration": i} for i in (0, 1)]}
     await store.submit_decision(decision(iteration=0))
     await store.submit_decision(decision())
     assert [row.iteration for row in await store.inbox("run-1")] == [0, 1]
@@ -85,17 +85,17 @@ async def apply(store: Store) -> None:
     """Apply the inbox as an engine would."""
     (row,) = await store.inbox("run-1")
     status = ApprovalStatus.GRANTED if row.kind is InboxKind.APPROVE else ApprovalStatus.DENIED
-    answered = gate(
+    answered = approval(
         status=status, note=row.note, decided_by=row.decided_by, decision=row.decision, decided_at_ms=NOW_MS
     )
-    await store.commit(replace(step("run-1", event(3), gates=(answered,)), applied=(row.id,)))
+    await store.commit(replace(step("run-1", event(3), approvals=(answered,)), applied=(row.id,)))
 
 
 @pytest.mark.parametrize(("first", "again"), SAME)
 async def test_the_same_decision_again_is_accepted_and_changes_nothing(
     store: Store, first: Decision, again: Decision
 ) -> None:
-    await begin_with(store, gate())
+    await begin_with(store, approval())
     submitted = await store.submit_decision(first)
     assert await store.submit_decision(again) == submitted
     await apply(store)
@@ -107,7 +107,7 @@ async def test_the_same_decision_again_is_accepted_and_changes_nothing(
 
 @pytest.mark.parametrize(("first", "other"), OTHERWISE)
 async def test_another_decision_hears_who_won(store: Store, first: Decision, other: Decision) -> None:
-    await begin_with(store, gate())
+    await begin_with(store, approval())
     await store.submit_decision(replace(first, note="mine"))
 
     async def refused() -> dict[str, object]:
@@ -118,30 +118,30 @@ async def test_another_decision_hears_who_won(store: Store, first: Decision, oth
 
     before = await refused()
     assert (before["decidedBy"], before["approved"], before["note"]) == (first.decided_by, True, "mine")
-    assert (before["decidedAtMs"], before["nodeId"], before["iteration"]) == (NOW_MS, "gate", 0)
+    assert (before["decidedAtMs"], before["nodeId"], before["iteration"]) == (NOW_MS, "approval", 0)
     await apply(store)
     assert await refused() == before
     await finish(store)
     assert await refused() == before, "that it was decided comes before that the run has ended"
 
 
-async def test_without_an_iteration_and_with_none_pending_the_latest_decided_gate_is_meant(store: Store) -> None:
+async def test_without_an_iteration_and_with_none_pending_the_latest_decided_approval_is_meant(store: Store) -> None:
     latest = decided(iteration=0, at_ms=NOW_MS + 9, by="zoe")
-    await begin_with(store, latest, decided(iteration=1), gate(iteration=2, status=ApprovalStatus.CANCELLED))
+    await begin_with(store, latest, decided(iteration=1), approval(iteration=2, status=ApprovalStatus.CANCELLED))
     assert (await store.submit_decision(decision(by="zoe"))).inbox_id is None
     with pytest.raises(ApprovalAlreadyDecided, match="by zoe"):
         await store.submit_decision(decision(by="ann"))
 
 
-async def test_a_gate_that_was_closed_or_never_asked_waits_for_nothing(store: Store) -> None:
-    await begin_with(store, gate(status=ApprovalStatus.CANCELLED))
+async def test_a_approval_that_was_closed_or_never_asked_waits_for_nothing(store: Store) -> None:
+    await begin_with(store, approval(status=ApprovalStatus.CANCELLED))
     for wanted in (decision(), decision(iteration=0), decision(iteration=1), decision(iteration=2**40)):
         with pytest.raises(ApprovalNotPending):
             await store.submit_decision(wanted)
 
 
 async def test_a_run_that_has_ended_takes_no_more(store: Store) -> None:
-    await begin_with(store, gate(status=ApprovalStatus.CANCELLED))
+    await begin_with(store, approval(status=ApprovalStatus.CANCELLED))
     await finish(store)
     with pytest.raises(RunNotActive, match="ended"):
         await store.submit_decision(decision())
@@ -153,7 +153,7 @@ async def test_a_run_that_has_ended_takes_no_more(store: Store) -> None:
 
 
 async def test_a_cancel_on_its_way_shuts_out_decisions_but_not_earlier_ones(store: Store) -> None:
-    await begin_with(store, gate(), gate("other"))
+    await begin_with(store, approval(), approval("other"))
     await store.submit_decision(decision())
     await store.submit_cancel("run-1", created_at_ms=NOW_MS, decided_by="ann")
     with pytest.raises(RunNotActive, match="cancelled"):
@@ -173,7 +173,7 @@ async def test_a_second_cancel_is_the_first(store: Store) -> None:
 
 @pytest.mark.parametrize("status", [status for status in RunStatus if not status.is_final])
 async def test_every_live_run_takes_decisions_and_cancels(store: Store, status: RunStatus) -> None:
-    await begin_with(store, gate())
+    await begin_with(store, approval())
     await store.commit(step("run-1", event(3), status=status))
     await store.release_lease("run-1", 1)
     assert not (await store.submit_decision(decision())).is_leased
@@ -181,7 +181,7 @@ async def test_every_live_run_takes_decisions_and_cancels(store: Store, status: 
 
 
 async def test_an_inbox_id_is_never_given_twice(store: Store) -> None:
-    await begin_with(store, gate(), gate("other"))
+    await begin_with(store, approval(), approval("other"))
     first = (await store.submit_decision(decision())).inbox_id
     await apply(store)
     second = (await store.submit_decision(decision("other"))).inbox_id
@@ -194,8 +194,8 @@ async def test_an_inbox_id_is_never_given_twice(store: Store) -> None:
 async def test_of_50_decisions_at_once_from_5_processes_one_is_applied_and_49_hear_who_won(
     backend: Backend, store: Store
 ) -> None:
-    await begin_with(store, gate())
-    verb = ("decide", backend.url, "run-1", "gate")
+    await begin_with(store, approval())
+    verb = ("decide", backend.url, "run-1", "approval")
     async with (
         ready_child(*verb, "a", 10) as a, ready_child(*verb, "b", 10) as b, ready_child(*verb, "c", 10) as c,
         ready_child(*verb, "d", 10) as d, ready_child(*verb, "e", 10) as e,
@@ -214,9 +214,9 @@ async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_appl
     backend: Backend, store: Store
 ) -> None:
     count = 500
-    names = [f"gate-{i}" for i in range(count)]
+    names = [f"approval-{i}" for i in range(count)]
     nodes = [pending(seq, name) for seq, name in enumerate(names, 1)]
-    await store.commit(begin("run-1", *nodes, gates=tuple(gate(name) for name in names)))
+    await store.commit(begin("run-1", *nodes, approvals=tuple(approval(name) for name in names)))
     seq, granted = count, set[str | None]()
     async with ready_child("decide_all", backend.url, "run-1", count) as child, asyncio.timeout(DEADLINE_S):
         child.go()
@@ -224,8 +224,10 @@ async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_appl
             inbox = await store.inbox("run-1")
             seq += 1
             granted |= {row.node_id for row in inbox}
-            gates = tuple(decided(str(row.node_id)) for row in inbox)
-            await store.commit(replace(step("run-1", event(seq), gates=gates), applied=tuple(row.id for row in inbox)))
+            approvals = tuple(decided(str(row.node_id)) for row in inbox)
+            await store.commit(
+                replace(step("run-1", event(seq), approvals=approvals), applied=tuple(row.id for row in inbox))
+            )
         assert await child.line() == "done"
-    assert {row.status for row in await store.gates("run-1")} == {ApprovalStatus.GRANTED}
+    assert {row.status for row in await store.approvals("run-1")} == {ApprovalStatus.GRANTED}
     assert (await store.run("run-1")).last_seq == seq

@@ -1,4 +1,4 @@
-"""A decision beside the commit that ends the run or closes the gate, stopped at every statement: nothing is overtaken.
+"""A decision beside the commit that ends the run or closes the wait, stopped at every statement: nothing is overtaken.
 
 SQLite runs one writing transaction at a time, so this is PostgreSQL's to prove.
 """
@@ -20,7 +20,7 @@ from smithersd.store.inbox import submit_cancel, submit_decision
 from smithersd.store.postgres.connection import dialect
 from smithersd.store.records import Batch, Commit, InboxKind
 from smithersd.store.statements import Many, Statement, Transaction, statements
-from tests.store.rows import NOW_MS, begin, decision, end, event, gate, pending, step
+from tests.store.rows import NOW_MS, approval, begin, decision, end, event, pending, step
 from tests.support.backends import PostgresBackend
 from tests.support.waiting import DEADLINE_S
 
@@ -30,7 +30,9 @@ END = replace(step("run-1", event(2)), closing=end(3), is_release=True)
 UNMOUNT = replace(
     step("run-1", event(2)),
     closing=Batch(
-        RunStatus.RUNNING, (event(3, "NodeCancelled", "gate"),), gates=(gate(status=ApprovalStatus.CANCELLED),)
+        RunStatus.RUNNING,
+        (event(3, "NodeCancelled", "approval"),),
+        approvals=(approval(status=ApprovalStatus.CANCELLED),),
     ),
 )
 REQUESTS = {
@@ -81,7 +83,7 @@ async def stepwise(url: str, transaction: Transaction[Any]) -> AsyncIterator[Ste
 @pytest.fixture
 async def store(postgres: PostgresBackend) -> AsyncIterator[Store]:
     async with open_store(postgres.url) as opened:
-        await opened.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+        await opened.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
         yield opened
 
 

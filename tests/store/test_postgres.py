@@ -23,7 +23,7 @@ from smithersd.store.postgres.address import parse_address
 from smithersd.store.records import Topic
 from tests.store.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.store.processes import child, ready_child
-from tests.store.rows import OTHER, begin, decision, end, event, gate, output, pending, step
+from tests.store.rows import OTHER, approval, begin, decision, end, event, output, pending, step
 from tests.store.tls_front import make_certificate, tls_front
 from tests.support.backends import PostgresBackend
 from tests.support.network import network
@@ -173,7 +173,7 @@ class TestOpening:
                 pass
             await postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
             async with open_store(url) as store:
-                await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+                await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
                 await store.submit_decision(decision())
                 await store.take_lease("run-1", OTHER, is_dead=lambda _: True)
         finally:
@@ -221,7 +221,7 @@ class TestLosses:
         self, postgres: PostgresBackend, proxy: FaultProxy
     ) -> None:
         async with open_store(postgres.server.url(postgres.database, port=proxy.port)) as store:
-            await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+            await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
             proxy.arm_at(Fault.LOSE_ANSWER, b"COMMIT\0")
             with pytest.raises(StoreUnavailable):
                 await store.submit_decision(decision())
@@ -322,7 +322,7 @@ class TestSessions:
         with network(postgres.server.port) as way:
             url = postgres.server.url(postgres.database, port=way.port)
             async with open_store(f"{url}?pooling={pooling}") as store:
-                await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+                await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
                 await store.submit_decision(decision())
                 assert len(await store.inbox("run-1")) == 1
             assert (way.count(PREPARED) == 0) == (pooling == "transaction")
@@ -436,7 +436,7 @@ class TestWakeUps:
 
 
 async def test_a_text_with_a_nul_is_kept_with_a_mark_in_its_place(store: Store) -> None:
-    await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+    await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
     await store.submit_decision(decision(note="a\0b", by="an\0n"))
     (row,) = await store.inbox("run-1")
     assert (row.note, row.decided_by) == ("a\ufffdb", "an\ufffdn")

@@ -9,7 +9,7 @@ from smithersd.store.postgres import listener
 from smithersd.store.records import Topic
 from smithersd.store.sqlite import threads
 from tests.store.processes import ready_child
-from tests.store.rows import NOW_MS, begin, decision, event, gate, pending, step
+from tests.store.rows import NOW_MS, approval, begin, decision, event, pending, step
 from tests.support.backends import Backend
 from tests.support.ports import free_port
 from tests.support.waiting import DEADLINE_S
@@ -19,7 +19,7 @@ NEVER_S = 3_600.0
 
 @pytest.fixture
 async def run(store: Store) -> None:
-    await store.commit(begin("run-1", pending(1, "gate"), gates=(gate(),)))
+    await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_another_processs_commit_wakes_who_follows_events(backend: Backend
 
 
 @pytest.mark.usefixtures("run")
-@pytest.mark.parametrize("verb", [("decide", "gate", "ada", 1), ("take",)])
+@pytest.mark.parametrize("verb", [("decide", "approval", "ada", 1), ("take",)])
 async def test_another_processs_request_or_take_over_wakes_the_driver(
     backend: Backend, store: Store, verb: tuple[str | int, ...]
 ) -> None:

@@ -31,7 +31,7 @@ class Tables:
     events: list[EventRow]
     outputs: list[OutputRow]
     frames: list[FrameRow]
-    gates: list[ApprovalRow]
+    approvals: list[ApprovalRow]
     inbox: list[InboxRow]
 
 
@@ -50,7 +50,7 @@ async def check_run(store: Store, run_id: str) -> RunState:
     _check_row(state, tables.run)
     _check_outputs(state, tables.outputs)
     _check_frames(state, tables.frames)
-    _check_gates(state, tables.gates)
+    _check_approvals(state, tables.approvals)
     if state.status.is_final:
         assert not tables.inbox, f"{run_id} has ended and {tables.inbox} is without effect"
     is_at_rest = not is_driven(tables.run)  # else the views may show what came after our reading
@@ -67,10 +67,10 @@ async def read_tables(store: Store, run_id: str) -> Tables:
         while page := await store.events(run_id, after_seq=rows[-1].seq if rows else -1):
             rows += page
         outputs, frames = await store.outputs(run_id), await store.frames(run_id)
-        gates, inbox = await store.gates(run_id), await store.inbox(run_id)
+        approvals, inbox = await store.approvals(run_id), await store.inbox(run_id)
         run = await store.run(run_id)
         if run.last_seq == before.last_seq and run.status is before.status:
-            return Tables(run, rows, outputs, frames, gates, inbox)
+            return Tables(run, rows, outputs, frames, approvals, inbox)
 
 
 def _check_log(log: Sequence[Recorded], tables: Tables) -> None:
@@ -89,7 +89,7 @@ def _check_log(log: Sequence[Recorded], tables: Tables) -> None:
 
 
 def _check_nodes(log: Sequence[Recorded]) -> None:  # noqa: C901 - one arm an event
-    """A finished node never starts again; it runs one attempt at a time, numbered from 1; a gate asks, then waits."""
+    """A finished node never starts again; it runs one attempt at a time, numbered from 1; one asks, then waits."""
     running: dict[NodeKey, int] = {}
     attempts: dict[NodeKey, int] = {}
     ended: set[NodeKey] = set()
@@ -158,22 +158,29 @@ def _check_frames(state: RunState, rows: Sequence[FrameRow]) -> None:
     assert len(set(tree.node_ids())) == len(tree.node_ids())
 
 
-def _check_gates(state: RunState, rows: Sequence[ApprovalRow]) -> None:
-    asked = {key: node for key, node in state.nodes.items() if node.gate is not None}
+def _check_approvals(state: RunState, rows: Sequence[ApprovalRow]) -> None:
+    asked = {key: node for key, node in state.nodes.items() if node.approval is not None}
     assert {(row.node_id, row.iteration) for row in rows} == set(asked)
     for row in rows:
         node = asked[row.node_id, row.iteration]
-        gate = node.gate
-        assert gate is not None
-        match gate.is_granted:
+        approval = node.approval
+        assert approval is not None
+        match approval.is_granted:
             case None:
                 is_waiting = node.state is NodeState.WAITING_APPROVAL
                 assert row.status is (ApprovalStatus.REQUESTED if is_waiting else ApprovalStatus.CANCELLED), node
             case is_granted:
                 assert row.status is (ApprovalStatus.GRANTED if is_granted else ApprovalStatus.DENIED)
-        told = (gate.title, gate.summary, gate.metadata, gate.show, gate.on_deny, gate.requested_at_ms)
+        told = (
+            approval.title,
+            approval.summary,
+            approval.metadata,
+            approval.show,
+            approval.on_deny,
+            approval.requested_at_ms,
+        )
         assert told == (row.title, row.summary, json.loads(row.metadata), row.show, row.on_deny, row.requested_at_ms)
-        answer = (gate.note, gate.decided_by, gate.decision, gate.decided_at_ms)
+        answer = (approval.note, approval.decided_by, approval.decision, approval.decided_at_ms)
         decision = None if row.decision is None else json.loads(row.decision)
         assert answer == (row.note, row.decided_by, decision, row.decided_at_ms)
         if node.kind == "approval":

@@ -1,4 +1,4 @@
-"""Small things that tests of runs share: reading a log, waiting for what it will say, answering gates."""
+"""Small things that tests of runs share: reading a log, waiting for what it will say, answering approvals."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -12,19 +12,19 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
-GATE = """
+APPROVAL = """
 from smithersd import Approval, workflow
 
 @workflow
 def waiting(ctx):
-    return Approval("gate", title="Go on?")
+    return Approval("approval", title="Go on?")
 """
 FAILING = """
 from smithersd import Approval, Sequence, Shell, workflow
 
 @workflow
 def failing(ctx):
-    return Sequence(Approval("gate", title="Go on?"), Shell("fail", "echo once >> effects; exit 1"))
+    return Sequence(Approval("approval", title="Go on?"), Shell("fail", "echo once >> effects; exit 1"))
 """
 CANNOT_BEGIN = "from pathlib import Path\nPath('starts').open('a').write('once\\n')\nimport nothing_of_this_name\n"
 
@@ -53,7 +53,7 @@ def test_the_unit_of_a_failed_run_is_failed_and_on_failure_is_told(service):
     told = tell(run)
     run.start()
     run.await_status("waiting-approval")
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     until(told.exists, "OnFailure=")
 
     assert (run.show("ActiveState"), run.show("Result")) == ("failed", "exit-code")
@@ -63,7 +63,7 @@ def test_the_unit_of_a_failed_run_is_failed_and_on_failure_is_told(service):
 
 
 def test_the_end_of_a_failed_run_is_served_by_smithers_serve(service):
-    run = service(FAILING.replace('Approval("gate", title="Go on?"), ', ""))
+    run = service(FAILING.replace('Approval("approval", title="Go on?"), ', ""))
     run.install()
     run.start()
     until(lambda: run.show("ActiveState") == "failed", "the failure")
@@ -80,7 +80,7 @@ def test_a_failed_run_closes_its_socket_and_no_request_starts_it_again(service):
     run.install("--socket")
     run.manager.systemctl("start", run.socket)
     run.await_status("waiting-approval")
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     until(lambda: run.show("ActiveState") == "failed", "the failure")
     until(lambda: socket_state(run) == "inactive", "the close of the socket")
 
@@ -92,7 +92,7 @@ def test_a_failed_run_closes_its_socket_and_no_request_starts_it_again(service):
 
 def test_a_request_for_a_workflow_that_cannot_begin_starts_it_once(service):
     run = service(CANNOT_BEGIN)
-    (run.folder / "flow.py").write_text(GATE)
+    (run.folder / "flow.py").write_text(APPROVAL)
     run.install("--socket")
     (run.folder / "flow.py").write_text(CANNOT_BEGIN)
     run.manager.systemctl("start", run.socket)
@@ -103,7 +103,7 @@ def test_a_request_for_a_workflow_that_cannot_begin_starts_it_once(service):
     assert (run.show("ActiveState"), run.show("Result"), run.show("ExecMainStatus")) == ("failed", "exit-code", "4")
     assert run.effects("starts") == ["once"]
 
-    (run.folder / "flow.py").write_text(GATE)  # mended
+    (run.folder / "flow.py").write_text(APPROVAL)  # mended
     run.start()
     run.await_status("waiting-approval")
     assert socket_state(run) == "active"
@@ -136,7 +136,7 @@ def failing(ctx):
 
 
 def test_why_a_workflow_cannot_begin_is_an_error_in_the_journal(service):
-    run = service(GATE)
+    run = service(APPROVAL)
     run.install()
     (run.folder / "flow.py").write_text(CANNOT_BEGIN)
     run.manager.systemctl("start", run.unit, check=False)

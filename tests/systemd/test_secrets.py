@@ -43,7 +43,7 @@ def spying(ctx):
         Task("loop", in_loop),
         Shell("shell", "(echo; env) > env.found; cat /proc/self/environ /proc/$PPID/environ > shell.found"),
         Task("write", write_down),
-        Approval("gate", title="Enough?"),
+        Approval("approval", title="Enough?"),
     )
 """
 FOR_US_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY")

@@ -19,7 +19,7 @@ def note(what):
 @workflow
 def steps(ctx):
     before = Task("before", note, "before")
-    return Sequence(before, Approval("gate", title="Go on?"), Shell("after", "echo after >> effects"))
+    return Sequence(before, Approval("approval", title="Go on?"), Shell("after", "echo after >> effects"))
 """
 
 
@@ -28,12 +28,12 @@ def test_a_stop_suspends_and_a_start_goes_on_with_nothing_done_twice(service):
     run.install()
     run.start()
     run.await_status("waiting-approval")
-    assert run.show("StatusText") == "waiting-approval, a person is to decide: gate"
+    assert run.show("StatusText") == "waiting-approval, a person is to decide: approval"
     run.stop()
     assert (run.show("ActiveState"), run.show("Result")) == ("inactive", "success")
 
     run.start()
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     run.await_status("finished")
 
     assert run.effects() == ["before", "after"]
@@ -50,7 +50,7 @@ def test_a_killed_run_is_restarted_and_goes_on(service):
     killed.kill()
     until(lambda: run.show("NRestarts") == "1" and run.show("ActiveState") == "active", "the restart")
 
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     run.await_status("finished")
     assert run.effects() == ["before", "after"]
 
@@ -178,7 +178,7 @@ def test_no_request_is_refused_while_the_service_restarts(service):
         is_over.set()
         asking.join()
 
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     run.await_status("finished")
     assert all(answer == {"ok": True} for answer in answers)
 
@@ -231,7 +231,7 @@ def test_a_reload_opens_the_log_anew(service):
     run.await_status("waiting-approval")
     (run.folder / "run.log").rename(run.folder / "run.log.1")
     run.manager.systemctl("reload", run.unit)
-    run.request("/approve/gate", method="POST")
+    run.request("/approve/approval", method="POST")
     run.await_status("finished")
 
     assert run.effects("run.log.1")

@@ -151,7 +151,9 @@ MISTAKES = [
     ),
     mistake(lambda: Task("fix", fix, analysis, "2"), "'tries'", "of type str", "takes int", remedy="takes"),
     mistake(lambda: Task("add", add, 1, 2.5, "3"), "'numbers' of task 'add'", "of type str", remedy="takes"),
-    mistake(lambda: Task("fix", fix, Approval("gate")), "the output of approval 'gate', Decision", remedy="takes"),
+    mistake(
+        lambda: Task("fix", fix, Approval("approval")), "the output of approval 'approval', Decision", remedy="takes"
+    ),
     mistake(
         lambda: Task("fix", functools.partial(fix, analysis)),
         "task 'fix' has Task('analyze') hidden in a functools.partial",

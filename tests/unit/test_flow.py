@@ -9,7 +9,7 @@ from smithersd.core.log import events
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.errors import ErrorInfo
 
-GATE: NodeKey = ("gate", 0)
+APPROVAL: NodeKey = ("approval", 0)
 
 
 def begun(flow_of: Workflow[Any]) -> Flow:
@@ -24,22 +24,22 @@ def answer(node_id: str, *, is_granted: bool) -> Answer:
 
 
 def dropping(ctx: Context[Any]) -> Any:
-    gate = [] if ctx.latest("a") else [Approval("gate")]
-    return Parallel(Approval("a"), *gate, Approval("b"))
+    approval = [] if ctx.latest("a") else [Approval("approval")]
+    return Parallel(Approval("a"), *approval, Approval("b"))
 
 
-def test_the_denial_of_a_gate_that_is_being_dropped_stands_and_does_not_fail_the_run() -> None:
-    """The gate's cancellation was about to be written when the inbox turned out to hold its denial."""
+def test_the_denial_of_a_approval_that_is_being_dropped_stands_and_does_not_fail_the_run() -> None:
+    """The approval's cancellation was about to be written when the inbox turned out to hold its denial."""
     flow = begun(workflow(dropping))
     flow.decide(answer("a", is_granted=True), 1)
     flow.advance(1)
     (closing,) = flow.closing()
     assert isinstance(closing.event, events.NodeCancelled)
-    flow.decide(answer("gate", is_granted=False), 2)
+    flow.decide(answer("approval", is_granted=False), 2)
     flow.advance(2)
     assert flow.closing() == []
     assert flow.ending is None
-    assert flow.state.nodes[GATE].state == "failed"
+    assert flow.state.nodes[APPROVAL].state == "failed"
 
 
 def test_a_node_that_is_being_dropped_and_appears_again_stays_dropped() -> None:
@@ -47,7 +47,7 @@ def test_a_node_that_is_being_dropped_and_appears_again_stays_dropped() -> None:
 
     def flickering(ctx: Context[Any]) -> Any:
         is_there = ctx.latest("a") is None or ctx.latest("b") is not None
-        return Parallel(Approval("a"), Approval("b"), *([Approval("gate")] if is_there else []))
+        return Parallel(Approval("a"), Approval("b"), *([Approval("approval")] if is_there else []))
 
     flow = begun(workflow(flickering))
     flow.decide(answer("a", is_granted=True), 1)

@@ -16,27 +16,27 @@ async def done() -> str:
 
 
 @workflow
-def gated(_: Any) -> Any:
+def asking(_: Any) -> Any:
     return Sequence(Approval("one"), Approval("two", on_deny="continue"), Task("a", done))
 
 
-async def test_it_answers_gates_as_it_was_told() -> None:
-    result = await run_to_end(gated, decisions={"one": True, "two": False})
+async def test_it_answers_approvals_as_it_was_told() -> None:
+    result = await run_to_end(asking, decisions={"one": True, "two": False})
     assert result.status == "finished"
     assert [result.outputs[one]["approved"] for one in ("one", "two")] == [True, False]
     assert result.outputs["a"] == "done"
 
 
 async def test_a_denial_that_fails_the_run_is_its_result() -> None:
-    result = await run_to_end(gated, decisions=False)
+    result = await run_to_end(asking, decisions=False)
     assert result.status == "failed"
     assert result.error is not None
     assert result.error.code == "APPROVAL_DENIED"
 
 
-async def test_a_gate_that_nobody_thought_of_is_an_error() -> None:
+async def test_a_approval_that_nobody_thought_of_is_an_error() -> None:
     with pytest.raises(UserError, match="'two' asks"):
-        await run_to_end(gated, decisions={"one": True})
+        await run_to_end(asking, decisions={"one": True})
 
 
 async def test_time_is_jumped_over() -> None:

@@ -61,9 +61,11 @@ async def test_enum_members_name_nodes_wherever_a_text_does() -> None:
 
 
 def test_what_is_kept_of_a_text_is_the_plain_text() -> None:
-    gate = Approval(Loud("gate"), title=Loud("Go?"), summary=Step.ASK, show=Step.FETCH, label=Step.ASK)
-    assert [type(one) for one in (gate.id, gate.title, gate.summary, gate.show, gate.label)] == [str] * 5
-    assert (gate.id, gate.title, gate.summary, gate.show) == ("gate", "Go?", "ask", "fetch")
+    approval = Approval(Loud("approval"), title=Loud("Go?"), summary=Step.ASK, show=Step.FETCH, label=Step.ASK)
+    assert [type(one) for one in (approval.id, approval.title, approval.summary, approval.show, approval.label)] == [
+        str
+    ] * 5
+    assert (approval.id, approval.title, approval.summary, approval.show) == ("approval", "Go?", "ask", "fetch")
     assert Approval(Step.ASK).title == "Approve ask?"
     shell = Shell("s", Step.ECHO, cwd=Step.SHIP, env={Loud("x"): Loud("y")}, depends_on=Step.FETCH)
     assert (shell.command, shell.cwd, shell.env, shell.depends_on) == ("echo", "ship", {"x": "y"}, ("fetch",))

@@ -111,8 +111,8 @@ class LogReport:
         self._started_run = begun
         self._say_all(opening_lines(begun))
         for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
-            if node.gate is not None:
-                self._say_all([f"{phrases.node_name(*node.key)} asked before: {phrases.one_line(node.gate.title)}"])
+            if node.approval is not None:
+                self._say_all([f"{phrases.node_name(*node.key)} asked before: {phrases.one_line(node.approval.title)}"])
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""

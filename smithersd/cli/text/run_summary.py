@@ -64,7 +64,7 @@ def closing_lines(begun: StartedRun, *, is_still_served: bool, ended_by: str = "
 
 
 def command_that_decides(begun: StartedRun, key: NodeKey) -> str:
-    """Return the command that lets a gate pass."""
+    """Return the command that approves what a node asks."""
     node_id, iteration = key
     return command_lines.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
 

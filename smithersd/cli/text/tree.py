@@ -135,8 +135,8 @@ class _Telling:
 
     def _elapsed(self, node: NodeRecord) -> str:
         started_ms = node.started_at_ms
-        if started_ms is None and node.gate is not None:
-            started_ms = node.gate.requested_at_ms
+        if started_ms is None and node.approval is not None:
+            started_ms = node.approval.requested_at_ms
         if started_ms is None:
             return ""
         if node.finished_at_ms is None and not self.is_driven and node.state is NodeState.IN_PROGRESS:
@@ -152,11 +152,11 @@ def _facts(node: NodeRecord) -> Iterator[str]:
         yield f"attempt {node.attempt}"
     if node.retry_at_ms is not None:
         yield f"next try at {time_of_day(node.retry_at_ms)}"
-    if node.state is NodeState.WAITING_APPROVAL and node.gate is not None:
-        yield one_line(node.gate.title)
-    if node.gate is not None and node.gate.is_granted is not None:
-        by = f" by {one_line(node.gate.decided_by)}" if node.gate.decided_by else ""
-        yield ("approved" if node.gate.is_granted else "denied") + by
+    if node.state is NodeState.WAITING_APPROVAL and node.approval is not None:
+        yield one_line(node.approval.title)
+    if node.approval is not None and node.approval.is_granted is not None:
+        by = f" by {one_line(node.approval.decided_by)}" if node.approval.decided_by else ""
+        yield ("approved" if node.approval.is_granted else "denied") + by
     if node.reused_from is not None:
         yield f"taken over from {node.reused_from}"
     last_error = next((one.error for one in reversed(node.attempts) if one.state is AttemptState.FAILED), None)

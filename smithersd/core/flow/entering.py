@@ -53,7 +53,7 @@ class Entering:
     def decided(self, node: NodeRecord, event: Event) -> None:
         """A person has decided what a node asked: note it, and let the kind do what follows."""
         self._journal.emit(event)
-        self._journal.step.gates[node.key] = None
+        self._journal.step.waits[node.key] = None
         node_kind_named(node.kind).decided(node, self)
 
     # What kinds do
@@ -148,7 +148,7 @@ class Entering:
         else:
             self._journal.emit(wait.request)
             self._journal.emit(wait.waiting)
-            self._journal.step.gates[node.key] = None
+            self._journal.step.waits[node.key] = None
 
 
 def _node_at(place: Place) -> Node[Any]:

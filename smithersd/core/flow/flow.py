@@ -189,11 +189,11 @@ class Flow:
             self._journal.emit(event)
 
     def decide(self, answer: Answer, now_ms: int) -> None:
-        """Apply a person's decision about a pending gate."""
+        """Apply a person's decision about a pending approval."""
         self._journal.now_ms = now_ms
         node = self.state.nodes.get(answer.key)
         if node is None or node.state is not NodeState.WAITING_APPROVAL:
-            return  # the store accepts decisions for pending gates only
+            return  # the store accepts decisions for pending approvals only
         self._entering.decided(node, answer_event(answer))
 
     def cancel(self, now_ms: int) -> None:

@@ -24,7 +24,7 @@ class Nodes:
     """The nodes of one run while it is driven: what they wait for, and how they end.
 
     `ending` is why the run is about to end, None while it is not; `unmounted` are nodes that the tree has dropped and
-    whose cancellation is not durable yet; `edited` are questions of gates that still wait for the answer to another.
+    whose cancellation is not durable yet; `edited` are questions of nodes that still wait for the answer to another.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Nodes:
     # Approvals
 
     def questions(self) -> list[Event]:
-        """What gates have to ask anew, unless they were answered or dropped meanwhile."""
+        """What nodes have to ask anew, unless they were answered or dropped meanwhile."""
         nodes = self._journal.state.nodes
         waiting = (key for key in self.edited if nodes[key].state.is_waiting)
         return [self.edited[key] for key in waiting if key not in self.unmounted]

@@ -16,7 +16,7 @@ from smithersd.errors import ApprovalDenied, ErrorInfo
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A person's decision about a gate."""
+    """A person's decision about an approval."""
 
     key: NodeKey
     is_granted: bool
@@ -46,11 +46,11 @@ class ApprovalKind(NodeKind[Approval]):
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Finish with the decision; a denial may also skip or fail the node."""
-        gate = node.gate
-        assert gate is not None, f"{node.node_id!r} was decided before it asked"
-        if gate.is_granted or gate.on_deny is OnDeny.CONTINUE:
-            flow.finish(node, _decision_output(gate))
-        elif gate.on_deny is OnDeny.SKIP:
+        approval = node.approval
+        assert approval is not None, f"{node.node_id!r} was decided before it asked"
+        if approval.is_granted or approval.on_deny is OnDeny.CONTINUE:
+            flow.finish(node, _decision_output(approval))
+        elif approval.on_deny is OnDeny.SKIP:
             flow.skip(node)
         else:
             flow.fail(node, denial(node))
@@ -62,15 +62,15 @@ def _question(element: Approval, key: NodeKey) -> events.ApprovalRequested:
     )
 
 
-def _decision_output(gate: ApprovalRecord) -> str:
-    assert gate.is_granted is not None
-    assert gate.decided_at_ms is not None
+def _decision_output(approval: ApprovalRecord) -> str:
+    assert approval.is_granted is not None
+    assert approval.decided_at_ms is not None
     decision = Decision(
-        approved=gate.is_granted,
-        note=gate.note,
-        decided_by=gate.decided_by,
-        decided_at_ms=gate.decided_at_ms,
-        decision=gate.decision,
+        approved=approval.is_granted,
+        note=approval.note,
+        decided_by=approval.decided_by,
+        decided_at_ms=approval.decided_at_ms,
+        decision=approval.decision,
     )
     return pydantic_core.to_json(decision).decode()
 
@@ -82,12 +82,18 @@ def asks(question: events.ApprovalRequested) -> Wait:
 
 def ask_again_if_edited(node: NodeRecord, question: events.ApprovalRequested, flow: FlowActions) -> None:
     """Ask a question again, if it is another than the one that the node has asked."""
-    if node.gate is not None and _is_edited(node.gate, question):
+    if node.approval is not None and _is_edited(node.approval, question):
         flow.ask_again(node, question)
 
 
-def _is_edited(gate: ApprovalRecord, question: events.ApprovalRequested) -> bool:
-    asked = (gate.title, gate.summary, gate.show, gate.on_deny, pydantic_core.to_json(gate.metadata))
+def _is_edited(approval: ApprovalRecord, question: events.ApprovalRequested) -> bool:
+    asked = (
+        approval.title,
+        approval.summary,
+        approval.show,
+        approval.on_deny,
+        pydantic_core.to_json(approval.metadata),
+    )
     metadata = pydantic_core.to_json(question.metadata)  # in Python's eyes True is 1
     return asked != (question.title, question.summary, question.show, question.on_deny, metadata)
 
@@ -101,8 +107,8 @@ def answer_event(answer: Answer) -> Event:
 
 def denial(node: NodeRecord) -> ErrorInfo:
     """Return the error of a node that was denied for good."""
-    gate = node.gate
-    assert gate is not None, f"{node.node_id!r} was denied before it asked"
-    by = f" by {gate.decided_by}" if gate.decided_by else ""
-    note = f": {gate.note}" if gate.note else ""
+    approval = node.approval
+    assert approval is not None, f"{node.node_id!r} was denied before it asked"
+    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    note = f": {approval.note}" if approval.note else ""
     return ErrorInfo.of(ApprovalDenied(f"{node.kind} {node.node_id!r} was denied{by}{note}."))

@@ -12,7 +12,7 @@ from smithersd.core.tree.facts import Tree
 from smithersd.elements import OnDeny, Shell, Task
 from smithersd.elements.arguments import elements_in
 from smithersd.elements.options import Attempts
-from smithersd.limits import GATE_TEXT_BYTES_MAX
+from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 
 AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
 
@@ -64,15 +64,15 @@ class AttemptedKind(NodeKind[AttemptedT]):
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Start, or fail."""
-        assert node.gate is not None, f"{node.node_id!r} was decided before it asked"
-        if node.gate.is_granted:
+        assert node.approval is not None, f"{node.node_id!r} was decided before it asked"
+        if node.approval.is_granted:
             flow.start(node)
         else:
             flow.fail(node, denial(node))
 
     def _question(self, element: AttemptedT, key: NodeKey) -> events.ApprovalRequested:
         title = f"Run {element.label or element.id}?"
-        does = self.call_text(element).encode()[:GATE_TEXT_BYTES_MAX].decode(errors="ignore")
+        does = self.call_text(element).encode()[:APPROVAL_TEXT_BYTES_MAX].decode(errors="ignore")
         return events.ApprovalRequested(*key, title, does, None, self._only_source(element), OnDeny.FAIL)
 
     def _only_source(self, element: AttemptedT) -> str | None:

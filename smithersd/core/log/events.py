@@ -101,7 +101,7 @@ class NodePending:
 
 @dataclass(frozen=True, slots=True)
 class NodeSkipped:
-    """The node's skip_if was true, or its gate was denied with on_deny="skip"."""
+    """The node's skip_if was true, or its approval was denied with on_deny="skip"."""
 
     node_id: str
     iteration: int
@@ -210,7 +210,7 @@ class TaskHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested:
-    """A gate asks for a person, again when its question was edited meanwhile.
+    """A node asks for a person's decision, again when its question was edited meanwhile.
 
     `show` is the id of the node whose output helps to decide.
     """

@@ -100,7 +100,7 @@ class NodeRecord:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
-    gate: ApprovalRecord | None = None
+    approval: ApprovalRecord | None = None
     reused_from: str | None = None
 
     @property
@@ -116,7 +116,7 @@ class NodeRecord:
     @property
     def has_begun(self) -> bool:
         """Whether the flow has done anything with it: tried, asked, skipped or taken over."""
-        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.gate is None
+        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.approval is None
         return bool(self.attempts) or not is_untouched
 
     @property
@@ -346,8 +346,13 @@ def _end(node: NodeRecord, attempt: int | None, transition: Transition, now_ms: 
     if attempt is not None:
         _end_attempt(node, transition, now_ms)
     move = transition.approval
-    if move is not None and move.target is not None and node.gate is not None and node.gate.status in move.sources:
-        node.gate.status = move.target
+    if (
+        move is not None
+        and move.target is not None
+        and node.approval is not None
+        and node.approval.status in move.sources
+    ):
+        node.approval.status = move.target
 
 
 def _end_attempt(node: NodeRecord, transition: Transition, now_ms: int) -> AttemptRecord:
@@ -380,7 +385,7 @@ def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Tran
 
 
 def _ask(run: RunState, node: NodeRecord, event: events.ApprovalRequested, now_ms: int) -> None:
-    node.gate = asked(event, now_ms)
+    node.approval = asked(event, now_ms)
     if run.waits.pop(node.key, None) is not None:  # what is asked anew waits since then
         run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
 
@@ -398,12 +403,12 @@ def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
 
 
 def _decide(node: NodeRecord, event: events.ApprovalGranted | events.ApprovalDenied, transition: Transition) -> None:
-    gate, move = node.gate, transition.approval
-    assert gate is not None, f"{event.node_id} was decided before it asked"
+    approval, move = node.approval, transition.approval
+    assert approval is not None, f"{event.node_id} was decided before it asked"
     assert move is not None
-    gate.status = move.target or gate.status
-    gate.note, gate.decided_by = event.note, event.decided_by
-    gate.decision, gate.decided_at_ms = event.decision, event.decided_at_ms
+    approval.status = move.target or approval.status
+    approval.note, approval.decided_by = event.note, event.decided_by
+    approval.decision, approval.decided_at_ms = event.decision, event.decided_at_ms
 
 
 # What cannot follow
@@ -417,7 +422,7 @@ def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
         expected = node.attempt + 1 if type(event) is events.NodeStarted else None
         return bool(event.attempt == expected)
     if transition.approval is not None:
-        return (None if node.gate is None else node.gate.status) in transition.approval.sources
+        return (None if node.approval is None else node.approval.status) in transition.approval.sources
     return type(event) is not events.NodeRetrying or event.attempt == node.attempt + 1
 
 
@@ -450,5 +455,5 @@ def _why_node_damaged(run: RunState, event: Any, move: Move[NodeState], transiti
     if node.state not in move.sources:
         return f"from {node.state}"
     if transition.approval is not None and transition.attempt is None:
-        return "before ApprovalRequested" if node.gate is None else f"while its approval is {node.gate.status}"
+        return "before ApprovalRequested" if node.approval is None else f"while its approval is {node.approval.status}"
     return f"with attempt {event.attempt}, while the latest is {node.attempt} ({node.state})"

@@ -1,4 +1,4 @@
-"""Tells a report of the gates that wait for a person, with what they show, which is read from the store."""
+"""Tells a report of the approvals that wait for a person, with what they show, which is read from the store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,7 @@ _log = logger(__name__)
 
 @asynccontextmanager
 async def asking(started_run: StartedRun, report: Report, *, store: Store) -> AsyncIterator[None]:
-    """Tell the report of each gate that waits, once, while the `with` lasts; at its end all has been told."""
+    """Tell the report of each approval that waits, once, while the `with` lasts; at its end all has been told."""
     work = _Work(started_run, report, store)
     started_run.engine.observe(work.follow)
     working = asyncio.create_task(work.run(), name="asking")
@@ -50,7 +50,7 @@ class _Work:
         self._wake.set()
 
     async def run(self) -> None:
-        """Tell of gates as they begin to wait."""
+        """Tell of approvals as they begin to wait."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -61,7 +61,7 @@ class _Work:
                 return
 
     async def _tell(self, node: NodeRecord) -> None:
-        """Whatever keeps a gate from being told matters less than the run."""
+        """Whatever keeps an approval from being told matters less than the run."""
         try:
             approval = await read_waiting(self._run, node, self._store)
             if node in self._run.awaiting_approval:

@@ -19,10 +19,10 @@ _CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}
 async def wait_message(
     started_run: StartedRun, waiting: Sequence[NodeRecord], store: Store, *, new: Collection[NodeKey]
 ) -> bytes:
-    """Tell of all gates that wait; of those in `new` nobody was told before.
+    """Tell of all approvals that wait; of those in `new` nobody was told before.
 
     Raises:
-        StoreUnavailable: what a gate shows cannot be read.
+        StoreUnavailable: what an approval shows cannot be read.
     """
     approvals = [await _approval(started_run, node, store, is_new=node.key in new) for node in waiting]
     state = started_run.engine.state
@@ -46,7 +46,7 @@ def end_message(started_run: StartedRun) -> bytes:
 
 
 async def _approval(started_run: StartedRun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
-    """A gate as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
+    """An approval as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
     state = started_run.engine.state
     approval = await read_waiting(state, node, store)
     commands = {

@@ -1,6 +1,6 @@
 """The operator's commands that tell somebody: --on-wait, --on-fail and --on-end.
 
-The first runs when a gate begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
+The first runs when an approval begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
 or ended in any way, with how it stands. One command runs at a time. Each wait and each end is told once, also over
 restarts: what was told is written down beside the run as soon as the command has done its work. A command that fails,
 takes too long or is interrupted has told nobody, and the next start of the run tries again. Whatever becomes of it, the
@@ -145,5 +145,5 @@ class _Work:
 
 
 def _wait_of(node: NodeRecord) -> Wait:
-    assert node.gate is not None, f"{node.node_id} waits for nothing"
-    return (*node.key, node.gate.requested_at_ms)
+    assert node.approval is not None, f"{node.node_id} waits for nothing"
+    return (*node.key, node.approval.requested_at_ms)

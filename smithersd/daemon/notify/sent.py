@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 Wait = tuple[str, int, int]
-"""A gate (node id, iteration) and when it began to wait, in ms."""
+"""An approval (node id, iteration) and when it began to wait, in ms."""
 
 
 @dataclass(frozen=True, slots=True)

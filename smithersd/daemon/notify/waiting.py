@@ -10,8 +10,8 @@ from smithersd.store import Store
 
 async def read_waiting(run: RunState, node: NodeRecord, store: Store) -> PendingApproval:
     """Return what a node that waits asks; what it shows is read from the store."""
-    assert node.gate is not None, f"{node.node_id} waits for nothing"
-    return await read_approval(store, run.run_id, node.key, node.gate)
+    assert node.approval is not None, f"{node.node_id} waits for nothing"
+    return await read_approval(store, run.run_id, node.key, node.approval)
 
 
 def has_question(recorded: Sequence[Recorded]) -> bool:

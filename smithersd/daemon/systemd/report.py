@@ -18,7 +18,7 @@ from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.posix.sd_notify import Notifier
 from smithersd.query.approvals import PendingApproval
 
-_GATES_NAMED_MAX = 3
+_APPROVALS_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
 """As sd_watchdog_enabled(3) advises: a sign of life in half of the time that it may take."""
 _EXTENSION_S = 60.0
@@ -77,7 +77,7 @@ class SystemdReport:
             self._tell_status(self._status_line())
 
     def ask(self, approval: PendingApproval) -> None:
-        """The status names the gates."""
+        """The status names the approvals."""
 
     def reload(self) -> None:
         """Tell that it was done: by now the log is a new file."""
@@ -121,7 +121,7 @@ class SystemdReport:
         waiting = [] if status.is_at_rest else self._run.awaiting_approval
         if not waiting:
             return status.value
-        named = [node.node_id for node in waiting[:_GATES_NAMED_MAX]]
+        named = [node.node_id for node in waiting[:_APPROVALS_NAMED_MAX]]
         more = f" and {len(waiting) - len(named)} more" if len(waiting) > len(named) else ""
         return f"{status.value}, a person is to decide: {', '.join(named)}{more}"
 

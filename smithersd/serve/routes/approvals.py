@@ -15,6 +15,6 @@ async def approvals(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     read_query(request)
     async with reading_in_answer_time(context.view) as run:
-        waiting = [(node.key, node.gate) for node in run.awaiting_approval if node.gate is not None]
+        waiting = [(node.key, node.approval) for node in run.awaiting_approval if node.approval is not None]
     found = [await read_approval(context.store, context.run_id, key, record) for key, record in waiting]
     return json_answer([approval_json(approval) for approval in found])

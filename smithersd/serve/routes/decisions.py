@@ -1,4 +1,4 @@
-"""POST /approve/:nodeId and POST /deny/:nodeId: a person's word on a gate."""
+"""POST /approve/:nodeId and POST /deny/:nodeId: a person's decision."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from smithersd.store.records import Decision
 
 
 async def approve(request: web.Request) -> web.Response:
-    """Grant a gate; the run goes on at once."""
+    """Approve what a node asks; the run goes on at once."""
     return await _decide(request, is_approval=True)
 
 
 async def deny(request: web.Request) -> web.Response:
-    """Deny a gate; what becomes of the run is the gate's on_deny."""
+    """Deny what a node asks; what becomes of the run is the approval's on_deny."""
     return await _decide(request, is_approval=False)
 
 

@@ -34,7 +34,7 @@ INSERT INTO {outputs} (run_id, node_id, iteration, output, created_at_ms) VALUES
 -- name: insert_frame
 INSERT INTO {frames} (run_id, frame_no, created_at_ms, hash, scopes) VALUES (?1, ?2, ?3, ?4, ?5)
 
--- name: put_gate
+-- name: put_approval
 INSERT INTO {approvals} (run_id, node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
                        note, decided_by, decision, decided_at_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
@@ -123,12 +123,12 @@ SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 ORDER BY iterati
 SELECT frame_no, created_at_ms, hash, scopes
 FROM {frames} WHERE run_id = ?1 AND frame_no > ?2 AND frame_no <= ?3 ORDER BY frame_no
 
--- name: select_gates
+-- name: select_approvals
 SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
        note, decided_by, decision, decided_at_ms
 FROM {approvals} WHERE run_id = ?1 ORDER BY requested_at_ms, node_id, iteration
 
--- name: select_gates_of_node
+-- name: select_approvals_of_node
 SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
        note, decided_by, decision, decided_at_ms
 FROM {approvals} WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration

@@ -176,7 +176,7 @@ SELECT DISTINCT ON (run_id, node_id, iteration)
     WHEN 'NodeCancelled' THEN 'cancelled'
     WHEN 'NodeSkipped' THEN 'skipped'
     WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
-    ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and a gate that was decided
+    ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
   END AS state,
   timestamp_ms AS changed_at_ms
 FROM smithers_facts

@@ -136,7 +136,7 @@ WITH changes AS (
       WHEN 'NodeCancelled' THEN 'cancelled'
       WHEN 'NodeSkipped' THEN 'skipped'
       WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
-      ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and a gate that was decided
+      ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
     END AS state
   FROM events
   WHERE type IN (

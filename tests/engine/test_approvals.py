@@ -1,4 +1,4 @@
-"""Gates: asked as soon as the flow reaches them, answered by anybody, at once."""
+"""Approvals: asked as soon as the flow reaches them, answered by anybody, at once."""
 
 import asyncio
 from typing import Any
@@ -23,19 +23,19 @@ async def done() -> str:
 async def test_a_decision_makes_the_run_go_on_in_the_order_that_clients_rely_on(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Sequence(Approval("gate", title="Go?"), Task("a", done))
+        return Sequence(Approval("approval", title="Go?"), Task("a", done))
 
     async with driven(flow, store) as (_, driving):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
-        await decide(store, "gate", by="ann")
+        await decide(store, "approval", by="ann")
         assert await driving is RunStatus.FINISHED
     assert await story(store) == [
         "RunStarted",
-        "ApprovalRequested gate",
-        "NodeWaitingApproval gate",
+        "ApprovalRequested approval",
+        "NodeWaitingApproval approval",
         "RunStatusChanged",
-        "ApprovalGranted gate",
-        "NodeFinished gate",
+        "ApprovalGranted approval",
+        "NodeFinished approval",
         "RunStatusChanged",
         "NodeStarted a",
         "NodeFinished a",
@@ -43,7 +43,7 @@ async def test_a_decision_makes_the_run_go_on_in_the_order_that_clients_rely_on(
     ]
 
 
-async def test_all_gates_that_the_flow_has_reached_ask_at_once_beside_running_tasks(store: Store) -> None:
+async def test_all_approvals_that_the_flow_has_reached_ask_at_once_beside_running_tasks(store: Store) -> None:
     release = asyncio.Event()
 
     @workflow(max_concurrency=1)
@@ -69,27 +69,27 @@ async def test_all_gates_that_the_flow_has_reached_ask_at_once_beside_running_ta
 async def test_a_decision_from_another_process_wakes_the_engine(store: Store, other_store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Approval("gate")
+        return Approval("approval")
 
     async with driven(flow, store) as (_, driving):
         await until_state(other_store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
-        await decide(other_store, "gate", by="elsewhere")
+        await decide(other_store, "approval", by="elsewhere")
         async with asyncio.timeout(DEADLINE_S):
             assert await driving is RunStatus.FINISHED
-    gate = (await node(store, "gate")).gate
-    assert gate is not None
-    assert gate.decided_by == "elsewhere"
+    approval = (await node(store, "approval")).approval
+    assert approval is not None
+    assert approval.decided_by == "elsewhere"
 
 
 async def test_a_decision_made_while_nobody_drives_is_applied_by_the_next_driver(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Approval("gate")
+        return Approval("approval")
 
     async with driven(flow, store):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_APPROVAL)
     assert (await store.run("r")).status is RunStatus.SUSPENDED
-    await decide(store, "gate")
+    await decide(store, "approval")
     async with driven(flow, store) as (_, driving):
         assert await driving is RunStatus.FINISHED
 
@@ -110,21 +110,21 @@ async def test_what_a_denial_leads_to(store: Store, on_deny: str, state: NodeSta
 
     @workflow
     def flow(_: Any) -> Any:
-        gate = Approval("gate", on_deny=on_deny)
-        return Sequence(gate, Task("a", see, gate))
+        approval = Approval("approval", on_deny=on_deny)
+        return Sequence(approval, Task("a", see, approval))
 
     async with driven(flow, store) as (_, driving):
         await until_state(store, lambda state: bool(waiting(state)))
-        await decide(store, "gate", is_approval=False, by="bob")
+        await decide(store, "approval", is_approval=False, by="bob")
         assert await driving is status
-    assert (await node(store, "gate")).state is state
+    assert (await node(store, "approval")).state is state
     assert seen == {"fail": [], "continue": [False], "skip": [None]}[on_deny]
     if on_deny == "fail":
         error = (await store.run("r")).error
         assert error is not None
         assert "APPROVAL_DENIED" in error
         assert "denied by bob" in error
-        assert (await story(store))[-3:] == ["ApprovalDenied gate", "NodeFailed gate", "RunFailed"]
+        assert (await story(store))[-3:] == ["ApprovalDenied approval", "NodeFailed approval", "RunFailed"]
 
 
 async def test_a_task_that_needs_approval_starts_only_when_it_is_given(store: Store) -> None:
@@ -162,15 +162,15 @@ async def test_a_denied_task_with_continue_on_fail_fails_and_the_run_goes_on(sto
 
 @pytest.mark.parametrize("is_approval", [True, False])
 async def test_a_decision_is_true_where_the_person_approved(store: Store, is_approval: bool) -> None:  # noqa: FBT001
-    gate = Approval("gate", on_deny="continue")
+    approval = Approval("approval", on_deny="continue")
 
     @workflow
     def flow(_: Any) -> Any:
-        return Sequence(gate, lambda ctx: Task("ship", done) if ctx.output(gate) else Task("stop", done))
+        return Sequence(approval, lambda ctx: Task("ship", done) if ctx.output(approval) else Task("stop", done))
 
     async with driven(flow, store) as (_, driving):
         await until_state(store, lambda state: bool(waiting(state)))
-        await decide(store, "gate", is_approval=is_approval)
+        await decide(store, "approval", is_approval=is_approval)
         assert await driving is RunStatus.FINISHED
     assert {one.node_id for one in await events_of(store, events.NodeStarted)} == {"ship" if is_approval else "stop"}
 
@@ -178,9 +178,9 @@ async def test_a_decision_is_true_where_the_person_approved(store: Store, is_app
 async def test_no_wait_suspends_as_soon_as_only_waits_remain(store: Store) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        return Parallel(Task("a", done), Approval("gate"))
+        return Parallel(Task("a", done), Approval("approval"))
 
     async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
         assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.FINISHED
-    assert (await node(store, "gate")).state is NodeState.WAITING_APPROVAL
+    assert (await node(store, "approval")).state is NodeState.WAITING_APPROVAL
