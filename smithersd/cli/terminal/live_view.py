@@ -97,15 +97,15 @@ def _sized(piece: Phrase, cells: int) -> Text:
 def _waits(begun: StartedRun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
     """The first approval and the commands that get the run on; on a small screen less of them."""
     state = begun.engine.state
-    approvals = [node.key for node in state.awaiting_approval]
-    if not approvals:
+    waiting = [node.key for node in state.awaiting_approval]
+    if not waiting:
         return []
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
-    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in approvals[:shown]]
-    if approvals[0] in approvals:
-        lines = [*_approval(begun, screen, approvals[approvals[0]]), *lines]
-    if len(approvals) > shown:
-        lines.append(Text(f"  and {len(approvals) - shown} more: smithers inspect {state.run_id}", "yellow"))
+    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in waiting[:shown]]
+    if waiting[0] in approvals:
+        lines = [*_approval(begun, screen, approvals[waiting[0]]), *lines]
+    if len(waiting) > shown:
+        lines.append(Text(f"  and {len(waiting) - shown} more: smithers inspect {state.run_id}", "yellow"))
     return lines
 
 

@@ -1,6 +1,6 @@
 """The operator's commands that tell somebody: --on-wait, --on-fail and --on-end.
 
-The first runs when an approval begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
+The first runs when a node begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
 or ended in any way, with how it stands. One command runs at a time. Each wait and each end is told once, also over
 restarts: what was told is written down beside the run as soon as the command has done its work. A command that fails,
 takes too long or is interrupted has told nobody, and the next start of the run tries again. Whatever becomes of it, the
