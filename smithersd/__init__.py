@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Sequence,
         Shell,
         Task,
+        Timer,
         Workflow,
         workflow,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "SmithersError",
     "Store",
     "Task",
+    "Timer",
     "Workflow",
     "create_serve_app",
     "open_store",

@@ -152,6 +152,9 @@ SHOWN_BYTES_MAX = 64 * KIB
 """Bytes of the output shown with an approval that /approvals carries; the rest is cut and said."""
 
 # What people read
+CLOCK_CHECK_S = 1.0
+"""How often whoever waits for a time looks whether somebody has put the machine's clock."""
+
 TEXT_READ_IN_LOOP_LENGTH_MAX = 64 * KIB
 """Characters of JSON that an attempt runs with and that are still read in the event loop: about a millisecond."""
 

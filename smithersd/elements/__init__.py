@@ -10,6 +10,7 @@ from smithersd.elements.parallel import Parallel
 from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell
 from smithersd.elements.task import Task
+from smithersd.elements.timer import Timer
 from smithersd.elements.workflow import Workflow, workflow
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Shell",
     "Task",
     "TaskOptions",
+    "Timer",
     "Workflow",
     "workflow",
 ]

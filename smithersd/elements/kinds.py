@@ -19,6 +19,13 @@ class Backoff(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+class TimerType(StrEnum):
+    """What a timer waits for."""
+
+    DURATION = "duration"
+    ABSOLUTE = "absolute"
+
+
 class NodeState(StrEnum):
     """What a node iteration is doing."""
 

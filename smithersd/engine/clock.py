@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from smithersd.limits import CLOCK_CHECK_S
+
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that nobody puts; where there is such a one it goes on while the machine sleeps."""
 
@@ -33,6 +35,12 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Return the time."""
 
+    def steady_ms(self) -> int:
+        """Read a clock that nobody puts."""
+
+    def wall_ms(self) -> int:
+        """Read the clock that people see, which may be put forward and back."""
+
     def alarm(self, ring: Callable[[], None]) -> Alarm:
         """Return an alarm that calls `ring` in the event loop's thread."""
 
@@ -51,6 +59,14 @@ class SystemClock:
         """Return the time; for as long as this object lives it never goes back."""
         self._ahead_ns = max(self._ahead_ns, self._measure_ns())
         return (time.clock_gettime_ns(_STEADY) + self._ahead_ns) // 1_000_000
+
+    def steady_ms(self) -> int:
+        """Read a clock that nobody puts."""
+        return time.clock_gettime_ns(_STEADY) // 1_000_000
+
+    def wall_ms(self) -> int:
+        """Read the machine's clock."""
+        return time.time_ns() // 1_000_000
 
     @staticmethod
     def _measure_ns() -> int:
@@ -78,8 +94,7 @@ class TimerAlarm:
         self.close()
         self._at_ms = at_ms
         if at_ms is not None:
-            delay_s = max(0, at_ms - self._clock.now_ms()) / 1000
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
+            self._wait(at_ms)
 
     def close(self) -> None:
         """Never ring again."""
@@ -87,7 +102,15 @@ class TimerAlarm:
             self._timer.cancel()
         self._timer = self._at_ms = None
 
+    def _wait(self, at_ms: int) -> None:
+        """Look again now and then: the loop's timer knows nothing of a clock that is put, or of a sleeping machine."""
+        delay_s = min(max(0, at_ms - self._clock.now_ms()) / 1000, CLOCK_CHECK_S)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
+
     def _on_time(self) -> None:
+        if self._at_ms is not None and self._clock.now_ms() < self._at_ms:
+            self._wait(self._at_ms)
+            return
         self._timer = self._at_ms = None
         self._ring()
 
@@ -104,6 +127,14 @@ class JumpingClock:
     def now_ms(self) -> int:
         """Return the time: the machine's, plus all jumps so far."""
         return time.time_ns() // 1_000_000 + self._ahead_ms
+
+    def steady_ms(self) -> int:
+        """Return the time: who jumps does so on every clock."""
+        return self.now_ms()
+
+    def wall_ms(self) -> int:
+        """Return the time."""
+        return self.now_ms()
 
     def jump_to(self, at_ms: int) -> None:
         """Go forward to a time; a time that has passed changes nothing."""

@@ -261,6 +261,7 @@ class _Start:
             input=self._workflow.load_input(input_text),
             max_concurrency=self._max_concurrency,
             chance=random.random,
+            clocks=self._clock,
             frames=frames,
             outputs=outputs,
             earlier=earlier,

@@ -18,7 +18,7 @@ from smithersd.core.kinds.registry import NODE_KINDS
 from smithersd.core.log import events
 from smithersd.core.log.states import AttemptState, Cancellation, Interruption, RunStatus
 from smithersd.elements import NodeState
-from smithersd.elements.kinds import Backoff, OnDeny
+from smithersd.elements.kinds import Backoff, OnDeny, TimerType
 from smithersd.elements.options import TaskOptions
 from smithersd.errors import SmithersError
 from smithersd.executors.context import TaskContext
@@ -94,7 +94,7 @@ def assert_same(documented: Iterable[str], real: Iterable[str]) -> None:
 def test_the_public_names_are_these() -> None:
     assert set(smithersd.__all__) == {
         *("Approval", "Branch", "Context", "Decision", "Element", "NodeState", "OutputNotReady", "Parallel"),
-        *("RunResult", "Sequence", "Shell", "SmithersError", "Store", "Task", "Workflow"),
+        *("RunResult", "Sequence", "Shell", "SmithersError", "Store", "Task", "Timer", "Workflow"),
         *("create_serve_app", "open_store", "run_workflow", "task_context", "workflow"),
     }
 
@@ -248,6 +248,7 @@ def test_every_metric_is_documented() -> None:
         ("Why an attempt was interrupted", Interruption),
         ("Why a node was cancelled", Cancellation),
         ("What a denial does", OnDeny),
+        ("What a timer waits for", TimerType),
         ("How retries are spaced", Backoff),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun
 from tests.properties.test_flow import World, disturb, run_undisturbed
-from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, trees
+from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, TimerSpec, leaves, trees
 
 
 def needs(spec: Spec) -> dict[str, set[str]]:
@@ -30,6 +30,8 @@ def looks(spec: Spec, around: frozenset[str] = frozenset()) -> Iterator[tuple[st
             for side in (then, otherwise):
                 if side is not None:
                     yield from looks(side, around | ({reads} if reads else set()))
+        case TimerSpec(id=timer_id, is_until=True, peeks=str(peeks)):
+            yield timer_id, around | {peeks}
         case LazySpec(awaits=awaits, peeks=peeks, inner=inner):
             yield from looks(inner, around | {one for one in (awaits, peeks) if one})
         case leaf:

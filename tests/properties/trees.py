@@ -6,15 +6,18 @@ histories of the same spec can be compared.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Workflow, workflow
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Timer, Workflow, workflow
 from smithersd.elements import TaskOptions
 
 FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
+DATE = datetime(2023, 11, 14, 22, 14, tzinfo=UTC)
+"""A time soon after that at which the tests' clocks stand."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class ApprovalSpec:
 
 
 @dataclass(frozen=True)
+class TimerSpec:
+    id: str
+    after_s: int
+    is_until: bool
+    """Whether it waits until a date that a function computes, which looks at another node."""
+    peeks: str | None = None
+
+
+@dataclass(frozen=True)
 class BoxSpec:
     kind: str
     children: tuple["Spec", ...]
@@ -69,7 +81,7 @@ class LazySpec:
     inner: "Spec"
 
 
-Spec = TaskSpec | ApprovalSpec | BoxSpec | BranchSpec | LazySpec
+Spec = TaskSpec | ApprovalSpec | TimerSpec | BoxSpec | BranchSpec | LazySpec
 
 
 @dataclass
@@ -89,7 +101,7 @@ class _Draw:
         return chosen
 
     def spec(self, depth: int) -> Spec:
-        kinds = ["task", "task", "approval"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
+        kinds = ["task", "task", "approval", "timer"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
         match self.draw(st.sampled_from(kinds)):
             case "task":
                 return self.task()
@@ -102,6 +114,11 @@ class _Draw:
                 )
                 self.earlier.append(approval.id)
                 return approval
+            case "timer":
+                after_s = self.draw(st.sampled_from([0, 1, 60]))
+                timer = TimerSpec(self.new_id(), after_s, self.draw(st.booleans()), self.known())
+                self.earlier.append(timer.id)
+                return timer
             case "branch":
                 branch_id, reads = self.new_id(), self.known()
                 before = list(self.earlier)
@@ -160,9 +177,9 @@ def trees(draw: Any, *, may_vanish: bool = False, has_shells: bool = False) -> S
     return _Draw(draw, may_vanish, has_shells).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
 
 
-def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec]:
+def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec]:
     match spec:
-        case TaskSpec() | ApprovalSpec():
+        case TaskSpec() | ApprovalSpec() | TimerSpec():
             yield spec
         case BoxSpec(children=children):
             for child in children:
@@ -173,6 +190,17 @@ def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec]:
                 yield from leaves(otherwise)
         case LazySpec(inner=inner):
             yield from leaves(inner)
+
+
+def _time(spec: TimerSpec) -> dict[str, Any]:
+    """What a timer waits for; a date lies before or after all that the tests' clocks show."""
+
+    def until(ctx: Context[Any]) -> datetime:
+        if spec.peeks is not None:
+            ctx.latest(spec.peeks)
+        return DATE + timedelta(seconds=spec.after_s)
+
+    return {"until": until} if spec.is_until else {"after": spec.after_s}
 
 
 def work(*arguments: Any) -> Any:
@@ -207,6 +235,8 @@ def workflow_of(  # noqa: C901 - one arm a spec
             case ApprovalSpec():
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"
                 return Approval(one.id, title=f"Go on{told}?", on_deny=one.on_deny)
+            case TimerSpec():
+                return Timer(one.id, **_time(one))
             case BoxSpec(kind, children, cap, is_nosy):
                 if is_nosy:
                     for leaf in leaves(one):

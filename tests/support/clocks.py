@@ -14,6 +14,14 @@ class StillClock:
         """Return the time."""
         return self._now_ms
 
+    def steady_ms(self) -> int:
+        """Return the time."""
+        return self._now_ms
+
+    def wall_ms(self) -> int:
+        """Return the time."""
+        return self._now_ms
+
     def alarm(self, ring: Callable[[], None]) -> "StillAlarm":
         """Return an alarm that rings while the time is moved."""
         alarm = StillAlarm(self, ring)

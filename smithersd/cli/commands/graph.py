@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from typing import Any
 
 import click
 
@@ -12,7 +11,7 @@ from smithersd.cli.args.inputs import read_input
 from smithersd.cli.args.options import debug_option, json_option
 from smithersd.cli.terminal.output import say, say_columns, say_json
 from smithersd.cli.text.columns import Line
-from smithersd.cli.text.phrases import Phrase, duration, one_line
+from smithersd.cli.text.phrases import Phrase, fact_phrases
 from smithersd.cli.text.tree import element_name, folded, walk
 from smithersd.core.kinds.registry import kind_named
 from smithersd.core.tree.facts import Tree, is_container
@@ -57,29 +56,17 @@ def _sides(tree: Tree) -> Iterator[tuple[int, Tree, str]]:
 
 
 def _line(depth: int, element: Tree, side: str) -> Line:
-    is_node = not is_container(element)
+    is_node = _is_node(element)
     head = f"{_INDENT * depth}{side + ': ' if side else ''}{element_name(element)}"
     kind = element["kind"] if is_node else ""
     return [Phrase(head, "" if is_node else "dim"), Phrase(kind, "cyan"), Phrase(", ".join(_facts(element)), "dim")]
 
 
 def _facts(element: Tree) -> Iterator[str]:
-    told: dict[str, Any] = dict.fromkeys(("title", "label", "dependsOn"), None) | element
-    if told["title"] is not None:
-        yield f'asks "{one_line(told["title"])}"'
-    if told["label"] is not None and not is_container(element):
-        yield f'"{one_line(told["label"])}"'
-    if told["dependsOn"]:
-        yield "after " + ", ".join(told["dependsOn"])
-    if element.get("needsApproval"):
-        yield "needs an approval"
-    if "retries" in element:
-        yield f"retries {element['retries']}"
-    if "timeoutS" in element:
-        yield f"timeout {duration(int(element['timeoutS'] * 1000))}"
-    if element.get("continueOnFail"):
-        yield "may fail"
-    if element.get("onDeny", "fail") != "fail":
-        yield f"denied: {element['onDeny']}"
+    yield from fact_phrases({name: fact for name, fact in element.items() if name != "label" or _is_node(element)})
     if kind_named(element["kind"]).is_rendered_late and not element["children"]:
         yield "rendered when the flow reaches it"
+
+
+def _is_node(element: Tree) -> bool:
+    return not is_container(element)

@@ -3,7 +3,7 @@
 Nothing here knows a terminal: styles are rich's names as plain text, and every text is one printable line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, assert_never
 from smithersd.core.log import events
 from smithersd.core.log.fold import FIRST_ITERATION
 from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 
 _SECOND_MS = 1_000
@@ -204,10 +205,40 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
             return _of_node(event, "approved" + _by_and_note(event.decided_by, event.note), NodeState.FINISHED)
         case events.ApprovalDenied():
             return _of_node(event, "denied" + _by_and_note(event.decided_by, event.note), NodeState.FAILED)
+        case events.TimerCreated(fires_at_ms=at_ms):
+            return _of_node(event, f"is to fire at {time_of_day(at_ms, zone)}", NodeState.WAITING_TIMER)
+        case events.NodeWaitingTimer():
+            return _of_node(event, "waiting-timer", NodeState.WAITING_TIMER)
+        case events.TimerFired(delay_ms=delay_ms):
+            late = f", {duration(delay_ms)} late" if delay_ms >= _SECOND_MS else ""
+            return _of_node(event, f"fired{late}", NodeState.FINISHED)
         case events.BranchDecided(value=value):
             return _of_node(event, "branch: " + ("then" if value else "otherwise"), NodeState.PENDING)
         case _:
             assert_never(event)
+
+
+_FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
+    {
+        "title": lambda title: f'asks "{one_line(title)}"',
+        "afterS": lambda after_s: f"waits {duration(round(after_s * _SECOND_MS))}",
+        "until": lambda until: f"waits until {until}",
+        "label": lambda label: f'"{one_line(label)}"',
+        "dependsOn": lambda names: "after " + ", ".join(names),
+        "needsApproval": lambda _: "needs an approval",
+        "retries": lambda retries: f"retries {retries}",
+        "timeoutS": lambda timeout_s: f"timeout {duration(int(timeout_s * _SECOND_MS))}",
+        "continueOnFail": lambda _: "may fail",
+        "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"denied: {on_deny}",
+    }
+)
+"""How each fact of an element's tree is said."""
+
+
+def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a tree tells of an element."""
+    said = (say(element[fact]) for fact, say in _FACTS.items() if fact in element)
+    return (phrase for phrase in said if phrase)
 
 
 def progress(done: float | None, total: float | None, message: str | None) -> str:

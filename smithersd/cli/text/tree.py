@@ -9,6 +9,7 @@ from smithersd.cli.text.phrases import (
     NODE_LOOKS,
     Phrase,
     Style,
+    date_and_time,
     duration,
     error_phrase,
     node_name,
@@ -135,8 +136,8 @@ class _Telling:
 
     def _elapsed(self, node: NodeRecord) -> str:
         started_ms = node.started_at_ms
-        if started_ms is None and node.approval is not None:
-            started_ms = node.approval.requested_at_ms
+        if started_ms is None:
+            started_ms = node.waits_since_ms
         if started_ms is None:
             return ""
         if node.finished_at_ms is None and not self.is_driven and node.state is NodeState.IN_PROGRESS:
@@ -154,6 +155,8 @@ def _facts(node: NodeRecord) -> Iterator[str]:
         yield f"next try at {time_of_day(node.retry_at_ms)}"
     if node.state is NodeState.WAITING_APPROVAL and node.approval is not None:
         yield one_line(node.approval.title)
+    if node.state is NodeState.WAITING_TIMER and node.timer is not None:
+        yield f"until {date_and_time(node.timer.fires_at_ms)}"
     if node.approval is not None and node.approval.is_granted is not None:
         by = f" by {one_line(node.approval.decided_by)}" if node.approval.decided_by else ""
         yield ("approved" if node.approval.is_granted else "denied") + by

@@ -1,10 +1,12 @@
 """Entering: what the flow does when it reaches a place. The kinds say what that means; here they act on the run."""
 
+from collections.abc import Callable
 from typing import Any
 
 from smithersd.core.flow.nodes import Nodes
 from smithersd.core.flow.outputs import OutputNotInMemory
 from smithersd.core.flow.slots import Slots
+from smithersd.core.kinds.node_kind import Due, Wait
 from smithersd.core.kinds.registry import node_kind_named, node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
@@ -15,7 +17,7 @@ from smithersd.core.reuse.rule import Reuse
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
 from smithersd.core.tree.rendered_tree import RenderedTree
-from smithersd.elements import Node
+from smithersd.elements import Context, Node
 from smithersd.elements.element import Condition
 from smithersd.errors import ErrorInfo, OutputNotReady, UnknownDependency
 from smithersd.limits import CRASHES_IN_A_ROW_MAX
@@ -50,6 +52,16 @@ class Entering:
             if not self._tree.plan.postpone(place):
                 raise
 
+    def wake_due(self) -> None:
+        """Let go on what waits for a time that has come."""
+        self._nodes.retry_due(self.now_ms)
+        if self._nodes.ending is not None:
+            return
+        for place, late_ms in self._nodes.timers.take_due(self.now_ms):
+            node = self.state.nodes[place.key]
+            if node.state.is_waiting and node.key not in self._nodes.unmounted:
+                node_kind_named(node.kind).due(node, late_ms, self)
+
     def decided(self, node: NodeRecord, event: Event) -> None:
         """A person has decided what a node asked: note it, and let the kind do what follows."""
         self._journal.emit(event)
@@ -72,9 +84,13 @@ class Entering:
         """Decide an event."""
         self._journal.emit(event)
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated:
+    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
         """Evaluate a condition; `what` names it in errors."""
         return self._tree.evaluate(condition, what)
+
+    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
+        """Call an author's function of the context; `what` names it in errors."""
+        return self._tree.call(function, what)
 
     def expand(self, place: Place) -> None:
         """Render a lazy subtree and reach it."""
@@ -90,6 +106,12 @@ class Entering:
         place = self._nodes.place_of(node)
         if place is not None:
             self._slots.offer(place)
+
+    def wait_until(self, node: NodeRecord, due: Due) -> None:
+        """Wake the node's kind when it is due, unless the tree has dropped the node."""
+        place = self._nodes.place_of(node)
+        if place is not None:
+            self._nodes.timers.wait(place, due, self.now_ms)
 
     def finish(self, node: NodeRecord, output: str) -> None:
         """End a node with an output, as JSON."""
@@ -139,16 +161,31 @@ class Entering:
         skip_if = self._tree.evaluate(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
         if skip_if.value:
             self._nodes.skip(node)
-        elif self._reuse.is_early(place, skip_if) and self._tree.plan.postpone(place):
             return
-        elif (output := self._reuse.output_for(place, element, skip_if)) is not None:
+        wait = node_kind_of(element).wait(element, node.key, self)
+        reads = skip_if.reads if wait is None else skip_if.reads | wait.reads
+        if self._reuse.is_early(place, reads) and self._tree.plan.postpone(place):
+            return
+        output = self._reuse.output_for(place, element, reads)
+        if output is not None:
             self._nodes.finish(node, output, reused_from=self.state.from_run_id)
-        elif (wait := node_kind_of(element).wait(element, node.key, self)) is None:
+        elif wait is None:
             self._slots.offer(place)
         else:
-            self._journal.emit(wait.request)
-            self._journal.emit(wait.waiting)
+            self._wait(node, wait)
+
+    def _wait(self, node: NodeRecord, wait: Wait) -> None:
+        """Ask and wait; what is due already does not wait at all."""
+        self._journal.emit(wait.request)
+        if node.approval is not None:
             self._journal.step.waits[node.key] = None
+        late_ms = None if wait.due is None else self._nodes.timers.late_ms(wait.due, self.now_ms)
+        if late_ms is not None:
+            node_kind_named(node.kind).due(node, late_ms, self)
+            return
+        self._journal.emit(wait.waiting)
+        if wait.due is not None:
+            self.wait_until(node, wait.due)
 
 
 def _node_at(place: Place) -> Node[Any]:

@@ -9,6 +9,7 @@ would do so *now*, and `close()` takes them in once they are durable. In between
 that nothing that was accepted is overtaken.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +18,14 @@ from smithersd.core.flow.nodes import Nodes
 from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
 from smithersd.core.flow.slots import Slots
 from smithersd.core.flow.step import Start, Step
+from smithersd.core.flow.timers import Clocks
 from smithersd.core.kinds.approval import Answer, answer_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.journal import Journal
-from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
+from smithersd.core.log.states import WAITING_STATUSES, Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.reuse.rule import Forecast, Reuse
 from smithersd.core.tree.facts import Tree
@@ -49,6 +51,7 @@ class Flow:
         input: Any,
         max_concurrency: int,
         chance: Callable[[], float],
+        clocks: Clocks | None = None,
         frames: FrameTree | None = None,
         outputs: Outputs | None = None,
         earlier: EarlierRun | None = None,
@@ -61,8 +64,9 @@ class Flow:
         self._journal = Journal(state, self._renderer.readers)
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
         self._slots = Slots(max_concurrency)
-        self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, self._renderer.readers, chance)
-        self._reuse = Reuse(earlier, state, self._tree, self._renderer.readers)
+        readers = self._renderer.readers
+        self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, readers, chance, clocks)
+        self._reuse = Reuse(earlier, state, self._tree, readers)
         self._entering = Entering(self._journal, self._tree, self._slots, self._nodes, self._reuse)
         self._is_replanned = False
         self._is_resuming = False
@@ -101,7 +105,7 @@ class Flow:
 
     @property
     def next_due_ms(self) -> int | None:
-        """When the next retry is due, None when nothing backs off."""
+        """When the next retry or timer is due, None when nothing waits for a time."""
         return self._nodes.next_due_ms
 
     def forecast(self) -> Forecast | None:
@@ -214,7 +218,7 @@ class Flow:
         try:
             if self._is_resuming:
                 self._render_resumed()
-            self._settle(now_ms)
+            self._settle()
         except OutputNotInMemory as missing:
             self.missing_output = missing.key
 
@@ -227,8 +231,8 @@ class Flow:
             self._nodes.end_run(Fail(ErrorInfo.of(error)))
         self._is_resuming = False
 
-    def _settle(self, now_ms: int) -> None:
-        self._nodes.wake_due(now_ms)
+    def _settle(self) -> None:
+        self._entering.wake_due()
         is_settled = False
         while not is_settled:
             while self._nodes.ending is None and self._advance_once():
@@ -331,15 +335,15 @@ class Flow:
     def _settle_status(self) -> None:
         if self._nodes.ending is not None or self._tree.plan.is_ended:
             return
-        if self._slots.is_busy or self._nodes.next_due_ms is not None:
-            status = RunStatus.RUNNING
-        elif self.state.count(NodeState.WAITING_APPROVAL) > self._unmounted_waits():
-            status = RunStatus.WAITING_APPROVAL
-        else:
+        is_going_on = self._slots.is_busy or self._nodes.is_backing_off
+        status = RunStatus.RUNNING if is_going_on else self._waiting_status()
+        if status is None:
             self._nodes.fail_stalled()
-            return
-        if status is not self.state.status:
+        elif status is not self.state.status:
             self._journal.emit(events.RunStatusChanged(status))
 
-    def _unmounted_waits(self) -> int:
-        return sum(self.state.nodes[key].state.is_waiting for key in self._nodes.unmounted)
+    def _waiting_status(self) -> RunStatus | None:
+        """What the run waits for, None for nothing; a node that the tree has dropped waits no more."""
+        dropped = Counter(self.state.nodes[key].state for key in self._nodes.unmounted)
+        waited_for = (status for state, status in WAITING_STATUSES.items() if self.state.count(state) > dropped[state])
+        return next(waited_for, None)

@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from smithersd.core.flow.awaiting import Awaiting, never_ready
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.flow.slots import Slots
+from smithersd.core.flow.timers import Clocks, Timers
 from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail
@@ -35,10 +36,12 @@ class Nodes:
         outputs: Outputs,
         readers: Readers,
         chance: Callable[[], float],
+        clocks: Clocks | None,
     ) -> None:
         self.ending: Ending | None = None
         self.unmounted: set[NodeKey] = set()
         self.edited: dict[NodeKey, Event] = {}
+        self.timers = Timers(clocks)
         self._journal = journal
         self._tree = tree
         self._slots = slots
@@ -49,9 +52,18 @@ class Nodes:
         self._awaiting = Awaiting()
 
     @property
+    def is_backing_off(self) -> bool:
+        """Whether a node waits for the time of its retry."""
+        return bool(self._backing_off)
+
+    @property
     def next_due_ms(self) -> int | None:
-        """When the next retry is due, None when nothing backs off."""
-        return self._backing_off[0][0] if self._backing_off else None
+        """When the next retry or timer is due, None when nothing waits for a time."""
+        timer_ms = self.timers.next_due_ms(self._journal.now_ms) if self.ending is None else None
+        if not self._backing_off:
+            return timer_ms
+        retry_ms = self._backing_off[0][0]
+        return retry_ms if timer_ms is None else min(retry_ms, timer_ms)
 
     def place_of(self, node: NodeRecord) -> Place | None:
         """Where a node stands in the tree, None where the tree has dropped it."""
@@ -62,6 +74,7 @@ class Nodes:
         """After a new rendering: nothing waits in the old plan any more."""
         self._slots.replan()
         self._backing_off.clear()
+        self.timers.clear()
         self._awaiting.clear()
         self.edited.clear()
 
@@ -159,7 +172,7 @@ class Nodes:
         """A place waits for the time of its retry."""
         heappush(self._backing_off, (due_ms, place.order, place))
 
-    def wake_due(self, now_ms: int) -> None:
+    def retry_due(self, now_ms: int) -> None:
         """Make the retries ready whose time has come."""
         while self._backing_off and self._backing_off[0][0] <= now_ms:
             _, _, place = heappop(self._backing_off)

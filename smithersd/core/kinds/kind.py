@@ -4,17 +4,21 @@ Each kind is one object in the registry (`core/kinds/registry.py`). What stands 
 asked of all kinds; nodes are asked more (`core/kinds/node_kind.py`). A new kind answers where it differs.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import NodeRecord, RunState
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
-from smithersd.elements import Child, Node
+from smithersd.elements import Child, Context, Node
 from smithersd.elements.element import Condition
 from smithersd.errors import ErrorInfo
+
+if TYPE_CHECKING:
+    from smithersd.core.kinds.node_kind import Due
 
 ChildT = TypeVar("ChildT", bound=Child)
 
@@ -44,8 +48,11 @@ class FlowActions(Protocol):
     def emit(self, event: Event) -> None:
         """Decide an event."""
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated:
+    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
         """Evaluate a condition; `what` names it in errors."""
+
+    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
+        """Call an author's function of the context; `what` names it in errors."""
 
     def expand(self, place: Place) -> None:
         """Render a lazy subtree and reach it."""
@@ -58,6 +65,9 @@ class FlowActions(Protocol):
 
     def start(self, node: NodeRecord) -> None:
         """Start an attempt as soon as there is a slot."""
+
+    def wait_until(self, node: NodeRecord, due: "Due") -> None:
+        """Wake the node's kind when it is due."""
 
     def finish(self, node: NodeRecord, output: str) -> None:
         """End a node with an output, as JSON."""

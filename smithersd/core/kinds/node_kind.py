@@ -1,7 +1,7 @@
 """NodeKind: what a kind of node says beside: what it waits for, how it is attempted, what a new run takes over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from smithersd.core.flow.values import Texts
@@ -12,6 +12,7 @@ from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
+from smithersd.core.tree.reads import ScopeReads
 from smithersd.elements import Node
 from smithersd.elements.element import reference_id
 from smithersd.elements.options import Attempts
@@ -20,11 +21,28 @@ NodeT = TypeVar("NodeT", bound=Node[Any])
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """When a wait ends by itself, in milliseconds since the epoch.
+
+    By the wall clock it ends when the machine's clock shows that time; else when as much time has passed as lies ahead
+    now, whatever somebody does to that clock.
+    """
+
+    at_ms: int
+    is_by_wall_clock: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
-    """What a node waits for: the event that asks, and the one by which it waits."""
+    """What a node waits for: the event that asks, the one by which it waits, and when it is due (None: never).
+
+    `reads` are the nodes that were looked at to find that out.
+    """
 
     request: Event
     waiting: Event
+    due: Due | None = None
+    reads: ScopeReads = field(default_factory=ScopeReads)
 
 
 class NodeKind(Kind[NodeT]):
@@ -75,6 +93,10 @@ class NodeKind(Kind[NodeT]):
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Do what follows from a person's decision, which the node's record tells."""
+        raise NotImplementedError
+
+    def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:
+        """Do what follows when its time has come, `late_ms` ago."""
         raise NotImplementedError
 
     # Attempts

@@ -12,7 +12,7 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.states import Cancellation, Interruption, RunStatus
-from smithersd.elements.kinds import OnDeny
+from smithersd.elements.kinds import OnDeny, TimerType
 from smithersd.errors import ErrorInfo
 
 JsonValue = Any
@@ -175,6 +175,15 @@ class NodeWaitingApproval:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWaitingTimer:
+    """The node waits for a time."""
+
+    node_id: str
+    iteration: int
+    fires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeOutput:
     """What an attempt printed; `stream` is stdout or stderr."""
 
@@ -249,6 +258,25 @@ class ApprovalDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class TimerCreated:
+    """The flow has reached a timer: when it fires stands from here on."""
+
+    node_id: str
+    iteration: int
+    fires_at_ms: int
+    timer_type: TimerType = _decoded(TimerType)
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time has come, `delay_ms` ago."""
+
+    node_id: str
+    iteration: int
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BranchDecided:
     """A branch's condition was judged; it is never judged again. `reads` are the nodes that it looked at."""
 
@@ -276,12 +304,15 @@ Event = (
     | NodeInterrupted
     | NodeCancelled
     | NodeWaitingApproval
+    | NodeWaitingTimer
     | NodeOutput
     | NodeProgress
     | TaskHeartbeat
     | ApprovalRequested
     | ApprovalGranted
     | ApprovalDenied
+    | TimerCreated
+    | TimerFired
     | BranchDecided
 )
 """Any event; `match` over it ends in assert_never."""

@@ -14,7 +14,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded
 from smithersd.core.log.states import ApprovalStatus, AttemptState, Interruption, NodeState, RunStatus
 from smithersd.core.log.transitions import TRANSITIONS, Move, Transition
-from smithersd.elements.kinds import OnDeny
+from smithersd.elements.kinds import OnDeny, TimerType
 from smithersd.errors import ErrorInfo, StoreInvalid
 
 NodeKey = tuple[str, int]
@@ -72,6 +72,7 @@ class WaitKind(StrEnum):
 
     DECISION = "decision"
     RETRY = "retry"
+    TIMER = "timer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,15 @@ class WaitRecord:
     kind: WaitKind
     since_ms: int
     due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerRecord:
+    """When a timer fires, and how that time was given."""
+
+    created_at_ms: int
+    fires_at_ms: int
+    timer_type: TimerType
 
 
 @dataclass(slots=True)
@@ -101,6 +111,7 @@ class NodeRecord:
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
     approval: ApprovalRecord | None = None
+    timer: TimerRecord | None = None
     reused_from: str | None = None
 
     @property
@@ -116,8 +127,15 @@ class NodeRecord:
     @property
     def has_begun(self) -> bool:
         """Whether the flow has done anything with it: tried, asked, skipped or taken over."""
-        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.approval is None
+        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.waits_since_ms is None
         return bool(self.attempts) or not is_untouched
+
+    @property
+    def waits_since_ms(self) -> int | None:
+        """When it began to wait for a person or a time, None if it never did."""
+        if self.gate is not None:
+            return self.gate.requested_at_ms
+        return None if self.timer is None else self.timer.created_at_ms
 
     @property
     def has_output(self) -> bool:
@@ -257,6 +275,9 @@ _NodeEvent = (
     | events.ApprovalRequested
     | events.ApprovalGranted
     | events.ApprovalDenied
+    | events.TimerCreated
+    | events.NodeWaitingTimer
+    | events.TimerFired
 )
 
 
@@ -322,6 +343,12 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
             run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
         case events.ApprovalGranted() | events.ApprovalDenied():
             _decide(node, event, transition)
+        case events.TimerCreated():
+            node.timer = TimerRecord(now_ms, event.fires_at_ms, event.timer_type)
+        case events.NodeWaitingTimer():
+            run.waits[node.key] = WaitRecord(node.key, WaitKind.TIMER, now_ms, event.fires_at_ms)
+        case events.TimerFired():
+            pass
         case _:
             assert_never(event)
 

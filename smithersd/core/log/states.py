@@ -4,11 +4,21 @@ Two rules hold for the whole program: a state changes only by an event (`core/lo
 `core/log/transitions.py` says which event leads to which state.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from smithersd.elements.kinds import NodeState
 
-__all__ = ["ApprovalStatus", "AttemptState", "Cancellation", "Interruption", "NodeState", "RunStatus"]
+__all__ = [
+    "WAITING_STATUSES",
+    "ApprovalStatus",
+    "AttemptState",
+    "Cancellation",
+    "Interruption",
+    "NodeState",
+    "RunStatus",
+]
 
 
 class RunStatus(StrEnum):
@@ -75,6 +85,15 @@ class Cancellation(StrEnum):
     UNMOUNTED = "unmounted"
 
 
-_WAITING_RUN_STATUSES = frozenset({RunStatus.WAITING_APPROVAL, RunStatus.WAITING_TIMER, RunStatus.WAITING_EVENT})
+WAITING_STATUSES: Mapping[NodeState, RunStatus] = MappingProxyType(
+    {
+        NodeState.WAITING_APPROVAL: RunStatus.WAITING_APPROVAL,
+        NodeState.WAITING_EVENT: RunStatus.WAITING_EVENT,
+        NodeState.WAITING_TIMER: RunStatus.WAITING_TIMER,
+    }
+)
+"""The status of a run in which nothing but such nodes is left; where there are several kinds, the first counts."""
+
+_WAITING_RUN_STATUSES = frozenset(WAITING_STATUSES.values())
 _FINAL_RUN_STATUSES = frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED})
 _RUN_STATUSES_AT_REST = _FINAL_RUN_STATUSES | {RunStatus.SUSPENDED}

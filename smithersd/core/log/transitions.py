@@ -124,6 +124,10 @@ TRANSITIONS: Mapping[type, Transition] = {
         Move((NodeState.WAITING_APPROVAL,), NodeState.PENDING),
         approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.DENIED),
     ),
+    # Timers. One that is reached late never waits.
+    events.TimerCreated: Transition(_WHILE_LIVE, Move((NodeState.PENDING,))),
+    events.NodeWaitingTimer: Transition(_WHILE_LIVE, Move((NodeState.PENDING,), NodeState.WAITING_TIMER)),
+    events.TimerFired: Transition(_WHILE_LIVE, Move((NodeState.PENDING, NodeState.WAITING_TIMER), NodeState.PENDING)),
 }
 """What each event may do; a test holds that no event is missing."""
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.states import NodeState
+from smithersd.core.log.transitions import TRANSITIONS
 from smithersd.core.tree.facts import Tree, is_container, key_of
 
 
@@ -101,17 +104,17 @@ class Order:
 
     def apply(self, recorded: Recorded) -> None:
         """Take in the next event of the log."""
-        event = recorded.event
-        match event:
-            case events.NodePending():
-                self.mounted.setdefault((event.node_id, event.iteration), recorded.seq)
-            case events.NodeStarted() | events.ApprovalRequested():
-                self.begun.setdefault((event.node_id, event.iteration), recorded.seq)
-            case events.NodeFinished() | events.NodeSkipped() | events.NodeFailed():
-                self.begun.setdefault((event.node_id, event.iteration), recorded.seq)
-                self.ended[event.node_id, event.iteration] = recorded.seq
-            case _:
-                pass
+        event: Any = recorded.event
+        move = TRANSITIONS[type(event)].node
+        if move is None or move.target is NodeState.CANCELLED:
+            return
+        key = (event.node_id, event.iteration)
+        if isinstance(event, events.NodePending):
+            self.mounted.setdefault(key, recorded.seq)
+            return
+        self.begun.setdefault(key, recorded.seq)
+        if move.target is not None and move.target.is_final:
+            self.ended[key] = recorded.seq
 
     def has_ended_before(self, key: NodeKey, other: NodeKey) -> bool:
         """Whether a node had ended when another one began."""

@@ -3,8 +3,8 @@
 **The rule.** A node is taken over only if all that it depends on was taken over, too:
 
 1. Its output is there, of the same kind and fitting its type, and nobody named the node to be done again (`--redo`).
-2. What it needs is unchanged: its arguments, `depends_on`, what an approval shows; the nodes that its own `skip_if`
-   looked at, the conditions of the branches and the functions of the lazy subtrees around it, and the workflow
+2. What it needs is unchanged: its arguments, `depends_on`, what an approval shows; the nodes that its own `skip_if` or
+   `until` looked at, the conditions of the branches and the functions of the lazy subtrees around it, and the workflow
    function. A node is unchanged that was taken over itself, or that ended without an output in the same way as before:
    skipped again, or again on the side that a branch did not choose. One that failed is not, whatever becomes of it now.
    One that was only looked at and has not ended is unchanged if it had not ended before, either, when the node began.
@@ -25,7 +25,7 @@ from smithersd.core.reuse.earlier import EarlierRun, Position
 from smithersd.core.reuse.undone import undone_in
 from smithersd.core.tree.frames import ROOT_SCOPE
 from smithersd.core.tree.places import Place
-from smithersd.core.tree.reads import Evaluated, Readers
+from smithersd.core.tree.reads import Readers, ScopeReads
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements import Node
 from smithersd.errors import InvalidOutput
@@ -103,23 +103,23 @@ class Reuse:
         """After a new rendering: containers may hold other nodes."""
         self._containers.clear()
 
-    def is_early(self, place: Place, skip_if: Evaluated) -> bool:
+    def is_early(self, place: Place, reads: ScopeReads) -> bool:
         """Whether a node is reached before something that it looked at, which in the earlier run had ended before.
 
         That may be taken over in this very moment, too.
         """
         if self._earlier is None or self._earlier.outputs.get(place.key) is None:
             return False
-        looked_at = self._all_looked_at(place, skip_if)
+        looked_at = self._all_looked_at(place, reads)
         return any(not self._has_ended(read) and not self._is_unchanged(read, seen_by=place.key) for read in looked_at)
 
-    def output_for(self, place: Place, node: Node[object], skip_if: Evaluated) -> str | None:
+    def output_for(self, place: Place, node: Node[object], reads: ScopeReads) -> str | None:
         """Return the output that is taken over for a node which the flow has reached, None where it is made anew."""
         before = None if self._earlier is None else self._earlier.node(node.id)
         if before is None or node.id in self._undone or node.id in self._state.redo:
             return None
         output = self._fitting_output(before, node)
-        if output is not None and self._needs_unchanged(node) and self._looks_unchanged(place, skip_if):
+        if output is not None and self._needs_unchanged(node) and self._looks_unchanged(place, reads):
             return output
         return None
 
@@ -157,12 +157,12 @@ class Reuse:
             return self._is_unchanged(place.id)
         return all(map(self._is_unchanged, self._looked_at(place)))
 
-    def _looks_unchanged(self, place: Place, skip_if: Evaluated) -> bool:
-        looked_at = self._all_looked_at(place, skip_if)
+    def _looks_unchanged(self, place: Place, reads: ScopeReads) -> bool:
+        looked_at = self._all_looked_at(place, reads)
         return all(self._is_unchanged(read, seen_by=place.key) for read in looked_at)
 
-    def _all_looked_at(self, place: Place, skip_if: Evaluated) -> set[str]:
-        looked_at = skip_if.reads.all | self._readers.reads_of(ROOT_SCOPE).all
+    def _all_looked_at(self, place: Place, reads: ScopeReads) -> set[str]:
+        looked_at = reads.all | self._readers.reads_of(ROOT_SCOPE).all
         around: Place | None = place
         while around is not None:
             looked_at |= self._looked_at(around)

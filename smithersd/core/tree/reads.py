@@ -5,12 +5,14 @@ A scope is rendered again only when something that it read has changed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log.fold import RunState
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.values.schema import Schema
+
+T_co = TypeVar("T_co", covariant=True)
 
 SchemaLookup = Callable[[str], Schema | None]
 """Finds the schema of a node's output by the node's id, None where no such node is known (yet)."""
@@ -23,6 +25,9 @@ class ScopeReads:
     outputs: set[str] = field(default_factory=set)
     states: set[str] = field(default_factory=set)
 
+    def __or__(self, other: "ScopeReads") -> "ScopeReads":
+        return ScopeReads(self.outputs | other.outputs, self.states | other.states)
+
     @property
     def all(self) -> set[str]:
         """Every node that was looked at."""
@@ -30,10 +35,10 @@ class ScopeReads:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """What a condition was found to be, and what it looked at."""
+class Evaluated(Generic[T_co]):
+    """What a condition or another function of the context returned, and what it looked at."""
 
-    value: bool
+    value: T_co
     reads: ScopeReads
 
 

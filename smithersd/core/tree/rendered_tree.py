@@ -16,7 +16,7 @@ from smithersd.core.tree.places import Place
 from smithersd.core.tree.plan import Plan, check_no_cycle, has_dependencies
 from smithersd.core.tree.reads import Evaluated, ScopeReads
 from smithersd.core.tree.renderer import Renderer
-from smithersd.elements import Child, Node
+from smithersd.elements import Child, Context, Node
 from smithersd.elements.element import Condition
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import InvalidOutput, WorkflowError
@@ -126,7 +126,7 @@ class RenderedTree:
                 self._mount(side)
         return dropped
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated:
+    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
         """Judge a condition.
 
         Raises:
@@ -134,6 +134,15 @@ class RenderedTree:
             WorkflowError: it raised.
         """
         return self._renderer.evaluate(condition, self._schema_of, what)
+
+    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
+        """Call an author's function of the context.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        return self._renderer.call(function, self._schema_of, what)
 
     def unmounted(self) -> set[NodeKey]:
         """Nodes that have not ended and that the tree has dropped."""

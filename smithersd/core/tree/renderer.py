@@ -56,7 +56,7 @@ class Renderer:
         """
         return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
 
-    def evaluate(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Evaluated:
+    def evaluate(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Evaluated[bool]:
         """Judge a condition; `what` names it in errors.
 
         Raises:
@@ -65,14 +65,23 @@ class Renderer:
         """
         if isinstance(condition, bool):
             return Evaluated(condition, ScopeReads())
-        reads = TrackedReads(self._state, self._outputs, schema_of)
-        value: object = self._call(condition, reads, what)
-        if isinstance(value, bool):
-            return Evaluated(value, reads.noted)
+        found = self.call(condition, schema_of, what)
+        if isinstance(found.value, bool):
+            return Evaluated(found.value, found.reads)
         raise WorkflowError(
-            f"The {what} returned {shown(value)}, which is not a bool.",
+            f"The {what} returned {shown(found.value)}, which is not a bool.",
             remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
         )
+
+    def call(self, function: Callable[[Context[Any]], T], schema_of: SchemaLookup, what: str) -> Evaluated[T]:
+        """Call an author's function of the context; `what` names it in errors.
+
+        Raises:
+            OutputNotReady: it reads an output that does not exist (yet).
+            WorkflowError: it raised.
+        """
+        reads = TrackedReads(self._state, self._outputs, schema_of)
+        return Evaluated(self._call(function, reads, what), reads.noted)
 
     def collect_schemas(self, schema_of: SchemaLookup) -> Child:
         """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""

@@ -1,0 +1,75 @@
+"""The kind of `Timer`: a wait that ends by itself."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from smithersd.core.kinds.kind import FlowActions
+from smithersd.core.kinds.node_kind import Due, NodeKind, Wait
+from smithersd.core.log import events
+from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.tree.facts import Tree
+from smithersd.core.tree.reads import ScopeReads
+from smithersd.elements import Context, Timer
+from smithersd.elements.kinds import TimerType
+from smithersd.elements.timer import checked_time
+
+
+class TimerKind(NodeKind[Timer]):
+    """A wait for a time; it ends with nothing to hand on."""
+
+    name = Timer.kind
+    shows_output = False
+
+    def facts(self, element: Timer) -> Tree:
+        """Return what the tree tells of every node, and how long or until when it waits, as far as that is known."""
+        match element.until:
+            case None:
+                return super().facts(element) | {"afterS": element.after_s}
+            case datetime():
+                return super().facts(element) | {"until": element.until.isoformat()}
+            case _:
+                return super().facts(element)
+
+    def wait(self, element: Timer, key: NodeKey, flow: FlowActions) -> Wait:
+        """Compute when it fires, and wait for that."""
+        fires_at_ms, reads = _time_of(element, flow)
+        timer_type = TimerType.DURATION if element.until is None else TimerType.ABSOLUTE
+        return Wait(
+            events.TimerCreated(*key, fires_at_ms, timer_type),
+            events.NodeWaitingTimer(*key, fires_at_ms),
+            Due(fires_at_ms, is_by_wall_clock=element.until is not None),
+            reads,
+        )
+
+    def go_on_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
+        """Wait for the time that the log has, whatever the workflow says now."""
+        timer = node.timer
+        assert timer is not None, f"{node.node_id!r} waits for no time"
+        flow.wait_until(node, Due(timer.fires_at_ms, timer.timer_type is TimerType.ABSOLUTE))
+
+    def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:
+        """Fire."""
+        flow.emit(events.TimerFired(*node.key, late_ms))
+        flow.finish(node, "null")
+
+
+def _time_of(element: Timer, flow: FlowActions) -> tuple[int, ScopeReads]:
+    """When a timer fires that is reached now, in milliseconds since the epoch, and what was read to find out."""
+    match element.until:
+        case None:
+            assert element.after_s is not None
+            return flow.now_ms + round(element.after_s * 1000), ScopeReads()
+        case datetime():
+            return _milliseconds(element.until), ScopeReads()
+        case _:
+            return _computed(element.until, f"until of timer {element.id!r}", flow)
+
+
+def _computed(until: Callable[[Context[Any]], datetime], what: str, flow: FlowActions) -> tuple[int, ScopeReads]:
+    found = flow.call(until, what)
+    return _milliseconds(checked_time(found.value, f"The {what}")), found.reads
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
