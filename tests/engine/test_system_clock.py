@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from smithersd import Store, Task, workflow
-from smithersd.core.log.states import RunStatus
+from smithersd import Parallel, Store, Task, Timer, workflow
+from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import SystemClock, start_run
-from tests.support.runs import log
+from tests.support.runs import driven, log, until_state
 from tests.support.waiting import DEADLINE_S
 
 HOUR_MS = 3_600_000
@@ -55,3 +56,18 @@ def test_it_follows_a_clock_that_is_put_forward_and_never_goes_back(put_clock: C
     put_clock(0)
     assert HOUR_MS <= clock.now_ms() - before_ms < 2 * HOUR_MS
     assert SystemClock().now_ms() - before_ms < HOUR_MS, "who comes later is not concerned"
+
+
+async def test_a_date_comes_when_the_clock_is_put_forward_and_a_span_does_not(
+    store: Store, put_clock: Callable[[int], None]
+) -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        return Parallel(Timer("date", until=until), Timer("span", "1h"))
+
+    async with driven(flow, store):
+        await until_state(store, lambda state: state.status is RunStatus.WAITING_TIMER)
+        put_clock(2 * HOUR_MS)
+        state = await until_state(store, lambda state: state.nodes["date", 0].state is NodeState.FINISHED)
+        assert state.nodes["span", 0].state is NodeState.WAITING_TIMER

@@ -43,6 +43,11 @@ class StillClock:
         self._now_ms = max(self._now_ms, self.next_due_ms or 0)
         self.ring()
 
+    def ring_all(self) -> None:
+        """Ring every alarm that is set, as one does that looks whether somebody has put the clock."""
+        for alarm in list(self._alarms):
+            alarm.ring_if_due(alarm.at_ms or 0)
+
     def ring(self) -> None:
         """Ring what is due."""
         for alarm in list(self._alarms):

@@ -57,7 +57,13 @@ def questions_of_class(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def literal_kinds(tree: ast.Module) -> Iterator[ast.AST]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KINDS)
+    """Where a kind stands as a text; executors have names of their own."""
+    names = {
+        call.args[0] for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "Executor"
+    }
+    return (
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KINDS and node not in names
+    )
 
 
 def literal_iterations(tree: ast.Module) -> Iterator[ast.AST]:

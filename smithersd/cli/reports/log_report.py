@@ -29,7 +29,7 @@ from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
 from smithersd.query.approvals import PendingApproval
 
-_UNTOLD = (events.NodePending, events.FrameCommitted, events.NodeWaitingApproval, events.TaskHeartbeat)
+_UNTOLD = (events.NodePending, events.FrameCommitted, *phrases.SAID_BY_ANOTHER, events.TaskHeartbeat)
 """Events without a line: another one says it, or it is of no use to whoever reads a log."""
 _WARNINGS = (events.NodeFailed, events.NodeRetrying, events.NodeInterrupted, events.ApprovalDenied)
 

@@ -34,7 +34,7 @@ _UNTOLD = (
     events.RunSuspended,
     events.FrameCommitted,
     events.NodePending,
-    events.NodeWaitingApproval,
+    *phrases.SAID_BY_ANOTHER,
     events.BranchDecided,
     events.TaskHeartbeat,
 )

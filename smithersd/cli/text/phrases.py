@@ -21,6 +21,10 @@ _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
 
 
+SAID_BY_ANOTHER = (events.NodeWaitingApproval, events.NodeWaitingTimer)
+"""Events that say nothing to people which the event before them has not said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How a state shows: a symbol one cell wide, and a style."""

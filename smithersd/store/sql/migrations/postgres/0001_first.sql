@@ -176,11 +176,13 @@ SELECT DISTINCT ON (run_id, node_id, iteration)
     WHEN 'NodeCancelled' THEN 'cancelled'
     WHEN 'NodeSkipped' THEN 'skipped'
     WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
+    WHEN 'NodeWaitingTimer' THEN 'waiting-timer'
     ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
   END AS state,
   timestamp_ms AS changed_at_ms
 FROM smithers_facts
 WHERE type IN (
   'NodePending', 'NodeStarted', 'NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeSkipped',
-  'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied')
+  'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied',
+  'NodeWaitingTimer', 'TimerFired')
 ORDER BY run_id, node_id, iteration, seq DESC;

@@ -136,12 +136,14 @@ WITH changes AS (
       WHEN 'NodeCancelled' THEN 'cancelled'
       WHEN 'NodeSkipped' THEN 'skipped'
       WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
+      WHEN 'NodeWaitingTimer' THEN 'waiting-timer'
       ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
     END AS state
   FROM events
   WHERE type IN (
     'NodePending', 'NodeStarted', 'NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeSkipped',
-    'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied')
+    'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied',
+    'NodeWaitingTimer', 'TimerFired')
 )
 SELECT run_id, node_id, iteration, state, timestamp_ms AS changed_at_ms
 FROM changes
