@@ -36,6 +36,9 @@ SAID = {
     events.ApprovalRequested("ship", 0, "Ship\nit?", None, None, None, OnDeny.FAIL): "ship asks: Ship it?",
     events.ApprovalGranted("ship", 0, "fine", "ada", None, 0): "ship approved by ada: fine",
     events.ApprovalDenied("ship", 0, None, None, None, 0): "ship denied",
+    events.NodeWaitingTimer("nap", 0, 0): "nap waiting-timer",
+    events.TimerFired("nap", 0, 7): "nap fired",
+    events.TimerFired("night", 0, 3_600_000): "night fired, 1h00m late",
     events.BranchDecided("large?", 0, value=False): "large? branch: otherwise",
 }
 
@@ -47,7 +50,7 @@ def test_an_event_is_said_in_a_line(event: events.Event, words: str) -> None:
 
 
 def test_every_event_has_its_words() -> None:
-    timed = {events.NodeRetrying, events.NodeOutput}
+    timed = {events.NodeRetrying, events.NodeOutput, events.TimerCreated}
     assert {type(event) for event in SAID} | timed == set(events.Event.__args__)
 
 

@@ -63,7 +63,7 @@ async def test_a_date_comes_when_the_clock_is_put_forward_and_a_span_does_not(
 ) -> None:
     @workflow
     def flow(_: Any) -> Any:
-        until = datetime.now(UTC) + timedelta(hours=1)
+        until = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC) + timedelta(hours=1)
         return Parallel(Timer("date", until=until), Timer("span", "1h"))
 
     async with driven(flow, store):

@@ -29,7 +29,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
 from smithersd.errors import ErrorInfo
-from tests.properties.trees import Spec, TaskSpec, leaves, trees, workflow_of
+from tests.properties.trees import Spec, TaskSpec, TimerSpec, leaves, trees, workflow_of
 
 LIMIT = 3
 NOW_MS = 1_700_000_000_000
@@ -101,6 +101,7 @@ class World:
 
     def decide(self, key: NodeKey) -> None:
         spec = self.specs[key[0]]
+        assert not isinstance(spec, TimerSpec)
         self.flow.decide(Answer(key, not spec.is_denied, None, "p", None, self.now_ms), self.now_ms)
 
     def pass_time(self) -> None:
