@@ -72,7 +72,7 @@ class WaitKind(StrEnum):
 
     DECISION = "decision"
     RETRY = "retry"
-    TIMER = "timer"
+    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +346,7 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
         case events.TimerCreated():
             node.timer = TimerRecord(now_ms, event.fires_at_ms, event.timer_type)
         case events.NodeWaitingTimer():
-            run.waits[node.key] = WaitRecord(node.key, WaitKind.TIMER, now_ms, event.fires_at_ms)
+            run.waits[node.key] = WaitRecord(node.key, WaitKind.TIME, now_ms, event.fires_at_ms)
         case events.TimerFired():
             pass
         case _:
