@@ -133,8 +133,8 @@ class NodeRecord:
     @property
     def waits_since_ms(self) -> int | None:
         """When it began to wait for a person or a time, None if it never did."""
-        if self.gate is not None:
-            return self.gate.requested_at_ms
+        if self.approval is not None:
+            return self.approval.requested_at_ms
         return None if self.timer is None else self.timer.created_at_ms
 
     @property
