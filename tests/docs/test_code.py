@@ -153,10 +153,13 @@ def test_the_log_is_rotated_as_shown(folder: Path) -> None:
     log, stale = Path(daemon["logFile"]), folder / ".smithers" / "runs" / "gone" / "pid"
     stale.parent.mkdir()
     stale.write_text(f"{os.getpid()}\n")  # nobody has locked it: whose number it is must not be signalled
-    log.rename(folder / "rotated")
-    subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
-    smithers(folder, "approve", "r")
-    until(lambda: log.exists() and "ship finished" in log.read_text(), "a log that was opened anew")
+    try:
+        log.rename(folder / "rotated")
+        subprocess.run(["bash", "-euc", script], check=True, timeout=DEADLINE_S)
+        smithers(folder, "approve", "r")
+        until(lambda: log.exists() and "ship finished" in log.read_text(), "a log that was opened anew")
+    finally:
+        begin(folder, "-m", "smithersd", "down", "r", "--force", "--timeout", "5").communicate(timeout=DEADLINE_S)
 
 
 @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the script uses jq and curl")

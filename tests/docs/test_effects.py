@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.docs.documents import README, document
 from tests.docs.test_code import smithers
@@ -14,15 +17,22 @@ FILES = document("docs/reference/cli.md").section("The state folder").first_cell
 NOTIFICATIONS = document("docs/how-to/notifications.md")
 
 
-def test_every_file_and_every_field_of_a_notification_is_documented(tmp_path: Path) -> None:
-    state = tmp_path / ".smithers"
-    state.mkdir(mode=0o700)
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a run `r` is begun, whose process is ended afterwards."""
+    (tmp_path / ".smithers").mkdir(mode=0o700)
     (tmp_path / "deploy.py").write_text(README.file("deploy.py"))
+    yield tmp_path
+    smithers(tmp_path, "down", "r", "--force", "--timeout", "5")
+
+
+def test_every_file_and_every_field_of_a_notification_is_documented(folder: Path) -> None:
+    state = folder / ".smithers"
     hooks = ("--on-wait", "cat > wait; mv wait wait.json", "--on-end", "cat > end; mv end end.json")
-    smithers(tmp_path, "up", "deploy.py", "--serve", "--port", "0", "-d", "--run-id", "r", "--input", '"1"', *hooks)
-    wait = read(tmp_path / "wait.json")
-    smithers(tmp_path, "approve", "r")
-    end = read(tmp_path / "end.json")
+    smithers(folder, "up", "deploy.py", "--serve", "--port", "0", "-d", "--run-id", "r", "--input", '"1"', *hooks)
+    wait = read(folder / "wait.json")
+    smithers(folder, "approve", "r")
+    end = read(folder / "end.json")
 
     paths = {str(path.relative_to(state)).replace("runs/r/", "runs/RUN/") for path in state.rglob("*")}
     found = paths - {"runs", "runs/r"}
@@ -39,7 +49,6 @@ def test_every_file_and_every_field_of_a_notification_is_documented(tmp_path: Pa
     (sentence,) = re.findall(r"\| `approvals` \| (.*) \|", NOTIFICATIONS.text)
     beside = set(re.findall(r"`(\w+)`", sentence.partition("with")[2]))
     assert beside == {"new", "approveCommand", "denyCommand"} <= wait["approvals"][0].keys()
-    smithers(tmp_path, "down", "r")
 
 
 def read(path: Path) -> Any:
