@@ -20,11 +20,12 @@ from smithersd.core.kinds.registry import node_kind_named
 from smithersd.core.log.events import NodeStarted, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import Engine, current_owner
+from smithersd.engine import Engine
 from smithersd.engine.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix import tagged
+from smithersd.posix.identity import this_process
 
 _log = logger(__name__)
 
@@ -48,8 +49,8 @@ async def guarded(engine: Engine) -> AsyncIterator[None]:
 
 class _Guard:
     def __init__(self, run: RunState) -> None:
-        owner = current_owner()
-        self.driver_tag = f"{DRIVER_TAG_VARIABLE}={run.run_id}/{owner.pid}/{owner.start_time}"
+        process = this_process()
+        self.driver_tag = f"{DRIVER_TAG_VARIABLE}={run.run_id}/{process.pid}/{process.start_time}"
         self._run = run
         self._shells: dict[NodeKey, str] = {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -17,7 +17,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.local_processes import pid_file_of
 from smithersd.daemon.state.process_record import ProcessRecord, forget_dead, processes_here
-from smithersd.engine import is_driven, owner_from, request_cancel, suspend_without_driver
+from smithersd.engine import is_driven, request_cancel, suspend_without_driver
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
@@ -116,7 +116,7 @@ def _opened(process_record: ProcessRecord) -> Iterator[ProcessHandle | None]:
         return
     with process:
         # Still alive, so what we opened in between is this process and no later one of its number.
-        yield process if owner_from(process_record.owner).is_alive else None
+        yield process if process_record.process.is_alive else None
 
 
 async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> None:

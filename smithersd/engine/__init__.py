@@ -5,9 +5,9 @@ from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver
 from smithersd.engine.engine import Engine
 from smithersd.engine.ids import new_run_id
+from smithersd.engine.lease.owner import Owner, is_owner_dead
 from smithersd.engine.loading.source import WorkflowSource, load_workflow
 from smithersd.engine.loading.workflow_file import find_workflow_file
-from smithersd.engine.owner import Owner, current_owner, is_owner_dead, owner_from
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.run_info import driver_name, is_driven, run_info
 from smithersd.engine.standby import stand_by
@@ -27,7 +27,6 @@ __all__ = [
     "SystemClock",
     "WorkflowSource",
     "check_run_id",
-    "current_owner",
     "drive_to_end",
     "driver_name",
     "find_workflow_file",
@@ -37,7 +36,6 @@ __all__ = [
     "load_workflow",
     "local_driver",
     "new_run_id",
-    "owner_from",
     "request_cancel",
     "result_of",
     "run_info",

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
@@ -26,8 +25,8 @@ from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.fetching import Fetching, advance
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.lease.lease import HeldLease
+from smithersd.engine.lease.owner import own_text
 from smithersd.engine.lease.watchdog import watched
-from smithersd.engine.owner import current_owner, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
@@ -269,7 +268,7 @@ class Engine:
             return
         with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
             if has_crashed:
-                await self._lease.mark_crashed(owner_text(replace(current_owner(), has_crashed=True)))
+                await self._lease.mark_crashed(own_text(has_crashed=True))
             else:
                 await self._lease.give_back()
 

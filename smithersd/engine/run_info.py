@@ -2,7 +2,7 @@
 
 import json
 
-from smithersd.engine.owner import is_owner_dead, owner_from
+from smithersd.engine.lease.owner import Owner
 from smithersd.errors import ErrorInfo
 from smithersd.query.run_info import LeaseHolder, RunInfo
 from smithersd.store.records import RunRow
@@ -40,13 +40,14 @@ def driver_name(row: RunRow) -> str | None:
 def _holder(row: RunRow) -> LeaseHolder | None:
     if row.owner is None:
         return None
-    owner = owner_from(row.owner)
+    owner = Owner.from_text(row.owner)
+    process = owner.process
     expires_at_ms = row.store_now_ms if row.lease_expires_at_ms is None else row.lease_expires_at_ms
     return LeaseHolder(
-        identity=row.owner,
-        host=owner.host,
-        pid=owner.pid,
-        is_local=owner.is_local,
-        is_dead=is_owner_dead(row.owner),
+        identity=process,
+        host=process.host,
+        pid=process.pid,
+        is_local=process.is_local,
+        is_dead=owner.is_dead,
         lease_left_ms=expires_at_ms - row.store_now_ms,
     )

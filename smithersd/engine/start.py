@@ -23,10 +23,10 @@ from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
 from smithersd.engine.fetching import fetch_missing
 from smithersd.engine.lease.lease import HeldLease
+from smithersd.engine.lease.owner import Owner, end_owner, interruption_by, is_owner_dead, own_text
 from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.loading.source import WorkflowSource
 from smithersd.engine.orphans import end_orphans
-from smithersd.engine.owner import current_owner, end_owner, interruption_by, is_owner_dead, owner_from, owner_text
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
@@ -156,7 +156,7 @@ class _Start:
             input=text,
             from_run_id=from_run_id,
             created_at_ms=now_ms,
-            owner=owner_text(current_owner()),
+            owner=own_text(),
         )
         engine = self._engine(flow, self._held(_FIRST_FENCE))
         try:
@@ -209,7 +209,7 @@ class _Start:
         try:
             return await self._take_lease(force=force)
         except RunIsDriven:
-            if row.owner is None or not owner_from(row.owner).may_be_predecessor:
+            if row.owner is None or not Owner.from_text(row.owner).process.may_be_predecessor:
                 raise
         rest_s = ((row.lease_expires_at_ms or 0) - row.store_now_ms + _LEASE_MARGIN_MS) / 1000
         _log.warning(
@@ -221,9 +221,7 @@ class _Start:
         return await self._take_lease(force=force)
 
     async def _take_lease(self, *, force: bool) -> Lease:
-        return await self._store.take_lease(
-            self._run_id, owner_text(current_owner()), is_dead=is_owner_dead, force=force
-        )
+        return await self._store.take_lease(self._run_id, own_text(), is_dead=is_owner_dead, force=force)
 
     async def _ended(self, row: RunRow, input_text: str) -> Engine:
         return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), self._held(row.fence))

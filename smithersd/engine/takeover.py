@@ -13,8 +13,8 @@ from smithersd.core.log.states import NodeState
 from smithersd.core.tree.reads import Readers
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
+from smithersd.engine.lease.owner import interruption_by, is_owner_dead, own_text
 from smithersd.engine.orphans import end_orphans
-from smithersd.engine.owner import current_owner, interruption_by, is_owner_dead, owner_text
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.run_info import is_driven
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
@@ -55,7 +55,7 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
     if any(one.kind is InboxKind.CANCEL for one in await store.inbox(run_id)):
         await _end_undriven(store, run_id, clock)
         return
-    lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
+    lease = await store.take_lease(run_id, own_text(), is_dead=is_owner_dead)
     try:
         if lease.run.status.is_final:  # it ended in this moment
             return
@@ -75,7 +75,7 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
 
 async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
     try:
-        lease = await store.take_lease(run_id, owner_text(current_owner()), is_dead=is_owner_dead)
+        lease = await store.take_lease(run_id, own_text(), is_dead=is_owner_dead)
     except RunIsDriven:
         return  # somebody took it up in this moment, and finds the request in the inbox
     try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import ErrorInfo
+from smithersd.posix.identity import ProcessIdentity
 
 INTERRUPTED = "interrupted"
 """The status that people are told of a run which its log leaves running or waiting, and which nobody drives."""
@@ -18,7 +19,7 @@ class LeaseHolder:
     negative once the lease has run out.
     """
 
-    identity: str
+    identity: ProcessIdentity
     host: str
     pid: int
     is_local: bool

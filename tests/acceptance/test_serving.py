@@ -46,7 +46,7 @@ def test_commands_on_this_machine_find_the_process_while_it_lives(place: Place) 
     meta = place.state_folder / "runs" / "r" / "meta.json"
     assert meta.stat().st_mode & 0o777 == 0o600
     told = json.loads(meta.read_text())
-    assert (told["pid"], told["url"]) == (up.popen.pid, up.url)
+    assert (told["process"]["pid"], told["url"]) == (up.popen.pid, up.url)
     up.popen.terminate()
     up.wait()
     assert not meta.exists()

@@ -9,7 +9,7 @@ from smithersd import Store, Task, task_context, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import StartMode, local_driver, start_run
-from smithersd.engine.owner import is_owner_dead
+from smithersd.engine.lease.owner import is_owner_dead
 from smithersd.errors import EngineFailed
 from tests.support.runs import events_of, run
 from tests.support.waiting import DEADLINE_S, until_async

@@ -11,9 +11,9 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, open_store, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import Engine, StartMode, current_owner, start_run
-from smithersd.engine.owner import owner_text
+from smithersd.engine import Engine, Owner, StartMode, start_run
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
+from smithersd.posix.identity import this_process
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore
 from tests.support.runs import crash_when, decide, driven, events_of, no_renewal, node, run, story, until_state
@@ -340,12 +340,12 @@ async def test_a_driver_that_was_cut_off_and_replaced_interrupts_its_tasks_when_
 
 def from_before_a_reboot() -> str:
     """An owner with our host's name that no process of this boot can be."""
-    return owner_text(replace(current_owner(), boot_id="another"))
+    return Owner(replace(this_process(), boot_id="another")).to_text()
 
 
 def in_another_container() -> str:
     """An owner of this boot whose pid means nothing to us, as a container's predecessor: its host's name is its id."""
-    return owner_text(replace(current_owner(), host="3f2a9c1d5e7b", pid_namespace="pid:[1]"))
+    return Owner(replace(this_process(), host="3f2a9c1d5e7b", pid_namespace="pid:[1]")).to_text()
 
 
 PREDECESSORS = pytest.mark.parametrize("predecessor", [from_before_a_reboot, in_another_container])

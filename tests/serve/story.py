@@ -13,8 +13,7 @@ from smithersd.core.log.journal import Journal
 from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.reads import Readers
 from smithersd.elements.kinds import OnDeny
-from smithersd.engine import current_owner
-from smithersd.engine.owner import owner_text
+from smithersd.engine.lease.owner import own_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
 from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
@@ -40,7 +39,7 @@ class Story:
 
     async def begin(self, *more: Event) -> "Story":
         """Start the run; this process holds its lease."""
-        owner = owner_text(current_owner())
+        owner = own_text()
         new = NewRun("demo", None, None, "null", None, self.journal.now_ms, owner)
         self.journal.emit(e.RunStarted("demo"))
         self.journal.now_ms += 1

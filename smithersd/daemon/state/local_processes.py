@@ -66,7 +66,7 @@ def local_processes(run: RunInfo, folder: StateFolder) -> LocalProcesses:
     others: list[LocalProcess] = []
     for record in processes_here(folder.run(run.run_id)):
         # Who resumes the run has its lease a moment before it has written that down.
-        is_standby = record.is_standby and record.owner != holder
+        is_standby = record.is_standby and record.process != holder
         (standbys if is_standby else others).append(_local_process(record))
     if others:
         return LocalProcesses(others[0], standbys, others[1:])

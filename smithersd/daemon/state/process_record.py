@@ -17,10 +17,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from smithersd.daemon.state.folder import RunFolder
-from smithersd.engine import current_owner, is_owner_dead, owner_from
-from smithersd.engine.owner import owner_text
 from smithersd.errors import DaemonRuns, UserError
 from smithersd.loggers import logger
+from smithersd.posix.identity import ProcessIdentity, this_process
 from smithersd.posix.pidfile import held_pid
 
 
@@ -28,19 +27,23 @@ from smithersd.posix.pidfile import held_pid
 class ProcessRecord:
     """A process that drives or serves a run.
 
-    `owner` tells it from later ones, and it holds `pid_file`. `url` is None where it serves none or does not yet,
+    It holds `pid_file`. `url` is None where it serves none or does not yet,
     `log_file` where it has none. `is_standby` says that it waits while another process drives the run.
     `driving_since_ms` is when it became the driver; None for one that has not been that, or is it no longer.
     """
 
-    pid: int
-    owner: str
+    process: ProcessIdentity
     pid_file: str
     started_at_ms: int
     url: str | None = None
     log_file: str | None = None
     is_standby: bool = False
     driving_since_ms: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process's number, where it runs."""
+        return self.process.pid
 
 
 _log = logger(__name__)
@@ -93,7 +96,7 @@ def process_recorded(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Itera
     """
     place = folder.process_record_file(pid_file)
     _check_free(place)
-    process_record = ProcessRecord(os.getpid(), owner_text(current_owner()), str(pid_file), now_ms)
+    process_record = ProcessRecord(this_process(), str(pid_file), now_ms)
     try:
         _write(place, process_record)
     except OSError as error:
@@ -139,7 +142,7 @@ def forget_dead(folder: RunFolder) -> None:
     """Take away what processes that died have left of themselves."""
     for file in folder.process_record_files():
         process_record = _read(file)
-        if process_record is not None and is_owner_dead(process_record.owner):
+        if process_record is not None and process_record.process.is_local and not process_record.process.is_alive:
             _remove(file, process_record)
 
 
@@ -152,14 +155,13 @@ def _process_records(folder: RunFolder) -> list[ProcessRecord]:
 
 
 def _lives_here(process_record: ProcessRecord) -> bool:
-    owner = owner_from(process_record.owner)
-    return owner.is_local and owner.is_alive
+    return process_record.process.is_local and process_record.process.is_alive
 
 
 def _lives(process_record: ProcessRecord) -> bool:
     """Whether the process lives; of one in another container only the lock on its pidfile tells."""
-    owner = owner_from(process_record.owner)
-    return owner.is_alive if owner.is_local else held_pid(Path(process_record.pid_file)) == process_record.pid
+    process = process_record.process
+    return process.is_alive if process.is_local else held_pid(Path(process_record.pid_file)) == process_record.pid
 
 
 def _found(folder: RunFolder, file: Path) -> ProcessRecord | None:

@@ -1,0 +1,75 @@
+"""The identity of a process: on which host, boot and pid namespace it runs, its pid and when it started.
+
+With all of that a process is told from every other one, and another process of this machine can tell whether it lives.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from smithersd.posix.process_handle import process_start_time
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process on a host. `start_time` tells it from a later process with the same pid (clock ticks since boot)."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    start_time: int
+
+    @property
+    def name(self) -> str:
+        """The process's name for people: its pid and its host."""
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its pid means something to this process: same host, boot and pid namespace."""
+        here = this_process()
+        return (self.host, self.boot_id, self.pid_namespace) == (here.host, here.boot_id, here.pid_namespace)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a local process still runs; a zombie does not."""
+        return process_start_time(self.pid) == self.start_time
+
+    @property
+    def may_be_predecessor(self) -> bool:
+        """Whether it may be this one before a reboot or before its container was made anew; if so, it is dead.
+
+        The same name under another boot is our host's, unless two have that name. The same boot with another pid
+        namespace is a container of this machine: the one that ours replaces, or another that lives.
+        """
+        here = this_process()
+        if self.boot_id == here.boot_id:
+            return self.pid_namespace != here.pid_namespace
+        return self.host == here.host
+
+
+def this_process() -> ProcessIdentity:
+    """Identify the calling process."""
+    return _identity(os.getpid())
+
+
+@lru_cache(maxsize=2)
+def _identity(pid: int) -> ProcessIdentity:
+    return ProcessIdentity(socket.gethostname(), _boot_id(), _pid_namespace(), pid, process_start_time(pid) or 0)
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
