@@ -21,7 +21,7 @@ from smithersd.core.log.events import NodeStarted, Recorded
 from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import Engine
-from smithersd.engine.orphans import tag_of
+from smithersd.engine.attempts.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix import tagged

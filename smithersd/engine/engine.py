@@ -19,10 +19,10 @@ from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import RunStatus
 from smithersd.core.reuse.rule import Forecast
 from smithersd.core.tree.facts import Tree
-from smithersd.engine.attempts import Ended, LiveAttempt, News, Said, deadline_of
+from smithersd.engine.attempts.fetching import Fetching, advance
+from smithersd.engine.attempts.live_attempt import Ended, LiveAttempt, News, Said, deadline_of
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
-from smithersd.engine.fetching import Fetching, advance
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.lease.lease import HeldLease
 from smithersd.engine.lease.owner import own_text

@@ -18,15 +18,15 @@ from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Workflow
 from smithersd.elements.container import checked_limit
 from smithersd.elements.texts import plain_text
+from smithersd.engine.attempts.fetching import fetch_missing
+from smithersd.engine.attempts.orphans import end_orphans
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
-from smithersd.engine.fetching import fetch_missing
 from smithersd.engine.lease.lease import HeldLease
 from smithersd.engine.lease.owner import Owner, end_owner, interruption_by, is_owner_dead, own_text
 from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.loading.source import WorkflowSource
-from smithersd.engine.orphans import end_orphans
 from smithersd.engine.start_mode import StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX

@@ -11,10 +11,10 @@ from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.reads import Readers
+from smithersd.engine.attempts.orphans import end_orphans
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.inbox import answer_of
 from smithersd.engine.lease.owner import interruption_by, is_owner_dead, own_text
-from smithersd.engine.orphans import end_orphans
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.run_info import is_driven
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable

@@ -16,8 +16,8 @@ from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.elements import Node
-from smithersd.engine.fetching import Fetching
-from smithersd.engine.orphans import tag_of
+from smithersd.engine.attempts.fetching import Fetching
+from smithersd.engine.attempts.orphans import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
 from smithersd.executors import (
     AttemptInfo,
