@@ -76,9 +76,7 @@ def create_serve_app(
     guard = Guard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
     context = _context(workflow, store, run_id, abort, guard)
     labels: dict[AbstractResource, str] = {}
-    app = web.Application(
-        middlewares=middlewares(run_id=run_id, guard=guard, traffic=context.metrics.traffic, labels=labels)
-    )
+    app = web.Application(middlewares=middlewares(guard=guard, traffic=context.metrics.traffic, labels=labels))
     app[CONTEXT] = context
     labels.update(_add_routes(app, has_metrics=metrics))
     context.metrics.traffic.expect(_served(app, labels))

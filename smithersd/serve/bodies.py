@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from smithersd.core.json_text import JsonTooDeep, parse_json
 from smithersd.errors import InvalidRequest
 from smithersd.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, JSON_DEPTH_MAX
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 from smithersd.serve.errors import InvalidJson, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from smithersd.serve.queries import INT64_MAX
 from smithersd.serve.run_match import check_named_run
@@ -81,7 +81,7 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
         body = model.model_validate(value)
     except ValidationError as error:
         raise _explained(error) from None
-    check_named_run(body.run_id, request.app[CONTEXT].run_id)
+    check_named_run(body.run_id, run_of(request).run_id)
     return body
 
 

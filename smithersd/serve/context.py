@@ -1,4 +1,4 @@
-"""What an app knows of its run, in one typed place."""
+"""The context of a run that is served, and how a request finds it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Everything that the routes of one app share; there is one for each app, however many a process has."""
+    """Everything that the routes share of one run; there is one for each run that is served."""
 
     run_id: str
     store: Store
@@ -34,4 +34,12 @@ class RunContext:
 
 
 CONTEXT: web.AppKey[RunContext] = web.AppKey("CONTEXT", RunContext)
-"""Where an app made by `create_serve_app` keeps its run context."""
+"""Where an app made by `create_serve_app` keeps the context of its run."""
+
+
+def run_of(request: web.Request) -> RunContext:
+    """Return the context of the run that a request is about: that of the app, wherever the app is mounted.
+
+    Routes and middlewares ask here and nowhere else, so that what a request says may choose the run one day.
+    """
+    return request.app[CONTEXT]

@@ -12,6 +12,7 @@ from aiohttp.web_urldispatcher import AbstractResource
 
 from smithersd.loggers import logger
 from smithersd.serve.auth import Guard, is_preflight
+from smithersd.serve.context import run_of
 from smithersd.serve.errors import error_answer
 from smithersd.serve.run_match import RUN_HEADER, check_meant_run, run_header
 from smithersd.serve.traffic import UNMATCHED, Traffic
@@ -25,9 +26,7 @@ _CLIENT_LEFT = 499
 _IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
 
 
-def middlewares(
-    *, run_id: str, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]
-) -> list[Middleware]:
+def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
     """Return an app's middlewares; `labels` names the route of each resource, wherever the app is mounted."""
 
     def route_of(request: web.Request) -> str:
@@ -58,7 +57,7 @@ def middlewares(
         except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is told and logged
             answer = error_answer(error)
         if _IS_ADMITTED in request and not answer.prepared:
-            answer.headers[RUN_HEADER] = run_header(run_id)
+            answer.headers[RUN_HEADER] = run_header(run_of(request).run_id)
         return answer
 
     @web.middleware
@@ -66,7 +65,7 @@ def middlewares(
         if route_of(request) not in OPEN_ROUTES and not is_preflight(request):
             guard.check(request)
             request[_IS_ADMITTED] = True
-            check_meant_run(request, run_id)
+            check_meant_run(request, run_of(request).run_id)
         return await handler(request)
 
     return [count, envelop, admit]

@@ -6,13 +6,13 @@ from smithersd.query.approvals import read_approval
 from smithersd.query.json import approval_json
 from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import json_answer
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 from smithersd.serve.queries import read_query
 
 
 async def approvals(request: web.Request) -> web.Response:
     """List the approvals that wait, the one that has waited longest first."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     read_query(request)
     async with reading_in_answer_time(context.view) as run:
         waiting = [(node.key, node.approval) for node in run.awaiting_approval if node.approval is not None]

@@ -6,13 +6,13 @@ from smithersd.engine import request_cancel, wait_until_applied
 from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import json_answer
 from smithersd.serve.bodies import NoBody, read_body
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 from smithersd.serve.queries import read_query
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Cancel the run; answered once that is durable and, where a live engine holds the run, applied."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     read_query(request)
     await read_body(request, NoBody)
     async with within_answer_time():

@@ -9,7 +9,7 @@ from smithersd.engine import wait_until_applied
 from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import json_answer
 from smithersd.serve.bodies import DecisionBody, read_body
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 from smithersd.serve.queries import read_query
 from smithersd.store.records import Decision
 
@@ -25,7 +25,7 @@ async def deny(request: web.Request) -> web.Response:
 
 
 async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
-    context = request.app[CONTEXT]
+    context = run_of(request)
     read_query(request)
     body = await read_body(request, DecisionBody)
     node_id = request.match_info["node_id"]

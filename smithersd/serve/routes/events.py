@@ -13,7 +13,7 @@ from smithersd.feed import Encoded
 from smithersd.limits import STREAM_RETRY_AFTER_S
 from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import EVERY_ANSWER
-from smithersd.serve.context import CONTEXT, RunContext
+from smithersd.serve.context import RunContext, run_of
 from smithersd.serve.errors import NotReady, TooManyStreams
 from smithersd.serve.queries import integer, integer_of, read_query
 from smithersd.serve.run_match import RUN_HEADER, run_header
@@ -35,7 +35,7 @@ class _Start:
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream the events after the larger of afterSeq and Last-Event-ID, until the run's last one."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     query = read_query(request, "afterSeq", LAST_EVENT_ID_PARAMETER, "types", "node")
     after_seq = integer(query, "afterSeq", minimum=-1)
     last_ids = [request.headers.get(LAST_EVENT_ID, ""), query.get(LAST_EVENT_ID_PARAMETER, "")]

@@ -8,7 +8,7 @@ from smithersd.engine import Driver, local_driver
 from smithersd.errors import StoreUnavailable
 from smithersd.limits import READY_TIMEOUT_S
 from smithersd.serve.answers import json_answer, raw_answer
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 from smithersd.serve.errors import NotReady
 
 _OK = b'{"ok":true}'
@@ -25,7 +25,7 @@ async def ready(request: web.Request) -> web.Response:
     Raises:
         NotReady: one of both is not so; the log knows why.
     """
-    context = request.app[CONTEXT]
+    context = run_of(request)
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             await context.store.check()

@@ -7,12 +7,12 @@ from aiohttp import hdrs, web
 from smithersd.errors import RunNotFound, StoreUnavailable
 from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import EVERY_ANSWER
-from smithersd.serve.context import CONTEXT
+from smithersd.serve.context import run_of
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Tell the numbers as of now; when the store does not answer, as of when it last did."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     with suppress(RunNotFound, StoreUnavailable):
         async with reading_in_answer_time(context.view):
             pass

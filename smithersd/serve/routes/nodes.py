@@ -11,13 +11,13 @@ from smithersd.query.json import attempt_json, error_json, node_json, to_json
 from smithersd.query.tree_order import Ordered
 from smithersd.serve.answer_time import reading_in_answer_time
 from smithersd.serve.answers import json_answer, raw_answer
-from smithersd.serve.context import CONTEXT, RunContext
+from smithersd.serve.context import RunContext, run_of
 from smithersd.serve.queries import integer, integer_of, read_query
 
 
 async def nodes(request: web.Request) -> web.Response:
     """List node iterations in tree order, a page at a time."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     query = read_query(request, "limit", "after")
     limit = integer(query, "limit", minimum=1, maximum=NODES_LIMIT_MAX) or NODES_LIMIT_DEFAULT
     async with reading_in_answer_time(context.view) as run:
@@ -38,7 +38,7 @@ def _start(ordered: Ordered, after: str | None) -> int:
 
 async def node(request: web.Request) -> web.Response:
     """Tell everything about one node: its iterations, their attempts and outputs."""
-    context = request.app[CONTEXT]
+    context = run_of(request)
     query = read_query(request, "iteration")
     iteration = integer(query, "iteration", minimum=0)
     node_id = request.match_info["node_id"]
