@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from smithersd.engine.start_mode import StartMode
+from smithersd.engine.run_options import RunOptions, StartMode
 from smithersd.limits import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 
 
@@ -56,7 +56,6 @@ class ServiceOptions:
     redo: tuple[str, ...] = ()
     """Nodes of `from_run` that are done again."""
     input: str | None = None
-    max_concurrency: int | None = None
     is_forced: bool = False
     is_standby: bool = False
     """Whether it waits while another process drives the run, and takes it up when that one is gone."""
@@ -64,7 +63,7 @@ class ServiceOptions:
     """Whether it is to live: then a store that is away at the start is waited for."""
     lease_s: float = LEASE_S
     """How long the run stays this process's without a sign of life."""
-    suspend_when_waiting: bool = False
+    run: RunOptions = RunOptions(captures_output=True)
     hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
     ends_when_failed: bool = False

@@ -274,10 +274,8 @@ class _Service:
             input=self._input,
             from_run_id=None if earlier is None else earlier.run_id,
             redo=options.redo,
-            max_concurrency=options.max_concurrency,
             force=options.is_forced,
-            captures_output=True,
-            suspend_when_waiting=options.suspend_when_waiting,
+            options=options.run,
         )
 
     def _take(self, begun: StartedRun) -> None:

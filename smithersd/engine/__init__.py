@@ -10,9 +10,9 @@ from smithersd.engine.loading.source import WorkflowSource, load_workflow
 from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
 from smithersd.engine.run_info import driver_name, is_driven, run_info
+from smithersd.engine.run_options import RunOptions, StartMode
 from smithersd.engine.standby import stand_by
 from smithersd.engine.start import UNSET, check_run_id, fitting_input, start_run
-from smithersd.engine.start_mode import StartMode
 from smithersd.engine.takeover import request_cancel, suspend_without_driver
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Engine",
     "JumpingClock",
     "Owner",
+    "RunOptions",
     "RunResult",
     "StartMode",
     "SystemClock",

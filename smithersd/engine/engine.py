@@ -6,38 +6,35 @@ way is taken together with the next one, so that completions that come together 
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
-from heapq import heappop, heappush
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from smithersd.core.flow.flow import Flow
-from smithersd.core.flow.step import Start, Step
+from smithersd.core.flow.step import Step
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import NodeKey, RunState
 from smithersd.core.log.states import RunStatus
 from smithersd.core.reuse.rule import Forecast
 from smithersd.core.tree.facts import Tree
-from smithersd.engine.attempts.fetching import Fetching, advance
-from smithersd.engine.attempts.live_attempt import Ended, LiveAttempt, News, Said, deadline_of
+from smithersd.engine.attempts.attempts import Attempts
+from smithersd.engine.attempts.fetching import advance
+from smithersd.engine.attempts.live_attempt import Ended, Said
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
-from smithersd.engine.inbox import answer_of
-from smithersd.engine.lease.lease import HeldLease
-from smithersd.engine.lease.owner import own_text
-from smithersd.engine.lease.watchdog import watched
+from smithersd.engine.inbox import Inbox, answer_of
+from smithersd.engine.lease.keeper import LeaseKeeper
+from smithersd.engine.lease.lease import FIRST_FENCE, HeldLease
+from smithersd.engine.phase import Phase
 from smithersd.engine.rows import batch_of, closing_batch
+from smithersd.engine.run_options import RunOptions
+from smithersd.engine.store_retry import StoreRetry
 from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
-from smithersd.executors import Executors, Failed, Stopped, Succeeded, Unreadable
-from smithersd.limits import STORE_RETRY_FIRST_S, STORE_RETRY_MAX_S
+from smithersd.executors import Failed, Stopped, Succeeded, Unreadable
 from smithersd.loggers import logger
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun, Topic
+from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
 
 _log = logger(__name__)
-
-T = TypeVar("T")
 
 Observer = Callable[[Sequence[Recorded]], None]
 """Is shown the events of each step once they are durable."""
@@ -46,44 +43,22 @@ Observer = Callable[[Sequence[Recorded]], None]
 class Engine:
     """One run's driver, from `start_run` until the run has ended or is suspended."""
 
-    def __init__(
-        self,
-        flow: Flow,
-        *,
-        store: Store,
-        lease: HeldLease,
-        clock: Clock,
-        captures_output: bool,
-        suspend_when_waiting: bool,
-    ) -> None:
+    def __init__(self, flow: Flow, *, store: Store, lease: HeldLease, clock: Clock, options: RunOptions) -> None:
+        run_id = flow.state.run_id
         self._flow = flow
         self._store = store
-        self._lease = lease
         self._clock = clock
-        self._suspend_when_waiting = suspend_when_waiting
-        self._executors = Executors(captures_output=captures_output)
-        self._fetching = Fetching(self._executors, self._output)
-        self._live: dict[NodeKey, LiveAttempt] = {}
-        self._deadlines: list[tuple[int, int, LiveAttempt]] = []
-        self._news: deque[News] = deque()
+        self._suspends_when_waiting = options.suspend_when_waiting
         self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
         self._alarm = clock.alarm(self._wake.set)
-        self._renewal: asyncio.TimerHandle | None = None
-        self._inbox_is_new = True
-        self._lease_is_due = False
-        self._applied: list[int] = []
-        self._cancels: list[int] = []
-        self._is_cancelled = False
-        self._suspension: str | None = None
+        self._retry = StoreRetry(run_id)
+        self._inbox = Inbox(store, run_id, lease.fence, self._wake.set)
+        self._lease = LeaseKeeper(lease, on_due=self._inbox.read_soon)
+        self._attempts = Attempts(captures_output=options.captures_output, read=self._output, wake=self._wake.set)
         self._observers: list[Observer] = []
         self._first_step = Step()
-        self._is_resumed = False
-        self._problem: str | None = None
-        self._is_abandoned = False
-        self._is_created = False
-        self._started = 0
-        self._is_ended_before = flow.state.status.is_final
+        self._phase = Phase.ENDED if flow.state.status.is_final else Phase.PREPARED
+        self._suspension = ""
 
     # What others see and ask
 
@@ -115,17 +90,17 @@ class Engine:
     @property
     def live_keys(self) -> frozenset[NodeKey]:
         """The nodes of which an attempt runs."""
-        return frozenset(self._live)
+        return self._attempts.keys
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing that happened is left to take in: it waits for what comes next."""
-        return not self._wake.is_set() and not self._news
+        return not self._wake.is_set() and not self._attempts.has_news
 
     @property
     def problem(self) -> str | None:
         """Why the run does not go on at present, None when all is well."""
-        return self._problem
+        return self._retry.problem
 
     async def holds_lease(self) -> bool:
         """Whether nobody else may take the run: its lease has time left, or the run has ended.
@@ -138,17 +113,17 @@ class Engine:
     @property
     def is_ended_before(self) -> bool:
         """Whether there is nothing to drive: the run had ended when it was taken up."""
-        return self._is_ended_before
+        return self._phase is Phase.ENDED
 
     @property
     def is_resumed(self) -> bool:
-        """Whether the run was taken up, not begun."""
-        return self._is_resumed
+        """Whether the run was resumed, not begun."""
+        return self._phase is not Phase.ENDED and self._lease.fence > FIRST_FENCE
 
     @property
     def is_cancel_requested(self) -> bool:
         """Whether somebody has asked to cancel the run."""
-        return self._is_cancelled
+        return self._phase is Phase.CANCELLING
 
     def observe(self, observer: Observer) -> None:
         """Show every durable step's events to `observer`, in the event loop's thread, from the first step on.
@@ -161,22 +136,28 @@ class Engine:
 
     def request_cancel(self) -> None:
         """Cancel the run: attempts are ended, waits closed, then it is over."""
-        self._is_cancelled = True
+        self._become(Phase.CANCELLING)
         self._wake.set()
 
     def request_suspend(self, reason: str) -> None:
         """Stop driving: attempts are interrupted and recorded, and the run can be resumed."""
-        self._suspension = self._suspension or reason
-        self._hurry.set()
+        if self._become(Phase.SUSPENDING):
+            self._suspension = reason
+        self._retry.stop()
         self._wake.set()
 
     def abandon(self) -> None:
         """Stop waiting for attempts that were told to end: the grace is over now."""
-        self._is_abandoned = True
-        self._hurry.set()
-        for attempt in list(self._live.values()):
-            attempt.leave_behind()
+        self._retry.stop()
+        self._attempts.abandon()
         self._wake.set()
+
+    def _become(self, phase: Phase) -> bool:
+        """Go into a phase if there is a move to it; return whether there was."""
+        is_legal = self._phase.can_become(phase)
+        if is_legal:
+            self._phase = phase
+        return is_legal
 
     # Driving
 
@@ -187,22 +168,22 @@ class Engine:
             RunExists: the id is taken.
             StoreUnavailable: the store refused.
         """
-        await self._begin(new_run)
+        await self._commit_first(new_run)
+        self._become(Phase.STARTED)
 
-    async def take_up(self) -> None:
+    async def resume(self) -> None:
         """Make the first step of a resumption durable.
 
         Raises:
             LeaseLost: another driver was quicker.
             StoreUnavailable: the store refused.
         """
-        self._is_created = self._is_resumed = True
-        await self._begin(None)
+        self._become(Phase.STARTED)
+        await self._commit_first(None)
 
-    async def _begin(self, new_run: NewRun | None) -> None:
+    async def _commit_first(self, new_run: NewRun | None) -> None:
         step = self._flow.take_step()
         await self._store.commit(Commit(self.run_id, self._lease.fence, batch_of(step, self.state), new_run=new_run))
-        self._is_created = True
         self._first_step = step
 
     async def drive(self, *, is_cancel_crash: bool = False) -> RunStatus:
@@ -217,13 +198,12 @@ class Engine:
             EngineFailed: something unexpected happened in the engine itself.
         """
         has_crashed = True
-        unsubscribe = self._store.subscribe(self.run_id, Topic.INBOX, self._on_inbox)
+        unsubscribe = self._inbox.subscribe()
         register_driver(self._store.url, self.run_id, self)
-        self._schedule_renewal()
+        self._become(Phase.DRIVING)
         self._wake.set()
         try:
-            with watched(self._lease):
-                self._lease.is_driving = True
+            with self._lease.kept():
                 await self._drive()
             has_crashed = False
             return self.state.status
@@ -243,8 +223,6 @@ class Engine:
             _log.exception("%s: the engine has failed", self.run_id)
             raise EngineFailed.of(error) from error
         finally:
-            if self._renewal is not None:
-                self._renewal.cancel()
             unsubscribe()
             unregister_driver(self._store.url, self.run_id)
             self._alarm.close()
@@ -260,28 +238,20 @@ class Engine:
 
     async def close(self, *, has_crashed: bool = False) -> None:
         """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
-        for attempt in self._live.values():
-            attempt.forget()
-        self._fetching.close()
-        await self._executors.close()
-        if self._flow.is_over or not self._is_created:
-            return
-        with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
-            if has_crashed:
-                await self._lease.mark_crashed(own_text(has_crashed=True))
-            else:
-                await self._lease.give_back()
+        await self._attempts.close()
+        has_lease = self._phase not in {Phase.PREPARED, Phase.ENDED}
+        self._become(Phase.CLOSED)
+        if has_lease and not self._flow.is_over:
+            await self._lease.let_go(has_crashed=has_crashed)
 
     async def _turn(self) -> None:
-        """One turn: take in what is new, decide, commit, act."""
-        if self._lease_is_due:
-            self._lease_is_due = False
-            await self._insist(self._lease.renew)
-        await self._read_inbox()
+        """Take in what is new, decide, commit, act."""
+        await self._lease.renew_if_due(self._retry)
+        self._apply(await self._inbox.read(self._retry))
         now_ms = self._clock.now_ms()
         self._take_in(now_ms)
         await advance(self._flow, now_ms, self._output)
-        if self._suspend_when_waiting and self.state.status.is_waiting:
+        if self._suspends_when_waiting and self.state.status.is_waiting:
             self._flow.suspend(now_ms, "no-wait")
         step = self._flow.take_step()
         await self._commit(step)
@@ -289,26 +259,24 @@ class Engine:
         self._flow.outputs.trim()
 
     async def _output(self, key: NodeKey) -> str | None:
-        return await self._insist(lambda: self._store.output(self.run_id, *key))
+        return await self._retry.retry_until_available(lambda: self._store.output(self.run_id, *key))
 
     def _take_in(self, now_ms: int) -> None:
-        flow = self._flow
-        while self._news:
-            news = self._news.popleft()
-            if isinstance(news, Said):
-                flow.record(news.event, now_ms)
-            else:
-                self._take_in_end(news, now_ms)
-        if self._is_cancelled:
-            flow.cancel(now_ms)
-        elif self._suspension is not None:
-            flow.suspend(now_ms, self._suspension)
-        for attempt in self._overdue(now_ms):
-            attempt.time_out()
+        for news in self._attempts.take_news():
+            match news:
+                case Said(event):
+                    self._flow.record(event, now_ms)
+                case Ended():
+                    self._take_in_end(news, now_ms)
+                case _:
+                    assert_never(news)
+        if self._phase is Phase.CANCELLING:
+            self._flow.cancel(now_ms)
+        elif self._phase is Phase.SUSPENDING:
+            self._flow.suspend(now_ms, self._suspension)
+        self._attempts.time_out(now_ms)
 
     def _take_in_end(self, news: Ended, now_ms: int) -> None:
-        if self._live.pop(news.key, None) is None:
-            return
         match news.outcome:
             case Succeeded(output):
                 self._flow.succeeded(news.key, news.attempt, output, now_ms)
@@ -318,6 +286,19 @@ class Engine:
                 self._flow.unreadable(news.key, news.attempt, error, now_ms)
             case Stopped():
                 self._flow.stopped(news.key, news.attempt, now_ms)
+            case _:
+                assert_never(news.outcome)
+
+    def _apply(self, rows: Sequence[InboxRow]) -> None:
+        """Give the flow what people ask, each request once."""
+        for row in self._inbox.take(rows):
+            match row.kind:
+                case InboxKind.CANCEL:
+                    who = "somebody" if row.decided_by is None else repr(row.decided_by)
+                    _log.warning("%s: %s asked to cancel the run", self.run_id, who)
+                    self._become(Phase.CANCELLING)
+                case InboxKind.APPROVE | InboxKind.DENY:
+                    self._flow.decide(answer_of(row), self._clock.now_ms())
 
     def _act(self, step: Step) -> None:
         """Act on a step that is durable."""
@@ -325,99 +306,22 @@ class Engine:
             _log.warning("%s: %s", self.run_id, note)
         now_ms = self._clock.now_ms() if step.starts else 0
         for start in step.starts:
-            self._start(start, now_ms)
+            self._attempts.start(start, now_ms, self._flow.outputs, self.state)
         for key in step.stops:
-            self._stop(key)
-        self._set_alarm()
+            self._attempts.stop(key)
+        due = [at_ms for at_ms in (self._attempts.next_deadline_ms, self._flow.next_due_ms) if at_ms is not None]
+        self._alarm.set(min(due, default=None), may_jump=not self._attempts.has_any)
 
-    def _start(self, start: Start, now_ms: int) -> None:
-        attempt = LiveAttempt(start, self._tell, deadline_of(start, now_ms))
-        self._live[start.key] = attempt
-        if attempt.deadline_ms is not None:
-            heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
-            self._started += 1
-        attempt.run(start, self._flow.outputs.held(start.outputs), self.state, self._executors, self._fetching)
-
-    def _stop(self, key: NodeKey) -> None:
-        attempt = self._live.get(key)
-        if attempt is None:
-            return
-        attempt.stop()
-        if self._is_abandoned:
-            attempt.leave_behind()
-
-    def _tell(self, news: News) -> None:
-        self._news.append(news)
-        self._wake.set()
-
-    def _show(self, recorded: Sequence[Recorded]) -> None:
-        if recorded:
-            for observer in self._observers:
-                observer(recorded)
-
-    # Time
-
-    def _overdue(self, now_ms: int) -> Iterator[LiveAttempt]:
-        while (deadline_ms := self._next_deadline_ms()) is not None and deadline_ms <= now_ms:
-            yield heappop(self._deadlines)[-1]
-
-    def _next_deadline_ms(self) -> int | None:
-        while self._deadlines and self._deadlines[0][-1].deadline_ms is None:
-            heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
-
-    def _set_alarm(self) -> None:
-        due = [at_ms for at_ms in (self._next_deadline_ms(), self._flow.next_due_ms) if at_ms is not None]
-        self._alarm.set(min(due, default=None), may_jump=not self._live)
-
-    def _schedule_renewal(self) -> None:
-        self._renewal = asyncio.get_running_loop().call_later(self._lease.interval_s, self._on_lease_due)
-
-    def _on_lease_due(self) -> None:
-        """Have the lease renewed in the next turn; the time after that is set here, whatever that turn comes to."""
-        self._schedule_renewal()
-        self._lease_is_due = self._inbox_is_new = True
-        self._wake.set()
-
-    # The inbox
-
-    def _on_inbox(self) -> None:
-        self._inbox_is_new = True
-        self._wake.set()
-
-    async def _read_inbox(self) -> None:
-        if not self._inbox_is_new:
-            return
-        self._inbox_is_new = False
-        try:
-            self._apply(await self._insist(lambda: self._store.driver_inbox(self.run_id, self._lease.fence)))
-        except StoreUnavailable:  # asked to stop: the next write tells whether that can be said
-            self._inbox_is_new = True
-
-    def _apply(self, rows: Sequence[InboxRow]) -> None:
-        for row in rows:
-            if row.id in self._applied or row.id in self._cancels:
-                continue
-            match row.kind:
-                case InboxKind.CANCEL:
-                    who = "somebody" if row.decided_by is None else repr(row.decided_by)
-                    _log.warning("%s: %s asked to cancel the run", self.run_id, who)
-                    self._cancels.append(row.id)
-                    self._is_cancelled = True
-                case InboxKind.APPROVE | InboxKind.DENY:
-                    self._applied.append(row.id)
-                    self._flow.decide(answer_of(row), self._clock.now_ms())
-
-    # The store
+    # Committing
 
     async def _commit(self, step: Step) -> None:
         """Make a step durable, and what closes the run or a wait with it, unless somebody was quicker."""
         closing = self._flow.closing()
-        if not (step.events or closing or self._applied):
+        if not (step.events or closing or self._inbox.applied):
             return
         commit = self._commit_of(step, closing)
-        committed = await self._insist(lambda: self._store.commit(commit))
-        self._applied.clear()
+        committed = await self._retry.retry_until_available(lambda: self._store.commit(commit))
+        self._inbox.forget_applied()
         self._show(step.events)
         if closing and committed.is_closed:
             self._flow.close(closing)
@@ -435,42 +339,13 @@ class Engine:
             run_id=self.run_id,
             fence=self._lease.fence,
             batch=batch,
-            applied=tuple(self._applied),
+            applied=self._inbox.applied,
             closing=end,
-            closing_applied=tuple(self._cancels) if is_end else (),
+            closing_applied=self._inbox.cancels if is_end else (),
             is_release=is_end,
         )
 
-    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store, again and again while it refuses: attempts go on, nothing new starts, and it is said why.
-
-        Raises:
-            LeaseLost: another driver took the run.
-            StoreUnavailable: the store refuses, and the driver has been asked to stop.
-        """
-        delay_s = STORE_RETRY_FIRST_S
-        while True:
-            try:
-                answer = await ask()
-            except StoreUnavailable as error:
-                if self._hurry.is_set():
-                    raise
-                self._say_problem(str(error))
-                await self._rest(delay_s)
-                delay_s = min(2 * delay_s, STORE_RETRY_MAX_S)
-            else:
-                self._say_problem(None)
-                return answer
-
-    async def _rest(self, delay_s: float) -> None:
-        """Let some time pass, unless the driver is asked to stop."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
-                await self._hurry.wait()
-
-    def _say_problem(self, problem: str | None) -> None:
-        if problem is not None and problem != self._problem:
-            _log.error("%s: the store refuses, the run waits: %s", self.run_id, problem)
-        elif problem is None and self._problem is not None:
-            _log.warning("%s: the store takes writes again, the run goes on", self.run_id)
-        self._problem = problem
+    def _show(self, recorded: Sequence[Recorded]) -> None:
+        if recorded:
+            for observer in self._observers:
+                observer(recorded)

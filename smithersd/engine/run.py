@@ -12,8 +12,8 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements import Workflow
 from smithersd.engine.clock import Clock
 from smithersd.engine.engine import Engine
+from smithersd.engine.run_options import StartMode
 from smithersd.engine.start import UNSET, start_run
-from smithersd.engine.start_mode import StartMode
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
 

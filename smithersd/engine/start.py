@@ -23,11 +23,11 @@ from smithersd.engine.attempts.orphans import end_orphans
 from smithersd.engine.clock import Clock, SystemClock
 from smithersd.engine.drivers import taking_up
 from smithersd.engine.engine import Engine
-from smithersd.engine.lease.lease import HeldLease
+from smithersd.engine.lease.lease import FIRST_FENCE, HeldLease
 from smithersd.engine.lease.owner import Owner, end_owner, interruption_by, is_owner_dead, own_text
 from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.loading.source import WorkflowSource
-from smithersd.engine.start_mode import StartMode
+from smithersd.engine.run_options import DEFAULT_OPTIONS, RunOptions, StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
 from smithersd.loggers import logger
@@ -43,7 +43,6 @@ class Unset:
 UNSET: Final = Unset()
 """No input was given, which is not the same as the input None."""
 
-_FIRST_FENCE = 1
 _LEASE_MARGIN_MS = 50
 """Beyond the end of a lease that is waited for: the store's clock is read in milliseconds."""
 
@@ -59,17 +58,15 @@ async def start_run(
     input: Any = UNSET,
     from_run_id: str | None = None,
     redo: Sequence[str] = (),
-    max_concurrency: int | None = None,
     force: bool = False,
-    captures_output: bool = False,
-    suspend_when_waiting: bool = False,
+    options: RunOptions = DEFAULT_OPTIONS,
     clock: Clock | None = None,
 ) -> Engine:
     """Begin a run, or take one up, as far as its first durable step; then `Engine.drive` drives it.
 
     `input` is checked against the workflow's type; beside a resumption or `from_run_id` it must be the same as theirs.
     `redo` names nodes of the run `from_run_id` that are done again, with all that follows from them.
-    `max_concurrency` wins over the workflow's own. `force` takes the run from a driver that lives.
+    `force` takes the run from a driver that lives.
 
     Raises:
         RunExists: the mode is NEW and the id is taken.
@@ -81,9 +78,7 @@ async def start_run(
         source = WorkflowSource(source)
     check_run_id(run_id)
     run_id = plain_text(run_id)
-    start = _Start(
-        source, store, run_id, input, max_concurrency, captures_output, suspend_when_waiting, clock or SystemClock()
-    )
+    start = _Start(source, store, run_id, input, options, clock or SystemClock())
     known = await store.find_run(run_id)
     if mode is StartMode.RESUME or (known is not None and mode is StartMode.EITHER):
         return await start.resumed(known or await store.run(run_id), force=force)
@@ -119,9 +114,7 @@ class _Start:
         store: Store,
         run_id: str,
         input: Any,
-        max_concurrency: int | None,
-        captures_output: bool,  # noqa: FBT001 - private
-        suspend_when_waiting: bool,  # noqa: FBT001 - private
+        options: RunOptions,
         clock: Clock,
     ) -> None:
         self._source = source
@@ -129,10 +122,9 @@ class _Start:
         self._store = store
         self._run_id = run_id
         self._input = input
-        limit = checked_limit(max_concurrency, f"run {run_id!r}")
+        limit = checked_limit(options.max_concurrency, f"run {run_id!r}")
         self._max_concurrency = limit or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
-        self._captures_output = captures_output
-        self._suspend_when_waiting = suspend_when_waiting
+        self._options = options
         self._clock = clock
 
     async def begun(self, from_run_id: str | None, redo: tuple[str, ...]) -> Engine:
@@ -158,7 +150,7 @@ class _Start:
             created_at_ms=now_ms,
             owner=own_text(),
         )
-        engine = self._engine(flow, self._held(_FIRST_FENCE))
+        engine = self._engine(flow, self._held(FIRST_FENCE))
         try:
             await engine.create(new_run)
         except BaseException:
@@ -228,21 +220,14 @@ class _Start:
 
     async def _taken_up(self, engine: Engine) -> Engine:
         try:
-            await engine.take_up()
+            await engine.resume()
         except BaseException:
             await engine.close()
             raise
         return engine
 
     def _engine(self, flow: Flow, lease: HeldLease) -> Engine:
-        return Engine(
-            flow,
-            store=self._store,
-            lease=lease,
-            clock=self._clock,
-            captures_output=self._captures_output,
-            suspend_when_waiting=self._suspend_when_waiting,
-        )
+        return Engine(flow, store=self._store, lease=lease, clock=self._clock, options=self._options)
 
     def _flow(
         self,

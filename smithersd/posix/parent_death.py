@@ -9,8 +9,8 @@ one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own un
 `setpriv` costs the child a millisecond and us nothing.
 
 It reaches the command alone, not what that has started: `daemon/guard.py` ends the rest, and before the run goes on
-`engine/attempts/orphans.py` looks once more. They also see to a command that we were killed amid the start of, and to all of
-them where there is no setpriv (a bare Alpine).
+`engine/attempts/orphans.py` looks once more. They also see to a command that we were killed amid the start of, and to
+all of them where there is no setpriv (a bare Alpine).
 """
 
 import shutil

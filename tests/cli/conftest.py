@@ -17,7 +17,7 @@ import pytest
 from smithersd.cli import main
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.folder import find_state_folder
-from smithersd.engine import UNSET, StartMode, drive_to_end, load_workflow, start_run
+from smithersd.engine import UNSET, RunOptions, StartMode, drive_to_end, load_workflow, start_run
 from smithersd.store import Store, open_store
 from tests.support.waiting import DEADLINE_S, until
 
@@ -89,7 +89,8 @@ def run_flow(name: str, run_id: str, *, input: Any = UNSET, mode: StartMode = St
 
     async def drive(store: Store) -> RunStatus:
         source = load_workflow(f"{FLOWS}:{name}")
-        engine = await start_run(source, store=store, run_id=run_id, mode=mode, input=input, suspend_when_waiting=True)
+        options = RunOptions(suspend_when_waiting=True)
+        engine = await start_run(source, store=store, run_id=run_id, mode=mode, input=input, options=options)
         return await drive_to_end(engine)
 
     status: RunStatus = in_store(drive)

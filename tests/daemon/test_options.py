@@ -1,7 +1,7 @@
 """Options travel as JSON, and the token shows nowhere else."""
 
 from smithersd.daemon.options import ServeOptions, ServiceOptions
-from smithersd.engine import StartMode
+from smithersd.engine import RunOptions, StartMode
 
 OPTIONS = ServiceOptions(
     workflow="flow.py:name",
@@ -9,7 +9,7 @@ OPTIONS = ServiceOptions(
     run_id="r",
     mode=StartMode.EITHER,
     input='{"text": "ünïcode"}',
-    max_concurrency=7,
+    run=RunOptions(max_concurrency=7, suspend_when_waiting=True, captures_output=True),
     is_forced=True,
     serve=ServeOptions(port=0, auth_token="s3cret", allowed_hosts=("a.example", "b.example")),
 )

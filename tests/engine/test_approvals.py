@@ -8,6 +8,7 @@ import pytest
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.engine import RunOptions
 from tests.support.runs import decide, driven, events_of, no_renewal, node, story, until_state
 from tests.support.waiting import DEADLINE_S, until_async
 
@@ -180,7 +181,7 @@ async def test_no_wait_suspends_as_soon_as_only_waits_remain(store: Store) -> No
     def flow(_: Any) -> Any:
         return Parallel(Task("a", done), Approval("approval"))
 
-    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
+    async with driven(flow, store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         assert await driving is RunStatus.SUSPENDED
     assert (await node(store, "a")).state is NodeState.FINISHED
     assert (await node(store, "approval")).state is NodeState.WAITING_APPROVAL

@@ -5,6 +5,7 @@ from typing import Any
 
 from smithersd import Parallel, Store, Task, workflow
 from smithersd.core.log.states import RunStatus
+from smithersd.engine import RunOptions
 from tests.support.runs import run
 
 
@@ -43,7 +44,7 @@ async def test_the_decorator_wins_over_the_default_and_the_flag_over_the_decorat
     def flow(_: Any) -> Any:
         return Parallel(*(Task(f"n{i}", crowd.visit) for i in range(9)))
 
-    assert (await run(flow, store, max_concurrency=6)).status is RunStatus.FINISHED
+    assert (await run(flow, store, options=RunOptions(max_concurrency=6))).status is RunStatus.FINISHED
     assert crowd.most == 6
 
 

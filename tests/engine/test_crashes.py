@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from smithersd import Context, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import Engine, StartMode, load_workflow, start_run
+from smithersd.engine import Engine, RunOptions, StartMode, load_workflow, start_run
 from smithersd.errors import InvalidInput, RunExists, RunNotFound, UserError, WorkflowError
 from smithersd.query.stored_log import read_state
 from tests.support.runs import crash_when, decide, driven, events_of, log, node, run, until_state
@@ -90,7 +90,7 @@ def measured(returns: type[BaseModel], *, name: str = "measured") -> Workflow[An
 
 
 async def test_an_output_that_no_longer_fits_fails_the_run_and_names_its_node(store: Store) -> None:
-    async with driven(measured(Size), store, suspend_when_waiting=True) as (_, driving):
+    async with driven(measured(Size), store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     await decide(store, "pause")
     state = await run(measured(Measure), store)
@@ -114,7 +114,7 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
 
         return flow
 
-    async with driven(reading(Size), store, suspend_when_waiting=True) as (_, driving):
+    async with driven(reading(Size), store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     await decide(store, "pause", by="ann")
     state = await run(reading(Measure), store)
@@ -127,7 +127,7 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
 
 
 async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:
-    async with driven(measured(Size), store, suspend_when_waiting=True) as (_, driving):
+    async with driven(measured(Size), store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     before = await log(store)
     with pytest.raises(UserError, match="belongs to workflow 'measured', not to 'another'"):
@@ -141,7 +141,11 @@ async def test_a_resumption_with_an_edited_file_says_so(store: Store, tmp_path: 
     for text in (source, source, source + "# edited\n"):
         file.write_text(text)
         engine = await start_run(
-            load_workflow(str(file)), store=store, run_id="r", mode=StartMode.EITHER, suspend_when_waiting=True
+            load_workflow(str(file)),
+            store=store,
+            run_id="r",
+            mode=StartMode.EITHER,
+            options=RunOptions(suspend_when_waiting=True),
         )
         await engine.drive()
     assert [one.workflow_changed for one in await events_of(store, events.RunResumed)] == [False, True]
@@ -169,7 +173,7 @@ async def test_a_resumption_whose_rendering_fails_writes_nothing_and_leaves_the_
             raise KeyError("typo")
         return Task("pause", asyncio.sleep, 0, needs_approval=True)
 
-    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
+    async with driven(flow, store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     before = await log(store)
     is_broken = True
@@ -182,7 +186,7 @@ async def test_a_resumption_whose_rendering_fails_writes_nothing_and_leaves_the_
 async def test_modes_say_whether_a_run_may_or_must_exist(store: Store) -> None:
     with pytest.raises(RunNotFound):
         await start_run(measured(Size), store=store, run_id="r", mode=StartMode.RESUME)
-    await run(measured(Size), store, suspend_when_waiting=True)
+    await run(measured(Size), store, options=RunOptions(suspend_when_waiting=True))
     with pytest.raises(RunExists) as raised:
         await start_run(measured(Size), store=store, run_id="r")
     assert "--resume" in (raised.value.remedy or "")
@@ -193,8 +197,8 @@ async def test_an_input_beside_a_resumption_must_be_the_same(store: Store) -> No
     def flow(ctx: Context[dict[str, int]]) -> Any:
         return Task("pause", asyncio.sleep, 0, needs_approval=True)
 
-    await run(flow, store, input={"a": 1}, suspend_when_waiting=True)
-    await run(flow, store, input={"a": 1}, suspend_when_waiting=True)
+    await run(flow, store, input={"a": 1}, options=RunOptions(suspend_when_waiting=True))
+    await run(flow, store, input={"a": 1}, options=RunOptions(suspend_when_waiting=True))
     with pytest.raises(InvalidInput, match="differs"):
         await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME, input={"a": 2})
 

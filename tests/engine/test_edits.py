@@ -12,6 +12,7 @@ from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
+from smithersd.engine import RunOptions
 from smithersd.errors import WorkflowError
 from tests.support.runs import RUN_ID, decide, driven, events_of, node, run, until_state
 
@@ -174,10 +175,8 @@ async def test_a_task_that_needs_an_approval_asks_anew_under_its_new_label(
     store: Store, edited: dict[str, Any]
 ) -> None:
     await wait_with(store, Task("x", ten, needs_approval=True, label="Delete a little"))
-    async with driven(flow_of(Task("x", ten, needs_approval=True, **edited)), store, suspend_when_waiting=True) as (
-        _,
-        driving,
-    ):
+    flow = flow_of(Task("x", ten, needs_approval=True, **edited))
+    async with driven(flow, store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         assert await driving is RunStatus.SUSPENDED
     asked = [one.title for one in await events_of(store, events.ApprovalRequested)]
     assert asked == ["Run Delete a little?", f"Run {edited['label'] or 'x'}?"]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from smithersd import Approval, Context, Sequence, Store, Task, Workflow, run_workflow, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.errors import InvalidInput
 from smithersd.testing import run_to_end
 from tests.support.runs import RUN_ID, decide
@@ -43,7 +43,7 @@ async def test_a_resumption_and_a_run_from_it_have_the_defaults_of_the_first_pro
     store: Store, edited_environment: Any
 ) -> None:
     seen: list[str] = []
-    engine = await start_run(deploying(seen), store=store, run_id=RUN_ID, suspend_when_waiting=True)
+    engine = await start_run(deploying(seen), store=store, run_id=RUN_ID, options=RunOptions(suspend_when_waiting=True))
     assert await engine.drive() is RunStatus.SUSPENDED
     assert (await store.run(RUN_ID)).input == '{"target":"staging","amount":1}'
     edited_environment()

@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.errors import RunNotFound, UserError
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore, bury
@@ -110,7 +110,7 @@ async def test_a_run_that_can_go_on_itself_is_not_taken_over(store: Store) -> No
     def flow(_: Any) -> Any:
         return Approval("approval")
 
-    async with driven(flow, store, suspend_when_waiting=True) as (_, driving):
+    async with driven(flow, store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     with pytest.raises(UserError, match="has not ended"):
         await start_run(flow, store=store, run_id="again", from_run_id="r")

@@ -8,7 +8,7 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Store, Task, Workflow, workflow
 from smithersd import Sequence as Steps
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.errors import InvalidRequest
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore, bury
@@ -300,7 +300,11 @@ async def test_a_node_that_ran_without_an_approval_asks_when_it_needs_one_now(st
     plant = Plant()
     await failed_after_approvals(store, plant, asking(needs_approval=False), "ok")
     engine = await start_run(
-        flow_of(asking(), plant), store=store, run_id="again", from_run_id=RUN_ID, suspend_when_waiting=True
+        flow_of(asking(), plant),
+        store=store,
+        run_id="again",
+        from_run_id=RUN_ID,
+        options=RunOptions(suspend_when_waiting=True),
     )
     assert await engine.drive() is RunStatus.SUSPENDED
     state = await read_state(store, "again")
@@ -318,7 +322,7 @@ async def test_a_decision_is_asked_for_again_when_what_was_shown_is_made_anew_or
             run_id=run_id,
             from_run_id=RUN_ID,
             redo=[redo],
-            suspend_when_waiting=True,
+            options=RunOptions(suspend_when_waiting=True),
         )
         assert await engine.drive() is RunStatus.SUSPENDED
         assert _is_asking(await read_state(store, run_id), "ok")

@@ -58,7 +58,7 @@ async def test_a_thread_is_told_at_its_timeout(store: Store) -> None:
 async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_dropped(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smithersd.engine.attempts.STOP_GRACE_S", 0.05)
+    monkeypatch.setattr("smithersd.engine.attempts.live_attempt.STOP_GRACE_S", 0.05)
     release = threading.Event()
     returned = threading.Event()
 

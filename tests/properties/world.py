@@ -15,7 +15,7 @@ from typing import Any
 from smithersd import Store, open_store, task_context
 from smithersd.core.log.fold import NodeKey
 from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.engine import Engine, StartMode, request_cancel, start_run
+from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
 from smithersd.store.records import Decision
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
@@ -60,7 +60,7 @@ class World:
                 store=self._life,
                 run_id=RUN_ID,
                 mode=StartMode.EITHER,
-                max_concurrency=LIMIT,
+                options=RunOptions(max_concurrency=LIMIT),
                 clock=self.clock,
             )
         except Died:

@@ -21,7 +21,7 @@ from smithersd.cli.args.serve_flags import SERVE_FLAGS, serve_flags, serve_optio
 from smithersd.daemon.launch.environment import Inherited, take_environment
 from smithersd.daemon.options import Hooks, LogFormat, ServiceOptions
 from smithersd.daemon.state.storage import Storage
-from smithersd.engine.start_mode import StartMode
+from smithersd.engine.run_options import RunOptions, StartMode
 from smithersd.errors import InvalidRequest
 from smithersd.limits import LEASE_S, LEASE_S_MIN
 
@@ -124,12 +124,13 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         from_run=flags["from_run"],
         redo=flags["redo"],
         input=read_input(flags["given_input"]),
-        max_concurrency=flags["max_concurrency"],
         is_forced=flags["force"],
         is_standby=flags["standby"],
         waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
         lease_s=flags["lease_s"],
-        suspend_when_waiting=flags["no_wait"],
+        run=RunOptions(
+            max_concurrency=flags["max_concurrency"], suspend_when_waiting=flags["no_wait"], captures_output=True
+        ),
         hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
         serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
         ends_when_failed=inherited.notify_address is not None,

@@ -5,6 +5,9 @@ from smithersd.errors import LeaseLost
 from smithersd.limits import LEASE_RENEWALS
 from smithersd.store import Store
 
+FIRST_FENCE = 1
+"""The fence of a run's first driver; each one after it has a higher one."""
+
 _LATE_SHARE = 0.4
 """How much of a lease has passed when its renewal, due after a third of it, is late."""
 

@@ -1,0 +1,95 @@
+"""Attempts: those of a run that are under way, when each has taken too long, and what is new of them."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+
+from smithersd.core.flow.outputs import Outputs
+from smithersd.core.flow.step import Start
+from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.engine.attempts.fetching import Fetching, ReadOutput
+from smithersd.engine.attempts.live_attempt import Ended, LiveAttempt, News, deadline_of
+from smithersd.executors import Executors
+
+
+class Attempts:
+    """The live attempts of one engine. `wake` is called whenever there is news of one."""
+
+    def __init__(self, *, captures_output: bool, read: ReadOutput, wake: Callable[[], None]) -> None:
+        self._executors = Executors(captures_output=captures_output)
+        self._fetching = Fetching(self._executors, read)
+        self._wake = wake
+        self._live: dict[NodeKey, LiveAttempt] = {}
+        self._deadlines: list[tuple[int, int, LiveAttempt]] = []
+        self._started = 0
+        self._news: deque[News] = deque()
+        self._is_abandoned = False
+
+    @property
+    def keys(self) -> frozenset[NodeKey]:
+        """The nodes of which an attempt is live."""
+        return frozenset(self._live)
+
+    @property
+    def has_any(self) -> bool:
+        """Whether any attempt is live."""
+        return bool(self._live)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something of them that nobody has taken yet."""
+        return bool(self._news)
+
+    @property
+    def next_deadline_ms(self) -> int | None:
+        """When the next live attempt has taken too long, None for never."""
+        while self._deadlines and self._deadlines[0][-1].deadline_ms is None:
+            heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def start(self, start: Start, now_ms: int, outputs: Outputs, state: RunState) -> None:
+        """Start an attempt, whose start is durable."""
+        attempt = LiveAttempt(start, self._tell, deadline_of(start, now_ms))
+        self._live[start.key] = attempt
+        if attempt.deadline_ms is not None:
+            heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
+            self._started += 1
+        attempt.run(start, outputs.held(start.outputs), state, self._executors, self._fetching)
+
+    def stop(self, key: NodeKey) -> None:
+        """Tell a node's attempt to end, if one is live."""
+        attempt = self._live.get(key)
+        if attempt is None:
+            return
+        attempt.stop()
+        if self._is_abandoned:
+            attempt.leave_behind()
+
+    def time_out(self, now_ms: int) -> None:
+        """End the attempts that have taken too long."""
+        while (deadline_ms := self.next_deadline_ms) is not None and deadline_ms <= now_ms:
+            heappop(self._deadlines)[-1].time_out()
+
+    def take_news(self) -> Iterator[News]:
+        """Take what is new, in the order in which it came. An attempt whose end is taken is live no longer."""
+        while self._news:
+            news = self._news.popleft()
+            if not isinstance(news, Ended) or self._live.pop(news.key, None) is not None:
+                yield news
+
+    def abandon(self) -> None:
+        """Wait no longer for attempts that are told to end, now or later."""
+        self._is_abandoned = True
+        for attempt in list(self._live.values()):
+            attempt.leave_behind()
+
+    async def close(self) -> None:
+        """End what still runs, without waiting for it."""
+        for attempt in self._live.values():
+            attempt.forget()
+        self._fetching.close()
+        await self._executors.close()
+
+    def _tell(self, news: News) -> None:
+        self._news.append(news)
+        self._wake()
