@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Protocol, TypedDict, Unpack
 
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.feed import Encoded
 from smithersd.query.approvals import PendingApproval
 from smithersd.query.json import Json

@@ -8,7 +8,8 @@ import pydantic_core
 
 from smithersd.client.run import DecisionFields, RequestStage
 from smithersd.core.json_text import json_text
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.engine import Clock, SystemClock, request_cancel, run_info, wait_until_applied
 from smithersd.errors import NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent

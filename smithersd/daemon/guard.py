@@ -18,7 +18,8 @@ from contextlib import asynccontextmanager, suppress
 
 from smithersd.core.kinds.registry import node_kind_named
 from smithersd.core.log.events import NodeStarted, Recorded
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.engine import Engine
 from smithersd.engine.attempts.orphans import tag_of

@@ -12,7 +12,8 @@ from typing import assert_never
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.step import Step
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import RunStatus
 from smithersd.core.reuse.rule import Forecast
 from smithersd.core.tree.facts import Tree

@@ -8,7 +8,8 @@ import pydantic_core
 from smithersd.core.flow.step import FrameChange, Step
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue, Recorded, encode
-from smithersd.core.log.fold import ApprovalRecord, NodeKey, RunState, asked
+from smithersd.core.log.fold import RunState, asked
+from smithersd.core.log.records import ApprovalRecord, NodeKey
 from smithersd.core.log.states import ApprovalStatus, NodeState
 from smithersd.core.log.transitions import run_status_after
 from smithersd.errors import ErrorInfo

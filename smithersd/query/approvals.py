@@ -6,7 +6,7 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.fold import ApprovalRecord, NodeKey
+from smithersd.core.log.records import ApprovalRecord, NodeKey
 from smithersd.core.log.states import ApprovalStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ApprovalNotPending

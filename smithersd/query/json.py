@@ -4,7 +4,8 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.log.fold import AttemptRecord, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import AttemptRecord, NodeRecord
 from smithersd.errors import ErrorInfo
 from smithersd.query.approvals import PendingApproval
 from smithersd.query.run_info import LeaseHolder

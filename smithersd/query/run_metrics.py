@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeRecord
 from smithersd.query.histogram import DURATION_BOUNDS_S, Histogram
 
 COUNTERS = MappingProxyType(

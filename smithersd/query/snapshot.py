@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.frames import FrameTree
 from smithersd.query.approvals import PendingApproval, read_approval

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.query.scopes import Scopes, carried_forward
 from smithersd.store import Store
 

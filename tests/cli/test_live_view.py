@@ -14,7 +14,8 @@ from smithersd.cli.terminal.live_region import Screen
 from smithersd.cli.terminal.live_view import live_view
 from smithersd.core.log import events as e
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.report import StartedRun
 from smithersd.daemon.state.folder import StateFolder

@@ -24,7 +24,8 @@ from smithersd.core.flow.outputs import Outputs
 from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
-from smithersd.core.log.fold import NodeKey, RunState, fold
+from smithersd.core.log.fold import RunState, fold
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree

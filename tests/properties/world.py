@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smithersd import Store, open_store, task_context
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import ApprovalStatus, RunStatus
 from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError

@@ -11,7 +11,8 @@ from typing import Any
 
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
-from smithersd.core.log.fold import NodeKey, RunState, fold
+from smithersd.core.log.fold import RunState, fold
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import ApprovalStatus, NodeState
 from smithersd.core.tree.frames import FrameTree
 from smithersd.engine import is_driven

@@ -9,7 +9,8 @@ import pytest
 
 from smithersd import Store, Workflow
 from smithersd.core.log.events import Recorded, decode
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.engine import Engine, StartMode, start_run
 from smithersd.query.stored_log import read_state

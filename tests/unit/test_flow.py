@@ -6,7 +6,8 @@ from smithersd import Approval, Context, Parallel, Task, Workflow, workflow
 from smithersd.core.flow.flow import Flow
 from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.errors import ErrorInfo
 
 APPROVAL: NodeKey = ("approval", 0)

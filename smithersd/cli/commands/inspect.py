@@ -23,7 +23,7 @@ from smithersd.cli.text.run_status import approvals_with_commands, next_steps, s
 from smithersd.cli.text.tree import tree_lines
 from smithersd.client import StoredRuns
 from smithersd.core.kinds.registry import node_kind_named
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.local_processes import local_processes
 from smithersd.daemon.state.storage import Storage

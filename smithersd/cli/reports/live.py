@@ -14,7 +14,7 @@ from smithersd.cli.text.phrases import Phrase
 from smithersd.cli.text.run_summary import closing_lines, opening_lines, standby_lines, waiting_for_store
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.engine import SystemClock
 from smithersd.query.approvals import PendingApproval

@@ -16,7 +16,7 @@ from smithersd.cli.text.run_summary import (
 )
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.limits import APPROVAL_LINES_MAX

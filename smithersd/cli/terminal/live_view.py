@@ -12,7 +12,7 @@ from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import STATUS_STYLES, Phrase, duration
 from smithersd.cli.text.run_summary import command_that_decides
 from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import StartedRun

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from smithersd.core.log import events
-from smithersd.core.log.fold import FIRST_ITERATION
+from smithersd.core.log.records import FIRST_ITERATION
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo

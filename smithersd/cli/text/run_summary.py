@@ -3,7 +3,8 @@
 from smithersd.cli.text import phrases
 from smithersd.cli.text.phrases import Phrase
 from smithersd.cli.text.run_status import next_steps_at_rest
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import StandingBy, StartedRun

@@ -17,7 +17,8 @@ from smithersd.cli.text.phrases import (
     time_of_day,
 )
 from smithersd.core.kinds.registry import kind_named
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import AttemptState, NodeState
 from smithersd.core.tree.facts import Tree, is_container, key_of
 from smithersd.elements.texts import POSITION_MARK

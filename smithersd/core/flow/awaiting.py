@@ -1,6 +1,6 @@
 """Places that wait for an output which they have read and which is still to come, and why one may never come."""
 
-from smithersd.core.log.fold import NodeRecord
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.tree.places import Place, Progress
 from smithersd.core.tree.plan import Plan
 from smithersd.errors import OutputNotReady, WorkflowError

@@ -10,8 +10,9 @@ from smithersd.core.kinds.node_kind import Due, Wait
 from smithersd.core.kinds.registry import node_kind_named, node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.rule import Reuse
 from smithersd.core.tree.places import Place

@@ -23,8 +23,9 @@ from smithersd.core.kinds.approval import Answer, answer_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.log.events import Event, Recorded
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import WAITING_STATUSES, Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.reuse.rule import Forecast, Reuse

@@ -11,8 +11,8 @@ from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail
 from smithersd.core.log.events import Event
-from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.journal import Journal
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.tree.places import Order, Place, Progress
 from smithersd.core.tree.reads import Readers
 from smithersd.core.tree.rendered_tree import RenderedTree

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import InvalidOutput
 from smithersd.limits import OUTPUTS_HELD_BYTES_MAX

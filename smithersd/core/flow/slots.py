@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.core.tree.places import Cap, Order, Place
 
 

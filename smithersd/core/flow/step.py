@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithersd.core.log.events import JsonValue, Recorded
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.core.tree.facts import Tree
 from smithersd.elements import Node
 

@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from smithersd.core.kinds.node_kind import Due
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.core.tree.places import Order, Place
 
 

@@ -8,7 +8,7 @@ from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.kinds.node_kind import NodeKind, Wait
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, JsonValue
-from smithersd.core.log.fold import ApprovalRecord, NodeKey, NodeRecord
+from smithersd.core.log.records import ApprovalRecord, NodeKey, NodeRecord
 from smithersd.core.tree.facts import Tree
 from smithersd.elements import Approval, Decision, OnDeny
 from smithersd.errors import ApprovalDenied, ErrorInfo

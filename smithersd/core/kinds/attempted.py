@@ -6,7 +6,7 @@ from smithersd.core.kinds.approval import ask_again_if_edited, asks, denial
 from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.kinds.node_kind import NodeKind, Wait
 from smithersd.core.log import events
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.elements import OnDeny, Shell, Task

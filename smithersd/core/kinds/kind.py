@@ -9,7 +9,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from smithersd.core.log.events import Event
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated

@@ -8,7 +8,7 @@ from smithersd.core.flow.values import Texts
 from smithersd.core.flow.work import Work
 from smithersd.core.kinds.kind import FlowActions, Kind
 from smithersd.core.log.events import Event
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place

@@ -7,7 +7,7 @@ from typing import Any
 from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.kinds.node_kind import Due, NodeKind, Wait
 from smithersd.core.log import events
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.reads import ScopeReads
 from smithersd.elements import Context, Timer

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import Cancellation, NodeState
 from smithersd.errors import ErrorInfo
 

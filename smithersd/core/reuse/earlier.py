@@ -6,7 +6,8 @@ from typing import Any
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.log.transitions import TRANSITIONS
 from smithersd.core.tree.facts import Tree, is_container, key_of

@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from smithersd.core.kinds.registry import kind_named, node_kind_of
-from smithersd.core.log.fold import NodeKey, NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun, Position
 from smithersd.core.reuse.undone import undone_in

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from smithersd.core.kinds.kind import ChildOrder
 from smithersd.core.kinds.registry import kind_named, node_kind_named
-from smithersd.core.log.fold import NodeRecord
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun, Position
 

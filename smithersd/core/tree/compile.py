@@ -5,7 +5,7 @@ from typing import Any
 
 from smithersd.core.kinds.kind import Kind
 from smithersd.core.kinds.registry import kind_of
-from smithersd.core.log.fold import FIRST_ITERATION
+from smithersd.core.log.records import FIRST_ITERATION
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Cap, Order, Place
 from smithersd.elements import Child, Node

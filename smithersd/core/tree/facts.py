@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smithersd.core.log.fold import FIRST_ITERATION, NodeKey
+from smithersd.core.log.records import FIRST_ITERATION, NodeKey
 
 Tree = dict[str, Any]
 """An element as JSON: `{"kind", "id", "label"?, ...facts, "children"?: [Tree, ...]}`."""

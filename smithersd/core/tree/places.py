@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.elements import Child, Node
 from smithersd.elements.texts import POSITION_MARK
 

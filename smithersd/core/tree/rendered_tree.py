@@ -6,8 +6,8 @@ from typing import Any
 from smithersd.core.flow.step import FrameChange
 from smithersd.core.kinds.registry import kind_named
 from smithersd.core.log import events
-from smithersd.core.log.fold import NodeKey, NodeRecord
 from smithersd.core.log.journal import Journal
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.compile import compile_scope
 from smithersd.core.tree.facts import Tree

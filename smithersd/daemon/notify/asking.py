@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.daemon.notify.waiting import has_question, read_waiting
 from smithersd.daemon.report import Report, StartedRun
 from smithersd.loggers import logger

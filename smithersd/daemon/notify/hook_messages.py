@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pydantic_core
 
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.notify.waiting import read_waiting

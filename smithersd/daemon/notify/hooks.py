@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from smithersd.core.log.events import Recorded
-from smithersd.core.log.fold import NodeRecord
+from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.notify.command import CommandFailed, run_command
 from smithersd.daemon.notify.hook_messages import end_message, wait_message

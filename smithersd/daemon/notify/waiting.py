@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from smithersd.core.log.events import ApprovalRequested, Recorded
-from smithersd.core.log.fold import NodeRecord, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeRecord
 from smithersd.query.approvals import PendingApproval, read_approval
 from smithersd.store import Store
 

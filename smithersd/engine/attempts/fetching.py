@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.outputs import gone
-from smithersd.core.log.fold import NodeKey
+from smithersd.core.log.records import NodeKey
 from smithersd.errors import ErrorInfo, InvalidOutput, StoreUnavailable
 from smithersd.executors import Call, Executors, Failed, Outcome, Running, Sink, Stopped, Unreadable
 

@@ -14,7 +14,8 @@ from smithersd.core.flow.step import Start
 from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.elements import Node
 from smithersd.engine.attempts.fetching import Fetching
 from smithersd.engine.attempts.orphans import tag_of

@@ -13,7 +13,8 @@ import asyncio
 from collections.abc import Iterator
 
 from smithersd.core.kinds.registry import node_kind_named
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import AttemptState
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger

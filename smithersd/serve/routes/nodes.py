@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from smithersd.core.log.fold import NodeKey, NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.errors import InvalidRequest, NodeNotFound
 from smithersd.limits import NODES_LIMIT_DEFAULT, NODES_LIMIT_MAX
 from smithersd.query.json import attempt_json, error_json, node_json, to_json
