@@ -6,7 +6,8 @@ from heapq import heappop, heappush
 
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.flow.step import Start
-from smithersd.core.log.fold import NodeKey, RunState
+from smithersd.core.log.fold import RunState
+from smithersd.core.log.records import NodeKey
 from smithersd.engine.attempts.fetching import Fetching, ReadOutput
 from smithersd.engine.attempts.live_attempt import Ended, LiveAttempt, News, deadline_of
 from smithersd.executors import Executors
