@@ -33,7 +33,7 @@ class Metrics:
 
     def __init__(self, *, run_id: str, workflow_name: str, open_streams: Callable[[], int]) -> None:
         self._info = {"run_id": run_id, "workflow": workflow_name}
-        self.tally = RunMetrics()
+        self.run_metrics = RunMetrics()
         self.traffic = Traffic()
         self._run = RunState("")
         self._open_streams = open_streams
@@ -44,7 +44,7 @@ class Metrics:
     def observe(self, run: RunState, recorded: Recorded) -> None:
         """Take in an event of the run, and the state that it led to."""
         self._run = run
-        self.tally.apply(run, recorded)
+        self.run_metrics.apply(run, recorded)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics as text, and its content type, in the format that a scraper accepts."""
@@ -55,9 +55,9 @@ class Metrics:
         """Yield every family as it stands."""
         yield InfoMetricFamily("smithers_run", "The run that is served.", value=self._info)
         for name, meaning in COUNTERS.items():
-            yield CounterMetricFamily(name, meaning, value=self.tally.counts[name])
+            yield CounterMetricFamily(name, meaning, value=self.run_metrics.counts[name])
         for name, meaning in DURATIONS.items():
-            histogram = self.tally.durations[name]
+            histogram = self.run_metrics.durations[name]
             yield HistogramMetricFamily(name, meaning, buckets=histogram.buckets(), sum_value=histogram.sum)
         yield from _state_families(self._run)
         yield from self.traffic.families()

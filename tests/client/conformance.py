@@ -300,8 +300,8 @@ class RunPromises:
             with pytest.raises(ApprovalAmbiguous) as ambiguous:
                 await run.select_approval()
             assert ambiguous.value.details is not None
-            pending = [{"nodeId": "eu", "iteration": 0}, {"nodeId": "ap", "iteration": 0}]
-            assert ambiguous.value.details["pending"] == pending
+            pending = {(one["nodeId"], one["iteration"]) for one in ambiguous.value.details["pending"]}
+            assert pending == {("eu", 0), ("ap", 0)}
             await run.approve("eu")
             assert await run.select_approval() == ("ap", 0)
             await run.deny("ap")
