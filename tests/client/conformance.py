@@ -319,11 +319,11 @@ class RunPromises:
     async def test_an_approval_has_taken_effect_when_the_call_returns(self, run: Run, store: Store) -> None:
         async with driven(release, store) as (_, driving):
             await until_status(run, RunStatus.WAITING_APPROVAL)
-            said = {"note": "as agreed", "decided_by": "ada", "decision": {"channel": "beta"}}
-            assert await run.approve("publish", **said) is RequestStage.APPLIED
-            gate = (await run.state()).nodes["publish", 0].gate
-            assert gate is not None
-            assert (gate.is_granted, gate.note, gate.decided_by) == (True, "as agreed", "ada")
+            stage = await run.approve("publish", note="as agreed", decided_by="ada", decision={"channel": "beta"})
+            assert stage is RequestStage.APPLIED
+            asked = (await run.state()).nodes["publish", 0].approval
+            assert asked is not None
+            assert (asked.is_granted, asked.note, asked.decided_by) == (True, "as agreed", "ada")
             await ended(driving)
         uploaded = await run.output("upload", 0)
         assert uploaded is not None
