@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from typing import TextIO
 
+from smithersd.posix.descriptor_writer import DescriptorWriter
+
 _FIRST_FREE = 3
 """The descriptors below are stdin, stdout and stderr."""
 
@@ -50,21 +52,8 @@ def patient(stream: TextIO, descriptor: int) -> TextIO:
     )
 
 
-class _PatientWriter(io.RawIOBase):
-    """A descriptor that may have been set not to block, by whoever shares it; it stays open when this is closed."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return os.isatty(self._descriptor)
+class _PatientWriter(DescriptorWriter):
+    """A descriptor that may have been set not to block, by whoever shares it."""
 
     def write(self, data: object) -> int:
         """Write it whole: nothing above this one need try again."""
@@ -72,10 +61,10 @@ class _PatientWriter(io.RawIOBase):
         size = len(view)
         while view:
             try:
-                view = view[os.write(self._descriptor, view) :]
+                view = view[os.write(self.descriptor, view) :]
             except BlockingIOError:
                 ready = select.poll()
-                ready.register(self._descriptor, select.POLLOUT)
+                ready.register(self.descriptor, select.POLLOUT)
                 ready.poll()
         return size
 

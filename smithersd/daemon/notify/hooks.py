@@ -19,6 +19,7 @@ from smithersd.daemon.notify.command import CommandFailed, run_command
 from smithersd.daemon.notify.hook_messages import end_message, wait_message
 from smithersd.daemon.notify.sent import SentFile, SentNotifications, Wait
 from smithersd.daemon.notify.waiting import has_question
+from smithersd.daemon.notify.wakeups import Wakeups
 from smithersd.daemon.options import Hooks
 from smithersd.daemon.report import StartedRun
 from smithersd.errors import SmithersError
@@ -39,15 +40,11 @@ async def telling(
     """
     work = _Work(hooks, started_run, store, sent)
     started_run.engine.observe(work.follow)
-    working = asyncio.create_task(work.run(), name="hooks")
-    try:
+    async with work.wakeups.running("hooks") as task:
         yield
-        work.end()
+        work.wakeups.end()
         is_over = started_run.engine.state.status.is_final
-        await _wait(working, is_stopped, grace_s=END_HOOKS_GRACE_S if is_over else STOP_GRACE_S)
-    finally:
-        working.cancel()
-        await asyncio.wait([working])
+        await _wait(task, is_stopped, grace_s=END_HOOKS_GRACE_S if is_over else STOP_GRACE_S)
 
 
 async def _wait(working: asyncio.Task[None], is_stopped: asyncio.Event, *, grace_s: float) -> None:
@@ -66,31 +63,18 @@ class _Work:
         self._file = sent
         self._sent = sent.read()
         self._tried = SentNotifications()
-        self._is_ending = False
-        self._wake = asyncio.Event()
-        self._wake.set()
+        self.wakeups = Wakeups(self._look)
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Take in the events of a step."""
         if has_question(recorded) or self._run.status.is_final:
-            self._wake.set()
+            self.wakeups.wake()
 
-    def end(self) -> None:
-        """Tell what is left to be told, and no more."""
-        self._is_ending = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Tell of waits as they begin, and of the end."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._hooks.on_wait is not None:
-                await self._tell_waits(self._hooks.on_wait)
-            if self._run.status.is_final:
-                await self._tell_end()
-            if self._is_ending:
-                return
+    async def _look(self) -> None:
+        if self._hooks.on_wait is not None:
+            await self._tell_waits(self._hooks.on_wait)
+        if self._run.status.is_final:
+            await self._tell_end()
 
     async def _tell_waits(self, command: str) -> None:
         while (waiting := self._run.awaiting_approval) and (new := self._untold(waiting)):

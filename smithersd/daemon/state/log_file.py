@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smithersd.errors import UserError
+from smithersd.posix.descriptor_writer import DescriptorWriter
 
 _STDOUT, _STDERR = 1, 2
 _COPY_BYTES = 64 * 1024
@@ -84,23 +85,14 @@ def forgive_stdio() -> None:
     sys.stdout, sys.stderr = _forgiving(_STDOUT), _forgiving(_STDERR)
 
 
-class _Forgiving(io.RawIOBase):
+class _Forgiving(DescriptorWriter):
     """A descriptor whose writes never fail."""
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: object) -> int:
+        """Write what goes; what does not is lost."""
         view = memoryview(data)  # type: ignore[arg-type]  # what the buffer above hands down
         try:
-            return os.write(self._descriptor, view)
+            return os.write(self.descriptor, view)
         except OSError:
             return view.nbytes
 
