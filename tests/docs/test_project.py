@@ -19,7 +19,7 @@ def test_the_pythons_that_it_names_are_those_that_are_tested() -> None:
 
 def test_what_the_workflow_and_the_hooks_run_exists() -> None:
     scripts = re.findall(r"- run: \./(\S+)", WORKFLOW)
-    assert {"scripts/check", "scripts/test"} == set(scripts)
+    assert {"scripts/check", "scripts/coverage", "scripts/test"} == set(scripts)
     folders = re.findall(r"\btests/\w+", WORKFLOW)
     assert all((ROOT / folder).is_dir() for folder in folders)
 

@@ -10,7 +10,15 @@ import pytest
 
 from tests.docs.documents import ROOT
 
-SCRIPTS = ["scripts/up", "scripts/test", "scripts/check", "scripts/docs", "scripts/bench", ".ci/run"]
+SCRIPTS = [
+    "scripts/up",
+    "scripts/test",
+    "scripts/check",
+    "scripts/coverage",
+    "scripts/docs",
+    "scripts/bench",
+    ".ci/run",
+]
 
 
 @pytest.fixture
