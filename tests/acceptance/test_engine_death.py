@@ -4,6 +4,7 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption
+from tests.support.flows import HOLDS_LOOP
 from tests.support.place import Place
 from tests.support.waiting import until
 
@@ -72,15 +73,7 @@ def test_a_child_that_a_task_forks_ends_as_it_likes(place: Place) -> None:
 
 
 def test_nobody_takes_a_run_from_a_process_whose_loop_is_held(place: Place) -> None:
-    place.write("""
-        async def holds():
-            while not Path("go").exists():
-                time.sleep(0.01)
-
-        @workflow
-        def flow(ctx):
-            return Task("holds", holds)
-        """)
+    place.write(HOLDS_LOOP)
     up = place.up("--run-id", "r", "--lease", "1")
     up.until_text(r"held for 1 s by task 'holds', at flow.py:\d+ in holds")
     lease_end_ms = _lease_end_ms(place)

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.support.flows import WAITS
 from tests.support.place import SMITHERS, Place, clean_environment
 from tests.support.waiting import DEADLINE_S, until
 
@@ -42,11 +43,7 @@ def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(p
 
 
 def test_a_cancelled_run_exits_with_2(place: Place) -> None:
-    place.write("""
-        @workflow
-        def waiting(ctx):
-            return Approval("approval", title="Go?")
-        """)
+    place.write(WAITS)
     up = place.up("--run-id", "r")
     up.until_text("smithers approve r --node approval")
     assert place.run("cancel", "r")[0] == 0
@@ -119,11 +116,7 @@ def test_the_end_of_a_run_is_served_until_a_signal_which_then_exits_with_the_run
 
 
 def test_only_force_takes_a_run_from_a_process_that_lives(place: Place) -> None:
-    place.write("""
-        @workflow
-        def waiting(ctx):
-            return Approval("approval", title="Go?")
-        """)
+    place.write(WAITS)
     first = place.up("--run-id", "r")
     first.until_text("smithers approve")
     assert place.run("up", "flow.py", "--run-id", "r", "--resume")[0] == 4

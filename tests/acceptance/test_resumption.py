@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.support.flows import WAITS
 from tests.support.place import Place, Process
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -177,11 +178,7 @@ def test_two_runs_side_by_side_in_one_folder_do_not_touch_each_other(place: Plac
 
 
 def test_a_taken_port_begins_no_run(place: Place) -> None:
-    place.write("""
-        @workflow
-        def waiting(ctx):
-            return Approval("approval", title="Go?")
-        """)
+    place.write(WAITS)
     first = place.up("--run-id", "one", "--serve", "--port", "0")
     port = _port_of(first)
     code, text = place.run("up", "flow.py", "--run-id", "two", "--serve", "--port", port)

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from tests.support.flows import WAITS
 from tests.support.place import Place, Process
 from tests.support.waiting import until
 
@@ -111,11 +112,7 @@ def test_a_suspended_run_goes_on_and_the_interruption_uses_up_no_retry(place: Pl
 
 
 def test_a_waiting_run_that_is_served_stops_for_either_signal(place: Place) -> None:
-    place.write("""
-        @workflow
-        def waiting(ctx):
-            return Approval("approval", title="Go?")
-        """)
+    place.write(WAITS)
     for number in (TERM, INT):
         up = place.up("--run-id", "r", "--resume-or-start", "--serve", "--port", "0")
         up.until_text("smithers approve")
@@ -126,11 +123,7 @@ def test_a_waiting_run_that_is_served_stops_for_either_signal(place: Place) -> N
 
 
 def test_cancelled_over_http_the_process_serves_the_end(place: Place) -> None:
-    place.write("""
-        @workflow
-        def waiting(ctx):
-            return Approval("approval", title="Go?")
-        """)
+    place.write(WAITS)
     up = place.up("--run-id", "r", "--serve", "--port", "0")
     up.until_text("smithers approve")
     assert up.request("/cancel", {}) == (200, {"runId": "r"})

@@ -8,20 +8,11 @@ import pytest
 
 from smithersd.core.log.events import NodeInterrupted
 from smithersd.core.log.states import Interruption, RunStatus
+from tests.support.flows import HANGS_ONCE
 from tests.support.place import Place, Process
 from tests.support.waiting import until
 
 LEASE_S = 0.6
-
-HANGS_ONCE = """
-async def hangs_once():
-    with open("effects", "a") as file: file.write(f"{task_context().attempt}\\n")
-    if task_context().attempt == 1: await asyncio.sleep(300)
-
-@workflow
-def steps(ctx):
-    return Sequence(Task("first", int), Task("second", hangs_once), Task("third", int))
-"""
 
 WAITING = """
 @workflow
@@ -38,6 +29,14 @@ def standby(place: Place, *arguments: str) -> Process:
     """A second process of this machine and state folder, which stands by."""
     process = driver(place, "--standby", "--pid-file", "second.pid", *arguments)
     process.until_text("This process stands by")
+    return process
+
+
+def waiting_driver(place: Place) -> Process:
+    """A driver that waits at a gate."""
+    place.write(WAITING)
+    process = driver(place)
+    process.until_text("smithers approve")
     return process
 
 
@@ -124,9 +123,7 @@ def test_a_standby_starts_a_run_that_nobody_has_started_and_two_of_them_start_on
 
 
 def test_a_standby_serves_the_run_and_ends_with_its_code(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     second = standby(place, "--serve", "--port", "0")
     assert second.request("/ready")[0] == 200
     assert second.request("/")[1]["status"] == RunStatus.WAITING_APPROVAL
@@ -139,9 +136,7 @@ def test_a_standby_serves_the_run_and_ends_with_its_code(place: Place) -> None:
 
 
 def test_a_standby_of_a_cancelled_run_ends_as_cancelled(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     second = standby(place)
     assert place.run("cancel", "r")[0] == 0
     assert (first.wait(), second.wait()) == (2, 2)
@@ -149,9 +144,7 @@ def test_a_standby_of_a_cancelled_run_ends_as_cancelled(place: Place) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_was_suspended_on_purpose_stays_so_until_somebody_resumes_it(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     second = standby(place)
     first.signal(signal.SIGTERM)
     assert first.wait() == 143
@@ -167,9 +160,7 @@ def test_a_run_that_was_suspended_on_purpose_stays_so_until_somebody_resumes_it(
 
 
 def test_ctrl_c_ends_a_standby_and_leaves_the_run_alone(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     second = standby(place)
     second.signal(signal.SIGINT)
     assert second.wait() == 130
@@ -198,9 +189,7 @@ def test_a_workflow_that_is_not_the_runs_is_refused_while_there_is_no_need_yet(p
 
 
 def test_a_standby_in_the_background_is_found_and_stopped_by_its_pidfile(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     code, text = place.run("up", "flow.py", "--run-id", "r", "--standby", "--pid-file", "second.pid", "-d", "--json")
     assert code == 0
     told = json.loads(text)
@@ -218,9 +207,7 @@ def test_a_standby_in_the_background_is_found_and_stopped_by_its_pidfile(place: 
 @pytest.mark.slow
 def test_down_of_a_standby_in_a_state_folder_of_its_own_leaves_the_run_to_its_driver(place: Place) -> None:
     """As on a second host: there the standby is the only process that the run has."""
-    place.write(WAITING)
-    first = driver(place)
-    first.until_text("smithers approve")
+    first = waiting_driver(place)
     elsewhere = Place(place.folder / "elsewhere")
     elsewhere.write(WAITING)
     store = ("--store", f"sqlite:///{place.state_folder / 'smithers.db'}")

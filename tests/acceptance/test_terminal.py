@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.support.flows import HOLDS_LOOP
 from tests.support.place import SMITHERS, Place
 from tests.support.waiting import DEADLINE_S, until
 
@@ -301,15 +302,7 @@ def _assert_cursor_shows(terminal: Terminal) -> None:
 
 
 def test_a_task_that_holds_the_loop_is_named_while_it_does(place: Place, terminals: list[Terminal]) -> None:
-    place.write("""
-        async def holds():
-            while not Path("go").exists():
-                time.sleep(0.01)
-
-        @workflow
-        def flow(ctx):
-            return Task("holds", holds)
-        """)
+    place.write(HOLDS_LOOP)
     up = Terminal(place, "up", "flow.py", "--run-id", "r")
     terminals.append(up)
     up.until_text("by task 'holds'")

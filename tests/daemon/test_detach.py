@@ -11,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemons import DaemonPlace, children_of, command_of, is_alive
+from tests.support.flows import WAITS
 from tests.support.place import SMITHERS
 from tests.support.waiting import until
-
-APPROVAL = """
-@workflow
-def waiting(ctx):
-    return Approval("approval", title="Go?")
-"""
 
 
 def stat(pid: int) -> list[str]:
@@ -33,7 +28,7 @@ def status(pid: int, name: str) -> str:
 
 
 def test_it_is_healthy_when_the_prompt_comes_back(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     daemon = place.serve()
     assert daemon.request("/health") == (200, {"ok": True})
     assert daemon.request("/")[1]["status"] == "waiting-approval"
@@ -42,7 +37,7 @@ def test_it_is_healthy_when_the_prompt_comes_back(place: DaemonPlace) -> None:
 
 
 def test_it_has_a_session_of_its_own_and_no_terminal(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     daemon = place.serve()
     _, _, group, session, terminal, *_ = stat(daemon.pid)
     assert session == group != str(daemon.pid), "it leads no session, so that no terminal can become its own"
@@ -51,7 +46,7 @@ def test_it_has_a_session_of_its_own_and_no_terminal(place: DaemonPlace) -> None
 
 
 def test_its_stdin_is_empty_and_its_stdout_and_stderr_are_the_log(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     daemon = place.serve()
     files = [str(Path(f"/proc/{daemon.pid}/fd/{number}").readlink()) for number in range(3)]
     assert files == ["/dev/null", str(daemon.log_file), str(daemon.log_file)]
@@ -117,13 +112,13 @@ def test_a_command_of_a_task_has_none_of_the_daemons_descriptors(place: DaemonPl
 
 
 def test_nothing_of_the_start_stays_open(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     daemon = place.serve()
     assert not [one for one in descriptors(daemon.pid) if "deleted" in one]
 
 
 def test_it_outlives_the_kill_of_its_starters_group_and_the_end_of_their_pipes(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     script = " ".join((*SMITHERS, "up", "flow.py", "-d", "--serve", "--port", "0", "--run-id", "r"))
     env = {**os.environ, "TEST_PLACE": str(place.folder)}
     shell = subprocess.Popen(
@@ -150,7 +145,7 @@ def test_it_outlives_the_kill_of_its_starters_group_and_the_end_of_their_pipes(p
 
 
 def test_it_says_to_a_person_where_everything_is_and_what_to_type(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     code, said = place.run("up", "flow.py", "-d", "--serve", "--port", "0", "--run-id", "r")
     assert code == 0
     folder = place.state_folder / "runs" / "r"
@@ -166,7 +161,7 @@ def test_it_says_to_a_person_where_everything_is_and_what_to_type(place: DaemonP
 
 
 def test_it_says_the_same_to_a_script(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     said = place.call("up", "flow.py", "-d", "--run-id", "r", "--json")
     folder = place.state_folder / "runs" / "r"
     assert json.loads(said.out) == {
@@ -198,7 +193,7 @@ def test_without_serve_it_ends_with_its_run_and_leaves_only_the_log(place: Daemo
 
 
 def test_a_warning_about_an_open_address_reaches_the_terminal(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     said = place.call("up", "flow.py", "-d", "--serve", "--port", "0", "--host", "0.0.0.0", "--run-id", "r")
     assert said.code == 0
     assert "!! Listening on 0.0.0.0 without a token." in said.err
@@ -207,7 +202,7 @@ def test_a_warning_about_an_open_address_reaches_the_terminal(place: DaemonPlace
 
 def test_a_file_in_the_working_directory_does_not_stand_in_for_a_library(place: DaemonPlace) -> None:
     (place.folder / "flows").mkdir()
-    place.write(APPROVAL, "flows/flow.py")
+    place.write(WAITS, "flows/flow.py")
     for name in ("daemon", "click", "signal", "aiohttp"):
         (place.folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
     code, said = run_installed(place, "up", "flows/flow.py", "-d", "--run-id", "r", "--serve", "--port", "0")
@@ -216,7 +211,7 @@ def test_a_file_in_the_working_directory_does_not_stand_in_for_a_library(place: 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
 def test_it_starts_where_streams_are_closed(place: DaemonPlace, closed: str) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     env = {**os.environ, "TEST_PLACE": str(place.folder)}
     script = " ".join((*SMITHERS, "up", "flow.py", "-d", "--run-id", "r", closed))
     done = subprocess.run(["sh", "-c", script], cwd=place.folder, env=env, check=False, capture_output=True)

@@ -1,7 +1,6 @@
 """`smithers down`: when it returns 0 there is no process and no pidfile, and the run has ended or is suspended."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,13 +8,9 @@ import sys
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, is_alive
+from tests.support.flows import WAITS
 from tests.support.waiting import DEADLINE_S, until
 
-APPROVAL = """
-@workflow
-def waiting(ctx):
-    return Approval("approval", title="Go?")
-"""
 LETTING_GO = """
 import fcntl, os, sys, time
 file = open(sys.argv[1], "w")
@@ -42,7 +37,7 @@ def leaving(ctx):
 
 @pytest.fixture
 def daemon(place: DaemonPlace) -> Daemon:
-    place.write(APPROVAL)
+    place.write(WAITS)
     return place.serve("--run-id", "r")
 
 
@@ -133,14 +128,8 @@ def test_a_process_that_is_about_to_let_go_of_its_pidfile_is_waited_for(place: D
 
 def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPlace) -> None:
     """A container that shares the folder: the lock is seen from here, and its process 2 is not ours."""
-    unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no namespaces can be made here")
-    place.write(APPROVAL)
-    with place.start_wrapped(unshare, "up", "flow.py", "--run-id", "r") as container:
+    place.write(WAITS)
+    with place.start_in_pid_namespace("up", "flow.py", "--run-id", "r") as container:
         until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
         assert (place.state_folder / "runs" / "r" / "pid").read_text() == "2\n"
         for flags in ((), ("--force", "--timeout", "0"), ("--suspend",)):
@@ -165,7 +154,7 @@ def test_a_pidfile_is_enough_to_name_a_run(place: DaemonPlace, daemon: Daemon) -
 
 
 def test_the_pidfile_of_a_run_is_found_wherever_it_is(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     daemon = place.detach("--run-id", "r", "--pid-file", "my.pid")
     assert place.call("down", "r").code == 0
     assert not daemon.is_alive
@@ -185,7 +174,7 @@ def test_a_process_is_found_after_its_project_was_moved(place: DaemonPlace, daem
 
 
 def test_a_beginning_is_enough_unless_several_have_it(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     place.detach("--run-id", "abc-1")
     place.detach("--run-id", "abc-2")
     said = place.call("down", "abc")
@@ -201,7 +190,7 @@ def test_a_beginning_is_enough_unless_several_have_it(place: DaemonPlace) -> Non
 
 
 def test_a_run_in_a_terminal_is_stopped_too(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     up = place.up("--run-id", "r")
     up.until_text("asks")
     assert place.call("down").code == 0
@@ -211,7 +200,7 @@ def test_a_run_in_a_terminal_is_stopped_too(place: DaemonPlace) -> None:
 
 def test_a_run_that_a_script_started_in_its_background_is_stopped_too(place: DaemonPlace) -> None:
     """Whoever ignores SIGINT (`command &` in a script) is not ended by the Ctrl+C of the script, but by down."""
-    place.write(APPROVAL)
+    place.write(WAITS)
     with place.start_wrapped(("sh", "-c", '"$@" & wait $!', "sh"), "up", "flow.py", "--run-id", "r") as script:
         until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
         pid = int((place.state_folder / "runs" / "r" / "pid").read_text())
@@ -254,7 +243,7 @@ def test_with_force_a_process_that_does_not_end_is_killed(place: DaemonPlace) ->
 
 
 def test_all_stops_every_process_and_finishes_what_a_dead_one_left(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     place.write("@workflow\ndef quick(ctx): return Shell('true', 'true')\n", "quick.py")
     served = place.call("up", "quick.py", "-d", "--serve", "--port", "0", "--run-id", "ended")
     assert served.code == 0
@@ -289,7 +278,7 @@ def test_all_says_which_has_not_ended(place: DaemonPlace, daemon: Daemon) -> Non
 
 
 def test_a_run_without_a_process_is_settled_or_left(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     assert place.up("--run-id", "r", "--no-wait").wait() == 3
     assert place.call("down", "r", "--suspend").out.startswith("Run r is suspended. It had no process here.")
     assert place.call("down", "r").out.startswith("Run r is cancelled. It had no process here.")
@@ -297,7 +286,7 @@ def test_a_run_without_a_process_is_settled_or_left(place: DaemonPlace) -> None:
 
 
 def test_what_cannot_be_meant_is_refused(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     assert place.up("--run-id", "r", "--no-wait").wait() == 3
     for arguments, error in {
         ("nobody",): "There is no run 'nobody'.",

@@ -2,25 +2,18 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, is_alive
+from tests.support.flows import WAITS
 from tests.support.waiting import until
-
-APPROVAL = """
-@workflow
-def waiting(ctx):
-    return Approval("approval", title="Go?")
-"""
 
 
 @pytest.fixture
 def daemon(place: DaemonPlace) -> Daemon:
-    place.write(APPROVAL)
+    place.write(WAITS)
     return place.serve("--run-id", "r")
 
 
@@ -130,14 +123,8 @@ def test_ps_says_to_machines_too_what_gets_a_run_on(place: DaemonPlace, daemon: 
 
 
 def test_ps_takes_no_number_of_another_pid_namespace_for_one_of_here(place: DaemonPlace) -> None:
-    unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no namespaces can be made here")
-    place.write(APPROVAL)
-    with place.start_wrapped(unshare, "up", "flow.py", "--run-id", "r"):
+    place.write(WAITS)
+    with place.start_in_pid_namespace("up", "flow.py", "--run-id", "r"):
         until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
         [run] = json.loads(place.call("ps", "--json").out)
         assert (run["pid"], run["url"], run["processStartedAtMs"]) == (None, None, None)

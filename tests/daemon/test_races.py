@@ -10,14 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace
+from tests.support.flows import WAITS
 from tests.support.place import Process
 from tests.support.waiting import until
 
-APPROVAL = """
-@workflow
-def waiting(ctx):
-    return Approval("approval", title="Go?")
-"""
 QUICK = """
 @workflow
 def quick(ctx):
@@ -49,7 +45,7 @@ def check_one_won(place: DaemonPlace, processes: list[Process]) -> int:
 
 @pytest.mark.slow
 def test_twenty_starts_of_a_run_leave_one_daemon_and_nineteen_clear_errors(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     pid = check_one_won(place, start_at_once(place, 20, "--serve", "--port", "0"))
     assert place.processes_left() == [pid]
     assert place.types("r").count("RunStarted") == 1
@@ -59,7 +55,7 @@ def test_twenty_starts_of_a_run_leave_one_daemon_and_nineteen_clear_errors(place
 
 @pytest.mark.slow
 def test_of_starts_and_resumptions_at_once_one_wins(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     check_one_won(place, start_at_once(place, 4, "--resume-or-start"))
     assert place.call("down", "r", "--suspend").code == 0
     check_one_won(place, start_at_once(place, 4, "--resume"))
@@ -81,7 +77,7 @@ def at_random_times(*actions: Callable[[], object]) -> list[object]:
 @pytest.mark.slow
 def test_down_beside_up(place: DaemonPlace) -> None:
     """Whatever meets whatever: in the end `down` has stopped what there was, or `up` came after it."""
-    place.write(APPROVAL)
+    place.write(WAITS)
     for i in range(ROUNDS):
         run_id = f"r{i}"
         up, down = at_random_times(
@@ -137,7 +133,7 @@ def test_downs_beside_each_other(place: DaemonPlace) -> None:
 
 @pytest.mark.parametrize("rounds", [1, LOOPS])
 def test_down_beside_a_kill(place: DaemonPlace, rounds: int) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     for i in range(rounds):
         daemon = place.detach("--run-id", f"r{i}")
         _, down = at_random_times(lambda: kill(daemon), lambda: place.start("down", daemon.run_id).wait())  # noqa: B023

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.daemons import Daemon, DaemonPlace, children_of, command_of, is_alive
+from tests.support.flows import WAITS
 from tests.support.waiting import DEADLINE_S, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -30,11 +31,6 @@ def busy(ctx):
         Shell("stubborn", "trap '' TERM; touch stubborn; while true; do sleep 0.1; done"),
         Approval("approval", title="Go?"),
     )
-"""
-APPROVAL = """
-@workflow
-def waiting(ctx):
-    return Approval("approval", title="Go?")
 """
 
 
@@ -156,7 +152,7 @@ def test_a_kill_ends_the_commands_of_tasks_with_their_families(place: DaemonPlac
 
 
 def test_sighup_without_a_terminal_or_a_log_does_nothing(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     up = place.start_in_session("up", "flow.py", "--run-id", "r")
     until(lambda: place.types_of("r"), "the run")
     up.send_signal(signal.SIGHUP)
@@ -167,7 +163,7 @@ def test_sighup_without_a_terminal_or_a_log_does_nothing(place: DaemonPlace) -> 
 
 @pytest.mark.parametrize("flags", [(), ("--log-file", "my.log")])
 def test_a_run_in_a_terminal_that_goes_away_is_suspended(place: DaemonPlace, flags: tuple[str, ...]) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     up, terminal = place.start_in_terminal("up", "flow.py", "--run-id", "r", *flags)
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
@@ -176,7 +172,7 @@ def test_a_run_in_a_terminal_that_goes_away_is_suspended(place: DaemonPlace, fla
 
 
 def test_with_nohup_it_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     up, terminal = place.start_in_terminal("up", "flow.py", "--run-id", "r", ignored=signal.SIGHUP)
     until(lambda: place.types_of("r"), "the run")
     terminal.close()
@@ -186,7 +182,7 @@ def test_with_nohup_it_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -
 
 
 def test_a_daemon_goes_on_when_the_terminal_goes_away(place: DaemonPlace) -> None:
-    place.write(APPROVAL)
+    place.write(WAITS)
     up, terminal = place.start_in_terminal("up", "flow.py", "-d", "--run-id", "r")
     assert up.wait(DEADLINE_S) == 0
     terminal.close()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from smithersd import Sequence, Store, Task, workflow
+from smithersd import Sequence, Store, Task, Workflow, workflow
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import local_driver, start_run
+from smithersd.engine import Engine, local_driver, start_run
 from smithersd.errors import StoreUnavailable
 from smithersd.store.sqlite import connection as sqlite
 from smithersd.store.statements import Statement, Transaction
@@ -48,6 +48,19 @@ class Disk:
         await store.database.write(transaction())
 
 
+async def driven_to_full_disk(
+    flow: Workflow[Any], store: Store, disk: Disk, may_end: asyncio.Event
+) -> tuple[Engine, asyncio.Task[RunStatus]]:
+    """Drive a run to where what its first task returns cannot be written."""
+    engine = await start_run(flow, store=store, run_id="r")
+    driving = asyncio.create_task(engine.drive())
+    await until_async(lambda: bool(engine.live_keys))
+    await disk.fill(store)
+    may_end.set()
+    await until_async(lambda: engine.problem is not None)
+    return engine, driving
+
+
 @pytest.fixture(autouse=True)
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     """What the store of a test writes to, from its opening on."""
@@ -76,12 +89,7 @@ async def test_the_run_pauses_and_goes_on_by_itself_when_there_is_room_again(
     def flow(_: Any) -> Any:
         return Sequence(Task("a", writes), Task("b", goes_on))
 
-    engine = await start_run(flow, store=store, run_id="r")
-    driving = asyncio.create_task(engine.drive())
-    await until_async(lambda: bool(engine.live_keys))
-    await disk.fill(store)
-    may_end.set()
-    await until_async(lambda: engine.problem is not None)
+    engine, driving = await driven_to_full_disk(flow, store, disk, may_end)
     driver = local_driver(store.url, "r")
     assert driver is not None
     assert "full" in (driver.problem or ""), "this is what /ready tells"
@@ -108,12 +116,7 @@ async def test_a_driver_that_is_told_to_stop_does_not_wait_for_a_full_disk(disk:
     def flow(_: Any) -> Any:
         return Task("a", writes)
 
-    engine = await start_run(flow, store=store, run_id="r")
-    driving = asyncio.create_task(engine.drive())
-    await until_async(lambda: bool(engine.live_keys))
-    await disk.fill(store)
-    may_end.set()
-    await until_async(lambda: engine.problem is not None)
+    engine, driving = await driven_to_full_disk(flow, store, disk, may_end)
     engine.request_suspend("test")
     with pytest.raises(StoreUnavailable):
         await driving

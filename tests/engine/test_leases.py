@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from smithersd import Approval, Sequence, Store, Task, open_store, workflow
+from smithersd import Approval, Sequence, Store, Task, Workflow, open_store, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import Engine, Owner, StartMode, start_run
@@ -28,6 +28,22 @@ async def test_a_run_that_is_driven_is_not_taken_without_force(store: Store, oth
     async with driven(flow, store):
         with pytest.raises(RunIsDriven):
             await start_run(flow, store=other_store, run_id="r", mode=StartMode.RESUME)
+
+
+def hanging_once() -> tuple[list[str], Workflow[Any]]:
+    """A workflow whose task hangs the first time that it runs, and its calls."""
+    calls: list[str] = []
+
+    async def works() -> None:
+        calls.append("a")
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Task("a", works)
+
+    return calls, flow
 
 
 async def test_a_driver_that_lost_the_lease_ends_its_attempts_and_writes_nothing(
@@ -157,16 +173,7 @@ async def test_a_lease_that_was_given_back_interrupts_and_is_no_crash(store: Sto
 
 
 async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Store, other_store: Store) -> None:
-    calls: list[str] = []
-
-    async def works() -> None:
-        calls.append("a")
-        if len(calls) == 1:
-            await asyncio.Event().wait()
-
-    @workflow
-    def flow(_: Any) -> Any:
-        return Task("a", works)
+    calls, flow = hanging_once()
 
     class SlowStore(Store):
         """Its caller has read the run's row when the run's driver ends it."""
@@ -184,16 +191,7 @@ async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Sto
 
 
 async def test_the_run_of_a_dead_process_is_taken_up_at_once(store: Store) -> None:
-    calls: list[str] = []
-
-    async def works() -> None:
-        calls.append("a")
-        if len(calls) == 1:
-            await asyncio.Event().wait()
-
-    @workflow
-    def flow(_: Any) -> Any:
-        return Task("a", works)
+    calls, flow = hanging_once()
 
     await crash_when(flow, store, lambda _: bool(calls))
     assert (await store.run("r")).is_leased

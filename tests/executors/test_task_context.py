@@ -3,7 +3,6 @@
 import asyncio
 import enum
 import json
-import operator
 import threading
 from decimal import Decimal
 from fractions import Fraction
@@ -203,7 +202,7 @@ class Count:
         self._number = number
 
     def __index__(self) -> int:
-        index: int = operator.index(self._number)
+        index: int = self._number.__index__()
         return index
 
     def __float__(self) -> float:

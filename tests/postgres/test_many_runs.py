@@ -11,9 +11,9 @@ import pytest
 
 from smithersd import open_store
 from smithersd.limits import LEASE_RENEWALS
-from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
+from tests.support.flows import ASKING
 from tests.support.network import Network
 from tests.support.waiting import until
 

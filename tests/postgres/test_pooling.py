@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
 from tests.support.backends import PostgresBackend
+from tests.support.flows import ASKING
 from tests.support.place import request
 from tests.support.ports import free_port
 from tests.support.postgres_server import PASSWORD, USER

@@ -7,8 +7,8 @@ import urllib.request
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from tests.postgres.flows import ASKING
 from tests.postgres.host import Host
+from tests.support.flows import ASKING
 from tests.support.place import Process, request
 from tests.support.waiting import DEADLINE_S, until
 

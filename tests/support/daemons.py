@@ -4,6 +4,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import termios
@@ -13,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from smithersd.cli import main
 from smithersd.posix.pidfile import held_pid
 from tests.support.place import MARK, SMITHERS, Place, clean_environment, request
 from tests.support.waiting import until
+
+PID_NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,17 @@ class DaemonPlace(Place):
         finally:
             popen.kill()
             popen.wait()
+
+    @contextmanager
+    def start_in_pid_namespace(self, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a command whose process ids are not those of here, as in a container; it is killed at the end."""
+        if (
+            shutil.which("unshare") is None
+            or subprocess.run([*PID_NAMESPACE, "true"], capture_output=True, check=False).returncode
+        ):
+            pytest.skip("no namespaces can be made here")
+        with self.start_wrapped(PID_NAMESPACE, *arguments) as popen:
+            yield popen
 
     def start_in_session(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command that has no terminal, and reports to nobody."""

@@ -1,4 +1,10 @@
-"""Workflow files that several tests put on a host."""
+"""Workflow files that several tests write."""
+
+WAITS = """
+@workflow
+def waiting(ctx):
+    return Approval("approval", title="Go?")
+"""
 
 ASKING = """
 @workflow
@@ -14,4 +20,14 @@ async def hangs_once():
 @workflow
 def steps(ctx):
     return Sequence(Task("first", int), Task("second", hangs_once), Task("third", int))
+"""
+
+HOLDS_LOOP = """
+async def holds():
+    while not Path("go").exists():
+        time.sleep(0.01)
+
+@workflow
+def flow(ctx):
+    return Task("holds", holds)
 """
