@@ -349,7 +349,7 @@ class RunPromises:
         with pytest.raises(ApprovalAlreadyDecided) as refused:
             await run.deny("publish", decided_by="bob")
         assert refused.value.details is not None
-        assert refused.value.details | {"decidedAtMs": 0} == {
+        assert {**refused.value.details, "decidedAtMs": 0} == {
             "nodeId": "publish",
             "iteration": 0,
             "approved": True,
