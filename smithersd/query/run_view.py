@@ -10,8 +10,9 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from smithersd.core.log.events import NodePending, Recorded, decode
+from smithersd.core.log.events import NodePending, Recorded
 from smithersd.core.log.fold import RunState
+from smithersd.core.log.reading import read_event
 from smithersd.errors import NodeNotFound, RunNotFound
 from smithersd.limits import EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
 from smithersd.store import Store
@@ -43,6 +44,7 @@ class RunView:
 
         Raises:
             RunNotFound: the run has not begun.
+            StoreInvalid: the log is damaged.
             StoreUnavailable: the store does not answer.
         """
         wanted = self._begun_looks + 1
@@ -86,7 +88,8 @@ class RunView:
         """Fold the next page of the log; False where there is none."""
         rows = await self._store.events(self._state.run_id, after_seq=self._state.last_seq, limit=EVENTS_PER_PAGE_MAX)
         for index, row in enumerate(rows, start=1):
-            self._apply(Recorded(row.seq, row.timestamp_ms, decode(row.payload)))
+            event = read_event(self._state.run_id, row.seq, row.payload)
+            self._apply(Recorded(row.seq, row.timestamp_ms, event))
             if index % FOLD_SLICE_EVENTS == 0:
                 await asyncio.sleep(0)
         return bool(rows)

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
+from smithersd.core.log.reading import read_event
 from smithersd.store import Store
 from smithersd.store.records import EventRow, Topic
 
@@ -30,7 +31,11 @@ class StoredLog:
 
 
 async def read_state(store: Store, run_id: str) -> RunState:
-    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end."""
+    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end.
+
+    Raises:
+        StoreInvalid: the log is damaged.
+    """
     state = RunState(run_id)
     async for recorded in read_log(store, run_id):
         state.apply(recorded)
@@ -38,10 +43,14 @@ async def read_state(store: Store, run_id: str) -> RunState:
 
 
 async def read_log(store: Store, run_id: str) -> AsyncIterator[Recorded]:
-    """Yield a run's events in order, as far as the log went when this was called."""
+    """Yield a run's events in order, as far as the log went when this was called.
+
+    Raises:
+        StoreInvalid: the log has something at a seq that is no event.
+    """
     run = await store.find_run(run_id)
     seq, last_seq = -1, -1 if run is None else run.last_seq
     while seq < last_seq and (rows := await store.events(run_id, after_seq=seq)):
         for row in rows:
-            yield Recorded(row.seq, row.timestamp_ms, decode(row.payload))
+            yield Recorded(row.seq, row.timestamp_ms, read_event(run_id, row.seq, row.payload))
         seq = rows[-1].seq

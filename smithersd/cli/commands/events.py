@@ -24,7 +24,8 @@ from smithersd.cli.text.phrases import Phrase, event_phrases, time_of_day
 from smithersd.cli.text.run_status import why_undriven
 from smithersd.client import Run, StoredRuns
 from smithersd.core.json_text import one_line
-from smithersd.core.log.events import EVENT_TYPES, decode
+from smithersd.core.log.events import EVENT_TYPES, Event
+from smithersd.core.log.reading import read_event
 from smithersd.core.log.states import RunStatus
 from smithersd.daemon.state.storage import Storage
 from smithersd.errors import InvalidRequest, NodeNotFound
@@ -41,8 +42,8 @@ class _Filter:
         return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
 
 
-Print = Callable[[int, str], None]
-"""Prints an event, given its seq and its JSON text."""
+Print = Callable[[int, str, Event], None]
+"""Prints an event, given its seq, its JSON text and what that says."""
 
 
 @click.command(
@@ -90,7 +91,7 @@ async def _print_stored(runs: StoredRuns, said: str | None, after_seq: int, want
     if wanted.node_id is not None:
         await _check_node(run, wanted.node_id)
     async for events in run.events(after_seq=after_seq):
-        _show(events, wanted, show)
+        _show(run, events, wanted, show)
 
 
 async def _check_node(run: Run, node_id: str) -> None:
@@ -111,21 +112,21 @@ async def _follow(runs: StoredRuns, said: str | None, after_seq: int, wanted: _F
         print(f"{why_undriven(info)} Following it until it goes on and ends.", file=sys.stderr)
     async with run.follow(after_seq=after_seq) as batches:
         async for events in batches:
-            _show(events, wanted, show)
+            _show(run, events, wanted, show)
             flush()
 
 
-def _show(events: Iterable[Encoded], wanted: _Filter, show: Print) -> None:
+def _show(run: Run, events: Iterable[Encoded], wanted: _Filter, show: Print) -> None:
     for event in events:
         if wanted.lets_pass(event):
-            show(event.seq, event.data.decode())
+            show(event.seq, event.data.decode(), read_event(run.run_id, event.seq, event.data))
 
 
-def _print_json(seq: int, payload: str) -> None:
+def _print_json(seq: int, payload: str, _event: Event) -> None:
     print(f'{{"seq":{seq},{one_line(payload)[1:]}')
 
 
-def _print_line(seq: int, payload: str) -> None:
+def _print_line(seq: int, payload: str, event: Event) -> None:
     at_ms = pydantic_core.from_json(payload)["timestampMs"]
-    for phrase in event_phrases(decode(payload)):
+    for phrase in event_phrases(event):
         say_columns([[Phrase(f"{seq:>5}  {time_of_day(at_ms)}", "dim"), phrase]])

@@ -384,12 +384,23 @@ def decode(payload: str | bytes) -> Event:
     """Read an event back from its JSON text.
 
     Raises:
-        ValueError: the text is no event of this version.
+        ValueError: the text is no event of this version; its message says why.
     """
-    values = pydantic_core.from_json(payload)
-    wire = _WIRES_BY_TYPE.get(values["type"])
-    if wire is None:
-        raise ValueError(f"Unknown event type {values['type']!r}.")
+    try:
+        values = pydantic_core.from_json(payload)
+    except ValueError:
+        raise ValueError("the event is not valid JSON") from None
+    try:
+        name = values["type"]
+        wire = _WIRES_BY_TYPE.get(name)
+        if wire is None:
+            raise ValueError(f"there is no event type {name!r}")
+        return _event(wire, values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the event is not valid: {error!r}") from error
+
+
+def _event(wire: _Wire, values: dict[str, Any]) -> Event:
     arguments = [values.get(name) for name in wire.names]
     for index, decoder in wire.decoders:
         if arguments[index] is not None:

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
+from smithersd.core.log.reading import log_damaged
 from smithersd.core.log.records import (
     ApprovalRecord,
     AttemptRecord,
@@ -324,14 +325,11 @@ def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
 
 
 def _damaged(run: RunState, recorded: Recorded) -> StoreInvalid:
-    """Say of an event that it cannot follow what the log says before it, and why."""
-    return StoreInvalid(
-        f"The log of run {run.run_id!r} is damaged at seq {recorded.seq}: {_why_damaged(run, recorded)}.",
-        remedy="Restore the store from a backup.",
-    )
+    return log_damaged(run.run_id, recorded.seq, why_refused(run, recorded))
 
 
-def _why_damaged(run: RunState, recorded: Recorded) -> str:
+def why_refused(run: RunState, recorded: Recorded) -> str:
+    """Say why an event that `RunState.apply` has refused cannot follow what the log says before it."""
     event: Any = recorded.event
     name, transition = type(event).__name__, TRANSITIONS[type(event)]
     if recorded.seq != run.last_seq + 1:
@@ -342,10 +340,10 @@ def _why_damaged(run: RunState, recorded: Recorded) -> str:
         return f"{name} from {run.status}"
     if transition.node is None:
         return f"{name} to {event.status}"
-    return f"{name} of {event.node_id!r} {_why_node_damaged(run, event, transition.node, transition)}"
+    return f"{name} of {event.node_id!r} {_why_node_refused(run, event, transition.node, transition)}"
 
 
-def _why_node_damaged(run: RunState, event: Any, move: Move[NodeState], transition: Transition) -> str:
+def _why_node_refused(run: RunState, event: Any, move: Move[NodeState], transition: Transition) -> str:
     node = run.nodes.get((event.node_id, event.iteration))
     if node is None:
         return "before NodePending"

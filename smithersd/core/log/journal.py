@@ -4,9 +4,10 @@ from typing import Any
 
 from smithersd.core.flow.step import Step
 from smithersd.core.log.events import Event, Recorded
-from smithersd.core.log.fold import RunState
+from smithersd.core.log.fold import RunState, why_refused
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.reads import Readers
+from smithersd.errors import StoreInvalid
 
 
 class Journal:
@@ -19,10 +20,19 @@ class Journal:
         self._readers = readers
 
     def emit(self, event: Event) -> None:
-        """Decide an event: it has the next number, and the state is what it makes of it."""
+        """Decide an event: it has the next number, and the state is what it makes of it.
+
+        Raises:
+            AssertionError: the event cannot follow; no log is at fault, but the flow that decided it.
+        """
         recorded = Recorded(self.state.last_seq + 1, self.now_ms, event)
+        try:
+            self.apply(recorded)
+        except StoreInvalid as error:
+            raise AssertionError(
+                f"the flow has decided an illegal move: {why_refused(self.state, recorded)}"
+            ) from error
         self.step.events.append(recorded)
-        self.apply(recorded)
 
     def apply(self, recorded: Recorded) -> None:
         """Apply an event that is durable already, or about to be; those who read what it changes are told."""

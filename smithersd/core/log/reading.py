@@ -1,0 +1,23 @@
+"""Read an event back from its row in a store: what cannot be read makes the run's log a damaged one."""
+
+from smithersd.core.log.events import Event, decode
+from smithersd.errors import StoreInvalid
+
+
+def read_event(run_id: str, seq: int, payload: str | bytes) -> Event:
+    """Read the event that a run's log has at a seq.
+
+    Raises:
+        StoreInvalid: the text is no event of this version.
+    """
+    try:
+        return decode(payload)
+    except ValueError as error:
+        raise log_damaged(run_id, seq, str(error)) from error
+
+
+def log_damaged(run_id: str, seq: int, why: str) -> StoreInvalid:
+    """Say that a run's log is damaged, from which event on, and why."""
+    return StoreInvalid(
+        f"The log of run {run_id!r} is damaged at seq {seq}: {why}.", remedy="Restore the store from a backup."
+    )
