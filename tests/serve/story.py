@@ -62,7 +62,8 @@ class Story:
         """Put an output into the next commit and return the event that ends the node with it."""
         text = pydantic_core.to_json(value).decode()
         self.journal.step.outputs.append(((node_id, iteration), text, self.journal.now_ms))
-        return e.NodeFinished(node_id, iteration, 1)
+        node = self.state.nodes.get((node_id, iteration))
+        return e.NodeFinished(node_id, iteration, 1 if node is None else max(1, node.attempt))
 
     async def run_task(self, node_id: str, value: Any = "done", *, iteration: int = 0) -> None:
         """A task that appears, runs and finishes."""

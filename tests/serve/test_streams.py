@@ -117,7 +117,7 @@ async def test_who_never_reads_is_cut_off_and_slows_nobody(streaming: Streaming,
     feed = Feed(StoredLog(store, "run-1"), encode=encode_event)
     client = await streaming(feed, write_timeout_s=1.0)
     deaf = await asyncio.to_thread(deaf_socket, client.host, client.port)
-    await story.begin(pending("a"))
+    await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
 
     async def is_followed() -> bool:
         return feed.is_tailing
@@ -151,7 +151,7 @@ def read_slowly(reader: socket.socket) -> bytes:
 async def test_who_reads_ever_so_slowly_is_not_cut_off(streaming: Streaming, store: Store, story: Story) -> None:
     client = await streaming(write_timeout_s=0.5)
     slow = await asyncio.to_thread(deaf_socket, client.host, client.port)
-    await story.begin(pending("a"))
+    await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
     await shout(story, 5)
     await story.tell(e.RunFinished())
     got = await asyncio.to_thread(read_slowly, slow)
@@ -160,7 +160,7 @@ async def test_who_reads_ever_so_slowly_is_not_cut_off(streaming: Streaming, sto
 
 
 async def test_a_slow_reader_misses_nothing(url: str, http: aiohttp.ClientSession, story: Story) -> None:
-    await story.begin(pending("a"))
+    await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
     async with http.get(f"{url}/events") as response:
         shouting = asyncio.create_task(shout(story, 150))
         found: list[Message] = []
@@ -213,7 +213,7 @@ async def test_one_stream_too_many_is_told_when_to_come_back(url: str, http: aio
 
 
 async def test_at_the_end_of_the_server_streams_get_the_last_events(make_app: MakeApp, story: Story) -> None:
-    await story.begin(pending("a"))
+    await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
     async with aiohttp.ClientSession(timeout=NO_LIMIT) as http:
         async with serving(make_app(), "127.0.0.1", 0) as server:
             responses = [await http.get(f"{server.url}/events") for _ in range(20)]
