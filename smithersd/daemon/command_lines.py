@@ -1,4 +1,4 @@
-"""The commands that get a run on, as a person would paste them."""
+"""The command lines by which a run goes on, ready to be pasted."""
 
 import shlex
 import shutil
@@ -11,13 +11,13 @@ _NAME = "smithers"
 
 
 def decide(verb: str, run_id: str, node_id: str, iteration: int, *, storage: Storage) -> str:
-    """`smithers approve RUN --node NODE` (or deny); its storage is named where it would not be found from here."""
+    """`smithers approve RUN --node NODE` (or deny); with storage flags where the run would not be found without."""
     which = ("--iteration", str(iteration)) if iteration else ()
     return _command(verb, run_id, "--node", node_id, *which, storage=storage)
 
 
 def resume(run_id: str, workflow_path: str | None, *, storage: Storage, is_forced: bool = False) -> str:
-    """`smithers up FILE --run-id RUN --resume`; `is_forced` takes the run from a process that has it in hand."""
+    """`smithers up FILE --run-id RUN --resume`; `is_forced` takes the run from the process that holds it."""
     forced = ("--force",) if is_forced else ()
     return _command("up", near(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
 
@@ -28,13 +28,13 @@ def follow(run_id: str, *, storage: Storage) -> str:
 
 
 def down(run_id: str, *, storage: Storage, standby_pid_file: str | None = None) -> str:
-    """`smithers down RUN`; with the pidfile of a process that stands by, what ends that one alone."""
+    """`smithers down RUN`; with the pidfile of a standby only that process is ended."""
     standby = ("--suspend", "--pid-file", standby_pid_file) if standby_pid_file is not None else ()
     return _command("down", run_id, *standby, storage=storage)
 
 
 def inspect(run_id: str, *, storage: Storage, is_json: bool = False) -> str:
-    """`smithers inspect RUN`; as JSON nothing is shortened."""
+    """`smithers inspect RUN`; the JSON is not shortened."""
     return _command("inspect", run_id, *(("--json",) if is_json else ()), storage=storage)
 
 
@@ -44,7 +44,7 @@ def suspend(run_id: str, *, storage: Storage) -> str:
 
 
 def start_from(run_id: str, workflow_path: str | None, *, storage: Storage) -> str:
-    """`smithers up FILE --from RUN`: a new run that takes over what is done."""
+    """`smithers up FILE --from RUN`: a new run that reuses the outputs of this one."""
     return _command("up", near(workflow_path), "--from", run_id, storage=storage)
 
 
@@ -53,7 +53,7 @@ def _command(*words: str, storage: Storage) -> str:
 
 
 def _program() -> str:
-    """This program as the shell finds it: by name, or where it was started by its path and that is the only way, so."""
+    """Return this program as the shell finds it: its name, or its path where it is not on PATH."""
     started_as = Path(sys.argv[0])
     if started_as.name != _NAME or shutil.which(_NAME) is not None:
         return _NAME
@@ -61,7 +61,7 @@ def _program() -> str:
 
 
 def near(path: str | None) -> str:
-    """Name a file as it is named from here; a run that was begun from Python has none."""
+    """Return a path relative to the working directory where possible; a run that was started from Python has none."""
     if path is None:
         return "WORKFLOW.py"
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

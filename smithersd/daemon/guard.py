@@ -1,11 +1,11 @@
-"""A process that outlives us: when we are gone, whatever way, it ends what the run has started and left.
+"""A process that outlives this one: when this one has ended, in whatever way, it ends what the run has started.
 
 The kernel kills a command when its parent dies, but not the command's children, and `sh -c 'make test'` has some; nor
-does it end the workers of a task's process pool. So a small process waits at a pipe of ours, and is told the tags of
-the shell attempts that run, the tag that everything carries which this process starts, and each process that is forked.
-When the pipe ends, it ends them. It is started with the first attempt: a run that only waits has none.
+does it end the workers of a task's process pool. So a small process reads a pipe of ours, which carries the tags of the
+running shell attempts, the tag of everything that this process starts, and the id of each process that is forked. When
+the pipe is closed, it ends them. It is started with the first attempt: a run that only waits has none.
 
-What a run that has finished left running on purpose stays; its forked workers do not, since they can do nothing.
+What a finished run left running on purpose stays; its forked workers are ended, since they have nothing to do.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from smithersd.posix.identity import this_process
 _log = logger(__name__)
 
 _END_S = 2 * STOP_GRACE_S
-"""How long it may take to end what is left."""
+"""How long to wait at the end until the guard has ended the remaining processes."""
 
 
 @asynccontextmanager
 async def guarded(engine: Engine) -> AsyncIterator[None]:
-    """Guard what a run starts while the `with` lasts; at its end there is nothing left of a run that was stopped."""
-    guard = _Guard(engine.state)
+    """Guard what a run starts while the `with` lasts; at its end no process of a stopped run is left."""
+    guard = _GuardProcess(engine.state)
     engine.observe(guard.follow)
     variable, _, value = guard.driver_tag.partition("=")
     os.environ[variable] = value
@@ -48,7 +48,7 @@ async def guarded(engine: Engine) -> AsyncIterator[None]:
         await asyncio.to_thread(guard.dismiss, has_finished=engine.state.status is RunStatus.FINISHED)
 
 
-class _Guard:
+class _GuardProcess:
     def __init__(self, run: RunState) -> None:
         process = this_process()
         self.driver_tag = f"{DRIVER_TAG_VARIABLE}={run.run_id}/{process.pid}/{process.start_time}"
@@ -58,31 +58,31 @@ class _Guard:
         self._pipe: int | None = None
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
-        """Take in the events of a step, before the attempts that it starts begin."""
-        started = [one.event for one in recorded if isinstance(one.event, NodeStarted)]
+        """Send the tags of a step's attempts to the guard, before they start."""
+        started = [event for event in (entry.event for entry in recorded) if isinstance(event, NodeStarted)]
         keys = (*self._shells, *((event.node_id, event.iteration) for event in started))
         nodes = [node for node in map(self._run.nodes.__getitem__, keys) if _runs_command(node)]
         shells = {node.key: tag_of(self._run, node.key, node.attempt) for node in nodes}
         if shells != self._shells or (started and self._pipe is None):
             self._shells = shells
-            self._tell([self.driver_tag, *shells.values()])
+            self._send([self.driver_tag, *shells.values()])
 
     def dismiss(self, *, has_finished: bool) -> None:
-        """Let it end what is left, and wait for that."""
+        """Close the pipe, so that the guard ends what is left, and wait for that."""
         if self._pipe is None or self._process is None:
             return
         if has_finished:
-            self._tell([])
+            self._send([])
         _pipes.discard(self._pipe)
         os.close(self._pipe)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
 
-    def _tell(self, tags: list[str]) -> None:
+    def _send(self, tags: list[str]) -> None:
         if self._pipe is None:
             self._start()
         if self._pipe is not None:
-            with suppress(OSError):  # somebody has killed it: then there is none
+            with suppress(OSError):  # the guard was killed: there is none any more
                 os.write(self._pipe, json.dumps(tags).encode() + b"\n")
 
     def _start(self) -> None:
@@ -91,13 +91,13 @@ class _Guard:
         _pipes.add(self._pipe)
         command = [sys.executable, "-I", "-S", tagged.__file__, str(STOP_GRACE_S)]
         try:
-            # Of what we have it gets nothing: no environment, no folder, no descriptor, no terminal.
+            # It inherits nothing of ours: no environment, folder, descriptor or terminal.
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 command, stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, cwd="/",
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            _log.warning("What the run starts will outlive a kill of this process: no guard can be started: %s", error)
+            _log.warning("The guard process cannot be started; commands will outlive a kill of this process: %s", error)
         finally:
             os.close(reading)
 
@@ -110,7 +110,7 @@ _pipes: set[int] = set()
 
 
 def _register_child() -> None:
-    """In a forked child: be known to the guard, and do not keep its pipe open after we were killed."""
+    """Register a forked child with the guard, and close the pipe in it: else the pipe would outlive a kill of ours."""
     for pipe in _pipes:
         with suppress(OSError):
             os.write(pipe, b"%d\n" % os.getpid())

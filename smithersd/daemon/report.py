@@ -1,4 +1,4 @@
-"""Who is told what a service does: the terminal, a log."""
+"""The protocols by which a service reports what it does: to a terminal, to a log file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,83 +14,86 @@ from smithersd.query.approvals import PendingApproval
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run that was begun or taken up. The engine is its driver, and its state changes as the run goes on."""
+    """A run that this process started or resumed; `engine` drives it, and its state changes as the run goes on."""
 
     engine: Engine
     workflow: str
-    """The workflow as it was named: "path.py" or "path.py:name"."""
+    """The workflow as given on the command line: "path.py" or "path.py:name"."""
     storage: Storage
     """Where the run is kept."""
     url: str | None
-    """Where the run is served, None where it is not."""
+    """The URL at which the run is served; None if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class StandingBy:
-    """A run that another process has in hand, or that was suspended, while this one waits to take it up."""
+    """A run that another process drives, or that is suspended, while this process waits to resume it."""
 
     run_id: str
     workflow: str
-    """The workflow as it was named."""
+    """The workflow as given on the command line."""
     driver: str | None
-    """Who drives the run ("process 42 on host"); None while it is suspended."""
+    """The process that drives the run ("process 42 on host"); None while it is suspended."""
     url: str | None
-    """Where the run is served from here meanwhile, None where it is not."""
+    """The URL at which this process serves the run while it waits; None if it does not."""
 
 
 class Report(Protocol):
-    """Is told in the loop's thread, and raises nothing: a reader who left does not stop a run."""
+    """A receiver of what a service does.
+
+    Methods are called in the loop's thread and raise nothing: a closed terminal or pipe does not stop a run.
+    """
 
     def warn(self, text: str) -> None:
-        """Something that the operator should see; may have several lines, and come from any thread."""
+        """Show a warning to the operator; it may have several lines, and may be called from any thread."""
 
     def wait_for_store(self, problem: str | None) -> None:
-        """The store is away while the process starts; told at each try, None where nothing is new."""
+        """Report that the store is unavailable at the start; called at each try, with None if it persists."""
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """This process waits for its turn; told again when that which it waits for has changed."""
+        """Report that this process stands by; called again when the run's driver or status has changed."""
 
     def begin(self, started_run: StartedRun) -> None:
-        """The run's first step is durable."""
+        """Report that the run's first step is durable."""
 
     def show(self, recorded: Sequence[Recorded]) -> None:
-        """These events are durable."""
+        """Report that these events are durable."""
 
     def ask(self, approval: PendingApproval) -> None:
-        """An approval waits for a person; told once for each, soon after the event that says so."""
+        """Report that an approval waits for a person; called once for each, soon after its event."""
 
     def reload(self) -> None:
-        """SIGHUP came: the log, if there is one, has been opened anew."""
+        """Report that SIGHUP was received and the log, if there is one, was reopened."""
 
     def end(self, *, is_still_served: bool) -> None:
-        """The run is driven no longer; perhaps the process stays to serve it as it is."""
+        """Report that the run is no longer driven; `is_still_served` if the process continues to serve it."""
 
     def close(self) -> None:
-        """Write what is left; nothing more will be reported."""
+        """Write what is buffered; nothing is reported after this."""
 
     def release(self) -> None:
-        """The process ends at once: write what is left and leave the terminal as it was.
+        """Write what is buffered and restore the terminal, because the process exits at once.
 
-        It comes from any thread, also in the midst of another call.
+        It may be called from any thread, also during another call.
         """
 
 
 class Log(Protocol):
-    """A file that a service reports to; where it lies may depend on the run's id."""
+    """A log file of a service; its path may depend on the run's id."""
 
     @property
     def path(self) -> Path | None:
-        """Where it lies, once it is settled; None where it is no file."""
+        """The log file's path, once `settle` was called; None if the log is not a file."""
 
     def settle(self, run_id: str, folder: RunFolder) -> None:
-        """The run's id is known and its pidfile is ours; nothing is begun yet.
+        """Open the log, now that the run's id is known and its pidfile is held; the run has not started yet.
 
         Raises:
             UserError: the file cannot be opened.
         """
 
     def reopen(self) -> None:
-        """Go over to a new file, after the old one was moved away."""
+        """Open the log's path again, after the old file was moved away."""
 
     def discard(self) -> None:
-        """No run was begun: leave no file behind that was not there before."""
+        """Remove the log file if this process created it, because no run was started."""

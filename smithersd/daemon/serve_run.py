@@ -1,4 +1,4 @@
-"""A server and nothing else: for a run that another process drives, that nobody drives, or that has ended."""
+"""A server without an engine: for a run that another process drives, that no process drives, or that has ended."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from smithersd.store import Store
 
 async def serve_run(
     store: Store,
-    said: str | None,
+    run_id: str | None,
     options: ServeOptions,
     *,
     sockets: Sequence[socket.socket],
@@ -26,16 +26,16 @@ async def serve_run(
 ) -> None:
     """Serve a run of the store until SIGINT, SIGTERM or SIGHUP; the run is left as it is.
 
-    `said` is the run's id, the beginning of it, or None for the only live one. `on_serving` is told the run and where
-    it is served.
+    `run_id` is the run's id, a prefix of it, or None for the only live run. `on_serving` is called with the run and its
+    URL.
 
     Raises:
         RunNotFound, InvalidRequest: no such run, or several.
-        UserError: the address cannot be served on, or the token cannot be one.
+        UserError: the address cannot be listened on, or the token is not valid.
     """
     check_serving(options)
     raise_files_limit()
-    run = await select_run(store, said)
+    run = await select_run(store, run_id)
     is_stopped = asyncio.Event()
     signals = StopSignals(
         on_first=lambda _: is_stopped.set(),

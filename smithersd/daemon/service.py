@@ -24,8 +24,8 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.guard import guarded
 from smithersd.daemon.launch.store_wait import StoreWait
-from smithersd.daemon.notify.asking import asking
-from smithersd.daemon.notify.hooks import telling
+from smithersd.daemon.notify.asking import reporting_approvals
+from smithersd.daemon.notify.hooks import running_hooks
 from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
 from smithersd.daemon.report import Log, Report, StandingBy, StartedRun
@@ -163,8 +163,8 @@ class _Service:
         """Drive the run, and serve it as it is when it has ended."""
         engine = begun.engine
         self._take(begun)
-        async with self._telling(begun, store):
-            async with asking(begun, self._report, store=store), guarded(engine):
+        async with self._running_hooks(begun, store):
+            async with reporting_approvals(begun, self._report, store=store), guarded(engine):
                 with self._keeping_tracebacks(engine.run_id):
                     await self._drive(engine)
             is_still_served = begun.url is not None and self._stays(engine.state.status)
@@ -293,14 +293,14 @@ class _Service:
         except Exception:  # noqa: BLE001 - whatever it is, the run matters more
             _log.exception("What happened could not be shown.")
 
-    def _telling(self, begun: StartedRun, store: Store) -> AbstractAsyncContextManager[None]:
+    def _running_hooks(self, begun: StartedRun, store: Store) -> AbstractAsyncContextManager[None]:
         hooks = self._options.hooks
         if self._has_stood_by and begun.engine.is_ended_before:
             hooks = Hooks()  # the driver that brought it to its end tells of that
         if hooks == Hooks():
             return nullcontext()
         sent = SentFile(self._folder.run(begun.engine.run_id).sent_file)
-        return telling(hooks, begun, store=store, sent=sent, is_stopped=self._is_stopped)
+        return running_hooks(hooks, begun, store=store, sent=sent, is_stopped=self._is_stopped)
 
     async def _drive(self, engine: Engine) -> None:
         try:

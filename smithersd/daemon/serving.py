@@ -1,4 +1,4 @@
-"""The server beside a run, and a loud word where it can be reached from other machines without a token."""
+"""The server beside a run, and a warning where other machines can reach it without a token."""
 
 import asyncio
 import socket
@@ -18,14 +18,14 @@ from smithersd.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """All that the app wants of a workflow."""
+class _WorkflowName:
+    """All that the app needs of a workflow."""
 
     name: str
 
 
 def check_serving(options: ServeOptions) -> None:
-    """Refuse what can be told to be wrong before anything is made.
+    """Check the options before anything is created.
 
     Raises:
         InvalidRequest: the token is empty or cannot be sent.
@@ -45,16 +45,17 @@ async def served(
     warn: Callable[[str], None],
     is_settled: asyncio.Event | None = None,
 ) -> AsyncIterator[str]:
-    """Serve a run, which need not have begun, while the `with` lasts; give the URL.
+    """Serve a run, which need not have started, while the `with` lasts; yield the URL.
 
-    Sockets that listen already take the place of host and port. `warn` is told where other machines may reach it.
-    Until `is_settled` (that the run has begun, or why it has not) requests wait; probes do not, and /ready is 503.
+    Listening `sockets` replace host and port. `warn` is called if other machines can reach the server without a token.
+    Until `is_settled` is set (the run has started, or this process stands by) requests wait; probes do not, and /ready
+    answers 503.
 
     Raises:
-        UserError: the port is taken, the host is none of ours, or the token or an allowed host cannot be one.
+        UserError: the port is taken, the host is not one of this machine, or the token or an allowed host is not valid.
     """
     app = create_serve_app(
-        _Named(workflow_name),
+        _WorkflowName(workflow_name),
         store=store,
         run_id=run_id,
         abort=abort,
@@ -76,21 +77,22 @@ async def served(
 
 
 def _waiting_for(is_settled: asyncio.Event) -> Middleware:
-    """With socket activation the request that starts the process comes before the run that it asks for."""
+    """Hold requests until the run has started: with socket activation they arrive before it."""
 
     @web.middleware
     async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN_ROUTES:
             await is_settled.wait()
         elif request.path == READY_ROUTE and not is_settled.is_set():
-            raise NotReady("The run has not been taken up yet.")
+            raise NotReady("The run has not started yet.")
         return await handler(request)
 
     return wait
 
 
 def _public_hosts(host: str, sockets: Sequence[socket.socket]) -> list[str]:
-    hosts = [one.getsockname()[0] for one in sockets if one.family != socket.AF_UNIX] if sockets else [host]
+    internet_sockets = [listener for listener in sockets if listener.family != socket.AF_UNIX]
+    hosts = [listener.getsockname()[0] for listener in internet_sockets] if sockets else [host]
     return [host for host in hosts if not is_loopback(host)]
 
 
@@ -98,12 +100,12 @@ def _exposure(host: str, options: ServeOptions) -> str:
     lines = [f"Listening on {host} without a token."]
     if options.is_insecure:
         lines += [
-            "WHOEVER REACHES THIS ADDRESS MAY WATCH, DECIDE AND CANCEL THE RUN.",
+            "ANYONE WHO REACHES THIS ADDRESS CAN READ, APPROVE AND CANCEL THE RUN.",
             "Set a token with --auth-token (or SMITHERS_API_KEY).",
         ]
     else:
         lines += [
-            "Only this machine is answered; all others get 403.",
-            "Set a token with --auth-token (or SMITHERS_API_KEY) to open it, or --insecure to open it to everybody.",
+            "Requests from other machines are answered with 403.",
+            "Set a token with --auth-token (or SMITHERS_API_KEY) to allow other machines, or allow all: --insecure.",
         ]
     return "\n".join(f"!! {line}" for line in lines)

@@ -8,7 +8,7 @@ The facts that shape this file:
 - `asyncio.run` and `signal.set_wakeup_fd` users (uvloop) leave handlers alone that are not theirs; whoever installs
   one puts back what was there.
 - A forked child inherits handlers, and the loop's wake-up with them: a worker of a task's process pool would ask *our*
-  loop for an end and never end itself, and the pool would wait for it for ever.
+  loop to stop and never end itself, and the pool would wait for it for ever.
 """
 
 import asyncio
@@ -20,23 +20,23 @@ from contextlib import contextmanager
 from types import FrameType
 
 FORCED_END_S = 1.0
-"""How long the orderly end may take after the second signal; then the process is gone."""
+"""How long an orderly end may take after the second signal; then the process exits at once."""
 
 _exit_at_once = os._exit
 """Kept from before author code could replace it."""
 
-_OF_A_CHILD: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+_CHILD_HANDLERS: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,
 }
-"""What the signals do in any other Python process."""
+"""The handlers of any other Python process."""
 
 
 class StopSignals:
-    """Counts the signals that ask for an end, and tells the loop; SIGHUP only asks for `on_hangup`.
+    """Counts the stop signals and calls back in the loop; SIGHUP only calls `on_hangup`.
 
-    The first one calls `on_first`. The second calls `on_second`, and the process leaves soon after, whether the loop is
+    The first one calls `on_first`. The second calls `on_second`, and the process exits soon after, whether the loop is
     free or not: with the `exit_code` that follows from the first signal, once `before_exit` was called in a thread.
     """
 
@@ -60,30 +60,30 @@ class StopSignals:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Take the signals over for as long as the `with` lasts; in the main thread."""
+        """Handle the signals while the `with` lasts; call it in the main thread."""
         handlers = {signal.SIGINT: self._handle, signal.SIGTERM: self._handle, signal.SIGHUP: self._hang_up}
         before = {
             signum: signal.signal(signum, handler)
             for signum, handler in handlers.items()
-            # What was ignored is meant so: a script's `command &` ignores SIGINT, nohup SIGHUP.
+            # An ignored signal stays ignored: a script's `command &` ignores SIGINT, nohup SIGHUP.
             if signum is signal.SIGTERM or signal.getsignal(signum) is not signal.SIG_IGN
         }
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
 
-    def _handle(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, signum: int, _: FrameType | None) -> None:
         if self._first is None:
-            self._first = signal.Signals(number)
+            self._first = signal.Signals(signum)
             self._loop.call_soon_threadsafe(self._on_first, self._first)
         elif not self._is_forced:
             self._is_forced = True
             self._loop.call_soon_threadsafe(self._on_second)
             threading.Thread(target=self._end, args=(self._first,), name="smithersd-forced-end", daemon=True).start()
 
-    def _hang_up(self, _number: int, _: FrameType | None) -> None:
+    def _hang_up(self, _signum: int, _: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._on_hangup)
 
     def _end(self, first: signal.Signals) -> None:
@@ -92,11 +92,11 @@ class StopSignals:
         _exit_at_once(self._exit_code(first))
 
 
-def _let_go_in_child() -> None:
-    """In a forked child: the signals are its own again, but for those that author code has taken over."""
-    for number, handler in _OF_A_CHILD.items():
-        if isinstance(getattr(signal.getsignal(number), "__self__", None), StopSignals):
-            signal.signal(number, handler)
+def _restore_in_child() -> None:
+    """Restore the default handlers in a forked child, but for those that author code has installed."""
+    for signum, handler in _CHILD_HANDLERS.items():
+        if isinstance(getattr(signal.getsignal(signum), "__self__", None), StopSignals):
+            signal.signal(signum, handler)
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(after_in_child=_restore_in_child)

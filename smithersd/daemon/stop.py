@@ -1,7 +1,7 @@
-"""Stopping a run: its process is asked, waited for and, if it must be, killed; then the run's own end is seen to.
+"""Stopping a run: its process gets a signal, is waited for and, if forced, killed; then the run itself is ended.
 
-A process that died without a word has left its run as it stood: whoever stops it finishes the bookkeeping, by the
-same events as an engine would.
+A process that was killed has left its run live in the store: it is cancelled or suspended from here, by the same events
+as an engine would write.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ class StopRequest:
     is_forced: bool
     """Whether a process that does not end in time is killed."""
     by: str | None = None
-    """Who asks; the log of a cancelled run names them."""
+    """The name of the sender, for the log of the cancelled run."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndedProcess:
-    """A process that has ended."""
+    """A process that was stopped."""
 
     pid: int
     is_killed: bool
@@ -51,49 +51,49 @@ class EndedProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """What was done to one run."""
+class StopResult:
+    """The result of stopping one run."""
 
     run_id: str
     status: RunStatus | None
-    """How the run stands now; None for one that never began."""
+    """The run's status now; None if the run never started."""
     was_over: bool
-    """Whether it had ended before."""
+    """Whether the run had ended before."""
     ended: tuple["EndedProcess", ...] = ()
-    """The run's processes that were here."""
+    """The run's processes that were stopped on this machine."""
     was_stale: bool = False
-    """Whether a pidfile lay there that nobody held any more."""
+    """Whether a stale pidfile was removed."""
 
 
 async def stop_run(
     store: Store, run_id: str, folder: RunFolder, request: StopRequest, *, pid_file: Path | None = None
-) -> Stopped:
+) -> StopResult:
     """Stop a run's processes here, and cancel or suspend the run; return when neither process nor pidfile is left.
 
     With `pid_file` only the process that holds it is stopped, and others of the run are left.
 
     Raises:
-        NotStopped: a process (or another driver of the run) has not ended in time; the message says what it is at.
-            Or the pidfile is held by a process that is not known as the run's.
+        NotStopped: a process (or another driver of the run) has not ended in time; the message says what still runs.
+            Or the pidfile is held by a process that is not recorded as the run's.
         RunIsDriven: the run is to be suspended and a process elsewhere drives it.
     """
     before = await store.find_run(run_id)
     async with _alone(folder, request.timeout_s):
         main_pid_file = pid_file or pid_file_of(folder)
         await _wait_until_known(run_id, folder, main_pid_file)
-        meant = _meant(folder, pid_file)
+        meant = _selected_processes(folder, pid_file)
         pid_files = {main_pid_file, *(Path(process_record.pid_file) for process_record in meant)}
         ended = await _end_all(store, run_id, folder, meant, request)
-        was_stale = [_clear_away(each) for each in pid_files].count(True) > 0 and not ended
+        was_stale = [_remove_stale_pid_file(each) for each in pid_files].count(True) > 0 and not ended
         forget_dead(folder)
         is_standby = bool(ended) and all(process_record.is_standby for process_record in meant)
         status = await _settle(store, run_id, request, is_standby=is_standby)
-    return Stopped(run_id, status, before is not None and before.status.is_final, ended, was_stale)
+    return StopResult(run_id, status, before is not None and before.status.is_final, ended, was_stale)
 
 
 async def end_process(folder: RunFolder, pid_file: Path) -> None:
-    """End the process of a run that has this pidfile, if there is one: it suspends the run, or is killed after 5 s."""
-    for process_record in _meant(folder, pid_file):
+    """End the process that holds this pidfile, if there is one: it suspends the run, or is killed after 5 s."""
+    for process_record in _selected_processes(folder, pid_file):
         with _opened(process_record) as process:
             if process is None:
                 continue
@@ -103,13 +103,13 @@ async def end_process(folder: RunFolder, pid_file: Path) -> None:
                 await _has_ended(process, FORCED_STOP_S)
 
 
-def _meant(folder: RunFolder, pid_file: Path | None) -> list[ProcessRecord]:
-    return [one for one in processes_here(folder) if pid_file is None or Path(one.pid_file) == pid_file]
+def _selected_processes(folder: RunFolder, pid_file: Path | None) -> list[ProcessRecord]:
+    return [record for record in processes_here(folder) if pid_file is None or Path(record.pid_file) == pid_file]
 
 
 @contextmanager
 def _opened(process_record: ProcessRecord) -> Iterator[ProcessHandle | None]:
-    """Open a process that lived a moment ago; None where it has ended since."""
+    """Open a process that was recorded; yield None if it has ended."""
     process = ProcessHandle.open(process_record.pid)
     if process is None:
         yield None
@@ -120,9 +120,10 @@ def _opened(process_record: ProcessRecord) -> Iterator[ProcessHandle | None]:
 
 
 async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> None:
-    """Let no process be signalled but the run's own: the lock is also seen from other pid namespaces.
+    """Wait until the holder of the pidfile is recorded, so that no other process is signalled.
 
-    For a moment at its beginning and at its end a process holds its pidfile and is not written down.
+    The lock is also visible from other pid namespaces. A process that starts or ends holds its pidfile for a moment
+    without being recorded.
     """
     try:
         async with asyncio.timeout(UNKNOWN_HOLDER_S):
@@ -130,34 +131,34 @@ async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> N
                 await asyncio.sleep(STOP_POLL_S)
     except TimeoutError:
         raise NotStopped(
-            f"The process that holds the pidfile of run {run_id!r} is not known as its own on this machine.",
-            remedy="Stop it where it runs (another container or host), or try again if it is just starting.",
+            f"The process that holds the pidfile of run {run_id!r} is not recorded on this machine.",
+            remedy="Stop it in the container or on the host where it runs, or try again if it is just starting.",
         ) from None
 
 
 def _is_holder_known(folder: RunFolder, pid_file: Path) -> bool:
-    """Whether a pidfile is held by a process of the run here, or by nobody."""
+    """Whether the pidfile is free, or held by a recorded process of the run on this machine."""
     return held_pid(pid_file) in {None, *(process_record.pid for process_record in processes_here(folder))}
 
 
-def _clear_away(pid_file: Path) -> bool:
+def _remove_stale_pid_file(pid_file: Path) -> bool:
     """Remove the pidfile of a process that died; return whether there was one."""
     try:
         return remove_stale(pid_file)
     except DaemonRuns as error:
         raise NotStopped(
-            f"Somebody holds the pidfile still, or by now: {error.message}", remedy="Stop it where it runs."
+            f"The pidfile cannot be removed: {error.message}", remedy="Stop that process where it runs."
         ) from None
 
 
 async def _end_all(
     store: Store, run_id: str, folder: RunFolder, process_records: list[ProcessRecord], request: StopRequest
 ) -> tuple[EndedProcess, ...]:
-    """End processes of a run; return those that there were.
+    """End processes of a run; return those that were stopped.
 
     A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
-    and a process that ignores SIGINT (a script's `command &`) is cancelled too. Who stands by is told first, lest it
-    take up what the driver lets go of.
+    and a process that ignores SIGINT (a script's `command &`) is cancelled too. Standbys get their signal first, so
+    that none resumes the run that the driver releases.
     """
     with ExitStack() as opened:
         processes = [
@@ -168,7 +169,7 @@ async def _end_all(
         for process in processes:
             _check_permission(process, run_id)
         if processes and not request.is_suspension:
-            with suppress(RunNotFound, RunNotActive):  # it has not begun the run, or the run has ended
+            with suppress(RunNotFound, RunNotActive):  # the run has not started, or has ended
                 await wait_until_applied(store, await request_cancel(store, run_id, by=request.by))
         with _sender_named(folder, request.by):
             for process in processes:
@@ -178,11 +179,11 @@ async def _end_all(
 
 @contextmanager
 def _sender_named(folder: RunFolder, name: str | None) -> Iterator[None]:
-    """Name who sends the signals, for the log of the process that receives them."""
+    """Write the sender's name to a file while signals are sent, for the log of the process that gets them."""
     if name is None:
         yield
         return
-    with suppress(OSError):  # the process then says which signal came, and not from whom
+    with suppress(OSError):  # the process then logs the signal without its sender
         folder.stop_sender_file.write_text(name, encoding="utf-8")
     try:
         yield
@@ -192,7 +193,7 @@ def _sender_named(folder: RunFolder, name: str | None) -> Iterator[None]:
 
 
 def stop_sender(folder: RunFolder) -> str | None:
-    """Return who is asking the run's processes to end, None where nobody has said so."""
+    """Return who is stopping the run's processes by a signal; None if that is not known."""
     try:
         return folder.stop_sender_file.read_text(encoding="utf-8")
     except (OSError, UnicodeError):
@@ -210,7 +211,7 @@ def _check_permission(process: ProcessHandle, run_id: str) -> None:
 
 
 async def _ended(store: Store, run_id: str, process: ProcessHandle, request: StopRequest) -> EndedProcess:
-    """Wait for the end of a process that was asked to end, or kill it."""
+    """Wait for the end of a process that was signalled, or kill it if forced."""
     if await _has_ended(process, request.timeout_s):
         return EndedProcess(process.pid, is_killed=False)
     if request.is_forced:
@@ -219,13 +220,13 @@ async def _ended(store: Store, run_id: str, process: ProcessHandle, request: Sto
             return EndedProcess(process.pid, is_killed=True)
     raise NotStopped(
         f"Process {process.pid} of run {run_id!r} has not ended within {request.timeout_s:g} s: "
-        f"{await _what_it_is_at(store, run_id)}.",
+        f"{await _busy_reason(store, run_id)}.",
         remedy="Wait and try again, or kill it with `smithers down --force`.",
     )
 
 
 async def _settle(store: Store, run_id: str, request: StopRequest, *, is_standby: bool) -> RunStatus | None:
-    """See to the run's own end, its process being gone; return how it stands. Without its standby a run goes on."""
+    """Cancel or suspend the run, whose process has ended; return its status. A run without its standby goes on."""
     row = await store.find_run(run_id)
     if row is None:
         return None
@@ -234,7 +235,7 @@ async def _settle(store: Store, run_id: str, request: StopRequest, *, is_standby
     if request.is_suspension:
         await _suspend(store, run_id)
         return (await store.run(run_id)).status
-    with suppress(RunNotActive):  # it ended in this moment
+    with suppress(RunNotActive):  # it has just ended
         await request_cancel(store, run_id)
     return await _ended_status(store, run_id, request)
 
@@ -243,13 +244,11 @@ async def _suspend(store: Store, run_id: str) -> None:
     try:
         await suspend_without_driver(store, run_id)
     except RunIsDriven as error:
-        raise RunIsDriven(
-            error.message, remedy="Suspend it there. From here it can be cancelled, which its driver will do."
-        ) from None
+        raise RunIsDriven(error.message, remedy="Suspend it there; from here it can only be cancelled.") from None
 
 
 async def _ended_status(store: Store, run_id: str, request: StopRequest) -> RunStatus:
-    """Wait until a run that somebody elsewhere drives has been cancelled by its driver."""
+    """Wait until the driver on another machine has cancelled the run."""
     try:
         async with asyncio.timeout(request.timeout_s):
             while not (row := await store.run(run_id)).status.is_final:
@@ -259,15 +258,15 @@ async def _ended_status(store: Store, run_id: str, request: StopRequest) -> RunS
             return row.status
     except TimeoutError:
         raise NotStopped(
-            f"Run {run_id!r} was asked to cancel and has not ended within {request.timeout_s:g} s: "
-            f"{await _what_it_is_at(store, run_id)}.",
-            remedy="Its driver has been told; `smithers ps` says which process that is.",
+            f"Run {run_id!r} was asked to cancel but has not ended within {request.timeout_s:g} s: "
+            f"{await _busy_reason(store, run_id)}.",
+            remedy="The request is stored and its driver will cancel it; `smithers ps` shows the driver.",
         ) from None
 
 
-async def _what_it_is_at(store: Store, run_id: str) -> str:
+async def _busy_reason(store: Store, run_id: str) -> str:
     if await store.find_run(run_id) is None:
-        return "it has not begun the run"
+        return "the run has not started"
     state = await read_state(store, run_id)
     busy = [node.node_id for node in state.nodes.values() if node.state is NodeState.IN_PROGRESS]
     if busy:
@@ -287,7 +286,7 @@ async def _has_ended(process: ProcessHandle, timeout_s: float) -> bool:
 
 @asynccontextmanager
 async def _alone(folder: RunFolder, timeout_s: float) -> AsyncIterator[None]:
-    """Let nobody else stop the same run meanwhile: a second signal would end its process the hard way."""
+    """Lock the run against another `smithers down`: a second signal would end its process at once."""
     try:
         descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -306,7 +305,7 @@ async def _locked(descriptor: int, timeout_s: float) -> None:
             while not _is_locked(descriptor):  # noqa: ASYNC110 - another process has it
                 await asyncio.sleep(STOP_POLL_S)
     except TimeoutError:
-        raise NotStopped("Another `smithers down` is at this run.", remedy="Let that one end.") from None
+        raise NotStopped("Another `smithers down` is stopping this run.", remedy="Wait until it has ended.") from None
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -54,7 +54,7 @@ def test_commands_on_this_machine_find_the_process_while_it_lives(place: Place) 
 
 @pytest.mark.parametrize(
     ("flags", "warning"),
-    [((), r"!! Only this machine is answered"), (("--insecure",), r"!! WHOEVER REACHES THIS ADDRESS")],
+    [((), r"!! Requests from other machines"), (("--insecure",), r"!! ANYONE WHO REACHES THIS ADDRESS")],
 )
 def test_a_public_address_without_a_token_is_warned_of(place: Place, flags: tuple[str, ...], warning: str) -> None:
     place.write(WAITING)

@@ -107,7 +107,7 @@ def test_down_says_that_it_can_cancel_the_run_and_not_suspend_it(smithers: Smith
     assert "Suspend it there." in said.err
     said = smithers("down", "r", "--timeout", "0.1")
     assert said.code == 1
-    assert "Its driver has been told" in said.err
+    assert "The request is stored and its driver will cancel it" in said.err
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -107,7 +107,7 @@ def test_a_pidfile_that_a_foreign_program_holds_is_respected(place: DaemonPlace,
     foreign = place.serve("--run-id", "foreign", "--pid-file", "foreign.pid")
     said = place.call("down", "r", "--pid-file", "foreign.pid")
     assert said.code == 1
-    assert "is not known as its own on this machine" in said.err
+    assert "is not recorded on this machine" in said.err
     assert foreign.is_alive
     assert daemon.is_alive
     assert place.status("foreign") == place.status("r") == "waiting-approval"
@@ -135,7 +135,7 @@ def test_a_number_from_another_pid_namespace_is_never_signalled(place: DaemonPla
         for flags in ((), ("--force", "--timeout", "0"), ("--suspend",)):
             said = place.call("down", "r", *flags)
             assert said.code == 1
-            assert "is not known as its own on this machine" in said.err
+            assert "is not recorded on this machine" in said.err
         assert place.status("r") == "waiting-approval"
         assert place.call("approve", "r").code == 0
         assert container.wait(DEADLINE_S) == 0

@@ -22,7 +22,7 @@ from smithersd.client import StoredRuns
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.local_processes import local_runs, run_of_pid_file, select_local_run
 from smithersd.daemon.state.storage import Storage
-from smithersd.daemon.stop import Stopped, StopRequest, stop_run
+from smithersd.daemon.stop import StopRequest, StopResult, stop_run
 from smithersd.errors import InvalidRequest, NotStopped, RunNotFound, UserError
 from smithersd.exit_codes import ExitCode
 from smithersd.limits import STOP_TIMEOUT_S_DEFAULT
@@ -112,16 +112,16 @@ async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> boo
     outcomes = await asyncio.gather(*stopping, return_exceptions=True)
     for outcome in outcomes:
         match outcome:
-            case Stopped():
+            case StopResult():
                 await _say(store, outcome, storage)
             case NotStopped() | UserError():
                 say(Phrase(outcome.message, "red"))
             case _:
                 raise outcome
-    return all(isinstance(outcome, Stopped) for outcome in outcomes)
+    return all(isinstance(outcome, StopResult) for outcome in outcomes)
 
 
-async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
+async def _say(store: Store, stopped: StopResult, storage: Storage) -> None:
     run = await StoredRuns(store).find(stopped.run_id)
     if run is None:
         say(f"No run {stopped.run_id} is in the store. ", _process(stopped))
@@ -132,7 +132,7 @@ async def _say(store: Store, stopped: Stopped, storage: Storage) -> None:
         say_lines(next_steps(run, storage))
 
 
-def _process(stopped: Stopped) -> str:
+def _process(stopped: StopResult) -> str:
     if stopped.ended:
         said = [f"Process {one.pid} " + ("was killed." if one.is_killed else "has ended.") for one in stopped.ended]
         return " ".join(said)

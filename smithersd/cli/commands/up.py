@@ -83,11 +83,11 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
     from smithersd.daemon.launch.process import leave, run_process  # noqa: PLC0415
     from smithersd.daemon.service import run_service  # noqa: PLC0415
-    from smithersd.daemon.systemd.refused_clients import turning_away  # noqa: PLC0415
+    from smithersd.daemon.systemd.refused_clients import refusing_clients  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
     from smithersd.posix.standard_input import empty_stdin  # noqa: PLC0415
 
-    with turning_away(inherited.sockets):
+    with refusing_clients(inherited.sockets):
         early_exit = EarlyExit()
         # Before the import, at which an author may replace them.
         streams = Streams.of_process()

@@ -1,4 +1,4 @@
-"""An operator's command: given something on stdin, bounded in time, killed with all that it started."""
+"""A shell command of the operator: it reads its stdin, and is killed with all that it started after a time-out."""
 
 import asyncio
 import os
@@ -13,20 +13,20 @@ from smithersd.posix.parent_death import dying_with_us
 
 _POLL_S = 0.02
 _TAIL_BYTES = 1_000
-"""How much of what it printed a failure repeats."""
+"""How much of the command's output the message of a failure repeats."""
 
 
 class CommandFailed(Exception):
-    """A command has not done its work, in words."""
+    """A command failed; the message says how."""
 
 
 async def run_command(command: str, given: bytes) -> None:
-    """Run a command of the shell with `given` on its stdin.
+    """Run a shell command with `given` on its stdin.
 
-    Whatever it prints is kept for the case that it fails. Files stand for pipes: nobody has to feed or to drain them.
+    Its output is kept for the message of a failure. Stdin and output are files, not pipes: no task has to serve them.
 
     Raises:
-        CommandFailed: it ended with another code than 0, or took longer than 30 s and was killed.
+        CommandFailed: the command ended with another exit code than 0, or was killed after 30 s.
     """
     with TemporaryFile() as stdin, TemporaryFile() as output:
         stdin.write(given)
@@ -44,7 +44,7 @@ async def run_command(command: str, given: bytes) -> None:
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> int | None:
-    """Wait for the end; None when it had to be made."""
+    """Wait for the command's exit code; None if it took too long and was killed."""
     try:
         async with asyncio.timeout(HOOK_TIMEOUT_S):
             return await _exit_code(process)

@@ -1,4 +1,4 @@
-"""What the operator's commands are given on their stdin: a JSON document with all that is needed to act."""
+"""The JSON document that a hook reads on its stdin, with all that is needed to act."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ _CAN_BE_TAKEN_OVER = {RunStatus.FAILED, RunStatus.CANCELLED}
 async def wait_message(
     started_run: StartedRun, waiting: Sequence[NodeRecord], store: Store, *, new: Collection[NodeKey]
 ) -> bytes:
-    """Tell of all approvals that wait; of those in `new` nobody was told before.
+    """Return the message for --on-wait: all approvals that wait; those in `new` were not sent before.
 
     Raises:
-        StoreUnavailable: what an approval shows cannot be read.
+        StoreUnavailable: the output that an approval shows cannot be read.
     """
     approvals = [await _approval(started_run, node, store, is_new=node.key in new) for node in waiting]
     state = started_run.engine.state
@@ -31,7 +31,7 @@ async def wait_message(
 
 
 def end_message(started_run: StartedRun) -> bytes:
-    """Tell how the run has ended, and the commands that look into it and go on from it."""
+    """Return the message for --on-fail and --on-end: the run's end, and the commands to inspect and to continue it."""
     state = started_run.engine.state
     start_from = command_lines.start_from(state.run_id, started_run.workflow, storage=started_run.storage)
     return _written(
@@ -46,7 +46,7 @@ def end_message(started_run: StartedRun) -> bytes:
 
 
 async def _approval(started_run: StartedRun, node: NodeRecord, store: Store, *, is_new: bool) -> Json:
-    """An approval as /approvals shows it, whether this is the first that is told of it, and the commands to paste."""
+    """Return an approval as /approvals shows it, with whether it is new, and the commands that decide it."""
     state = started_run.engine.state
     approval = await read_waiting(state, node, store)
     commands = {

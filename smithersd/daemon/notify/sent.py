@@ -1,4 +1,4 @@
-"""What the operator's commands have told of a run: a file beside the run, so that a restart tells nobody twice."""
+"""The notifications that hooks have sent: a file in the run's folder, so that a restart sends none twice."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Wait = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class SentNotifications:
-    """The waits that were told and go on, and the flags (`--on-end`) whose commands have told of the run's end."""
+    """The pending waits that were sent, and the flags (`--on-end`) whose commands have sent the run's end."""
 
     waits: frozenset[Wait] = frozenset()
     ends: frozenset[str] = frozenset()
@@ -22,23 +22,23 @@ _ADAPTER = TypeAdapter(SentNotifications)
 
 
 class SentFile:
-    """What was told; a file that cannot be read is taken for empty, and there is none for nothing."""
+    """The file of sent notifications; one that cannot be read counts as empty, and an empty one is removed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> SentNotifications:
-        """Return what was told."""
+        """Return the notifications that were sent."""
         try:
             return _ADAPTER.validate_json(self._path.read_bytes())
         except (OSError, ValidationError):
             return SentNotifications()
 
     def write(self, sent: SentNotifications) -> None:
-        """Replace what was told, all at once.
+        """Replace the file atomically.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         if sent == SentNotifications():
             self._path.unlink(missing_ok=True)

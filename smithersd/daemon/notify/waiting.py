@@ -1,4 +1,4 @@
-"""What a run asks of a person, for those who are told of it."""
+"""The approvals of a run that wait for a person, read for reports and hooks."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from smithersd.store import Store
 
 
 async def read_waiting(run: RunState, node: NodeRecord, store: Store) -> PendingApproval:
-    """Return what a node that waits asks; what it shows is read from the store."""
+    """Return the pending approval of a node; the output that it shows is read from the store."""
     assert node.approval is not None, f"{node.node_id} waits for nothing"
     return await read_approval(store, run.run_id, node.key, node.approval)
 
 
-def has_question(recorded: Sequence[Recorded]) -> bool:
-    """Whether an event among these asks a person."""
-    return any(isinstance(one.event, ApprovalRequested) for one in recorded)
+def has_approval_request(recorded: Sequence[Recorded]) -> bool:
+    """Whether an approval was requested among these events."""
+    return any(isinstance(entry.event, ApprovalRequested) for entry in recorded)

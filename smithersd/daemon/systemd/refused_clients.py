@@ -1,7 +1,7 @@
-"""Who waits at a passed socket when the process cannot begin is answered, and waits no more.
+"""Clients that wait at a socket of systemd when the process cannot start: each gets an answer.
 
-Else the service manager would find the same connection still waiting, start the service again at once, and again, until
-it gives the unit up within a second.
+Otherwise the service manager would find the same connection still waiting and start the service again at once, until it
+reaches the unit's start limit within a second.
 """
 
 import socket
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from smithersd.errors import UserError
 
-_BODY = b'{"error":{"code":"NOT_READY","message":"The run cannot begin; its service\'s log says why."}}'
+_BODY = b'{"error":{"code":"NOT_READY","message":"The run cannot start; see the log of its service."}}'
 _ANSWER = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nRetry-After: 30\r\n"
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
@@ -18,21 +18,21 @@ _ANSWER = (
 
 
 @contextmanager
-def turning_away(sockets: Sequence[socket.socket]) -> Iterator[None]:
-    """Turn away who waits at these listeners, where what is in the `with` raises a UserError."""
+def refusing_clients(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Answer the clients that wait at these listeners with 503 if the `with` raises a UserError."""
     try:
         yield
     except UserError:
         for listener in sockets:
-            with suppress(OSError):  # nobody waits any more, or the server has closed it already
+            with suppress(OSError):  # no client is left, or the server has closed the listener already
                 while True:
-                    _turn_away(listener.accept()[0])
+                    _refuse(listener.accept()[0])
         raise
 
 
-def _turn_away(connection: socket.socket) -> None:
+def _refuse(connection: socket.socket) -> None:
     with connection, suppress(OSError):
         connection.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         with suppress(BlockingIOError):
-            connection.recv(1 << 16)  # what is left unread would make the kernel throw the answer away
+            connection.recv(1 << 16)  # unread bytes would make the kernel reset the connection
         connection.sendall(_ANSWER)

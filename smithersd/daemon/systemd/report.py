@@ -1,8 +1,8 @@
-"""What a service manager (systemd) is told of a run: a report beside those that people read.
+"""The report to the service manager (systemd), by the protocol of sd_notify(3).
 
-READY=1 comes when the run's first step is durable and /health answers, STATUS= says how the run stands and what it
-waits for, and the watchdog is fed by the event loop: author code that blocks the loop for too long has the process
-ended (SIGABRT, after which the log shows the line that blocked), restarted and the run resumed.
+READY=1 comes when the run's first step is durable and /health answers, STATUS= holds the run's status and what it
+waits for, and the watchdog is fed by the event loop: if author code blocks the loop for too long, systemd ends the
+process (SIGABRT, after which the log shows the line that blocked) and restarts it, and the run is resumed.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from smithersd.query.approvals import PendingApproval
 
 _APPROVALS_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
-"""As sd_watchdog_enabled(3) advises: a sign of life in half of the time that it may take."""
+"""As sd_watchdog_enabled(3) advises: a ping in half of the watchdog's interval."""
 _EXTENSION_S = 60.0
-"""How much time for the start each try to reach the store asks for; longer than a try and the rest after it take."""
+"""How much each try to reach the store extends the start's timeout; longer than a try and the pause after it."""
 
 _CHANGES_OF_STATUS = (
     events.RunStatusChanged,
@@ -51,69 +51,69 @@ class SystemdReport:
             faulthandler.enable(file=sys.__stderr__ or sys.stderr)
 
     def warn(self, text: str) -> None:
-        """It is not for warnings."""
+        """Ignore the text: the manager takes no warnings."""
 
     def wait_for_store(self, problem: str | None) -> None:
-        """Tell what is waited for, and ask for more time before the start counts as failed."""
-        self._notifier.tell(f"EXTEND_TIMEOUT_USEC={round(_EXTENSION_S * 1e6)}")
+        """Set the status to the problem, and extend the start's timeout."""
+        self._notifier.send(f"EXTEND_TIMEOUT_USEC={round(_EXTENSION_S * 1e6)}")
         if problem is not None:
-            self._tell_status(f"waiting for the store: {problem}")
+            self._send_status(f"waiting for the store: {problem}")
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """Tell that the service is ready to take the run up, and who has it."""
-        self._tell_ready()
+        """Send READY=1, and set the status to who drives the run."""
+        self._send_ready()
         by = "the run is suspended" if waiting.driver is None else f"{waiting.driver} drives the run"
-        self._tell_status(f"standing by, {by}")
+        self._send_status(f"standing by, {by}")
 
     def begin(self, started_run: StartedRun) -> None:
-        """Tell that the service is ready, and how the run stands."""
+        """Send READY=1 and the run's status."""
         self._run = started_run.engine.state
-        self._tell_ready()
-        self._tell_status(self._status_line())
+        self._send_ready()
+        self._send_status(self._status_line())
 
     def show(self, recorded: Sequence[Recorded]) -> None:
-        """Tell how the run stands, when that has changed."""
-        if self._run is not None and any(isinstance(one.event, _CHANGES_OF_STATUS) for one in recorded):
-            self._tell_status(self._status_line())
+        """Send the run's status, when it has changed."""
+        if self._run is not None and any(isinstance(entry.event, _CHANGES_OF_STATUS) for entry in recorded):
+            self._send_status(self._status_line())
 
     def ask(self, approval: PendingApproval) -> None:
-        """The status names the approvals."""
+        """Ignore the approval: the status names it."""
 
     def reload(self) -> None:
-        """Tell that it was done: by now the log is a new file."""
-        self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        self._notifier.tell("READY=1")
+        """Send RELOADING=1 and READY=1: the log has been reopened already."""
+        self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._notifier.send("READY=1")
 
     def end(self, *, is_still_served: bool) -> None:
-        """Tell that the service stops, unless it goes on to serve."""
+        """Send STOPPING=1, unless the run is still served."""
         if not is_still_served:
-            self._tell_stopping()
+            self._send_stopping()
 
     def close(self) -> None:
-        """Tell that the service stops, whatever made it."""
-        self._tell_stopping()
+        """Send STOPPING=1, if that was not done."""
+        self._send_stopping()
 
     def release(self) -> None:
-        """There is no terminal."""
+        """Do nothing: there is no terminal."""
 
-    def _tell_stopping(self) -> None:
+    def _send_stopping(self) -> None:
         if not self._is_stopping:
             self._is_stopping = True
-            self._notifier.tell("STOPPING=1")
+            self._notifier.send("STOPPING=1")
 
-    def _tell_ready(self) -> None:
-        """Tell it once, and begin to feed the watchdog."""
+    def _send_ready(self) -> None:
+        """Send READY=1 once, and start to feed the watchdog."""
         if self._is_ready:
             return
         self._is_ready = True
-        self._notifier.tell("READY=1")
+        self._notifier.send("READY=1")
         if self._watchdog_s is not None:
             self._feed(asyncio.get_running_loop(), self._watchdog_s / _FEEDS_PER_PERIOD)
 
-    def _tell_status(self, status: str) -> None:
+    def _send_status(self, status: str) -> None:
         if status != self._status:
             self._status = status
-            self._notifier.tell(f"STATUS={status}")
+            self._notifier.send(f"STATUS={status}")
 
     def _status_line(self) -> str:
         assert self._run is not None
@@ -126,5 +126,5 @@ class SystemdReport:
         return f"{status.value}, a person is to decide: {', '.join(named)}{more}"
 
     def _feed(self, loop: asyncio.AbstractEventLoop, interval_s: float) -> None:
-        self._notifier.tell("WATCHDOG=1")
+        self._notifier.send("WATCHDOG=1")
         loop.call_later(interval_s, self._feed, loop, interval_s)

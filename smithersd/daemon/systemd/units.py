@@ -13,15 +13,15 @@ from smithersd.errors import InvalidRequest, UserError
 _PACKAGED = Path(__file__).parents[2] / "units"
 _CHECKOUT = Path(__file__).parents[3] / "systemd"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
-_HEAD = "# Written by `smithers systemd install`, and anew each time that it is typed.\n"
+_HEAD = "# Written by `smithers systemd install`, which replaces it each time that it is run.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One run as a service.
 
-    `command` is the whole command line, `address` what a socket unit listens on (None: no such unit), `token_file`
-    where the token lies. `user` is who it runs as: None with a user's own manager.
+    `command` is the whole command line, `address` what a socket unit listens on (None: no such unit), `token_file` the
+    path of the token. `user` is the account it runs as: None under a user's own manager.
     """
 
     run_id: str
@@ -34,32 +34,32 @@ class Instance:
 
     @property
     def is_system(self) -> bool:
-        """Whether it is the system's manager that runs it."""
+        """Whether the system's manager runs the service, not a user's."""
         return self.user is not None
 
     @property
     def service(self) -> str:
-        """The service's name."""
+        """The name of the service unit."""
         return f"smithersd@{self.run_id}.service"
 
     @property
     def socket(self) -> str:
-        """The socket's name."""
+        """The name of the socket unit."""
         return f"smithersd@{self.run_id}.socket"
 
 
 @dataclass(frozen=True, slots=True)
 class UnitFile:
-    """A file for systemd to read."""
+    """A unit file or drop-in: its path and its text."""
 
     path: Path
     text: str
 
     def write(self) -> None:
-        """Put it there.
+        """Write the file, and create its folder.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: the file cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ class UnitFile:
         except OSError as error:
             raise UserError(
                 f"{str(self.path)!r} cannot be written: {error.strerror}.",
-                remedy="Files of the system's manager are root's: use sudo, or --print and put them there yourself.",
+                remedy="The system's units belong to root: use sudo, or --print and copy them yourself.",
             ) from error
 
 
@@ -75,7 +75,7 @@ def unit_files(instance: Instance) -> list[UnitFile]:
     """Return the files that make the run a service.
 
     Raises:
-        InvalidRequest: something cannot be written in a unit file.
+        InvalidRequest: a value cannot be written in a unit file.
     """
     folder = _manager_folder(is_system=instance.is_system)
     kind = "system" if instance.is_system else "user"
@@ -166,4 +166,4 @@ def _escaped(text: str) -> str:
 
 
 def _unwritable(text: str) -> InvalidRequest:
-    return InvalidRequest(f"{text!r} cannot stand in a unit file.", remedy="Use a plainer name.")
+    return InvalidRequest(f"{text!r} cannot be written in a unit file.", remedy="Use a plainer name.")
