@@ -24,7 +24,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon import command_lines
 from smithersd.daemon.guard import guarded
 from smithersd.daemon.launch.store_wait import StoreWait
-from smithersd.daemon.notify.asking import reporting_approvals
+from smithersd.daemon.notify.approval_reports import reporting_approvals
 from smithersd.daemon.notify.hooks import running_hooks
 from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
