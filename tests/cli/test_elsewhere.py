@@ -104,7 +104,7 @@ def test_down_says_that_it_can_cancel_the_run_and_not_suspend_it(smithers: Smith
     said = smithers("down", "r", "--suspend")
     assert said.code == 4
     assert "driven by process 4242 on hostb" in said.err
-    assert "Suspend it there." in said.err
+    assert "Suspend it there" in said.err
     said = smithers("down", "r", "--timeout", "0.1")
     assert said.code == 1
     assert "The request is stored and its driver will cancel it" in said.err
