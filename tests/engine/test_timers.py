@@ -10,7 +10,7 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, Timer, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.errors import WorkflowError
 from tests.support.clocks import StillClock
 from tests.support.runs import crash_when, decide, driven, events_of, log, node, run, story, until_state
@@ -89,7 +89,7 @@ async def test_a_timer_takes_no_slot(store: Store) -> None:
         return Parallel(Timer("one", "1h"), Timer("two", "2h"), Task("a", work))
 
     clock = StillClock()
-    async with driven(flow, store, clock=clock, max_concurrency=1):
+    async with driven(flow, store, clock=clock, options=RunOptions(max_concurrency=1)):
         state = await until_state(store, lambda state: state.status is RunStatus.WAITING_TIMER)
         assert state.nodes["a", 0].state is NodeState.FINISHED
         assert state.count(NodeState.WAITING_TIMER) == 2
