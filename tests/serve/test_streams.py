@@ -175,7 +175,7 @@ async def test_a_slow_reader_misses_nothing(url: str, http: aiohttp.ClientSessio
 async def test_two_hundred_clients_at_once_all_get_everything(
     url: str, http: aiohttp.ClientSession, story: Story
 ) -> None:
-    await story.begin(pending("a"))
+    await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
 
     async def follow() -> list[int]:
         async with http.get(f"{url}/events") as response:

@@ -114,8 +114,8 @@ def test_hooks_reach_the_unit(tmp_path):
         (["--", "--detach"], "foreground"),
         (["--", "--no-such-flag"], "--no-such-flag"),
         (["--run-id", "../r"], "cannot be a run id"),
-        (["--token-file", "backslash\\"], "cannot stand in a unit file"),
-        (["--", "--input", "line\nline"], "cannot stand in a unit file"),
+        (["--token-file", "backslash\\"], "cannot be written in a unit file"),
+        (["--", "--input", "line\nline"], "cannot be written in a unit file"),
         (["--socket", "--host", "localhost"], "cannot listen on 'localhost'"),
     ],
 )
