@@ -23,7 +23,7 @@ from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.daemon.service import run_service
 from smithersd.daemon.state.folder import RunFolder, StateFolder
-from smithersd.daemon.state.log_file import LogFile, forgive_stdio
+from smithersd.daemon.state.log_file import LogFile, ignore_stdio_errors
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
 from smithersd.exit_codes import ExitCode, exit_code_of_error
@@ -35,7 +35,7 @@ def main() -> None:
     output, answering = int(sys.argv[1]), int(sys.argv[2])
     options = ServiceOptions.from_json(sys.stdin.buffer.read())
     daemonize(output=output, kept=answering)
-    forgive_stdio()
+    ignore_stdio_errors()
     answer = StartResult(answering)
     try:
         code, has_left_tasks = _run(options, answer, output)

@@ -1,4 +1,4 @@
-"""What a process that runs a workflow is told: everything that `smithers up` was given, ready to travel as JSON."""
+"""The options of a process that runs a workflow: all flags of `smithers up`, serialisable as JSON."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from smithersd.limits import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 
 
 class LogFormat(StrEnum):
-    """Who a log is written for."""
+    """The format of a log: for people or for machines."""
 
     HUMAN = "human"
     JSON = "json"
@@ -18,7 +18,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How the run is served. The token shows in no representation."""
+    """How the run is served. The token is not part of the repr."""
 
     host: str = HOST_DEFAULT
     port: int = PORT_DEFAULT
@@ -30,7 +30,7 @@ class ServeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Commands of the shell that tell somebody: that a person is waited for, that the run failed, that it ended."""
+    """Shell commands to run when a node waits for a person, when the run has failed, and when it has ended."""
 
     on_wait: str | None = None
     on_fail: str | None = None
@@ -39,12 +39,12 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """One process: a workflow, a run of it, and whether it is served.
+    """The options of one process: a workflow, a run of it, and whether it is served.
 
-    `workflow` is "path.py" or "path.py:name". `run_id` None makes one, or names the only run that can be resumed.
-    `from_run` may be a prefix. `input` is JSON text, None where none was given. `store` is a store URL, None for the
-    default one in the state folder, whose path `state_folder` is. `pid_file` and `log_file` are absolute
-    paths, None for the run's own in the state folder; `log_format` None is "human", where there is a log.
+    `workflow` is "path.py" or "path.py:name". `run_id` None means a new id, or the only run that can be resumed.
+    `from_run` may be a prefix. `input` is JSON text, None if none was given. `store` is a store URL, None for the
+    default one in the state folder at the path `state_folder`. `pid_file` and `log_file` are absolute paths, None for
+    the run's own in the state folder; `log_format` None means "human", if there is a log.
     """
 
     workflow: str
@@ -54,32 +54,32 @@ class ServiceOptions:
     mode: StartMode = StartMode.NEW
     from_run: str | None = None
     redo: tuple[str, ...] = ()
-    """Nodes of `from_run` that are done again."""
+    """Nodes of `from_run` that run again."""
     input: str | None = None
     is_forced: bool = False
     is_standby: bool = False
-    """Whether it waits while another process drives the run, and takes it up when that one is gone."""
+    """Whether to wait while another process drives the run, and to resume it when that process is gone."""
     waits_for_store: bool = False
-    """Whether it is to live: then a store that is away at the start is waited for."""
+    """Whether to wait for a store that is unavailable at the start."""
     lease_s: float = LEASE_S
-    """How long the run stays this process's without a sign of life."""
+    """How long the lease of the run lasts without renewal."""
     run: RunOptions = RunOptions(captures_output=True)
     hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
     ends_when_failed: bool = False
-    """Whether it ends with a run that failed, served or not: its exit code tells a service manager."""
+    """Whether to exit when the run has failed, even if it is served: the exit code informs a service manager."""
     pid_file: str | None = None
     log_file: str | None = None
     log_format: LogFormat | None = None
     is_debugging: bool = False
 
     def to_json(self) -> bytes:
-        """Write the options, token included, for a pipe between two of our processes."""
+        """Serialise the options, token included, for a pipe between two of our processes."""
         return _ADAPTER.dump_json(self)
 
     @staticmethod
     def from_json(text: bytes) -> "ServiceOptions":
-        """Read the options back."""
+        """Parse the options."""
         return _ADAPTER.validate_json(text)
 
 

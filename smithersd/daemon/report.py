@@ -78,7 +78,7 @@ class Report(Protocol):
         """
 
 
-class Log(Protocol):
+class ServiceLog(Protocol):
     """A log file of a service; its path may depend on the run's id."""
 
     @property

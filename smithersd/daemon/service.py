@@ -1,7 +1,7 @@
-"""The process that runs a workflow: it opens the store, begins or takes up the run, serves it, drives it, and stops.
+"""The process that runs a workflow: it opens the store, starts or resumes the run, serves it, drives it, and stops.
 
-The order at the start is the order of what can be undone: nothing is made until the workflow has rendered, and the
-port is taken before the run is begun.
+The order at the start is the order of what can be undone: nothing is created until the workflow has rendered, and the
+port is taken before the run is started.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from smithersd.daemon.notify.approval_reports import reporting_approvals
 from smithersd.daemon.notify.hooks import running_hooks
 from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
-from smithersd.daemon.report import Log, Report, StandingBy, StartedRun
+from smithersd.daemon.report import Report, ServiceLog, StandingBy, StartedRun
 from smithersd.daemon.signals import StopSignals
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.hold_run import held_run
@@ -64,7 +64,7 @@ _log = logger(__name__)
 
 _SIGNAL_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _CAUSES = {signal.SIGINT: RunStatus.CANCELLED, signal.SIGTERM: RunStatus.SUSPENDED}
-"""What a signal makes of a run; one that has become something else was not ended by it."""
+"""The status that a signal leads to; a run with another final status was not ended by it."""
 _SUSPENDED_BY_SIGTERM = "stopped"
 
 
@@ -72,19 +72,19 @@ async def run_service(
     options: ServiceOptions,
     source: WorkflowSource,
     report: Report,
-    log: Log | None = None,
+    log: ServiceLog | None = None,
     *,
     sockets: Sequence[socket.socket] = (),
 ) -> ExitCode:
     """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
 
-    A store that is away is waited for if the options say so. With `is_standby` a driver that lost its lease stands by.
+    An unavailable store is waited for if the options say so. With `is_standby` a driver that lost its lease stands by.
     SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log anew.
-    It is served on `sockets` where some are given that listen already.
+    Listening `sockets`, if given, replace host and port.
 
     Raises:
-        UserError: what the author or the operator must mend; no run was begun.
-        StoreUnavailable: the store is away, and is not waited for.
+        UserError: something that the author or the operator must correct; no run was started.
+        StoreUnavailable: the store is unavailable, and is not waited for.
         LeaseLost: another driver took the run, and this process does not stand by.
     """
     return await _Service(options, source, report, log, sockets).run()
@@ -96,7 +96,7 @@ class _Service:
         options: ServiceOptions,
         source: WorkflowSource,
         report: Report,
-        log: Log | None,
+        log: ServiceLog | None,
         sockets: Sequence[socket.socket],
     ) -> None:
         self._options = options
@@ -113,7 +113,7 @@ class _Service:
         self._is_settled = asyncio.Event()
         self._has_stood_by = False
         self._began_on_terminal = has_terminal()
-        self._store_wait = StoreWait(report, self._is_stopped, is_patient=options.waits_for_store)
+        self._store_wait = StoreWait(report, self._is_stopped, waits=options.waits_for_store)
         self._abort = asyncio.Event()
 
     async def run(self) -> ExitCode:
@@ -138,58 +138,58 @@ class _Service:
                 if store is not None:
                     await self._run_in(store)
             if self._is_stopped.is_set():
-                self._report.release()  # whoever wants an end does not wait for a reader that rests
+                self._report.release()  # a stopped process does not wait for a slow reader
         return self._exit_code()
 
     async def _run_in(self, store: Store) -> None:
         run_id = await self._store_wait.retry_until_available(lambda: self._run_id(store))
         if run_id is None:
             return
-        async with self._claimed(run_id) as announcement, self._served(store, run_id) as url:
-            announcement.tell(url=url, log_file=None if self._log is None else self._log.path)
-            while (engine := await self._prepared(store, run_id, url, announcement)) is not None:
+        async with self._held(run_id) as record_file, self._served(store, run_id) as url:
+            record_file.add_addresses(url=url, log_file=None if self._log is None else self._log.path)
+            while (engine := await self._start(store, run_id, url, record_file)) is not None:
                 is_over = engine.state.status.is_final
-                announcement.take_run(driving_since_ms=None if is_over else SystemClock().now_ms())
+                record_file.take_run(driving_since_ms=None if is_over else SystemClock().now_ms())
                 try:
                     await self._run(StartedRun(engine, self._options.workflow, self._storage, url), store)
                 except LeaseLost as error:
                     if not self._options.is_standby:
                         raise
-                    self._let_go(error)
+                    self._release_run(error)
                 else:
                     return
 
     async def _run(self, begun: StartedRun, store: Store) -> None:
         """Drive the run, and serve it as it is when it has ended."""
         engine = begun.engine
-        self._take(begun)
+        self._begin(begun)
         async with self._running_hooks(begun, store):
             async with reporting_approvals(begun, self._report, store=store), guarded(engine):
                 with self._keeping_tracebacks(engine.run_id):
                     await self._drive(engine)
-            is_still_served = begun.url is not None and self._stays(engine.state.status)
+            is_still_served = begun.url is not None and self._keeps_serving(engine.state.status)
             self._report.end(is_still_served=is_still_served)
             if is_still_served:
                 await self._is_stopped.wait()
 
-    def _let_go(self, error: LeaseLost) -> None:
-        """Another driver has the run: the engine is closed, what it ran was told to end, and this process stands by."""
+    def _release_run(self, error: LeaseLost) -> None:
+        """Give up the engine, which is closed, because another driver has the run; this process stands by."""
         self._engine = None
         self._has_stood_by = True
         self._report.warn(error.message)
 
     @asynccontextmanager
-    async def _claimed(self, run_id: str) -> AsyncIterator[ProcessRecordFile]:
-        """Have the run in hand, and its log open."""
+    async def _held(self, run_id: str) -> AsyncIterator[ProcessRecordFile]:
+        """Hold the run, and open its log."""
         options = self._options
         pid_file = None if options.pid_file is None else Path(options.pid_file)
         async with held_run(
             self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced, is_standby=options.is_standby
-        ) as announcement:
+        ) as record_file:
             try:
                 if self._log is not None:
                     self._log.settle(run_id, self._folder.run(run_id))
-                yield announcement
+                yield record_file
             finally:
                 if self._engine is None and not self._has_stood_by and self._log is not None:
                     self._log.discard()
@@ -207,7 +207,7 @@ class _Service:
             check_serving(self._options.serve)
 
     def _check_unmade_store(self) -> None:
-        """Where the store would be made just now, first see that a run can begin."""
+        """Check that a run can start before a store is created for it."""
         options = self._options
         if options.store is not None or self._folder.store_path.exists():
             return
@@ -219,7 +219,7 @@ class _Service:
         return new_run_id(self._source.workflow.name, SystemClock().now_ms())
 
     async def _run_id(self, store: Store) -> str:
-        """The run to begin or to take up; a prefix is enough for one that must exist."""
+        """Return the id of the run to start or to resume; a prefix is enough for one that must exist."""
         given = self._options.run_id
         if self._options.mode is StartMode.RESUME:
             return (await select_run(store, given)).run_id
@@ -241,29 +241,27 @@ class _Service:
             is_settled=self._is_settled,
         )
 
-    async def _prepared(
-        self, store: Store, run_id: str, url: str | None, announcement: ProcessRecordFile
-    ) -> Engine | None:
-        """Begin the run or take it up, a standby when its turn comes; None where it was stopped before that."""
+    async def _start(self, store: Store, run_id: str, url: str | None, record_file: ProcessRecordFile) -> Engine | None:
+        """Start or resume the run, as a standby when the driver is gone; return None if stopped before that."""
         if not self._options.is_standby:
-            return await self._store_wait.retry_until_available(lambda: self._prepared_now(store, run_id))
+            return await self._store_wait.retry_until_available(lambda: self._start_now(store, run_id))
         return await stand_by(
             store,
             run_id,
-            lambda: self._prepared_now(store, run_id),
-            on_wait=lambda row: self._stand_by(row, url, announcement),
+            lambda: self._start_now(store, run_id),
+            on_wait=lambda row: self._stand_by(row, url, record_file),
             is_stopped=self._is_stopped,
             has_stood_by=self._has_stood_by,
         )
 
-    def _stand_by(self, row: RunRow, url: str | None, announcement: ProcessRecordFile) -> None:
-        fitting_input(self._source.workflow, row, self._input)  # rather now than when it is needed
+    def _stand_by(self, row: RunRow, url: str | None, record_file: ProcessRecordFile) -> None:
+        fitting_input(self._source.workflow, row, self._input)  # fail now, not at the takeover
         self._has_stood_by = True
         self._is_settled.set()
-        announcement.stand_by()
+        record_file.stand_by()
         self._report.stand_by(StandingBy(row.run_id, self._options.workflow, driver_name(row), url))
 
-    async def _prepared_now(self, store: Store, run_id: str) -> Engine:
+    async def _start_now(self, store: Store, run_id: str) -> Engine:
         options = self._options
         earlier = None if options.from_run is None else await select_run(store, options.from_run)
         return await start_run(
@@ -278,7 +276,7 @@ class _Service:
             options=options.run,
         )
 
-    def _take(self, begun: StartedRun) -> None:
+    def _begin(self, begun: StartedRun) -> None:
         self._engine = engine = begun.engine
         self._is_settled.set()
         self._report.begin(begun)
@@ -287,16 +285,16 @@ class _Service:
             self._ask_to_end(engine, self._stopped_by)
 
     def _show(self, recorded: Sequence[Recorded]) -> None:
-        """Report, but let no fault of that stop a run."""
+        """Report events; an error of a report must not stop the run."""
         try:
             self._report.show(recorded)
         except Exception:  # noqa: BLE001 - whatever it is, the run matters more
-            _log.exception("What happened could not be shown.")
+            _log.exception("Events could not be reported.")
 
     def _running_hooks(self, begun: StartedRun, store: Store) -> AbstractAsyncContextManager[None]:
         hooks = self._options.hooks
         if self._has_stood_by and begun.engine.is_ended_before:
-            hooks = Hooks()  # the driver that brought it to its end tells of that
+            hooks = Hooks()  # the driver that ended the run sends that
         if hooks == Hooks():
             return nullcontext()
         sent = SentFile(self._folder.run(begun.engine.run_id).sent_file)
@@ -308,44 +306,44 @@ class _Service:
         except StoreUnavailable as error:
             if self._stopped_by is None:
                 raise
-            self._report.warn(f"{error.message} The end could not be written; --resume goes on from the last commit.")
+            self._report.warn(f"{error.message} The run's end was not stored; --resume continues from the last commit.")
 
-    def _stays(self, status: RunStatus) -> bool:
-        """Whether the process outlives its run, to serve its end."""
+    def _keeps_serving(self, status: RunStatus) -> bool:
+        """Whether the process continues to serve the run that has ended."""
         if status is RunStatus.FAILED and self._options.ends_when_failed:
             return False
         return status.is_final and not self._is_stopped.is_set()
 
     # Stopping
 
-    def _stop(self, number: signal.Signals) -> None:
+    def _stop(self, signum: signal.Signals) -> None:
         engine = self._engine
         if engine is None or not _is_over(engine):
-            self._stopped_by = number
+            self._stopped_by = signum
         if engine is not None:
-            self._ask_to_end(engine, number)
+            self._ask_to_end(engine, signum)
         self._is_stopped.set()
 
     def _hang_up(self) -> None:
-        """Open the log anew; but if it is the terminal that has gone, or nothing is to be opened, suspend the run."""
+        """Reopen the log; but if the terminal has been closed, or there is no log, suspend the run."""
         if self._log is not None:
             self._log.reopen()
         self._report.reload()
         if self._began_on_terminal and (self._log is None or not has_terminal()):
             self._stop(signal.SIGTERM)
 
-    def _ask_to_end(self, engine: Engine, number: signal.Signals) -> None:
+    def _ask_to_end(self, engine: Engine, signum: signal.Signals) -> None:
         if not _is_over(engine) and not engine.is_cancel_requested:
-            self._say_stopping(engine, number)
-        if number is signal.SIGINT:
+            self._say_stopping(engine, signum)
+        if signum is signal.SIGINT:
             engine.request_cancel()
         else:
             engine.request_suspend(_SUSPENDED_BY_SIGTERM)
 
-    def _say_stopping(self, engine: Engine, number: signal.Signals) -> None:
+    def _say_stopping(self, engine: Engine, signum: signal.Signals) -> None:
         is_busy = engine.state.count(NodeState.IN_PROGRESS) > 0
         grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
-        if number is signal.SIGINT:
+        if signum is signal.SIGINT:
             suspend = command_lines.suspend(engine.run_id, storage=self._storage)
             self._report.warn(
                 f"Cancelling the run: SIGINT (Ctrl+C).{grace}\nTo stop a run without cancelling it: {suspend}"
@@ -359,7 +357,7 @@ class _Service:
             self._engine.abandon()
 
     def _forced_exit_code(self, first: signal.Signals) -> ExitCode:
-        """The code for a process that author code keeps from ending, perhaps without the loop having heard why."""
+        """Return the exit code for a process that author code keeps from ending, perhaps with the loop blocked."""
         if self._engine is None or not _is_over(self._engine):
             return _SIGNAL_CODES[first]
         return self._exit_code()

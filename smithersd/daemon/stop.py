@@ -16,7 +16,7 @@ from pathlib import Path
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.local_processes import pid_file_of
-from smithersd.daemon.state.process_record import ProcessRecord, forget_dead, processes_here
+from smithersd.daemon.state.process_record import ProcessRecord, processes_here, remove_dead_records
 from smithersd.engine import is_driven, request_cancel, suspend_without_driver
 from smithersd.engine.applied import wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
@@ -85,7 +85,7 @@ async def stop_run(
         pid_files = {main_pid_file, *(Path(process_record.pid_file) for process_record in meant)}
         ended = await _end_all(store, run_id, folder, meant, request)
         was_stale = [_remove_stale_pid_file(each) for each in pid_files].count(True) > 0 and not ended
-        forget_dead(folder)
+        remove_dead_records(folder)
         is_standby = bool(ended) and all(process_record.is_standby for process_record in meant)
         status = await _settle(store, run_id, request, is_standby=is_standby)
     return StopResult(run_id, status, before is not None and before.status.is_final, ended, was_stale)

@@ -81,7 +81,7 @@ def test_what_a_live_run_takes_over_is_kept_for_it(place: Place) -> None:
     second.until_text("smithers approve")
     code, text = place.run("prune", "--older-than", "0s")
     assert code == 0
-    assert "Kept first: a live run takes over what it has done." in text
+    assert "Kept first: a live run reuses its outputs." in text
     place.run("approve", "second")
     assert second.wait() == 0
     assert place.run("prune", "--older-than", "0s")[0] == 0

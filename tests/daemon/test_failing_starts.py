@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_with_a_store_elsewhere(place: DaemonPla
     runs.write_text("in the way")
     said = place.call("up", "flow.py", "-d", "--store", "sqlite:///elsewhere.db")
     assert said.code == 4
-    assert f"The folder {str(runs)!r} cannot be made: File exists." in said.err
+    assert f"The folder {str(runs)!r} cannot be created: File exists." in said.err
     assert "Traceback" not in said.err
     assert not place.processes_left()
 
@@ -135,7 +135,7 @@ def test_a_run_that_has_a_daemon(place: DaemonPlace) -> None:
     for flags in (("--run-id", "r"), ("--resume",)):
         said = place.call("up", "flow.py", "-d", *flags)
         assert said.code == 4
-        assert f"Run 'r' has a process already. Process {daemon.pid} holds" in said.err
+        assert f"Run 'r' already has a process. Process {daemon.pid} holds" in said.err
         assert "smithers down r" in said.err
     assert daemon.is_alive
     assert place.call("ps").out.count("waiting-approval") == 1
@@ -146,7 +146,7 @@ def test_a_pidfile_that_another_run_has(place: DaemonPlace) -> None:
     daemon = place.detach("--run-id", "first", "--pid-file", "shared.pid")
     said = place.call("up", "flow.py", "-d", "--run-id", "second", "--pid-file", "shared.pid")
     assert said.code == 4
-    assert "Run 'first' has a process already." in said.err
+    assert "Run 'first' already has a process." in said.err
     assert "second" not in [path.name for path in (place.state_folder / "runs").iterdir()]
     forced = place.call(
         "up", "flow.py", "--resume-or-start", "-d", "--run-id", "second", "--force", "--pid-file", "shared.pid"

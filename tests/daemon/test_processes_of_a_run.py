@@ -77,7 +77,7 @@ def test_a_process_whose_pidfile_was_deleted_is_found_all_the_same(place: Daemon
     assert str(daemon.pid) in place.call("ps").out
     resuming = place.up("--run-id", "r", "--resume")
     assert resuming.wait() == 4
-    assert f"Process {daemon.pid} has the run in hand still, though its pidfile has been deleted." in resuming.text
+    assert f"Process {daemon.pid} still holds the run, although its pidfile was deleted." in resuming.text
     said = place.call("down", "r")
     assert (said.code, said.err) == (0, "")
     assert f"Process {daemon.pid} has ended." in said.out

@@ -39,7 +39,7 @@ def check_one_won(place: DaemonPlace, processes: list[Process]) -> int:
     assert f'"pid": {pid}' in winner.text
     for process in processes:
         if process is not winner:
-            assert re.match(r"smithers: Run 'r' has a process already\. Process \d+ holds", process.text), process.text
+            assert re.match(r"smithers: Run 'r' already has a process\. Process \d+ holds", process.text), process.text
     return pid
 
 

@@ -1,4 +1,4 @@
-"""Going into the background: the prompt comes back when the run has begun and the server answers.
+"""Start a daemon: the prompt returns when the run has started and the server answers.
 
     smithers up -d                          the daemon (`cli/daemon_main.py`)
       checks flags
@@ -9,9 +9,8 @@
 A fresh interpreter, so that nothing is forked that has threads or loops. The options travel through a pipe, so that
 neither argv nor the environment (which `daemon/launch/environment.py` has cleared) shows the token or the store's
 password.
-What the daemon prints before its run has begun goes to a file without a name that the starter holds: it shows it when
-the start fails, whatever way. A starter that leaves before the answer (Ctrl+C) takes the daemon with it: nobody would
-know of it.
+What the daemon prints before its run has started goes to a nameless file of the starter, which shows it if the start
+fails. If the starter ends before the answer (Ctrl+C), the daemon ends too: nobody would know of it.
 """
 
 import os
@@ -32,11 +31,11 @@ _ENTRY = "smithersd.cli.daemon_main"
 
 
 def start_daemon(options: ServiceOptions) -> Started:
-    """Start a daemon that runs a workflow as the options say, and wait until its run has begun.
+    """Start a daemon that runs a workflow as the options say, and wait until its run has started.
 
     Raises:
-        SmithersError: it did not start, with the daemon's own error; no process is left.
-        StartFailed: it ended without saying why.
+        SmithersError: the daemon did not start; this is its own error, and no process is left.
+        StartFailed: the daemon ended without an answer.
     """
     _fill_stdio()
     with _nameless_file() as output:
@@ -46,13 +45,13 @@ def start_daemon(options: ServiceOptions) -> Started:
         _show(output)
     if answer is None:
         raise StartFailed(
-            "The daemon ended before the run had begun.", remedy="What it said stands above, if anything."
+            "The daemon ended before the run had begun.", remedy="Its output, if there was any, is shown above."
         )
     raise rebuilt(answer.code, answer.message, answer.remedy)
 
 
 def _answer_of(options: ServiceOptions, output: int) -> Started | StartRefused | None:
-    """Start the daemon and wait for its one line, or for its end; None when it ended without a word."""
+    """Start the daemon and wait for its one line, or for its end; return None if it ended without an answer."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as answers:
         _spawn(options, output, writing)
@@ -63,7 +62,7 @@ def _answer_of(options: ServiceOptions, output: int) -> Started | StartRefused |
 
 
 def _awaited(answers: BinaryIO) -> Started | StartRefused | None:
-    """Wait for the answer, and pass on what the daemon waits for."""
+    """Wait for the answer, and print what the daemon waits for."""
     while line := answers.readline():
         answer = read_answer(line)
         if not isinstance(answer, Waiting):
@@ -82,7 +81,7 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
             stdout=output,
             stderr=output,
             pass_fds=(output, answer),
-            # A daemon that a command starts is none of that command's leftovers.
+            # A daemon that a task's command starts must not be ended with that command's processes.
             env={
                 name: value
                 for name, value in os.environ.items()
@@ -95,26 +94,26 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
 
 
 def _path_flags() -> list[str]:
-    """Without `-P` a file in the working directory could stand in for a library, as it cannot in the foreground."""
+    """Return `-P`, unless this process runs without it: no file of the working directory may shadow a library."""
     return [] if sys.path[:1] in ([""], [str(Path.cwd())]) else ["-P"]
 
 
 def _fill_stdio() -> None:
-    """Where stdin, stdout or stderr is closed, have something there: else a pipe of ours would take its place."""
+    """Open /dev/null in place of a closed stdin, stdout or stderr: else a pipe of ours would take its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(descriptor)
 
 
 def _nameless_file() -> BinaryIO:
-    """A file that takes no room on a disk, where the system has such."""
+    """Return a file without a name, in memory where the system supports that."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("smithersd-start"), "w+b")
     return tempfile.TemporaryFile()
 
 
 def _show(output: BinaryIO) -> None:
-    """Pass on what the daemon printed, as far as its error does not say it."""
+    """Write what the daemon printed to stderr."""
     output.seek(0)
     sys.stderr.buffer.write(output.read())
     sys.stderr.flush()

@@ -1,8 +1,8 @@
-"""What the process was given for itself alone: its token, and what systemd hands it. Taken once, before author code.
+"""What the environment passes to this process alone: its token, and what systemd hands over. Taken before author code.
 
-Whatever stays in `os.environ` is inherited by every command of a task, and read by any library. A token is overwritten
-in memory too: /proc/PID/environ goes on showing what a process was started with, its forks' does so as well, and any
-process of the same user may look.
+Whatever stays in `os.environ` is inherited by every command of a task, and readable by any library. A token is also
+overwritten in memory: /proc/PID/environ shows what a process, and its forks, were started with to any process of the
+same user.
 """
 
 import ctypes
@@ -36,12 +36,11 @@ _FIRST_PASSED_DESCRIPTOR = 3
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What was in the environment for us. The token shows in no representation.
+    """What the environment passed to this process. The token is not part of the repr.
 
-    `sockets` listen already (socket activation). The watchdog wants a sign of life every `watchdog_s` seconds, sent to
-    `notify_address`, as all that a service manager is told. `is_supervised` says that one started this process; a
-    terminal that it started hands its variables on, but is none of its services. None and empty where there is no such
-    thing.
+    `sockets` listen already (socket activation). Notifications go to `notify_address`; the watchdog expects one every
+    `watchdog_s` seconds. `is_supervised` says that a service manager started this process; a terminal that it started
+    inherits its variables, but is not one of its services. Values that were not passed are None or empty.
     """
 
     auth_token: str | None = field(default=None, repr=False)
@@ -52,10 +51,10 @@ class Inherited:
 
 
 def take_environment() -> Inherited:
-    """Read what is ours and remove it; the second time there is nothing.
+    """Read and remove these variables; a second call finds nothing.
 
     Raises:
-        UserError: the credential cannot be read, or what was passed is no socket that listens.
+        UserError: the credential cannot be read, or a passed descriptor is not a listening socket.
     """
     given = {name: os.environ.pop(name) for name in _FROM_SYSTEMD if name in os.environ}
     secrets = {name: _take_secret(name) for name in (*_SECRETS, *_store_with_password())}
@@ -81,13 +80,13 @@ def _store_with_password() -> tuple[str, ...]:
 
 
 def may_hold_password(store_url: str) -> bool:
-    """Whether there is a password in a store URL, as far as one sees that in what may be no URL at all."""
+    """Whether a text looks like a store URL with a password; it need not be a valid URL."""
     credentials, _, _ = store_url.partition("://")[2].rpartition("@")
     return ":" in credentials or any(f"{option}=" in store_url for option in ("password", "listen_url"))
 
 
 def _overwrite(name: str) -> None:
-    """Blank a value in the block of memory that /proc/PID/environ shows; `os.environ` has a copy."""
+    """Overwrite a value in the memory that /proc/PID/environ shows; `os.environ` has a copy."""
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_void_p
     address = getenv(os.fsencode(name))
@@ -104,7 +103,7 @@ def _credential(folder: str | None) -> str | None:
         return None
     except (OSError, UnicodeError) as error:
         raise UserError(
-            f"The credential {TOKEN_CREDENTIAL!r} cannot be read: {error}.", remedy="See to the unit's LoadCredential=."
+            f"The credential {TOKEN_CREDENTIAL!r} cannot be read: {error}.", remedy="Check the unit's LoadCredential=."
         ) from error
 
 

@@ -1,6 +1,6 @@
-"""What a daemon tells whoever started it: a line through a pipe, as soon as its run has begun or cannot begin.
+"""The answer of a daemon to its starter: a line through a pipe, as soon as its run has started or cannot start.
 
-While it waits for something before that, it says for what.
+While the daemon waits for something before that, it sends the reason.
 """
 
 import os
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A daemon whose run has begun, or that stands by, and whose server, if it has one, answers.
+    """A daemon whose run has started, or that stands by, and whose server, if it has one, answers.
 
     The warnings are for the operator.
     """
@@ -29,7 +29,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class StartRefused:
-    """Why a daemon did not start: one of our errors."""
+    """The error for which a daemon did not start."""
 
     code: str
     message: str
@@ -38,7 +38,7 @@ class StartRefused:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a daemon has not started yet. It is no answer: that follows."""
+    """The reason why a daemon has not started yet; the answer follows."""
 
     reason: str
 
@@ -47,12 +47,12 @@ _ADAPTER: TypeAdapter[Started | StartRefused | Waiting] = TypeAdapter(Started | 
 
 
 def read_answer(line: bytes) -> Started | StartRefused | Waiting:
-    """Read what a daemon has sent."""
+    """Parse a line that a daemon has sent."""
     return _ADAPTER.validate_json(line)
 
 
 class StartResult:
-    """The daemon's end of the pipe that its starter waits at: first reasons to wait, then one answer."""
+    """The daemon's end of the pipe to its starter: reasons to wait, then one answer."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
@@ -69,7 +69,7 @@ class StartResult:
         return not any(events & select.POLLERR for _, events in poll.poll(0))
 
     def send(self, answer: Started | StartRefused | Waiting) -> bool:
-        """Tell the starter; return whether it can have heard. Only the first answer counts.
+        """Send a line to the starter; return whether it could be written. Only the first answer counts.
 
         After a refusal the pipe stays open until this process has ended, for which the starter waits.
         """

@@ -1,4 +1,4 @@
-"""The life of the process around a service: its event loop at the start, and an end that nothing holds up."""
+"""The process around a service: its event loop, and an end that nothing can delay."""
 
 import asyncio
 import atexit
@@ -30,29 +30,29 @@ _ending = threading.Lock()
 
 
 def keep_until_exit(held: ExitStack) -> None:
-    """Let go of something (a pidfile) no sooner than with this process's last breath, in whatever way it ends."""
+    """Keep something (a pidfile) until the very end of this process, and release it then, however it ends."""
     _keepers.add(os.getpid())
     _kept.enter_context(held)
 
 
 def end_now(code: int) -> NoReturn:
-    """End the process at once: with this code, or with the one that it was about to end with."""
+    """End the process at once: with this code, or with the one it was already ending with."""
     _flush()
     _end(_exit_codes[0] if _exit_codes else code)
 
 
 def run_process(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, bool]:
-    """Run a service in a new event loop; return its exit code and whether tasks are left behind in the loop.
+    """Run a service in a new event loop; return its exit code and whether tasks are left in the loop.
 
-    An error that ends a run that was begun ends the process soon, whatever author code is still running.
-    Author code that cancels the service, stops the loop or breaks out of it has made the engine fail.
-    Not by `asyncio.run`, which would wait at its end for every task and thread that author code has left.
+    An error that ends a started run ends the process soon, whatever author code is still running. Author code that
+    cancels the service, stops the loop or breaks out of it counts as a failure of the engine.
+    `asyncio.run` is not used: at its end it would wait for every task and thread that author code has left.
     """
     loop = _new_loop()
     loop.set_exception_handler(_say_loop_error)
     try:
         code = _completed(loop, service)
-    except UserError:  # no run was begun, so nothing is left behind
+    except UserError:  # no run was started, so nothing is left
         loop.close()
         raise
     except SmithersError as error:
@@ -66,8 +66,8 @@ def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, E
     """Run the service to its end.
 
     Raises:
-        UserError: the operating system refused what the operator can mend.
-        EngineFailed: it ended otherwise than by returning or by an error of ours.
+        UserError: the operating system refused something that the operator can correct.
+        EngineFailed: the service ended neither by returning nor by an error of smithersd.
     """
     task = loop.create_task(service)
     try:
@@ -82,18 +82,18 @@ def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, E
         if not task.done():
             _leave_soon(ExitCode.ENGINE_FAILED, within_s=_FAILED_END_S)
             task.cancel()
-            with suppress(BaseException):  # what matters is the error that led here
+            with suppress(BaseException):  # the first error is the one to report
                 loop.run_until_complete(task)
         raise EngineFailed.of(error) from error
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether it is Ctrl+C from before the service has taken the signals over."""
+    """Whether the error is Ctrl+C from before the service handled signals."""
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
-    """End the process with its code, whatever author code is still running."""
+    """End the process with this code, whatever author code is still running."""
     watchdog = _leave_soon(code)
     _flush()  # on a stopped terminal this may take for ever
     if has_left_tasks or _has_left_threads(besides=watchdog):
@@ -103,13 +103,13 @@ def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
 
 
 def _end_soon_at_further_stops(code: int) -> None:
-    """Who asked for an end may ask again: it is coming, its code stands, but nobody is waited for any longer."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _leave_soon(code))
+    """Handle further stop signals: exit soon, with the code that is already decided."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: _leave_soon(code))
 
 
 def _leave_soon(code: int, *, within_s: float = EXIT_GRACE_S) -> threading.Thread:
-    """See to it that the process ends with this code even if something keeps the interpreter from shutting down."""
+    """End the process with this code even if something keeps the interpreter from shutting down."""
     watchdog = threading.Thread(target=_leave_late, args=(code, within_s), name="smithersd-exit", daemon=True)
     watchdog.start()
     return watchdog
@@ -122,7 +122,7 @@ def _flush() -> None:
 
 
 def _say_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what a callback raised; that an author has broken logging must not end the loop."""
+    """Log what a callback raised; logging that author code has broken must not end the loop."""
     with suppress(Exception):
         loop.default_exception_handler(context)
 
@@ -152,22 +152,22 @@ def _leave_late(code: int, within_s: float) -> None:
 
 
 def _end(code: int) -> NoReturn:
-    _ending.acquire()  # for good: whoever else comes here is not needed
-    _let_go()
+    _ending.acquire()  # never released: one thread ends the process
+    _release_kept()
     _exit_at_once(code)
 
 
-def _let_go() -> None:
+def _release_kept() -> None:
     if os.getpid() in _keepers:  # and not in a fork of author code
         _kept.close()
 
 
 def _exit() -> None:
-    """What the interpreter does last of all: this was registered before author code could register anything."""
+    """End the process; this exit function was registered first, so it runs last."""
     if _exit_codes:
         _flush()
         _end(_exit_codes[0])
-    _let_go()
+    _release_kept()
 
 
 atexit.register(_exit)

@@ -1,4 +1,4 @@
-"""What the operating system may refuse and the operator can mend: no permission, a read-only disk, no folder."""
+"""Errors of the operating system that the operator can correct: no permission, a read-only disk, no folder."""
 
 import errno
 import os
@@ -8,26 +8,26 @@ from smithersd.errors import InvalidRequest, UserError
 
 
 def refusal_of(error: OSError) -> UserError | None:
-    """Say what the system refused, and what may be done about it; None where that would be a fault of ours."""
+    """Return an operating system's error as a UserError with a remedy; None if it is a bug of smithersd."""
     place = "" if error.filename is None else f"{os.fsdecode(error.filename)!r}: "
     match error.errno:
         case errno.ENOENT if not _has_working_directory():
-            return InvalidRequest("The working directory no longer exists.", remedy="Change to one that does.")
+            return InvalidRequest("The working directory no longer exists.", remedy="Change to one that exists.")
         case errno.EACCES | errno.EPERM:
-            remedy = "Work as its owner, or name another folder with --state-folder."
+            remedy = "Run as its owner, or name another folder with --state-folder."
             return InvalidRequest(f"{place}permission denied.", remedy=remedy)
         case errno.EROFS:
-            remedy = "Name a folder that can be written with --state-folder."
+            remedy = "Name a writable folder with --state-folder."
             return InvalidRequest(f"{place}the file system is read-only.", remedy=remedy)
         case _:
             return None
 
 
 def home_folder() -> Path:
-    """Return the user's home.
+    """Return the user's home folder.
 
     Raises:
-        InvalidRequest: HOME is not set, and the user has no entry of its own.
+        InvalidRequest: HOME is not set, and the user has no passwd entry.
     """
     try:
         return Path.home()

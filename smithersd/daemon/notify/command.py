@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from smithersd.limits import DRIVER_TAG_VARIABLE, HOOK_TIMEOUT_S
-from smithersd.posix.parent_death import dying_with_us
+from smithersd.posix.parent_death import with_parent_death_signal
 
 _POLL_S = 0.02
 _TAIL_BYTES = 1_000
@@ -31,7 +31,7 @@ async def run_command(command: str, given: bytes) -> None:
     with TemporaryFile() as stdin, TemporaryFile() as output:
         stdin.write(given)
         stdin.seek(0)
-        argv = dying_with_us(("/bin/sh", "-c", command))
+        argv = with_parent_death_signal(("/bin/sh", "-c", command))
         # It is ended here alone: the end of the run, which it may tell of, ends what carries the driver's tag, and what
         # is forked with Python's handlers, as uvloop does for a command.
         env = {**os.environ, DRIVER_TAG_VARIABLE: ""}

@@ -3,8 +3,8 @@
     .smithers/smithers.db
     .smithers/runs/<run-id>/{pid, log, meta.json, tracebacks}
 
-It is the nearest one up the tree from the working directory, else a new one there; the search ends at the home folder
-and where another file system begins. Folders are for their owner only.
+It is the nearest one from the working directory upwards, else a new one there; the search ends at the home folder and
+at the root of the file system. Only their owner can read these folders.
 """
 
 import hashlib
@@ -18,81 +18,81 @@ from smithersd.errors import UserError
 
 NAME = ".smithers"
 _DIGITS = 12
-"""Of a hash, that tell one pidfile from another."""
+"""Digits of the hash that distinguishes pidfiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the files of one run's process lie."""
+    """The folder with the files of one run's processes."""
 
     path: Path
 
     @property
     def pid_file(self) -> Path:
-        """The process id of the daemon that drives or serves the run, locked for its whole life."""
+        """The pidfile of the daemon that drives or serves the run, locked while it lives."""
         return self.path / "pid"
 
     @property
     def log_file(self) -> Path:
-        """What the daemon has to say, and what the workflow prints."""
+        """The daemon's log, with what the workflow prints."""
         return self.path / "log"
 
     @property
     def tracebacks_file(self) -> Path:
-        """What tasks raised, with tracebacks, where no log has them."""
+        """The tracebacks of tasks, if there is no log for them."""
         return self.path / "tracebacks"
 
     def process_record_file(self, pid_file: Path) -> Path:
-        """Where the process that holds this pidfile writes itself down; no other process has the same place."""
+        """Return the path of the record of the process that holds this pidfile; each pidfile has its own."""
         if pid_file == self.pid_file:
             return self.path / "meta.json"
         return self.path / f"meta-{hashlib.sha256(os.fsencode(pid_file)).hexdigest()[:_DIGITS]}.json"
 
     def process_record_files(self) -> list[Path]:
-        """Where the run's processes have written themselves down, and those that died without a word."""
+        """Return the records of the run's processes, also of those that were killed."""
         return sorted(self.path.glob("meta*.json"))
 
     @property
     def sent_file(self) -> Path:
-        """Of what the commands of --on-wait, --on-fail and --on-end have told."""
+        """The file of what the hooks (--on-wait, --on-fail, --on-end) have sent."""
         return self.path / "told"
 
     @property
     def stop_sender_file(self) -> Path:
-        """Who is asking the run's processes to end by a signal, which cannot carry a name; there only meanwhile."""
+        """The file with the name of who sends stop signals, which carry none; it exists only while they are sent."""
         return self.path / "stop-sender"
 
     def make(self) -> "RunFolder":
-        """Make it and the state folder around it, for their owner only.
+        """Create this folder and the state folder around it, readable by their owner only.
 
         Raises:
-            UserError: it cannot be made.
+            UserError: a folder cannot be created.
         """
         for folder in (self.path.parent.parent, self.path.parent, self.path):
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
             except OSError as error:
                 raise UserError(
-                    f"The folder {str(folder)!r} cannot be made: {error.strerror}.",
-                    remedy="Start the run in a folder that you may write to: its pidfile and log lie in there.",
+                    f"The folder {str(folder)!r} cannot be created: {error.strerror}.",
+                    remedy="Start the run in a folder that you can write to: it holds the run's pidfile and log.",
                 ) from error
         return self
 
     def remove_if_empty(self) -> None:
-        """Remove it, unless it holds something."""
+        """Remove the folder if it is empty."""
         with suppress(OSError):
             self.path.rmdir()
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """One `.smithers` folder; nothing of it need exist."""
+    """A `.smithers` folder, which need not exist."""
 
     path: Path
 
     @property
     def store_path(self) -> Path:
-        """The default store."""
+        """The path of the default store."""
         return self.path / "smithers.db"
 
     def run(self, run_id: str) -> RunFolder:
@@ -107,16 +107,16 @@ class StateFolder:
             return {}
 
     def make(self) -> "StateFolder":
-        """Make it, for its owner only."""
+        """Create the folder, readable by its owner only."""
         self.path.mkdir(mode=0o700, exist_ok=True)
         return self
 
 
 def find_state_folder(start: Path | None = None) -> StateFolder:
-    """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to make there.
+    """Return the nearest `.smithers` from `start` (the working directory) upwards, else the one to create there.
 
-    The home folder is the last one that is looked into, and so is the root of a file system: what lies above belongs to
-    others. Folders of other users are passed over: what somebody put into /tmp is no place for a run's secrets.
+    The search ends at the home folder and at the root of a file system: folders above belong to others. Folders of
+    other users are skipped: one that another user put into /tmp must not get a run's secrets.
     """
     here = (start or Path.cwd()).absolute()
     for folder in searched(here):
@@ -126,7 +126,7 @@ def find_state_folder(start: Path | None = None) -> StateFolder:
 
 
 def searched(here: Path) -> Iterator[Path]:
-    """Give the folders that may hold the state of runs here, the nearest first."""
+    """Yield the folders that may hold the state of runs here, the nearest first."""
     home = Path(os.environ.get("HOME") or "/")
     for folder in (here, *here.parents):
         yield folder

@@ -1,4 +1,4 @@
-"""Claiming a run for this process: from then on no other process that shares the state folder has it in hand."""
+"""Holding a run: while this process does, no other process that shares the state folder holds it."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -18,20 +18,20 @@ from smithersd.posix.pidfile import PidFile
 async def held_run(
     state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool, is_standby: bool
 ) -> AsyncIterator[ProcessRecordFile]:
-    """Hold a run's pidfile, and write this process down, until the process ends; or until an error ends the `with`.
+    """Hold a run's pidfile, and record this process, until the process ends or an error ends the `with`.
 
-    `pid_file` None is the one in the run's folder. With `is_forced` a process that has the run in hand is ended first:
-    it suspends the run, or is killed. `is_standby` only words the error.
+    `pid_file` None means the one in the run's folder. With `is_forced` the process that holds the run is ended first:
+    it suspends the run, or is killed. `is_standby` only changes the error's text.
 
     Raises:
         DaemonRuns: another process holds the pidfile.
-        UserError: it cannot be written.
+        UserError: the pidfile cannot be written.
     """
     folder = state_folder.run(run_id)
     path = pid_file or folder.pid_file
     if is_forced:
         await end_process(folder, path)
-    folder.make()  # only now: the process before us may have taken it away at its end
+    folder.make()  # only now: the previous process may have removed the folder at its end
     with ExitStack() as held:
         held.callback(folder.remove_if_empty)
         held.enter_context(_held(state_folder, path, needs_own=is_forced or is_standby))
@@ -40,10 +40,10 @@ async def held_run(
 
 
 def _held(state_folder: StateFolder, path: Path, *, needs_own: bool) -> PidFile:
-    """Acquire a pidfile; the error says which run's process has it.
+    """Acquire a pidfile; the error names the run whose process holds it.
 
-    Where `needs_own`, only another pidfile helps: a standby is to live beside the process that has this one, and one
-    that is still there after a forced start is another container's.
+    With `needs_own` the remedy is another pidfile: a standby lives beside the process that holds this one, and a holder
+    that remains after a forced start belongs to another container.
     """
     pid_file = PidFile(path)
     try:
@@ -56,7 +56,7 @@ def _held(state_folder: StateFolder, path: Path, *, needs_own: bool) -> PidFile:
             f"Stop it with `smithers down {holder}`, take the run from it with --force, or start another run beside it."
         )
         raise DaemonRuns(
-            f"Run {holder!r} has a process already. {error.message}",
-            remedy="Give the one that is to be beside it a --pid-file of its own." if needs_own else ways,
+            f"Run {holder!r} already has a process. {error.message}",
+            remedy="Give the second process its own --pid-file." if needs_own else ways,
         ) from None
     return pid_file

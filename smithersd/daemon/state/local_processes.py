@@ -1,4 +1,4 @@
-"""Which runs have, or had, a process on this machine, which processes these are, and where their pidfiles are."""
+"""The processes of runs on this machine, and their pidfiles."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +13,22 @@ from smithersd.query.select import select_run
 from smithersd.store import Store
 
 _OFFERED_MAX = 10
-"""Runs that an error lists."""
+"""How many runs an error lists at most."""
 
 
 def pid_file_of(folder: RunFolder) -> Path:
-    """Return the pidfile of a run: the one that its process wrote down, else the one in its folder."""
+    """Return the pidfile of a run: the one that its process recorded, else the one in its folder."""
     process_record = last_process_record(folder)
     return folder.pid_file if process_record is None else Path(process_record.pid_file)
 
 
 def run_of_pid_file(folder: StateFolder, pid_file: Path) -> str | None:
-    """Return the run whose process holds, or held, a pidfile; None where no run says so."""
+    """Return the run whose process holds, or held, a pidfile; None if no run has recorded it."""
     return next((run_id for run_id, run in folder.runs().items() if pid_file in (run.pid_file, *pid_files(run))), None)
 
 
 async def local_runs(store: Store, folder: StateFolder) -> list[str]:
-    """Return the runs that have a process here, or whose process died and has left them, or its pidfile, behind."""
+    """Return the runs that have a process here, or whose process was killed and left a live run or its pidfile."""
     with_process = [run_id for run_id, run in folder.runs().items() if _has_process(run)]
     return sorted({*with_process, *await _abandoned(store)})
 
@@ -39,7 +39,7 @@ def _has_process(folder: RunFolder) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LocalProcess:
-    """A process on this machine; all is None where there is none, and what is not known of one."""
+    """A process on this machine; a field is None if it is not known or there is no process."""
 
     pid: int | None = None
     url: str | None = None
@@ -50,22 +50,22 @@ class LocalProcess:
 
 @dataclass(frozen=True, slots=True)
 class LocalProcesses:
-    """The processes of a run on this machine: the one that drives or serves it, and those beside that one."""
+    """The processes of a run on this machine: the one that drives or serves it, and the others."""
 
     main: LocalProcess
     standbys: list[LocalProcess]
-    """Who waits to resume the run."""
+    """The processes that wait to resume the run."""
     servers: list[LocalProcess]
-    """Who serves it too."""
+    """Further processes that serve the run."""
 
 
 def local_processes(run: RunInfo, folder: StateFolder) -> LocalProcesses:
-    """Return the processes that have the run in hand; `folder` is where they wrote down that they do."""
+    """Return the run's processes that are recorded in the state folder `folder`."""
     holder = None if run.holder is None else run.holder.identity
     standbys: list[LocalProcess] = []
     others: list[LocalProcess] = []
     for record in processes_here(folder.run(run.run_id)):
-        # Who resumes the run has its lease a moment before it has written that down.
+        # A process that resumes the run has its lease a moment before it has recorded that.
         is_standby = record.is_standby and record.process != holder
         (standbys if is_standby else others).append(_local_process(record))
     if others:
@@ -78,31 +78,31 @@ def _local_process(record: ProcessRecord) -> LocalProcess:
     return LocalProcess(record.pid, record.url, record.started_at_ms, record.pid_file, record.log_file)
 
 
-async def select_local_run(store: Store, folder: StateFolder, said: str | None, *, or_newest: bool = False) -> str:
-    """Return the run of this id, or the only one whose id begins so; with nothing said the only one that has a process.
+async def select_local_run(store: Store, folder: StateFolder, prefix: str | None, *, or_newest: bool = False) -> str:
+    """Return the run with this id or prefix; with None the only run that has a process.
 
-    Where none has a process, the only live run is meant; with `or_newest` and none live, the newest.
+    If no run has a process, that is the only live run; with `or_newest` and no live run, the newest.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
-    if said is not None:
-        return await _named(store, folder, said)
-    residents = await local_runs(store, folder)
-    if len(residents) > 1:
-        offered = "\n".join(f"  {run_id}" for run_id in residents[:_OFFERED_MAX])
-        raise InvalidRequest(f"{len(residents)} runs have a process here.", remedy=f"Name one:\n{offered}")
-    return residents[0] if residents else (await select_run(store, None, or_newest=or_newest)).run_id
+    if prefix is not None:
+        return await _named(store, folder, prefix)
+    local = await local_runs(store, folder)
+    if len(local) > 1:
+        offered = "\n".join(f"  {run_id}" for run_id in local[:_OFFERED_MAX])
+        raise InvalidRequest(f"{len(local)} runs have a process here.", remedy=f"Name one:\n{offered}")
+    return local[0] if local else (await select_run(store, None, or_newest=or_newest)).run_id
 
 
-async def _named(store: Store, folder: StateFolder, said: str) -> str:
-    """A process that has claimed a run may not have begun it yet: then only its folder is there."""
+async def _named(store: Store, folder: StateFolder, prefix: str) -> str:
+    """Return the run with this id or prefix; one that a process holds and has not started yet has only a folder."""
     try:
-        return (await select_run(store, said)).run_id
+        return (await select_run(store, prefix)).run_id
     except RunNotFound:
-        if said in folder.runs():
-            return said
+        if prefix in folder.runs():
+            return prefix
         raise
 
 

@@ -1,4 +1,4 @@
-"""The log file of a process: written line by line, re-opened for rotation, and never a reason to stop.
+"""The log file of a process: written line by line, reopened for rotation; a failing write never stops a run.
 
 Its descriptor keeps its number for life: re-opening puts another file behind it, so writers in other threads need no
 lock, and neither does what this process prints. A child process that has it as its stdout stays with the old file.
@@ -21,10 +21,10 @@ class LogFile:
     """An open log file, for its owner only."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, or make it.
+        """Open the file, or create it.
 
         Raises:
-            UserError: it cannot be opened.
+            UserError: the file cannot be opened.
         """
         self.path = path
         self._has_stdio = False
@@ -38,15 +38,15 @@ class LogFile:
             ) from error
 
     def take_stdio(self, earlier: int) -> None:
-        """Become this process's stdout and stderr, after taking over what the descriptor `earlier` holds."""
+        """Redirect stdout and stderr to the log, after copying the content of the descriptor `earlier` into it."""
         _copy(earlier, self._descriptor)
         self._has_stdio = True
-        self._put_behind_stdio()
+        self._redirect_stdio()
 
     def write(self, text: str) -> bool:
-        """Append text that ends a line; return whether it could be written. What could not is lost, and nothing else.
+        """Append text that ends with a newline; return whether it could be written. Text that could not is lost.
 
-        A line of which only a part could be written is ended before the next one. A log that somebody has deleted is
+        A line of which only a part could be written is ended before the next one. A log that was deleted is
         opened anew; one that was renamed (rotation) is kept until `reopen`.
         """
         if os.fstat(self._descriptor).st_nlink == 0:
@@ -62,30 +62,30 @@ class LogFile:
         return not self._is_torn
 
     def reopen(self) -> None:
-        """Go over to the file that is now at the path; where that cannot be, stay with the one that is open."""
+        """Open the file that is now at the path; keep the old one if that fails."""
         with suppress(OSError):
             descriptor = _opened(self.path)
             os.dup2(descriptor, self._descriptor, inheritable=False)
             os.close(descriptor)
-            self._put_behind_stdio()
+            self._redirect_stdio()
 
     def discard(self) -> None:
-        """Remove it, unless it was there before."""
+        """Remove the file if this process created it."""
         if self._is_new:
             self.path.unlink(missing_ok=True)
 
-    def _put_behind_stdio(self) -> None:
+    def _redirect_stdio(self) -> None:
         if self._has_stdio:
             os.dup2(self._descriptor, _STDOUT)
             os.dup2(self._descriptor, _STDERR)
 
 
-def forgive_stdio() -> None:
-    """Let what author code prints be lost where it cannot be written: a full disk must not fail a workflow."""
-    sys.stdout, sys.stderr = _forgiving(_STDOUT), _forgiving(_STDERR)
+def ignore_stdio_errors() -> None:
+    """Ignore failing writes to stdout and stderr: a full disk must not fail a workflow."""
+    sys.stdout, sys.stderr = _never_failing(_STDOUT), _never_failing(_STDERR)
 
 
-class _Forgiving(DescriptorWriter):
+class _NeverFailing(DescriptorWriter):
     """A descriptor whose writes never fail."""
 
     def write(self, data: object) -> int:
@@ -97,13 +97,13 @@ class _Forgiving(DescriptorWriter):
             return view.nbytes
 
 
-def _forgiving(descriptor: int) -> io.TextIOWrapper:
-    buffer = io.BufferedWriter(_Forgiving(descriptor))
+def _never_failing(descriptor: int) -> io.TextIOWrapper:
+    buffer = io.BufferedWriter(_NeverFailing(descriptor))
     return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _opened(path: Path) -> int:
-    """Open it to append; never to wait: a pipe whose reader rests loses lines, and holds up no run."""
+    """Open the file to append, without blocking: a pipe that is not read loses lines, and does not delay the run."""
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
 
 

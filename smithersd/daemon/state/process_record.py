@@ -1,11 +1,11 @@
-"""meta.json: which process has a run in hand and where it is reached, for commands on this machine. Never a token.
+"""meta.json: the process that holds a run and its URL, for commands on this machine. It never holds a token.
 
-Each process of a run holds a pidfile of its own, and writes itself down in a file that belongs to that pidfile:
-meta.json where it is the one in the run's folder, meta-<digits>.json beside it where it has another (a process that
-stands by). It is written as soon as the pidfile is held, and removed before that is let go.
+Each process of a run holds a pidfile of its own, and has a record that belongs to that pidfile: meta.json for the one
+in the run's folder, meta-<digits>.json beside it for another one (a standby). The record is written as soon as the
+pidfile is held, and removed before that is released.
 
-A presence names its process by host, boot, pid namespace, number and start time. So it is known here even if somebody
-has deleted the pidfile, and a number from another container, where it is somebody else, is never taken for one of ours.
+A record names its process by host, boot, pid namespace, number and start time. So it is known here even if the
+pidfile was deleted, and a number from another container, where it is another process, is never taken for one of ours.
 """
 
 import os
@@ -27,9 +27,9 @@ from smithersd.posix.pidfile import held_pid
 class ProcessRecord:
     """A process that drives or serves a run.
 
-    It holds `pid_file`. `url` is None where it serves none or does not yet,
-    `log_file` where it has none. `is_standby` says that it waits while another process drives the run.
-    `driving_since_ms` is when it became the driver; None for one that has not been that, or is it no longer.
+    It holds `pid_file`. `url` is None if it does not serve the run, or not yet,
+    `log_file` if it has none. `is_standby` says that it waits while another process drives the run.
+    `driving_since_ms` is when it became the driver; None if it does not drive the run.
     """
 
     process: ProcessIdentity
@@ -42,7 +42,7 @@ class ProcessRecord:
 
     @property
     def pid(self) -> int:
-        """The process's number, where it runs."""
+        """The process id, in the process's own pid namespace."""
         return self.process.pid
 
 
@@ -52,46 +52,46 @@ _ADAPTER = TypeAdapter(ProcessRecord)
 
 
 class ProcessRecordFile:
-    """What this process has written down of itself."""
+    """The record of this process."""
 
     def __init__(self, place: Path, process_record: ProcessRecord) -> None:
         self._place = place
         self._process_record = process_record
 
-    def tell(self, *, url: str | None, log_file: Path | None) -> None:
-        """Add where the run is served and where its log lies."""
+    def add_addresses(self, *, url: str | None, log_file: Path | None) -> None:
+        """Add the run's URL and the path of the log."""
         self._process_record = replace(
             self._process_record, url=url, log_file=None if log_file is None else str(log_file)
         )
         self._write()
 
     def stand_by(self) -> None:
-        """Another process drives the run."""
+        """Record that another process drives the run."""
         self._process_record = replace(self._process_record, is_standby=True, driving_since_ms=None)
         self._write()
 
     def take_run(self, *, driving_since_ms: int | None) -> None:
-        """The run is this process's to drive, or it has ended and is served as it is (None)."""
+        """Record that this process drives the run, or with None that it only serves a run that has ended."""
         self._process_record = replace(self._process_record, is_standby=False, driving_since_ms=driving_since_ms)
         self._write()
 
-    def withdraw(self) -> None:
-        """Take it away."""
+    def remove(self) -> None:
+        """Remove the record."""
         _remove(self._place, self._process_record)
 
     def _write(self) -> None:
         try:
             _write(self._place, self._process_record)
         except OSError as error:
-            _log.warning("Commands on this machine are not told where the run is served: %s", error)
+            _log.warning("The process record cannot be written; commands here will not find the server: %s", error)
 
 
 @contextmanager
 def process_recorded(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Iterator[ProcessRecordFile]:
-    """Write this process, which holds the pidfile, down for as long as the `with` lasts.
+    """Record this process, which holds the pidfile, while the `with` lasts.
 
     Raises:
-        DaemonRuns: the process that had the pidfile before still lives; somebody has deleted the file.
+        DaemonRuns: the process that held the pidfile before still lives; its file was deleted.
         UserError: the run's folder cannot be written.
     """
     place = folder.process_record_file(pid_file)
@@ -101,18 +101,18 @@ def process_recorded(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Itera
         _write(place, process_record)
     except OSError as error:
         raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
-    announcement = ProcessRecordFile(place, process_record)
+    record_file = ProcessRecordFile(place, process_record)
     try:
-        yield announcement
+        yield record_file
     finally:
-        announcement.withdraw()
+        record_file.remove()
 
 
 def _check_free(place: Path) -> None:
     earlier = _read(place)
     if earlier is not None and earlier.pid != os.getpid() and _lives_here(earlier):
         raise DaemonRuns(
-            f"Process {earlier.pid} has the run in hand still, though its pidfile has been deleted.",
+            f"Process {earlier.pid} still holds the run, although its pidfile was deleted.",
             remedy="Stop it with `smithers down`, or take the run from it with --force.",
         )
 
@@ -123,23 +123,23 @@ def processes_here(folder: RunFolder) -> list[ProcessRecord]:
 
 
 def read_process_record(folder: RunFolder) -> ProcessRecord | None:
-    """Return the process that has the run in hand, here or in another container; None where no such is known."""
+    """Return the process that holds the run, here or in another container; None if none is known."""
     return next((process_record for process_record in _process_records(folder) if _lives(process_record)), None)
 
 
 def last_process_record(folder: RunFolder) -> ProcessRecord | None:
-    """Return the process that had the run in hand last and wrote itself down, be it dead or alive."""
+    """Return the last recorded process of the run, whether it lives or not."""
     found = _process_records(folder)
     return next(filter(_lives, found), found[0] if found else None)
 
 
 def pid_files(folder: RunFolder) -> list[Path]:
-    """Return the pidfiles that the run's processes have written down, be they dead or alive."""
+    """Return the pidfiles of all recorded processes of the run, whether they live or not."""
     return [Path(process_record.pid_file) for process_record in _process_records(folder)]
 
 
-def forget_dead(folder: RunFolder) -> None:
-    """Take away what processes that died have left of themselves."""
+def remove_dead_records(folder: RunFolder) -> None:
+    """Remove the records of processes that have ended."""
     for file in folder.process_record_files():
         process_record = _read(file)
         if process_record is not None and process_record.process.is_local and not process_record.process.is_alive:
@@ -147,7 +147,7 @@ def forget_dead(folder: RunFolder) -> None:
 
 
 def _process_records(folder: RunFolder) -> list[ProcessRecord]:
-    """Whoever drives the run, or did last, comes first, then who serves it the longest; who stands by comes last."""
+    """Return the records: the driver (or the last one) first, then servers by age, then standbys."""
     found = [
         process_record for file in folder.process_record_files() if (process_record := _found(folder, file)) is not None
     ]
@@ -159,13 +159,13 @@ def _lives_here(process_record: ProcessRecord) -> bool:
 
 
 def _lives(process_record: ProcessRecord) -> bool:
-    """Whether the process lives; of one in another container only the lock on its pidfile tells."""
+    """Whether the process lives; for one in another container the lock on its pidfile says so."""
     process = process_record.process
     return process.is_alive if process.is_local else held_pid(Path(process_record.pid_file)) == process_record.pid
 
 
 def _found(folder: RunFolder, file: Path) -> ProcessRecord | None:
-    """Read a presence; whoever moved the folder moved the files of the process with it."""
+    """Read a record; its pidfile and log move with the folder."""
     process_record = _read(file)
     if process_record is None:
         return None
@@ -185,7 +185,7 @@ def _read(file: Path) -> ProcessRecord | None:
 
 
 def _write(file: Path, process_record: ProcessRecord) -> None:
-    """Put the whole file there at once: nobody reads half of it."""
+    """Replace the file atomically, so that no reader sees half of it."""
     draft = file.with_suffix(f".{os.getpid()}")
     try:
         draft.touch(0o600)

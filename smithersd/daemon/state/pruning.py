@@ -1,4 +1,4 @@
-"""Pruning: runs that ended long ago are deleted, with what their processes left on this machine."""
+"""Pruning: delete runs that ended long ago, with their folders on this machine."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ from smithersd.store.records import EndedRun
 
 @dataclass(frozen=True, slots=True)
 class PruneCandidate:
-    """A run that is old enough, and why it is kept all the same; None where it is not."""
+    """A run that is old enough to prune; `kept_because` says why it is kept, None if it is not."""
 
     run: EndedRun
     kept_because: str | None
@@ -27,8 +27,8 @@ async def prune_runs(
 ) -> AsyncIterator[PruneCandidate]:
     """Delete the runs that ended before a time, the oldest first, and yield each when that is done.
 
-    Live and suspended runs have not ended. A run that has a process here is kept, and one from which a live run takes
-    over what was done. With `is_dry_run` nothing is deleted.
+    Live and suspended runs have not ended. A run that has a process here is kept, and one whose outputs a live run
+    reuses. With `is_dry_run` nothing is deleted.
     """
     last: EndedRun | None = None
     while page := await store.ended_runs(finished_before_ms=finished_before_ms, after=last, limit=RUNS_PER_PRUNE_PAGE):
@@ -42,15 +42,15 @@ async def prune_runs(
 
 def _why_kept(run: EndedRun, folder: StateFolder) -> str | None:
     if run.is_needed:
-        return "a live run takes over what it has done"
+        return "a live run reuses its outputs"
     process_record = read_process_record(folder.run(run.run_id))
-    return None if process_record is None else f"process {process_record.pid} has it in hand"
+    return None if process_record is None else f"process {process_record.pid} holds it"
 
 
 async def _prune(store: Store, folder: StateFolder, run: EndedRun, finished_before_ms: int) -> str | None:
-    """Delete a run; return why it could not be.
+    """Delete a run; return the reason if it could not be.
 
-    The folder goes first: what is cut short after that is still found in the store.
+    The folder goes first: if this is interrupted, the run is still found in the store.
     """
     run_folder = folder.runs().get(run.run_id)
     try:
@@ -61,9 +61,9 @@ async def _prune(store: Store, folder: StateFolder, run: EndedRun, finished_befo
     except OSError as error:
         return f"its folder cannot be removed: {error}"
     is_pruned = await store.prune_run(run.run_id, finished_before_ms=finished_before_ms)
-    return None if is_pruned else "a live run takes over what it has done"
+    return None if is_pruned else "a live run reuses its outputs"
 
 
 def _remove(folder: RunFolder) -> None:
-    with PidFile(folder.pid_file):  # nobody takes the run in hand meanwhile
+    with PidFile(folder.pid_file):  # no process can take the run during that
         shutil.rmtree(folder.path)

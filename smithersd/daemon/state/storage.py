@@ -1,4 +1,4 @@
-"""Where runs are kept, and how a command that is pasted is told so."""
+"""Where runs are kept, and the flags that a pasted command needs to find them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,19 +8,19 @@ from smithersd.daemon.state.folder import NAME, StateFolder, find_state_folder
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A state folder, and the URL of a store where runs are not in the folder's own."""
+    """A state folder, and the URL of the store if runs are not in the folder's own."""
 
     folder: StateFolder
     store: str | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str | Path:
-        """Where the store is opened."""
+        """The URL or path at which the store is opened."""
         return self.store or self.folder.store_path
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the folder is another one than the working directory's own."""
+        """Whether the folder is not the one of the working directory."""
         return self.folder.path != Path.cwd() / NAME
 
     def flags(self) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ class Storage:
 
 
 def _without_password(url: str) -> str:
-    """What is pasted lands in the shell's history, and what is said in a log."""
+    """Return the URL without its password, which would land in the shell's history and in logs."""
     if not url.startswith(("postgresql://", "postgres://")):
         return url
     from smithersd.store.postgres.address import parse_address  # noqa: PLC0415 - who uses SQLite need not load it

@@ -1,4 +1,4 @@
-"""What tasks raised, with tracebacks: kept in a file of the run's folder where no log has them."""
+"""The tracebacks of tasks, kept in a file of the run's folder if there is no log for them."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ _END = b"\n\n"
 
 @contextmanager
 def keeping_tracebacks(path: Path) -> Iterator[None]:
-    """Append each traceback that smithersd logs to a file while the `with` lasts; the file is made with the first one.
+    """Append each traceback that smithersd logs to a file while the `with` lasts; the first one creates the file.
 
-    Of what exceeds 1 MiB the newer half is kept. A file that cannot be written is no error.
+    If the file exceeds 1 MiB, its newer half is kept. A file that cannot be written is ignored.
     """
     handler = _TracebackHandler(path)
     ours = logger("smithersd")
@@ -44,9 +44,9 @@ class _TracebackHandler(logging.Handler):
 
 
 def _entry(record: logging.LogRecord) -> bytes:
-    """Write a record; of a traceback that is too long the end is kept, which says where."""
+    """Format a record; of a traceback that is too long the end is kept, which names the place."""
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert record.exc_info is not None, "checked by whoever calls this"
+    assert record.exc_info is not None, "checked by the caller"
     try:
         trace = logging.Formatter().formatException(record.exc_info)
     except Exception as error:  # noqa: BLE001 - whatever an author's exception does when it is asked for its text
