@@ -1,15 +1,15 @@
-"""What `ps` shows of this process: its arguments, without what is secret in them."""
+"""The arguments that `ps` shows of this process, with secrets overwritten."""
 
 import ctypes
 import os
 from pathlib import Path
 
 _ARG_START = 45
-"""Where /proc/PID/stat says at which address the arguments begin, counted from behind the program's name."""
+"""The index of arg_start in /proc/PID/stat, counted after the program's name."""
 
 
 def hide_in_arguments(secret: str) -> None:
-    """Overwrite a secret that somebody has typed as an argument. Elsewhere than on Linux it stays."""
+    """Overwrite a secret in this process's arguments; does nothing on systems other than Linux."""
     hidden = os.fsencode(secret)
     try:
         shown = Path("/proc/self/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""Becoming a daemon: what a process sheds of whoever started it, and what it keeps."""
+"""Daemonize this process: what it drops of its starter, and what it keeps."""
 
 import os
 import signal
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from daemon import DaemonContext
 
-_INTERPRETERS_OWN = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+_IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 """Signals that Python itself ignores."""
 
 
 def daemonize(*, output: int, kept: int) -> None:
-    """Leave the session and the terminal of whoever started us; stdout and stderr go to `output`.
+    """Detach from the starter's session and terminal; stdout and stderr go to `output`.
 
     The umask, the working directory and the limits stay. All descriptors but these two are closed, and signals that
-    the starter ignored or blocked (nohup, a script's background job) are not.
+    the starter ignored or blocked (nohup, a script's background job) are handled again.
     """
     with os.fdopen(output, "ab", closefd=False) as stdio:
         DaemonContext(
@@ -28,13 +28,13 @@ def daemonize(*, output: int, kept: int) -> None:
             signal_map={},
         ).open()
     os.set_inheritable(output, False)  # noqa: FBT003 - the standard library's own signature
-    _heed_signals()
+    _reset_signals()
 
 
-def _heed_signals() -> None:
-    for number in signal.valid_signals() - _INTERPRETERS_OWN:
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+def _reset_signals() -> None:
+    for signum in signal.valid_signals() - _IGNORED_BY_PYTHON:
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -1,4 +1,4 @@
-"""Process 1 of a container: it passes signals on, reaps orphans, and ends with the code of the process that works.
+"""Process 1 of a container: it passes signals on, reaps orphans, and ends with the exit code of its child.
 
 The kernel treats process 1 unlike all others: a signal without a handler is dropped (SIGTERM amid an import would be
 lost), and orphans of the whole container become its children. So where we are process 1 we fork first, and the child
@@ -10,11 +10,11 @@ import signal
 
 _SI_KERNEL = 0x80
 """The code of a signal that the terminal sent: its whole foreground group has it already."""
-_TOLD_BY_SIGNAL = 128
+_SIGNAL_CODE_BASE = 128
 
 
 def split_from_process_1() -> None:
-    """Where this process is process 1, go on in a child; process 1 itself never returns from here.
+    """If this process is process 1, continue in a child; process 1 itself never returns.
 
     Call it before any thread is started.
     """
@@ -29,7 +29,7 @@ def split_from_process_1() -> None:
 
 
 def _exit_code_of(child: int) -> int:
-    """Serve as process 1 until the child has ended; return the exit code that tells how."""
+    """Serve as process 1 until the child has ended; return the exit code for its end."""
     while True:
         received = signal.sigwaitinfo(signal.valid_signals())
         if received.si_signo == signal.SIGCHLD:
@@ -41,7 +41,7 @@ def _exit_code_of(child: int) -> int:
 
 
 def _reaped_status(child: int) -> int | None:
-    """Reap all that has ended; return the child's exit code if it was among them."""
+    """Reap all children that have ended; return the exit code of `child` if it is one of them."""
     status = None
     while True:
         try:
@@ -52,4 +52,4 @@ def _reaped_status(child: int) -> int | None:
             return status
         if pid == child:
             code = os.waitstatus_to_exitcode(wait_status)
-            status = code if code >= 0 else _TOLD_BY_SIGNAL - code
+            status = code if code >= 0 else _SIGNAL_CODE_BASE - code

@@ -1,4 +1,4 @@
-"""How many files the process may open: as many as the system lets it, within reason.
+"""The limit of open files: raised as far as the system allows, up to FILES_MAX.
 
 Every client and every command takes some, and the usual soft limit of 1,024 is there for programs that use select().
 """
@@ -12,7 +12,7 @@ _log = logger(__name__)
 
 
 def raise_files_limit() -> None:
-    """Raise the soft limit to FILES_MAX, or to the hard limit where that is lower; a higher one stays."""
+    """Raise the soft limit to FILES_MAX, or to the hard limit if that is lower; a higher limit stays."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,4 +1,4 @@
-"""A command that dies with us, kill -9 included: the kernel kills it when the thread that started it ends.
+"""A command that dies with this process, also by kill -9: the kernel kills it when the thread that started it ends.
 
 That thread is the loop's, which for `smithers up` is the main one: it ends with the process. Where an engine's loop
 runs in another thread, its commands end with that.
@@ -18,10 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 
 
-def dying_with_us(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the command line that runs `argv` so.
+def with_parent_death_signal(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command line that runs `argv` so that it dies with this process.
 
-    What is wrong with `argv` would be told by an exit code only: see `executors/shell/program.py`.
+    An invalid `argv` would only show by an exit code: see `executors/shell/program.py`.
     """
     setpriv = _setpriv()
     return argv if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--", *argv)
@@ -29,6 +29,6 @@ def dying_with_us(argv: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _setpriv() -> str | None:
-    """Where util-linux's setpriv is; busybox has one that cannot do it."""
+    """Return the path of util-linux's setpriv; the one of busybox has no --pdeathsig."""
     found = shutil.which("setpriv")
     return found if found is not None and Path(found).resolve().name == "setpriv" else None

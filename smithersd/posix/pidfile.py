@@ -1,12 +1,12 @@
-"""The pidfile: whose process a run's daemon is, exact under races.
+"""The pidfile: which process is a run's daemon, correct under races.
 
 The file holds the pid and nothing else, and is locked (flock) from before it is written until after it is removed,
-so a lock that can be had means that nobody is there, whatever number is written: kill -9, a reboot and a pid that
-went to another program all look the same, and all are recognised.
+so a lock that can be acquired means that no daemon lives, whatever pid is written: kill -9, a reboot and a pid that
+was reused by another program all look the same, and all are recognised.
 
-Two traps, and how they are stepped around. A file may be removed between its opening and its locking: whoever has the
-lock checks that the locked file is still the one at the path. A stale number could be read as the new holder's before
-that one has written its own: a stale file is never written anew but replaced by an empty one.
+Two races, and how they are avoided. A file may be removed between its opening and its locking: after locking, the
+holder checks that the locked file is still the one at the path. A stale pid could be read as the new holder's before
+that has written its own: a stale file is never rewritten but replaced by an empty one.
 """
 
 import fcntl
@@ -22,16 +22,16 @@ from smithersd.errors import DaemonRuns, UserError
 
 _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
-"""What a pidfile holds; NULs are what a power cut may leave of it."""
+"""The content of a pidfile; a power cut may leave NULs."""
 _LOOK_S = 0.1
-"""Who only looks, or clears away, holds the lock for an instant; who holds it for longer than this is the daemon."""
+"""How long to wait for a lock: readers and cleaners hold it for an instant, only a daemon for longer."""
 _LOOK_POLL_S = 0.001
 
 
 class PidFile:
-    """This process's claim to a pidfile, from `acquire` to `release`.
+    """A pidfile that this process holds from `acquire` to `release`.
 
-    A `with` releases it at its end, and acquires it at its beginning where that has not been done.
+    A `with` acquires it, unless that was done before, and releases it at its end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,11 +39,11 @@ class PidFile:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Lock the file and write our pid into it; one that nobody holds is replaced.
+        """Lock the file and write our pid into it; a stale file is replaced.
 
         Raises:
             DaemonRuns: another process holds it.
-            UserError: it cannot be written.
+            UserError: the file cannot be written and locked.
         """
         try:
             self._descriptor = _locked(self.path)
@@ -57,7 +57,7 @@ class PidFile:
         _held.add(self._descriptor)
 
     def release(self) -> None:
-        """Remove the file while it is still ours, then let go of it."""
+        """Remove the file while it is still ours, then release the lock."""
         if self._descriptor is None:
             return
         with suppress(OSError):
@@ -79,22 +79,22 @@ class PidFile:
 
 
 def held_pid(path: Path) -> int | None:
-    """Return the pid in a pidfile that somebody holds, None where nobody does.
+    """Return the pid in a pidfile that is held; None if it is stale or missing.
 
-    It is a number of the holder's pid namespace, which need not be ours.
+    The pid is of the holder's pid namespace, which need not be ours.
     """
-    if not path.is_file():  # a pipe would keep us waiting, and a device knows what opening it does
+    if not path.is_file():  # opening a pipe would block, and opening a device may have effects
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        # Shared, so that two who look do not take each other for the daemon.
+        # A shared lock, so that two readers do not take each other for the daemon.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _written_pid(descriptor)
-    except OSError:  # no locks on this file system: nobody can hold it
+    except OSError:  # no locks on this file system: it cannot be held
         return None
     finally:
         os.close(descriptor)
@@ -102,11 +102,11 @@ def held_pid(path: Path) -> int | None:
 
 
 def remove_stale(path: Path) -> bool:
-    """Remove a pidfile that nobody holds; return whether there was one.
+    """Remove a stale pidfile; return whether there was one.
 
     Raises:
-        DaemonRuns: somebody holds it.
-        UserError: it is not a pidfile.
+        DaemonRuns: another process holds the pidfile.
+        UserError: the file is not a pidfile.
     """
     if not path.exists():
         return False
@@ -144,10 +144,10 @@ def _locked(path: Path) -> int:
 
 
 def _lock_soon(descriptor: int, path: Path) -> None:
-    """Lock a pidfile, waiting for those who only look.
+    """Lock a pidfile, waiting a moment for readers.
 
     Raises:
-        DaemonRuns: its process holds it.
+        DaemonRuns: a daemon holds the pidfile.
     """
     deadline_s = time.monotonic() + _LOOK_S
     while True:
@@ -162,7 +162,7 @@ def _lock_soon(descriptor: int, path: Path) -> None:
 
 
 def _unlink(descriptor: int, path: Path) -> None:
-    """Remove a stale pidfile, and nothing that was named as one by mistake."""
+    """Remove a stale pidfile, but no other file that was named by mistake."""
     if os.fstat(descriptor).st_size and not _PID_TEXT.fullmatch(os.pread(descriptor, _PID_BYTES_MAX + 1, 0)):
         raise _not_a_pidfile(path)
     path.unlink()
@@ -175,7 +175,7 @@ def _check_regular(path: Path) -> None:
 
 
 def _not_a_pidfile(path: Path) -> UserError:
-    return UserError(f"{str(path)!r} is not a pidfile; it is left as it is.", remedy="Choose another --pid-file.")
+    return UserError(f"{str(path)!r} is not a pidfile; it was not changed.", remedy="Choose another --pid-file.")
 
 
 def _written_pid(descriptor: int) -> int | None:
@@ -199,7 +199,7 @@ _held: set[int] = set()
 
 
 def _close_in_child() -> None:
-    """A forked worker of a task must not keep the lock after we were killed."""
+    """Close the pidfiles in a forked child: a worker of a task must not keep the lock after we were killed."""
     for descriptor in _held:
         with suppress(OSError):
             os.close(descriptor)

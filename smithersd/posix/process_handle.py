@@ -1,7 +1,7 @@
-"""A handle on another process that never means a later process of the same number.
+"""A handle on another process that never refers to a later process with the same pid.
 
-Where the kernel gives out pidfds the handle is one. Where it does not (an old kernel, macOS, a sandbox that refuses
-the call) the process is known by its number and its start time, and looked at again before each signal.
+Where the kernel supports pidfds the handle is one. Elsewhere (an old kernel, macOS, a sandbox that refuses the call)
+the process is known by its pid and its start time, which is checked again before each signal.
 """
 
 import os
@@ -22,7 +22,7 @@ class ProcessHandle:
 
     @classmethod
     def open(cls, pid: int) -> Self | None:
-        """Open a process; None where there is none of this number."""
+        """Open a process; return None if there is none with this pid."""
         start_time = process_start_time(pid)
         if start_time is None:
             return None
@@ -39,7 +39,7 @@ class ProcessHandle:
         return process_start_time(self.pid) != self._start_time
 
     def signal(self, signum: signal.Signals) -> None:
-        """Send a signal, and let a process that is halted go on to receive it; one that has ended is left alone.
+        """Send a signal, and SIGCONT so that a stopped process receives it; do nothing if the process has ended.
 
         Raises:
             PermissionError: the process belongs to another user.
@@ -52,7 +52,7 @@ class ProcessHandle:
                     os.kill(self.pid, each)
 
     def check_permission(self) -> None:
-        """Refuse early what `signal` would refuse.
+        """Check that `signal` would be permitted.
 
         Raises:
             PermissionError: the process belongs to another user.
@@ -61,7 +61,7 @@ class ProcessHandle:
             os.kill(self.pid, 0)
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the handle."""
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None

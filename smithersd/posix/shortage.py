@@ -1,6 +1,6 @@
-"""When the system has no room for an attempt at present: no file, no process, no thread, no memory more.
+"""A shortage of system resources: no more files, processes, threads or memory.
 
-That is nobody's fault in the workflow and passes, so the attempt waits instead of failing.
+It is not the workflow's fault and is temporary, so the attempt waits instead of failing.
 """
 
 import errno
@@ -9,8 +9,8 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, 
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether something could not be started only because there is too much already."""
+    """Whether an error says that the system has no resources left."""
     if isinstance(error, OSError):
         return error.errno in _SHORTAGES
-    # All that threading says of it.
+    # threading raises nothing more specific.
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))

@@ -1,15 +1,15 @@
-"""The signal state that a process inherits from whoever started it, set right before anything depends on it.
+"""The signal state that a process inherits from its starter, reset before anything depends on it.
 
 - SIGCHLD ignored (a shell's `trap '' CHLD`): the kernel reaps children itself, and every exit code is lost.
 - Signals blocked: SIGTERM would never arrive.
-- SIGINT and SIGHUP ignored (`command &` in a script, nohup) are meant so, and stay.
+- SIGINT and SIGHUP ignored (`command &` in a script, nohup) are intended, and stay.
 """
 
 import signal
 
 
 def reset_inherited_signals() -> None:
-    """Heed SIGCHLD and block no signal; in the main thread, before any child is started."""
+    """Restore SIGCHLD and unblock all signals; call it in the main thread, before any child is started."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

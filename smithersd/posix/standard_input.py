@@ -1,4 +1,4 @@
-"""The stdin of a process that runs a workflow: empty, so that no task waits for somebody to type."""
+"""The stdin of a process that runs a workflow: empty, so that no task waits for a key."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ _STDIN = 0
 
 
 def empty_stdin() -> None:
-    """Let whoever reads stdin from now on meet the end of the file, in this process and in those that tasks start.
+    """Replace stdin by an empty file, in this process and in those that tasks start.
 
     The terminal stays this process's controlling one: its signals come as before.
     """

@@ -1,4 +1,4 @@
-"""The system's journal (journald) behind an output of this process: a line says how grave it is, and not when it was.
+"""The system's journal (journald) behind an output of this process: a line has a priority and no time.
 
 systemd names its stream in JOURNAL_STREAM, as device and inode, and reads a line's priority from "<N>" at its head
 (systemd.exec(5), sd-daemon(3)). The journal keeps the time itself.
@@ -14,7 +14,7 @@ _DEBUG = 7
 
 
 def is_journal(stream: TextIO | None) -> bool:
-    """Whether what is written to a stream goes to the journal."""
+    """Whether a stream is connected to the journal."""
     named = os.environ.get("JOURNAL_STREAM")
     if stream is None or named is None:
         return False

@@ -1,11 +1,11 @@
-"""Processes that a tag in their environment makes ours, whatever sessions and parents they have gone through.
+"""Find and end processes by a tag in their environment, whatever their session and parent are.
 
-A process is recognised by its tag alone (`VARIABLE=VALUE`): a process id may belong to anybody by now. One that was
+A process is recognised by its tag alone (`VARIABLE=VALUE`): a pid may have been reused. One that was
 forked without an exec shows the environment of its parent's start, so it is known by its id and its start time. Signals
 go through pidfds; where the kernel gives out none, right after the process was looked at again.
 
-As a program of its own it waits at its stdin until whoever started it is gone, and then ends the processes that it was
-told of: a line is a JSON list of tags, which replaces the list before it, or the id of a process that was forked.
+As a program of its own it reads its stdin until the starter has ended, and then ends the processes that it was told
+of: a line is a JSON list of tags, which replaces the list before it, or the id of a process that was forked.
 
     python -I -S tagged.py GRACE_S
 
@@ -24,15 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _KILL_WAIT_S = 2.0
-"""How long it is waited for what got SIGKILL; only a process that hangs in the kernel takes longer."""
+"""How long to wait after SIGKILL; only a process that hangs in the kernel takes longer."""
 _LOOK_S = 0.05
-"""How often it is looked for new ones: a process that is about to end may still start others."""
+"""How often to look for new processes: one that is about to end may still start others."""
 _QUIET_LOOKS = 3
-"""How often in a row nothing must be found: amid an exec a process shows no environment for an instant."""
+"""How often in a row no process must be found: during an exec a process shows no environment for an instant."""
 
 
 StartTimes = Mapping[int, str]
-"""When forked processes started, by process id, as the kernel tells it."""
+"""The start times of forked processes, by pid, as the kernel reports them."""
 
 
 def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = None) -> tuple[int, set[int]]:
@@ -43,8 +43,8 @@ def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = 
     wanted = _Wanted(frozenset(tag.encode() for tag in tags), dict(forked or {}))
     found: set[int] = set()
     left: set[int] = set()
-    for signum, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_WAIT_S)):
-        left = _signal_until_gone(wanted, signum, patience_s, found)
+    for signum, timeout_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_WAIT_S)):
+        left = _signal_until_gone(wanted, signum, timeout_s, found)
         if not left:
             break
     return len(found), left
@@ -52,7 +52,7 @@ def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Which processes are to end."""
+    """The processes to end."""
 
     tags: frozenset[bytes]
     forked: StartTimes
@@ -67,11 +67,11 @@ class _Wanted:
         return not self.tags.isdisjoint(environ.split(b"\0"))
 
 
-def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, patience_s: float, found: set[int]) -> set[int]:
-    """Signal each process once, also those that appear meanwhile; return the ids of those that are left in the end."""
+def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, timeout_s: float, found: set[int]) -> set[int]:
+    """Signal each process once, also those that appear later; return the ids of those that are left."""
     told: set[int] = set()
     quiet_looks = 0
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + timeout_s
     while True:
         with _opened_processes(wanted) as processes:
             for pid in processes.keys() - told:
@@ -86,7 +86,7 @@ def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, patience_s: floa
 
 def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        for each in (signum, signal.SIGCONT):  # one that is halted could not end
+        for each in (signum, signal.SIGCONT):  # a stopped process could not end
             if pidfd is None:
                 os.kill(pid, each)
             else:
@@ -111,7 +111,7 @@ def _opened_processes(wanted: _Wanted) -> Iterator[dict[int, int | None]]:
             if pid in wanted:
                 with suppress(ProcessLookupError):
                     opened[pid] = _opened(pid)
-        # Looked at again now that they are held: a number may have changed hands in between.
+        # Checked again now that they are open: a pid may have been reused in between.
         yield {pid: pidfd for pid, pidfd in opened.items() if pid in wanted}
     finally:
         for pidfd in opened.values():
@@ -137,7 +137,7 @@ def _process_ids() -> list[int]:
 
 
 def _start_time(pid: int) -> str | None:
-    """When a process started, None where it has ended or is a zombie."""
+    """Return the start time of a process; None if it has ended or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -146,13 +146,13 @@ def _start_time(pid: int) -> str | None:
 
 
 def _guard(grace_s: float) -> None:
-    """End what was told when stdin ends."""
+    """End the tagged and forked processes when stdin ends."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     tags: list[str] = []
     forked: dict[int, str] = {}
     for line in sys.stdin.buffer:
-        with suppress(ValueError):  # it was killed amid a line
+        with suppress(ValueError):  # the starter was killed while writing a line
             told = json.loads(line)
             if isinstance(told, list):
                 tags = told

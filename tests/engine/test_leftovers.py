@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from smithersd.posix.parent_death import dying_with_us
+from smithersd.posix.parent_death import with_parent_death_signal
 from tests.support.waiting import DEADLINE_S, until
 
 WORKFLOW = """
@@ -152,6 +152,6 @@ def test_a_command_carries_the_mark_of_its_attempt(tmp_path):
 
 
 def test_a_program_begins_by_asking_for_the_signal():
-    setpriv, *_, program = dying_with_us(("true",))
+    setpriv, *_, program = with_parent_death_signal(("true",))
 
     assert (Path(setpriv).name, program) == ("setpriv", "true")

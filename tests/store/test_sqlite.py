@@ -133,7 +133,7 @@ async def test_a_file_that_another_has_replaced_takes_no_renewal(tmp_path: Path)
         await store.commit(begin())
         (tmp_path / "other.db").replace(path)
         for asking in (store.check(), store.renew_lease("run-1", 1)):
-            with pytest.raises(StoreUnavailable, match="is another file now"):
+            with pytest.raises(StoreUnavailable, match="was replaced by another file"):
                 await asking
 
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.shell.program import check_program
-from smithersd.posix.parent_death import dying_with_us
+from smithersd.posix.parent_death import with_parent_death_signal
 
 POLL_S = 0.02
 """How often the end of a child is looked for where the kernel has no pidfd."""
@@ -36,7 +36,7 @@ class Child:
         check_program(argv, cwd, whole_env)
         with _signals_at_default():
             self._popen = subprocess.Popen(  # noqa: S603 - the author's own command
-                dying_with_us(argv),
+                with_parent_death_signal(argv),
                 cwd=cwd,
                 env=whole_env,
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL store is: a libpq URL with a few options of ours.
+"""The address of a PostgreSQL store: a libpq URL with a few options of ours.
 
     postgresql://user:password@host:5432,host2/database?schema=team&sslmode=verify-full&target_session_attrs=primary
 
@@ -27,7 +27,7 @@ _SECRET_OPTIONS = frozenset({"password", "sslpassword"})
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to connect. What is secret stands in no repr; `shown` is the URL without it."""
+    """How to connect. Secrets are not part of the repr; `shown` is the URL without them."""
 
     shown: str
     dsn: str = field(repr=False)
@@ -48,17 +48,17 @@ class Address:
 
     @property
     def direct(self) -> "Address | None":
-        """A way on which a session stays ours, which notifications need; None where only a pooling proxy is known."""
+        """Return an address with sessions of our own, for notifications; None if only a pooling proxy is known."""
         if self.listen is not None:
             return self.listen
         return None if self.is_pooled else self
 
 
 def parse_address(url: str) -> Address:
-    """Read a store URL.
+    """Parse a store URL.
 
     Raises:
-        StoreInvalid: it cannot be read, or has an option that we do not know. The password is never repeated.
+        StoreInvalid: the URL is not valid, or has an unknown option. The message never holds the password.
     """
     parts = _split(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -80,15 +80,15 @@ def parse_address(url: str) -> Address:
 
 
 def _split(url: str) -> SplitResult:
-    """Cut a URL into its parts; what is wrong with it is not repeated, since it may be a part of the password."""
+    """Split a URL into its parts; an error does not repeat the text, which may be a part of the password."""
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = None
     if parts is None or "@" in parts.path + parts.query or parts.fragment:
         raise StoreInvalid(
-            "The PostgreSQL URL cannot be read.",
-            remedy="Percent-encode what is special in user, password and options (/ @ # ?).",
+            "The PostgreSQL URL is not valid.",
+            remedy="Percent-encode special characters (/ @ # ?) in user, password and options.",
         )
     return parts
 
@@ -97,8 +97,8 @@ def _check_options(options: Mapping[str, str]) -> None:
     unknown = sorted(options.keys() - _DRIVER_OPTIONS - _OUR_OPTIONS)
     if unknown:
         raise StoreInvalid(
-            f"The PostgreSQL URL has options that are not known here: {', '.join(unknown)}.",
-            remedy="Leave them out. Known are the options of libpq for hosts and TLS, schema, listen_url, pooling.",
+            f"The PostgreSQL URL has unknown options: {', '.join(unknown)}.",
+            remedy="Remove them. The options are those of libpq for hosts and TLS, schema, listen_url and pooling.",
         )
 
 
@@ -113,10 +113,10 @@ def _timeout_s(text: str | None) -> float:
 def _pooling(text: str | None) -> str | None:
     if text in {None, "session", "transaction"}:
         return text
-    raise StoreInvalid("The PostgreSQL URL's pooling is not known.", remedy="Give session or transaction.")
+    raise StoreInvalid("The PostgreSQL URL's pooling is not valid.", remedy="Use session or transaction.")
 
 
 def _with_query(parts: SplitResult, options: Mapping[str, str]) -> str:
-    """Put a URL together again; urlunsplit would drop the slashes of one without a host."""
+    """Join the parts of a URL; urlunsplit would drop the slashes of one without a host."""
     query = f"?{urlencode(options)}" if options else ""
     return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"

@@ -1,6 +1,6 @@
-"""One connection, made when it is needed and made anew after any trouble, and how a transaction runs on it.
+"""One connection, opened when it is needed and reopened after an error, and how a transaction runs on it.
 
-There is no session state: what a transaction needs is said where it begins.
+There is no session state: each transaction sets what it needs when it begins.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_TIMEOUTS}"
 
 
 def dialect(schema: str) -> Dialect:
-    """How PostgreSQL wants its statements, for the tables of one schema."""
+    """Return PostgreSQL's dialect for the tables of one schema."""
     quoted = schema.replace('"', '""')
     return Dialect(
         "postgres",
@@ -51,14 +51,14 @@ class Connection:
 
     @property
     def server_pid(self) -> int | None:
-        """The number of the server process at the other end, while there is one."""
+        """The pid of the server process, while there is a connection."""
         return None if self._driver is None else self._driver.get_server_pid()
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Run a transaction; all of it is durable when this returns.
 
         Raises:
-            StoreUnavailable: nothing was written, or the answer was lost on its way.
+            StoreUnavailable: nothing was written, or the server's reply was lost.
         """
         async with self._turn:
             return await self._guarded(lambda: self._written(transaction))
@@ -75,14 +75,14 @@ class Connection:
             return await self._guarded(lambda: self._run(transaction))
 
     async def close(self) -> None:
-        """Close it, once the transaction under way has ended."""
+        """Close the connection, once the running transaction has ended."""
         async with self._turn:
             if self._driver is not None:
                 await leave(self._driver)
                 self._driver = None
 
     async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Bound the work in time, and drop a connection that is in doubt."""
+        """Bound the work in time, and drop a connection whose state is unknown."""
         try:
             async with asyncio.timeout(POSTGRES_ANSWER_TIMEOUT_S):
                 await self._revive()
@@ -138,13 +138,13 @@ class Connection:
         return self._driver
 
     async def _revive(self) -> None:
-        """Connect where there is no connection, or one that the server has closed meanwhile."""
+        """Connect if there is no connection, or the server has closed it."""
         if self._driver is not None and self._driver.is_closed():
             self._drop()
         if self._driver is None:
             try:
                 self._driver = await connect(self._address)
-            except Exception as error:  # whatever it says now, it let us in before
+            except Exception as error:  # whatever the error, connecting worked before
                 raise unavailable(error, self._address.shown) from error
 
     def _drop(self) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL as a database: a connection that writes, one that reads, and one that listens while somebody follows."""
+"""PostgreSQL as a database: a connection that writes, one that reads, and one that listens while runs are followed."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class PostgresDatabase:
-    """A schema of a PostgreSQL database; `driver` is the connection that will write."""
+    """A schema of a PostgreSQL database; `driver` is the writing connection."""
 
     def __init__(self, address: Address, schema: str, driver: Driver) -> None:
         self._address = address
@@ -51,10 +51,10 @@ class PostgresDatabase:
         return await self._to_its_end(self._reader.read(transaction))
 
     async def check_place(self) -> None:
-        """A server tells by itself that a database has gone."""
+        """Do nothing: a server reports by itself that a database is gone."""
 
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
-        """Listen to what other processes commit."""
+        """Listen for commits of other processes."""
         if on_change is None or self._is_closed:
             self._stop_listening()
             return
@@ -87,14 +87,14 @@ class PostgresDatabase:
         )
 
     async def close(self) -> None:
-        """Let what is under way come to its end, then close all connections."""
+        """Finish the running transactions, then close all connections."""
         self._is_closed = True
         self._stop_listening()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(self._writer.close(), self._reader.close())
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for the work; a caller that is cancelled waits no longer, and the work goes on."""
+        """Wait for the work; cancelling the caller does not cancel the work."""
         if self._is_closed:
             work.close()
             raise StoreUnavailable("The store is closed.", remedy="Open it again.")
@@ -109,17 +109,17 @@ class PostgresDatabase:
     def _on_done(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # it is raised where the work is awaited, if anybody still waits
+            task.exception()  # it is raised where the work is awaited
 
     def _is_own(self, server_pid: int) -> bool:
         return server_pid == self._writer.server_pid
 
 
 async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
-    """Open a store in PostgreSQL: its schema is made, unless it `must_exist`, and migrated if need be.
+    """Open a store in PostgreSQL; its schema is created, unless it `must_exist`, and migrated if needed.
 
     Raises:
-        StoreInvalid: the URL, the role or its rights are at fault, or there is no store and it `must_exist`.
+        StoreInvalid: the URL, the role or its rights are wrong, or there is no store and it `must_exist`.
         StoreUnavailable: the server cannot be reached within the connect timeout.
         StoreTooNew: a later version of smithersd wrote the store.
     """
@@ -140,7 +140,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
 
 
 async def _check_pooling(driver: Driver, address: Address) -> None:
-    """See that a proxy was named where there is one: it gives the connection a number that is not its session's.
+    """Check that the URL names a proxy if there is one: the server pid that it gives is not that of the session.
 
     Prepared statements that meet another session may be another client's: whatever that has named so would be done.
 
@@ -150,5 +150,5 @@ async def _check_pooling(driver: Driver, address: Address) -> None:
     if address.pooling is None and await driver.fetchval("SELECT pg_backend_pid()") != driver.get_server_pid():
         raise StoreInvalid(
             f"A proxy stands between here and the database {address.shown}.",
-            remedy="Say of what kind it is: ?pooling=transaction, or ?pooling=session.",
+            remedy="Name its kind in the URL: ?pooling=transaction, or ?pooling=session.",
         )

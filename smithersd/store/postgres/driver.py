@@ -1,4 +1,4 @@
-"""asyncpg's connection, opened as we need it."""
+"""asyncpg's connection, with the settings that a store needs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Driver(asyncpg.Connection):
 
     @property
     def descriptor(self) -> int | None:
-        """The number of its socket while that is open."""
+        """The descriptor of the socket while it is open."""
         socket = self._transport.get_extra_info("socket")
         number = -1 if socket is None else socket.fileno()
         return None if number < 0 else number
@@ -27,8 +27,8 @@ async def connect(address: Address) -> Driver:
     """Open a connection. No settings are sent along: a pooling proxy would refuse them.
 
     Raises:
-        TimeoutError: that took too long.
-        Exception: whatever asyncpg or the operating system says.
+        TimeoutError: connecting took too long.
+        Exception: any error of asyncpg or the operating system.
     """
     async with asyncio.timeout(address.connect_timeout_s):
         driver: Driver = await asyncpg.connect(
@@ -44,7 +44,7 @@ async def connect(address: Address) -> Driver:
 
 
 async def leave(driver: Driver) -> None:
-    """Take leave of the server, or just leave when it does not answer."""
+    """Close the connection, or abort it if the server does not answer."""
     try:
         await driver.close(timeout=_LEAVE_TIMEOUT_S)
     except Exception:  # noqa: BLE001 - it is closed one way or the other

@@ -1,4 +1,4 @@
-"""What a forked child must not keep: the sockets of our connections.
+"""Close the sockets of our connections in forked children.
 
 While a worker of a task's process pool has one of them open, the server does not see that we have ended, and a
 transaction of ours would hold its locks. In the child they are made to point nowhere, the numbers stay taken.
@@ -11,22 +11,22 @@ from weakref import WeakSet
 
 
 class HasSocket(Protocol):
-    """Something that has a socket open."""
+    """A connection with a socket."""
 
     @property
     def descriptor(self) -> int | None:
-        """The number of its socket while that is open."""
+        """The descriptor of the socket while it is open."""
 
 
 _open: WeakSet[HasSocket] = WeakSet()
 
 
 def remember(connection: HasSocket) -> None:
-    """Take this connection's socket from every child that is forked from now on."""
+    """Close this connection's socket in every child that is forked from now on."""
     _open.add(connection)
 
 
-def _let_go_in_child() -> None:
+def _close_in_child() -> None:
     if not _open:
         return
     nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -37,4 +37,4 @@ def _let_go_in_child() -> None:
     os.close(nowhere)
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(after_in_child=_close_in_child)

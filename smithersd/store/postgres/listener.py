@@ -1,7 +1,7 @@
-"""Hearing of other processes' commits: LISTEN on a connection of its own, and a poll for as long as it hears nothing.
+"""Notifications of other processes' commits: LISTEN on a connection of its own, and polling while that does not work.
 
-A listener that cannot hear looks like one to which nobody speaks. So it speaks to itself at first, and asks for an
-answer from time to time. Whose events it follows it shows by a shared lock on the run's name: of others nobody tells.
+A broken listener looks like one without notifications. So it first sends one to itself, and checks the server from time
+to time. It announces the runs that it follows by shared advisory locks: there are no notifications for other runs.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ _log = logger(__name__)
 
 _CHANNEL = "smithers"
 _CHECK_MARK = "@"
-"""What a listener says to itself begins so, and no run id does."""
+"""The prefix of a listener's notifications to itself; no run id has it."""
 _LOCKS = 729_384
-"""The class of the advisory locks by which followers are known; the migrations name it too."""
+"""The class of the advisory locks of followers; the migrations use it too."""
 
 
 class Listener:
-    """Tells which run has something new, from `start` to `stop`."""
+    """Calls back with each run that has changed, from `start` to `stop`."""
 
     def __init__(self, address: Address, on_change: OnChange, is_own: Callable[[int], bool]) -> None:
         self._address = address
@@ -41,16 +41,16 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._task = asyncio.create_task(self._run(), name="smithersd-listener")
 
     def follow(self, run_ids: frozenset[str]) -> None:
-        """Hear of the events of these runs from now on."""
+        """Replace the runs to get notifications for."""
         self._followed = run_ids
         self._is_changed.set()
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -72,13 +72,13 @@ class Listener:
         while True:
             why = await self._listen(address)
             if self._is_hearing or not is_said:
-                _log.warning("%s: no notifications (%s), looking by itself", address.shown, why)
+                _log.warning("%s: no notifications (%s); polling instead", address.shown, why)
                 is_said = True
             self._is_hearing = False
             await asyncio.sleep(LISTEN_POLL_S)
 
     async def _listen(self, address: Address) -> str:
-        """Listen until that ends; return why it did."""
+        """Listen until that fails; return the reason."""
         driver: Driver | None = None
         try:
             driver = await connect(address)
@@ -93,9 +93,9 @@ class Listener:
         return await self._deaf()
 
     async def _deaf(self) -> str:
-        """Connected, and yet nothing is heard: most likely a proxy stands between. It is tried again after a while."""
+        """Wait before another try: LISTEN gets nothing, most likely because of a pooling proxy."""
         await asyncio.sleep(LISTEN_CHECK_S)
-        return "LISTEN does not work here"
+        return "LISTEN does not work on this connection"
 
     async def _attend(self, driver: Driver, address: Address) -> None:
         driver.add_termination_listener(lambda _: self._is_changed.set())
@@ -114,7 +114,7 @@ class Listener:
         return True
 
     async def _hear(self, driver: Driver) -> Never:
-        """Show what is followed, and see that the server is still there, until something fails."""
+        """Hold the locks of the followed runs, and check the server, until something fails."""
         shown: frozenset[str] = frozenset()
         while True:
             self._is_changed.clear()
@@ -122,7 +122,7 @@ class Listener:
             async with asyncio.timeout(LISTEN_CHECK_TIMEOUT_S):
                 await driver.execute("SELECT 1")
                 await _show(driver, wanted, shown)
-            # Whatever came before could not be heard.
+            # Earlier notifications were missed.
             for run_id in wanted - shown if self._is_hearing else [None]:
                 self._on_change(run_id)
             self._is_hearing = True
@@ -139,7 +139,7 @@ class Listener:
 
 
 async def _show(driver: Driver, wanted: frozenset[str], shown: frozenset[str]) -> None:
-    """Take the locks of the runs that are followed, and give back those of others."""
+    """Acquire the locks of the followed runs, and release those of others."""
     for run_id in shown - wanted:
         await driver.fetchval("SELECT pg_advisory_unlock_shared($1, hashtext($2))", _LOCKS, run_id)
     for run_id in wanted - shown:

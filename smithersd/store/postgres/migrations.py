@@ -1,4 +1,4 @@
-"""Bringing a PostgreSQL store up to date."""
+"""Migrate a PostgreSQL store to this version's schema."""
 
 import hashlib
 
@@ -19,10 +19,10 @@ CREATE TABLE IF NOT EXISTS smithers_migrations (
 
 
 async def chosen_schema(driver: Driver, wanted: str | None) -> str:
-    """Return the schema that holds our tables: the one that was asked for, or the role's first.
+    """Return the schema for our tables: the one in the URL, or the first on the role's search path.
 
     Raises:
-        StoreInvalid: none was asked for, and the role's search path leads nowhere.
+        StoreInvalid: the URL names none, and the role's search path has none.
     """
     schema: str | None = wanted or await driver.fetchval("SELECT current_schema()")
     if schema is None:
@@ -31,7 +31,7 @@ async def chosen_schema(driver: Driver, wanted: str | None) -> str:
 
 
 async def migrate(driver: Driver, schema: str, *, must_exist: bool) -> None:
-    """Apply what is missing, in one transaction; safe beside others that do the same.
+    """Apply the missing migrations in one transaction; safe beside other processes that do the same.
 
     A role without the right to change the schema may use one that is up to date.
 
@@ -43,7 +43,7 @@ async def migrate(driver: Driver, schema: str, *, must_exist: bool) -> None:
     applied = await _applied(driver, schema)
     if must_exist and not applied:
         raise StoreInvalid(
-            f"There is no store in schema {schema!r} of the database.", remedy="The first `smithers up` makes one."
+            f"There is no store in schema {schema!r} of the database.", remedy="The first `smithers up` creates one."
         )
     if not missing(known, applied):
         return
@@ -63,7 +63,7 @@ async def migrate(driver: Driver, schema: str, *, must_exist: bool) -> None:
 
 
 async def _enter(driver: Driver, schema: str) -> None:
-    """Make the schema if need be, and make everything in it for the rest of the transaction."""
+    """Create the schema if needed, and make it the current one for the rest of the transaction."""
     if await driver.fetchval("SELECT to_regnamespace(quote_ident($1))", schema) is None:
         await driver.execute(await driver.fetchval("SELECT format('CREATE SCHEMA %I', $1::text)", schema))
     await driver.fetchval("SELECT set_config('search_path', quote_ident($1), true)", schema)
@@ -79,5 +79,5 @@ async def _applied(driver: Driver, schema: str) -> dict[int, str]:
 
 
 def _lock_number(schema: str) -> int:
-    """The advisory lock of this schema's migrations: any number that nobody else is likely to use."""
+    """Return the number of the advisory lock of this schema's migrations; unlikely to be in use otherwise."""
     return int.from_bytes(hashlib.sha256(f"smithersd {schema}".encode()).digest()[:8], signed=True)

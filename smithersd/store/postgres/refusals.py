@@ -1,4 +1,4 @@
-"""What PostgreSQL and the way to it may answer, and what that means: try again later, or mend something."""
+"""Errors of PostgreSQL and the network, divided into temporary ones and those that must be corrected."""
 
 import asyncpg
 
@@ -28,29 +28,29 @@ _TO_MEND: tuple[type[BaseException], ...] = (
 
 
 def is_refusal(error: BaseException, *, is_closed: bool) -> bool:
-    """Whether an error is the database's or the network's, and may pass; `is_closed`: the connection is gone."""
+    """Whether an error of the database or the network may be temporary; `is_closed`: the connection is closed."""
     return isinstance(error, _MAY_PASS) or (is_closed and isinstance(error, asyncpg.InterfaceError))
 
 
 def unavailable(error: BaseException, where: str) -> StoreUnavailable:
-    """Say that the database refused for a reason that may pass."""
+    """Return StoreUnavailable for an error that may be temporary."""
     return StoreUnavailable(
-        f"The store {where} refused: {reason(error)}", remedy="Look whether the database runs and can be reached."
+        f"The store {where} refused: {reason(error)}", remedy="Check that the database runs and can be reached."
     )
 
 
 def refused_at_start(error: BaseException, where: str) -> SmithersError:
-    """Say why a store cannot be opened: what must be mended is told from what may pass."""
+    """Return why a store cannot be opened: StoreInvalid if that must be corrected, else StoreUnavailable."""
     if isinstance(error, _TO_MEND):
         return StoreInvalid(
             f"The store {where} cannot be opened: {reason(error)}",
-            remedy="Look at the URL, the role's password, and its rights on the database and the schema.",
+            remedy="Check the URL, the role's password, and its rights on the database and the schema.",
         )
     return unavailable(error, where)
 
 
 def reason(error: BaseException) -> str:
-    """Say in a line what was answered; nothing in it is secret."""
+    """Return the error in one line; it holds no secret."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time."
     text = (str(error) or type(error).__name__).splitlines()[0]

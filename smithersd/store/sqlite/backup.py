@@ -1,4 +1,4 @@
-"""A copy of a SQLite store while it is written to: one state of all of it, in one file.
+"""Back up a SQLite store while it is written to: one consistent state, in one file.
 
 `VACUUM INTO` reads as any reader does: writers go on. The file alone would be no copy: what was committed last lies in
 the log beside it, in a young store nearly all.
@@ -16,8 +16,8 @@ def back_up(source: Path, target: Path) -> None:
     """Write a copy of `source` to `target`, which must not exist, for its owner only; whole, or not at all.
 
     Raises:
-        UserError: there is such a file, or it cannot be written.
-        StoreUnavailable: the store cannot be read, or there is no room.
+        UserError: the target exists, or cannot be written.
+        StoreUnavailable: the store cannot be read, or the disk is full.
     """
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:

@@ -38,7 +38,9 @@ def connect(path: Path) -> sqlite3.Connection:
     uri = f"{path.as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        _insist(connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S)  # it does not wait by itself
+        _run_until_unlocked(
+            connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S
+        )  # which does not wait
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
@@ -58,12 +60,12 @@ def read(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def write(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
     """Run a transaction that writes: all of it is durable when this returns, or nothing when it raises."""
     try:
-        _insist(connection, "BEGIN IMMEDIATE", timeout_s=WRITE_LOCK_TIMEOUT_S)
+        _run_until_unlocked(connection, "BEGIN IMMEDIATE", timeout_s=WRITE_LOCK_TIMEOUT_S)
         try:
             value = _run(connection, transaction)
             connection.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # what matters is the error that led here
+            with suppress(sqlite3.Error):  # the first error is the one to report
                 connection.execute("ROLLBACK")
             raise
     except sqlite3.DatabaseError as error:
@@ -72,13 +74,13 @@ def write(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes with every commit of any other connection."""
+    """Return a number that changes with every commit of any other connection."""
     version: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return version
 
 
-def _insist(connection: sqlite3.Connection, statement: str, *, timeout_s: float) -> None:
-    """Run a statement that needs the write lock, asking again at once rather than by SQLite's own back-off.
+def _run_until_unlocked(connection: sqlite3.Connection, statement: str, *, timeout_s: float) -> None:
+    """Run a statement that needs the write lock, retrying at once instead of SQLite's own back-off.
 
     That back-off sleeps longer and longer, and starves beside a process that commits at full speed.
     """
@@ -133,10 +135,10 @@ def _as_far_as_fit(rows: Iterable[Row], bytes_max: int) -> Iterator[Row]:
 
 
 def refusal(error: sqlite3.Error) -> Exception:
-    """A fault of the disk or of another process may pass; one of our own SQL is a bug and stays what it is."""
+    """Return StoreUnavailable for an error of the disk or of another process; a bug in our SQL stays as it is."""
     if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
         return error
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
     return StoreUnavailable(
-        f"The SQLite store refused: {error} ({name}).", remedy="Look at the disk's free space and health."
+        f"The SQLite store refused: {error} ({name}).", remedy="Check the disk's free space and health."
     )

@@ -15,28 +15,28 @@ from smithersd.store.sqlite.backup import back_up
 from smithersd.store.sqlite.file import OpenFile
 from smithersd.store.sqlite.forks import forget, remember
 from smithersd.store.sqlite.migrations import migrate
-from smithersd.store.sqlite.threads import Readers, Writer
+from smithersd.store.sqlite.threads import ReaderThreads, WriterThread
 from smithersd.store.statements import Statement, Transaction
 
 T = TypeVar("T")
 
 _preparing = threading.Lock()
-"""So that no other thread opens a file between our creating and closing it."""
+"""Held so that no other thread opens a file between its creation and its closing."""
 
 
 class SqliteDatabase:
-    """An open SQLite file; `connection` is the one that will write."""
+    """An open SQLite file; `connection` is the writing one."""
 
     def __init__(self, file: OpenFile, connection: sqlite3.Connection) -> None:
         loop = asyncio.get_running_loop()
         self._file = file
-        self._writer = Writer(connection, loop)
-        self._readers = Readers(file, loop)
+        self._writer = WriterThread(connection, loop)
+        self._readers = ReaderThreads(file, loop)
         remember(file.path)
 
     @property
     def url(self) -> str:
-        """The file as a store URL."""
+        """The store URL of the file."""
         return f"sqlite:///{self._file.path}"
 
     async def write(self, transaction: Transaction[T]) -> T:
@@ -76,10 +76,10 @@ class SqliteDatabase:
 
 
 async def open_sqlite(path: Path) -> SqliteDatabase:
-    """Open a file, made and migrated if need be; it and its folder are for their owner only.
+    """Open a store file, created and migrated if needed, with its folder readable by the owner only.
 
     Raises:
-        StoreInvalid: it cannot be a store.
+        StoreInvalid: the file cannot be a store.
         StoreTooNew: a later version of smithersd wrote it.
     """
     path = path.absolute()
@@ -88,7 +88,7 @@ async def open_sqlite(path: Path) -> SqliteDatabase:
     except (sqlite3.Error, OSError) as error:
         raise StoreInvalid(
             f"{str(path)!r} cannot be opened as a store: {error}.",
-            remedy="Name a file of ours, or a new one in a folder that you may write to.",
+            remedy="Name a store file, or a new file in a folder that you can write to.",
         ) from error
 
 
@@ -107,9 +107,9 @@ def _prepared(path: Path) -> tuple[OpenFile, sqlite3.Connection]:
 
 
 def _create(path: Path) -> None:
-    """Make the file, for its owner only, where there is none.
+    """Create the file, readable by its owner only, if there is none.
 
-    One that is there is not opened by us: closing it would drop the locks that SQLite holds on it in this process
+    An existing file is not opened here: closing it would drop the locks that SQLite holds on it in this process
     (POSIX locks belong to the process, not to the descriptor), and another process would take the log for its own.
     """
     with suppress(FileExistsError):

@@ -1,7 +1,7 @@
-"""The files that a store has open, and whether they are still the ones at their paths.
+"""The open files of a store, and the check that they are still the ones at their paths.
 
-SQLite goes on writing into a file that was deleted or replaced, and says nothing: all of that would be lost. The log
-(-wal) and its index (-shm) count as much as the database itself: a process that opens the store meanwhile makes new
+SQLite silently goes on writing into a file that was deleted or replaced: all of that would be lost. The log
+(-wal) and its index (-shm) count as much as the database itself: a process that opens the store after that creates new
 ones, and neither sees what the other commits.
 """
 
@@ -16,7 +16,7 @@ _SUFFIXES = ("", "-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One file as it was found when it was opened."""
+    """The identity of a file when it was opened."""
 
     path: Path
     device: int
@@ -33,36 +33,36 @@ class _Found:
         except OSError as error:
             raise self._lost(f"was deleted or moved away ({error.strerror})") from error
         if (found.st_dev, found.st_ino) != (self.device, self.inode):
-            raise self._lost("is another file now")
+            raise self._lost("was replaced by another file")
 
     def _lost(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"The SQLite store's file {str(self.path)!r} {what}: what is written into the open one is lost.",
-            remedy="Put the file back; or stop this process, and start it again with the store that is to count.",
+            f"The SQLite store's file {str(self.path)!r} {what}: what this process writes into the open file is lost.",
+            remedy="Put the file back; or stop this process, and restart it with the store that you want to keep.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A database with its log and the log's index, as they were found when it was opened."""
+    """A database file with its log and the log's index, as they were when it was opened."""
 
     path: Path
     files: tuple[_Found, ...]
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """Remember the files at this path, which are open by now.
+        """Record the identity of the files at this path, which are open already.
 
         Raises:
-            OSError: there are none.
+            OSError: a file does not exist.
         """
         return cls(path, tuple(_Found.at(Path(f"{path}{suffix}")) for suffix in _SUFFIXES))
 
     def check(self) -> None:
-        """Return while the files are where they were; this asks the disk.
+        """Check that the files are still at their paths; this reads the disk.
 
         Raises:
-            StoreUnavailable: one is gone, or another one is there.
+            StoreUnavailable: a file was deleted, moved or replaced.
         """
         for file in self.files:
             file.check()

@@ -1,4 +1,4 @@
-"""What a forked child must not keep: the descriptors of an open store.
+"""Close a store's descriptors in forked children.
 
 A worker of a task's process pool may live longer than we do. SQLite is not called there: its descriptors are made to
 point nowhere, which a child that never uses the store cannot miss. The numbers stay taken, so that a connection which
@@ -14,19 +14,19 @@ _open_paths: Counter[str] = Counter()
 
 
 def remember(path: Path) -> None:
-    """Take this database's descriptors from every child that is forked from now on."""
+    """Close this database's descriptors in every child that is forked from now on."""
     _open_paths[os.path.realpath(path)] += 1
 
 
 def forget(path: Path) -> None:
-    """The database is closed."""
+    """Undo `remember`, since the database is closed."""
     real = os.path.realpath(path)
     _open_paths[real] -= 1
     if not _open_paths[real]:
         del _open_paths[real]
 
 
-def _let_go_in_child() -> None:
+def _close_in_child() -> None:
     if not _open_paths:
         return
     with suppress(OSError):  # no /proc here: nothing can be found out
@@ -39,4 +39,4 @@ def _let_go_in_child() -> None:
         os.close(nowhere)
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(after_in_child=_close_in_child)

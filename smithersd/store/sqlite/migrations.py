@@ -1,4 +1,4 @@
-"""Bringing a SQLite store up to date."""
+"""Migrate a SQLite store to this version's schema."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply what is missing, in one transaction; safe beside another process that does the same.
+    """Apply the missing migrations in one transaction; safe beside another process that does the same.
 
     Raises:
         StoreTooNew: a later version of smithersd wrote this store.
@@ -54,7 +54,7 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Cut a script into statements; sqlite3's own executescript would commit what is under way."""
+    """Split a script into statements; sqlite3's own executescript would commit the open transaction."""
     statement = ""
     for line in text.splitlines(keepends=True):
         statement += line

@@ -26,27 +26,27 @@ T = TypeVar("T")
 _Job = tuple[Transaction[Any], "asyncio.Future[Any] | concurrent.futures.Future[Any]"]
 
 _WAIT_S = WRITE_LOCK_TIMEOUT_S + 2
-"""How long another thread waits for the writer."""
+"""How long another thread waits for the writer thread."""
 
 
-class _Sign(Enum):
-    """What the writer is told beside its jobs."""
+class _Control(Enum):
+    """A message to the writer thread beside its jobs."""
 
-    LOOK = "look"
+    POLL = "poll"
     END = "end"
 
 
-class Writer:
-    """The one thread that writes. Between its jobs it looks whether other processes have committed."""
+class WriterThread:
+    """The one thread that writes. Between its jobs it checks whether other processes have committed."""
 
     def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._connection = connection
-        self._jobs: queue.SimpleQueue[_Job | _Sign] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | _Control] = queue.SimpleQueue()
         self._is_closed = False
         self._on_change: OnChange | None = None
         self._version = 0
-        self._looked_at_s = 0.0
+        self._polled_at_s = 0.0
         self._thread = threading.Thread(target=self._work, name="smithersd-store-writer", daemon=True)
         self._thread.start()
 
@@ -72,12 +72,12 @@ class Writer:
         """Call `on_change` in the loop when another process has committed."""
         self._on_change = on_change
         if on_change is not None:
-            self._jobs.put(_Sign.LOOK)  # so that a sleeping thread begins to
+            self._jobs.put(_Control.POLL)  # wakes the thread, which then polls
 
     async def close(self) -> None:
         """Finish the queue, then end."""
         self._is_closed = True
-        self._jobs.put(_Sign.END)
+        self._jobs.put(_Control.END)
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
@@ -87,19 +87,19 @@ class Writer:
             try:
                 job = self._jobs.get(timeout=DATA_VERSION_POLL_S if self._on_change is not None else None)
             except queue.Empty:
-                self._look()
+                self._poll()
                 continue
-            if job is _Sign.END:
+            if job is _Control.END:
                 self._connection.close()
                 return
-            if job is not _Sign.LOOK:
+            if job is not _Control.POLL:
                 _perform(self._loop, sqlite.write, self._connection, job)
-            if self._on_change is not None and time.monotonic() - self._looked_at_s > DATA_VERSION_POLL_S:
-                self._look()
+            if self._on_change is not None and time.monotonic() - self._polled_at_s > DATA_VERSION_POLL_S:
+                self._poll()
 
-    def _look(self) -> None:
-        self._looked_at_s = time.monotonic()
-        with suppress(sqlite3.Error):  # a disk in trouble shows at the next write; this only wakes
+    def _poll(self) -> None:
+        self._polled_at_s = time.monotonic()
+        with suppress(sqlite3.Error):  # a disk error shows at the next write; this only notifies
             version = sqlite.data_version(self._connection)
             if version != self._version:
                 self._version = version
@@ -108,7 +108,7 @@ class Writer:
                     _call(self._loop, on_change, None)
 
 
-class Readers:
+class ReaderThreads:
     """A few threads that read, started as they are needed."""
 
     def __init__(self, file: OpenFile, loop: asyncio.AbstractEventLoop) -> None:
@@ -160,10 +160,10 @@ class Readers:
             connection.close()
 
     def _connected(self) -> sqlite3.Connection:
-        """Open the file that the writer has, and no other that has come to its path.
+        """Connect to the writer's file, and not to another file that replaced it.
 
         Raises:
-            StoreUnavailable: it cannot be opened, or is not there any more.
+            StoreUnavailable: the file cannot be opened, or was deleted, moved or replaced.
         """
         self._file.check()
         try:
