@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from smithersd.cli.failures import ReaderLeft, exiting
-from smithersd.cli.terminal.streams import patient
+from smithersd.cli.terminal.streams import blocking_stream
 from smithersd.exit_codes import ExitCode
 from smithersd.posix.init_process import split_from_process_1
 from smithersd.posix.signal_state import reset_inherited_signals
@@ -64,7 +64,7 @@ def run(arguments: list[str] | None) -> NoReturn:
     split_from_process_1()
     reset_inherited_signals()
     _fill_streams()
-    _make_streams_patient()
+    _make_streams_block()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
     given: dict[str, Any] = {"args": arguments, "prog_name": "smithers", "standalone_mode": False}
@@ -74,16 +74,16 @@ def run(arguments: list[str] | None) -> NoReturn:
         sys.exit(code)
 
 
-def _make_streams_patient() -> None:
-    """Lose nothing of what we write where stdout or stderr does not block (O_NONBLOCK) and its reader is slow."""
+def _make_streams_block() -> None:
+    """Replace a non-blocking stdout or stderr (O_NONBLOCK), so that a slow reader loses nothing."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         with suppress(OSError, ValueError):  # one without a descriptor
-            setattr(sys, name, patient(stream, stream.fileno()))
+            setattr(sys, name, blocking_stream(stream, stream.fileno()))
 
 
 def _fill_streams() -> None:
-    """Where a stream is closed (`smithers ... >&-`), what is said goes nowhere, and nothing can be read."""
+    """Open /dev/null for each closed stream (`smithers ... >&-`)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we live

@@ -90,7 +90,7 @@ def test_what_there_is_no_room_for_is_left_out_and_that_is_said(monkeypatch: pyt
     text = slow.getvalue()
     assert text.startswith("first\n")
     assert text.count(LINE) == 5  # three in memory, two in the file
-    assert text.endswith("(5 lines were left out: nobody read them)\nlast\n")
+    assert text.endswith("(5 lines were dropped: the output was not read)\nlast\n")
 
 
 @pytest.mark.parametrize("stream", [Gone(), Broken()])

@@ -1,4 +1,4 @@
-"""Options and arguments that commands share, each said once."""
+"""Options and arguments that commands share."""
 
 import asyncio
 import getpass
@@ -28,7 +28,7 @@ _DIGITS_MAX = 18
 
 
 def hide_token(_: click.Context, __: click.Parameter, token: str | None) -> str | None:
-    """Take a token that was typed from what `ps` shows; a callback of an option."""
+    """Hide a typed token from `ps`; a callback of an option."""
     if token:
         hide_in_arguments(token)
     return token
@@ -64,7 +64,7 @@ debug_option = click.option("--debug", is_flag=True, expose_value=False, help="A
 
 
 def storage_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Let a command take --store and --state-folder; it is given what they mean as `storage`."""
+    """Add --store and --state-folder to a command, which gets them as `storage`."""
 
     @wraps(command)
     def with_storage(*arguments: Any, store: str | None, state_folder: str | None, **options: Any) -> T:
@@ -75,17 +75,17 @@ def storage_options(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def say_folder(storage: Storage) -> None:
-    """Say which state folder a command acts on, where it is another one than somebody might think."""
+    """Print the state folder of a command to stderr if it is not the working directory's own."""
     if storage.is_elsewhere:
         say_aside(f"State folder: {storage.folder.path}")
 
 
 UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
-"""Which run a command means that only looks, if none is named."""
+"""The run that a read-only command means, if none is named."""
 
 
 async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
-    """Choose the run for a command that only looks; where the newest is meant, say which that is.
+    """Select the run for a read-only command; if it is the newest, print its id to stderr.
 
     Raises:
         RunNotFound: there is none.
@@ -98,19 +98,19 @@ async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
 
 
 def say_newest(run_id: str) -> None:
-    """Say which run is meant where none was named and none is live."""
+    """Print to stderr which run is meant, since none was named and none is live."""
     say_aside(f"No run is live; the newest is {run_id}.")
 
 
 def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
-    """Write the end of the help of a command on a run: what RUN means, and which one if it is left out; examples."""
+    """Return the end of a command's help: what RUN means, the default, and examples."""
     unwrapped = "\b"
-    shown = [unwrapped, "Examples:", *(f"  {one}" for one in examples)]
+    shown = [unwrapped, "Examples:", *(f"  {example}" for example in examples)]
     return "\n".join([f"RUN is a run's id or the beginning of it; without it the {unnamed} is meant.", "", *shown])
 
 
 def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], int]:
-    """Make a type for options: a whole number from `first` to `last`, or to what every store can hold."""
+    """Return an option type: a whole number from `first` to `last`, or to what every store can hold."""
 
     def read(given: object) -> int:
         text = str(given)
@@ -123,7 +123,7 @@ def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], 
 
 
 def seconds_from_zero(given: object) -> float:
-    """Read how many seconds something may take; a type for options."""
+    """Parse a number of seconds; an option type."""
     try:
         duration_s = float(str(given))
     except ValueError:
@@ -134,10 +134,10 @@ def seconds_from_zero(given: object) -> float:
 
 
 def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
-    """Do a command's work on a store that exists.
+    """Run a command's work on an existing store.
 
     Raises:
-        StoreInvalid: there is none; none is made.
+        StoreInvalid: there is no store; none is created.
     """
     from smithersd.store import open_store  # noqa: PLC0415 - `up -d` shares these options and opens no store
 
@@ -149,10 +149,10 @@ def on_store(storage: Storage, work: Callable[["Store"], Awaitable[T]]) -> T:
 
 
 def on_runs(storage: Storage, work: Callable[["StoredRuns"], Awaitable[T]]) -> T:
-    """Do a command's work on the runs of a store that exists.
+    """Run a command's work on the runs of an existing store.
 
     Raises:
-        StoreInvalid: there is none; none is made.
+        StoreInvalid: there is no store; none is created.
     """
     from smithersd.client import StoredRuns  # noqa: PLC0415 - as in `on_store`
 
@@ -160,7 +160,7 @@ def on_runs(storage: Storage, work: Callable[["StoredRuns"], Awaitable[T]]) -> T
 
 
 def login_name() -> str:
-    """Name who is at the keyboard; in a container that may be but a number."""
+    """Return the name of the user; in a container that may be only a number."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -168,7 +168,7 @@ def login_name() -> str:
 
 
 def absolute_url(url: str) -> str:
-    """Return a store's URL, or the path of its file, so that it holds from every working directory."""
+    """Return a store's URL, or the path of its file, independent of the working directory."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return str(Path(url).absolute())
@@ -178,7 +178,7 @@ def absolute_url(url: str) -> str:
 
 
 def checked_text(text: str, flag: str) -> str:
-    """Refuse what is no UTF-8: no store and no client could hold it.
+    """Refuse text that is not UTF-8: no store and no client could hold it.
 
     Raises:
         InvalidRequest: naming the flag.
@@ -191,7 +191,7 @@ def checked_text(text: str, flag: str) -> str:
 
 
 def checked_path(path: str) -> str:
-    """Refuse a path that is no UTF-8: neither the store nor a client could hold it.
+    """Refuse a path that is not UTF-8: neither the store nor a client could hold it.
 
     Raises:
         InvalidRequest: naming the path.

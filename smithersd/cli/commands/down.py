@@ -93,7 +93,7 @@ async def _stop_one(
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
-    """The run that is meant: the named one, that of the pidfile, else the only one that has a process."""
+    """Return the run to stop: the named one, that of the pidfile, else the only one that has a process."""
     if said is not None or pid_file is None:
         return await select_local_run(store, folder, said)
     run_id = run_of_pid_file(folder, pid_file)
@@ -108,7 +108,7 @@ async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> boo
     run_ids = await local_runs(store, folder)
     if not run_ids:
         say("No run has a process here.")
-    stopping = [stop_run(store, one, folder.run(one), request) for one in run_ids]
+    stopping = [stop_run(store, run_id, folder.run(run_id), request) for run_id in run_ids]
     outcomes = await asyncio.gather(*stopping, return_exceptions=True)
     for outcome in outcomes:
         match outcome:

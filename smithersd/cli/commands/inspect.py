@@ -1,4 +1,4 @@
-"""smithers inspect: one run, all of it."""
+"""smithers inspect: show one run in full."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -117,7 +117,7 @@ def _notes(snapshot: Snapshot) -> dict[NodeKey, str]:
 
 
 def _to_be_applied(request: AcceptedRequest) -> Phrase:
-    """Say what was accepted and counts when the run goes on."""
+    """Return the phrase for a stored request that is applied when the run is resumed."""
     by = f" by {one_line(request.requested_by)}" if request.requested_by else ""
     if request.node_id is None or request.iteration is None:
         return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")

@@ -51,7 +51,7 @@ async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
 
 
 def _log_of(folder: RunFolder) -> Path:
-    """The log that the run's process wrote down, else the one in its folder."""
+    """Return the log that the run's process recorded, else the one in its folder."""
     process_record = last_process_record(folder)
     return (
         folder.log_file if process_record is None or process_record.log_file is None else Path(process_record.log_file)
@@ -80,7 +80,7 @@ def _copy_out(descriptor: int) -> None:
 
 
 def _followed(descriptor: int, path: Path) -> int:
-    """The descriptor to go on with: after a rotation that of the new file, and from its beginning if it was cut."""
+    """Return the descriptor to read on: after a rotation that of the new file; rewound if the file was truncated."""
     try:
         now = path.stat()
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def _followed(descriptor: int, path: Path) -> int:
             os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
     if now.st_size == 0:
-        return descriptor  # the process writes to the old one until it is told
+        return descriptor  # the process writes to the old file until SIGHUP
     _copy_out(descriptor)
     os.close(descriptor)
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

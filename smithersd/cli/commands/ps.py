@@ -1,4 +1,4 @@
-"""smithers ps: which runs there are."""
+"""smithers ps: list runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _INDENT = 2
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A run with what it waits for and the processes that have it in hand."""
+    """A run with what it waits for and its processes on this machine."""
 
     run: RunInfo
     approvals: list[PendingApproval]
@@ -58,7 +58,7 @@ def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> Non
     """
     listed, is_cut = on_runs(storage, lambda runs: _read(runs, storage.folder, is_all=is_all, limit=limit))
     if is_json:
-        say_json([_json(one, storage) for one in listed])
+        say_json([_json(run, storage) for run in listed])
     else:
         _say(listed, is_all=is_all, storage=storage)
         if is_cut:
@@ -73,7 +73,7 @@ async def _read(runs: StoredRuns, folder: StateFolder, *, is_all: bool, limit: i
 
 
 async def _still_served(runs: StoredRuns, folder: StateFolder) -> list[RunInfo]:
-    """Runs that have ended but whose process still stands."""
+    """Return the runs that have ended but still have a process."""
     served = [run_id for run_id, of_run in folder.runs().items() if processes_here(of_run)]
     found = [await runs.find(run_id) for run_id in served]
     return [run for run in found if run is not None and run.status.is_final]
@@ -107,7 +107,7 @@ def _cells(one: _Listed, now_ms: int) -> Line:
 
 
 def _elsewhere(run: RunInfo) -> str:
-    """Name the driver where it is none of this machine's processes."""
+    """Return the driver as pid@host if it is on another machine, else an empty text."""
     return "" if run.driver is None or run.driver.is_local else f"{run.driver.pid}@{run.driver.host}"
 
 
@@ -116,7 +116,7 @@ def _up(process: LocalProcess, now_ms: int) -> str:
 
 
 def _below(one: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
-    """Where the run is served, who else has it in hand, what it waits for, and what gets it on."""
+    """Yield the lines below a run: its URL, its other processes, what it waits for, and the next command."""
     processes = one.processes
     if processes.main.url is not None:
         yield Phrase(processes.main.url, is_whole=True)

@@ -1,4 +1,4 @@
-"""smithers serve: a server for a run that somebody else drives, or that has ended."""
+"""smithers serve: serve a run that another process drives, or that has ended."""
 
 import sys
 from typing import Any

@@ -82,13 +82,13 @@ def _instance(flags: dict[str, Any]) -> Instance:
 
 
 def _program() -> tuple[str, ...]:
-    """Ourselves, by a path that holds when nobody is logged in."""
+    """Return this program by a path that works without a login shell."""
     script = Path(sys.executable).with_name("smithers")
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "smithersd")
 
 
 def _check(arguments: tuple[str, ...]) -> None:
-    """Refuse now what `up` would refuse later, and what has no place in a unit file."""
+    """Check the options of `up` now, and refuse those that must not be in a unit file."""
     flags = up.make_context("smithers up", list(arguments)).params
     if flags["auth_token"] is not None:
         raise InvalidRequest("A unit file must not contain a token.", remedy="Put it into a file: --token-file FILE.")

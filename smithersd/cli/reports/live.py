@@ -1,4 +1,4 @@
-"""What `up` shows on a terminal: the run's nodes at its foot, and above them what tasks print."""
+"""What `up` shows on a terminal: the run's nodes at the bottom, and above them what tasks print."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from smithersd.query.approvals import PendingApproval
 
 
 class LiveReport:
-    """Draws a run on the terminal that stdout is."""
+    """A report that draws the run on the terminal of stdout."""
 
     def __init__(self, streams: Streams) -> None:
         self._region = LiveRegion(streams)
@@ -31,54 +31,54 @@ class LiveReport:
         self._approvals: dict[NodeKey, PendingApproval] = {}
 
     def warn(self, text: str) -> None:
-        """Show it in red."""
+        """Print the warning in red."""
         self._region.print_errors([Text(line, "bold red") for line in text.splitlines()])
 
     def wait_for_store(self, problem: str | None) -> None:
-        """Say once what keeps the process from its start."""
+        """Print the problem once."""
         if problem is not None:
             self.warn(waiting_for_store(problem))
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """Say what is waited for; nothing is drawn meanwhile."""
+        """Print what this process waits for; nothing is drawn."""
         self._region.stop()
         self._notes.clear()
         self._approvals.clear()
         self._region.print([Text(line) for line in standby_lines(waiting)])
 
     def begin(self, begun: StartedRun) -> None:
-        """Say what runs, and begin to draw."""
+        """Print the opening lines, and start to draw."""
         self._started_run = begun
         self._region.print([Text(line, "bold") for line in opening_lines(begun)])
         if not begun.engine.is_ended_before:
             self._region.start(self._view)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
-        """Note what changed; it is drawn soon."""
-        for one in recorded:
-            self._note(one.event)
+        """Note the events and schedule a drawing."""
+        for entry in recorded:
+            self._note(entry.event)
         self._region.change()
 
     def ask(self, approval: PendingApproval) -> None:
-        """Show it for as long as it waits."""
+        """Show the approval while it waits."""
         self._approvals[approval.key] = approval
         self._region.change()
 
     def reload(self) -> None:
-        """There is nothing to read anew."""
+        """Do nothing: no file is open."""
 
     def end(self, *, is_still_served: bool) -> None:
-        """Leave the last drawing on the screen, and say how the run ended."""
+        """Leave the last drawing on the screen, and print how the run ended."""
         self._region.stop()
         if self._started_run is not None:
             self._region.print(self._broken(closing_lines(self._started_run, is_still_served=is_still_served)))
 
     def close(self) -> None:
-        """Put the terminal back."""
+        """Restore the terminal."""
         self._region.close()
 
     def release(self) -> None:
-        """Put the cursor back."""
+        """Show the cursor again."""
         self._region.release()
 
     def _broken(self, lines: Sequence[Phrase]) -> list[Text]:

@@ -1,4 +1,4 @@
-"""What a daemon says: a line for each event and each thing that the server or the engine has to tell.
+"""The report to a log: a line for each event and for each message of the server or the engine.
 
     2026-11-24T14:03:09.120Z INFO    release-20261124-140309-abcd publish asks: Publish it?
 
@@ -30,7 +30,7 @@ from smithersd.posix.system_journal import is_journal, with_priority
 from smithersd.query.approvals import PendingApproval
 
 _UNTOLD = (events.NodePending, events.FrameCommitted, *phrases.SAID_BY_ANOTHER, events.TaskHeartbeat)
-"""Events without a line: another one says it, or it is of no use to whoever reads a log."""
+"""Events without a line: another event says the same, or it is of no use in a log."""
 _WARNINGS = (events.NodeFailed, events.NodeRetrying, events.NodeInterrupted, events.ApprovalDenied)
 
 
@@ -47,12 +47,12 @@ class Line:
 
 
 class LogReport:
-    """Writes to a log file, which is opened as soon as the run's id tells where it is, or to stderr."""
+    """A report to a log file, whose path may depend on the run's id, or to stderr."""
 
     def __init__(
         self, place: Callable[[RunFolder], Path | None], log_format: LogFormat, stderr: TextIO | None = None
     ) -> None:
-        """`place` tells the file by the run's folder; `stderr` is for a log that is no file."""
+        """`place` gives the path for the run's folder; `stderr` is for a log without a file."""
         self._place = place
         self._write = _writer(log_format, is_in_journal=is_journal(stderr))
         self._file: LogFile | None = None
@@ -64,14 +64,14 @@ class LogReport:
 
     @property
     def path(self) -> Path | None:
-        """Where the file lies, once it is open."""
+        """The path of the file, once it is open."""
         return None if self._file is None else self._file.path
 
     def settle(self, run_id: str, folder: RunFolder) -> None:
-        """Open the log.
+        """Open the log file.
 
         Raises:
-            UserError: it cannot be opened.
+            UserError: the file cannot be opened.
         """
         self._run_id = run_id
         path = self._place(folder)
@@ -79,17 +79,17 @@ class LogReport:
             self._file = LogFile(path)
 
     def reopen(self) -> None:
-        """Go over to the file that is now at the log's path."""
+        """Open the file that is now at the log's path."""
         if self._file is not None:
             self._file.reopen()
 
     def discard(self) -> None:
-        """Leave no file behind that was not there before."""
+        """Remove the file if this process created it."""
         if self._file is not None:
             self._file.discard()
 
     def record(self, record: logging.LogRecord) -> None:
-        """Write what one of our loggers has to say."""
+        """Write a record of one of our loggers."""
         trace = None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
         self.say([Line(round(record.created * 1000), record.levelno, record.getMessage(), traceback=trace)])
 
@@ -98,16 +98,16 @@ class LogReport:
         self._say_all(text.splitlines(), logging.WARNING)
 
     def wait_for_store(self, problem: str | None) -> None:
-        """Say once what keeps the process from its start."""
+        """Write the problem once."""
         if problem is not None:
             self._say_all([waiting_for_store(problem)], logging.WARNING)
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """Say what is waited for."""
+        """Write what this process waits for."""
         self._say_all(standby_lines(waiting))
 
     def begin(self, begun: StartedRun) -> None:
-        """Say what runs, and where."""
+        """Write the opening lines: the run, its status and its URL."""
         self._started_run = begun
         self._say_all(opening_lines(begun))
         for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
@@ -121,30 +121,30 @@ class LogReport:
                 self.say(_lines_of(one))
 
     def ask(self, approval: PendingApproval) -> None:
-        """The log has the event's line."""
+        """Do nothing: the event has a line."""
 
     def reload(self) -> None:
-        """There is nothing to read anew."""
+        """Do nothing: the log has been reopened already."""
 
     def end(self, *, is_still_served: bool) -> None:
-        """Say how the run stands."""
+        """Write the run's status."""
         if self._started_run is not None:
             ended_by = command_lines.down(self._started_run.engine.run_id, storage=self._started_run.storage)
             closing = closing_lines(self._started_run, is_still_served=is_still_served, ended_by=ended_by)
             self._say_all(line.text for line in closing)
 
     def close(self) -> None:
-        """Write what is left; what author code still prints goes on into the log."""
+        """Write what is buffered; author code may still print into the log."""
         if self._printer is not None:
             self._printer.close()
 
     def release(self) -> None:
-        """Write what is left, as far as it is taken at once."""
+        """Write what is buffered, as far as that does not block."""
         if self._printer is not None:
-            self._printer.close(is_hurried=True)
+            self._printer.close(has_deadline=True)
 
     def say(self, lines: Sequence[Line]) -> None:
-        """Write lines. Those that cannot be written are counted, and their number said as soon as it can be."""
+        """Write lines; those that cannot be written are counted, and the count is written later."""
         if self._stderr is not None:
             self._printer = self._printer or Printer()
             self._printer.write(self._text(lines), self._stderr)

@@ -1,4 +1,4 @@
-"""What `up` says where there is no terminal to draw on: a line for each event that matters."""
+"""What `up` prints without a terminal: a line for each event that matters."""
 
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -23,7 +23,7 @@ from smithersd.limits import APPROVAL_LINES_MAX
 from smithersd.query.approvals import PendingApproval
 
 _BELOW = " " * 10
-"""What belongs to a line stands below it, beside the time of day."""
+"""The indentation of further lines of an event."""
 _UNTOLD = (
     events.RunStarted,
     events.RunResumed,
@@ -38,15 +38,15 @@ _UNTOLD = (
     events.BranchDecided,
     events.TaskHeartbeat,
 )
-"""Events without a line of their own: the opening and closing lines say it, or another event does."""
+"""Events without a line of their own: the opening and closing lines say the same, or another event does."""
 
 
-def _is_told(event: events.Event) -> bool:
+def _is_printed(event: events.Event) -> bool:
     return not isinstance(event, _UNTOLD) or (isinstance(event, events.RunResumed) and event.workflow_changed)
 
 
 class PlainReport:
-    """Prints lines: what happens to stdout, what is wrong to stderr."""
+    """A report that prints events to stdout and warnings to stderr."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
@@ -56,34 +56,34 @@ class PlainReport:
         """Approvals that have been requested and not been shown yet."""
 
     def warn(self, text: str) -> None:
-        """Print to stderr."""
+        """Print the warning to stderr."""
         self._print(text.splitlines(), self._streams.err)
 
     def wait_for_store(self, problem: str | None) -> None:
-        """Say once what keeps the process from its start."""
+        """Print the problem once."""
         if problem is not None:
             self.warn(waiting_for_store(problem))
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """Say what is waited for."""
+        """Print what this process waits for."""
         self._print(standby_lines(waiting), self._streams.out)
 
     def begin(self, begun: StartedRun) -> None:
-        """Say what runs and where."""
+        """Print the opening lines: the run, its status and its URL."""
         self._started_run = begun
         self._print(opening_lines(begun), self._streams.out)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
-        """Print a line for each that matters."""
+        """Print a line for each event that matters."""
         for one in recorded:
             if isinstance(one.event, events.ApprovalRequested):
                 self._unasked[one.event.node_id, one.event.iteration] = one
-            elif _is_told(one.event):
+            elif _is_printed(one.event):
                 self._say_unasked(getattr(one.event, "node_id", None))
                 self._say_event(one)
 
     def ask(self, approval: PendingApproval) -> None:
-        """Print the approval, and the command that answers it."""
+        """Print the approval, and the command that decides it."""
         assert self._started_run is not None, "a run begins before it asks"
         self._unasked.pop(approval.key, None)
         whole = command_lines.inspect(self._started_run.engine.run_id, storage=self._started_run.storage)
@@ -93,10 +93,10 @@ class PlainReport:
         self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
 
     def reload(self) -> None:
-        """There is nothing to read anew."""
+        """Do nothing: no file is open."""
 
     def end(self, *, is_still_served: bool) -> None:
-        """Say how the run ended, and what to do next."""
+        """Print how the run ended, and the next command."""
         if self._started_run is not None:
             for key in list(self._unasked):
                 self._say_unasked(key[0])
@@ -104,15 +104,15 @@ class PlainReport:
             self._print([line.text for line in closing], self._streams.out)
 
     def close(self) -> None:
-        """Print what is left."""
+        """Print what is buffered."""
         self._printer.close()
 
     def release(self) -> None:
-        """Print what is left, as far as it is taken at once."""
-        self._printer.close(is_hurried=True)
+        """Print what is buffered, as far as that does not block."""
+        self._printer.close(has_deadline=True)
 
     def _say_unasked(self, node_id: str | None) -> None:
-        """Say first that a node has asked: something became of it before its approval was shown."""
+        """Print the request of an approval that was decided before it was shown."""
         for key in [key for key in self._unasked if key[0] == node_id]:
             self._say_event(self._unasked.pop(key))
 

@@ -1,4 +1,4 @@
-"""Who is told what a service does: the terminal, a log, or both."""
+"""The choice of reports: to the terminal, to a log, or both."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ def choose_report(
 ) -> Iterator[Report]:
     """Report to `streams` while the `with` lasts, to the log, and to a service manager.
 
-    A log on stderr says it all. The manager comes last: once it is told, the others have been.
+    A log on stderr is the only one for readers. The manager is last: READY=1 comes after all other reports.
     """
     reports: list[Report] = [] if log is None else [log]
     if log is None or options.log_file is not None:
@@ -62,7 +62,7 @@ def reporting(reports: Sequence[Report], *, is_debugging: bool = False) -> Itera
     ours.setLevel(min(handler.level for handler in handlers))
     for handler in handlers:
         ours.addHandler(handler)
-    ours.propagate = False  # the author's own logging need not repeat it
+    ours.propagate = False  # the author's root logger does not repeat it
     report = _Reports(reports)
     try:
         yield report
@@ -122,7 +122,7 @@ class _Reports:
 
 
 def _report_to_reader(streams: Streams) -> Report:
-    """Report to whoever reads what the process prints: a person at a terminal, the system's journal, or a pipe."""
+    """Return the report for stdout: for a terminal, the system's journal, or a pipe."""
     if _is_terminal(streams):
         return _live_report(streams)
     return _log_on_stderr(streams, LogFormat.HUMAN) if is_journal(streams.err) else PlainReport(streams)
@@ -149,7 +149,7 @@ def _handler_of(report: Report, *, is_debugging: bool) -> logging.Handler:
 
 
 class _TerminalHandler(logging.Handler):
-    """A person at a terminal is told what to look after, and no more."""
+    """Shows warnings on a terminal, and nothing below that."""
 
     def __init__(self, report: Report, level: int) -> None:
         super().__init__(level)

@@ -1,4 +1,4 @@
-"""Text that waits for a slow reader: in memory, and in a file without a name where it is too much for that."""
+"""Text that waits for a slow reader: in memory, and beyond a limit in a nameless file."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ _BLOCK_BYTES = 64 * 1024
 
 
 class Backlog:
-    """A queue of texts, each for a stream; any thread may add, one takes."""
+    """A queue of texts, each for a stream; any thread may add to it, one takes from it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -28,14 +28,14 @@ class Backlog:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is text that was not taken, or was taken and is not done with."""
+        """Whether there is text that has not been written yet."""
         return bool(self._is_taken or self._texts or self._blocks)
 
     def add(self, text: str, stream: TextIO) -> None:
-        """Add a text. One that there is no room for is left out; its lines are counted, and the next one says so."""
+        """Add a text. If there is no room it is dropped; its lines are counted, and the next text says so."""
         with self._changed:
             if self._left_out:
-                text = f"({self._left_out} lines were left out: nobody read them)\n{text}"
+                text = f"({self._left_out} lines were dropped: the output was not read)\n{text}"
             if not self._blocks and (not self._length or self._length + len(text) <= BACKLOG_LENGTH_MAX):
                 self._texts.append((text, stream))
                 self._length += len(text)
@@ -46,7 +46,7 @@ class Backlog:
             self._changed.notify()
 
     def take(self) -> tuple[str, TextIO] | None:
-        """Wait for the next text; None when there is none and will be none."""
+        """Wait for the next text; return None once the queue is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._texts or self._blocks or self._is_closed)
             self._is_taken = bool(self._texts or self._blocks)
@@ -57,11 +57,11 @@ class Backlog:
             return self._taken_from_file() if self._blocks else None
 
     def done(self) -> None:
-        """Say that what was taken last has been written."""
+        """Mark the text that was taken last as written."""
         self._is_taken = False
 
     def close(self) -> None:
-        """Nothing more will be added."""
+        """Close the queue: nothing more will be added."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()

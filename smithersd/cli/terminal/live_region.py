@@ -1,7 +1,7 @@
-"""The foot of a terminal, redrawn in place, with lines above it that scroll away.
+"""The bottom lines of a terminal, redrawn in place, with lines above them that scroll away.
 
 It draws a few times a second at most, and only when something changed or a duration ticks. A drawing that took long is
-followed by a rest of many times that, so that a large run does not pay for being looked at.
+followed by a pause of many times that, so that drawing does not slow down a large run.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from smithersd.cli.text.phrases import one_line
 
 REDRAW_S = 0.125
 TICK_S = 1.0
-"""How often durations go on when nothing else happens."""
+"""How often durations are redrawn when nothing else happens."""
 _REST_FACTOR = 20
 """A drawing may take a twentieth of the loop's time."""
 _STDOUT, _STDERR = 1, 2
 _SIZE_DEFAULT = (80, 24)
 _RELEASE_S = 1.0
-"""How long a forced end waits until what child processes have written is shown."""
+"""How long a forced exit waits until the output of child processes is shown."""
 _SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 
@@ -45,7 +45,7 @@ class Screen:
 
 
 class _Paper(io.TextIOBase):
-    """What rich draws on: the terminal, by way of a printer that never waits for it."""
+    """The file that rich draws on: the terminal, through a printer that never blocks."""
 
     def __init__(self, printer: Printer, terminal: TextIO) -> None:
         self._printer = printer
@@ -63,10 +63,10 @@ class _Paper(io.TextIOBase):
 
 
 def _size_of(terminal: TextIO) -> ConsoleDimensions:
-    """The columns and rows of a terminal, unless the environment says them (COLUMNS, LINES)."""
+    """Return the columns and rows of a terminal, or those of COLUMNS and LINES."""
     try:
         measured = os.get_terminal_size(terminal.fileno())
-    except OSError:  # it has gone
+    except OSError:  # the terminal is closed
         return ConsoleDimensions(*_SIZE_DEFAULT)
     said = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
     columns, rows = (int(one) if one.isdecimal() else real for one, real in zip(said, measured, strict=True))
@@ -74,7 +74,7 @@ def _size_of(terminal: TextIO) -> ConsoleDimensions:
 
 
 class LiveRegion:
-    """Owns the terminal that stdout is, from its making until `close`."""
+    """Owns the terminal of stdout, from its construction until `close`."""
 
     def __init__(self, streams: Streams) -> None:
         assert streams.out is not None, "it is a terminal"
@@ -97,20 +97,20 @@ class LiveRegion:
 
     @property
     def width(self) -> int:
-        """The cells of a line."""
+        """The width of a line in cells."""
         return self._console.width
 
     def print(self, lines: Sequence[Text]) -> None:
-        """Show lines above the region; in any thread."""
+        """Print lines above the region; call it from any thread."""
         with self._lock:
             self._above += lines
         if self._live is None:
             self._print_above()
 
     def print_errors(self, lines: Sequence[Text]) -> None:
-        """Show lines above the region at once, or write them to stderr where that is no terminal; in any thread.
+        """Print lines above the region at once, or to stderr if that is not the terminal; call it from any thread.
 
-        The loop that draws may be the very thing that is wrong.
+        It does not need the loop, which may be blocked.
         """
         if self._is_stderr_here:
             self.print(lines)
@@ -119,7 +119,7 @@ class LiveRegion:
             self._printer.write("".join(f"{line.plain}\n" for line in lines), self._stderr)
 
     def start(self, view: Callable[[Screen], RenderableType]) -> None:
-        """Begin to draw; in the loop's thread, as all that follows."""
+        """Start drawing; call this and the methods below in the loop's thread."""
         self._view = view
         self._loop = asyncio.get_running_loop()
         self._live = Live(
@@ -135,13 +135,13 @@ class LiveRegion:
         self._draw()
 
     def change(self) -> None:
-        """Draw soon."""
+        """Schedule a drawing."""
         if self._live is not None:
             rest_s = max(REDRAW_S, self._rest_s)
             self._draw_in(max(0.0, self._drawn_at_s + rest_s - time.monotonic()))
 
     def stop(self) -> None:
-        """Draw a last time, and leave that on the screen."""
+        """Draw a last time, and leave the drawing on the screen."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -153,7 +153,7 @@ class LiveRegion:
                 live.stop()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self.stop()
         _flush_stdio()
         self._stray.restore()
@@ -161,10 +161,10 @@ class LiveRegion:
         self._printer.close()
 
     def release(self) -> None:
-        """Write what is left and show the cursor again, whatever else is under way; in any thread."""
+        """Write what is buffered and show the cursor again; call it from any thread, at any time."""
         self._stray.restore(timeout_s=_RELEASE_S)
         self._printer.write("".join(f"{line.plain}\r\n" for line in self._taken_above()), self._terminal)
-        self._printer.close(is_hurried=True)
+        self._printer.close(has_deadline=True)
         with suppress(OSError):
             os.write(self._terminal.fileno(), _SHOW_CURSOR)
 
@@ -180,7 +180,7 @@ class LiveRegion:
         return lines
 
     def _print_above(self) -> None:
-        """Print what waits: whole before any other thread prints what came later, or draws."""
+        """Print the waiting lines, before another thread prints later ones or draws."""
         with self._printing:
             lines = self._taken_above()
             self._measure()
@@ -188,7 +188,7 @@ class LiveRegion:
                 self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def _measure(self) -> None:
-        """Tell rich the size: it would ask stdin, stdout and stderr, and they may be no terminals."""
+        """Give rich the size: it would ask stdin, stdout and stderr, which may not be terminals."""
         self._console.size = _size_of(self._terminal)
 
     def _draw_in(self, delay_s: float) -> None:
@@ -206,7 +206,7 @@ class LiveRegion:
             return
         began_s = time.monotonic()
         self._print_above()
-        if self._printer.is_behind:  # what is not read yet would be out of date
+        if self._printer.is_behind:  # a drawing that is not read yet would be outdated
             self._draw_in(REDRAW_S)
             return
         with self._printing:
@@ -221,7 +221,7 @@ class LiveRegion:
 
 
 def _flush_stdio() -> None:
-    """Let what author code has printed, and Python holds back, come before what we say last."""
+    """Flush what author code has printed, so that it comes before our last lines."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be an author's
             stream.flush()

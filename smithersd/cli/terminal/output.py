@@ -1,7 +1,7 @@
 """Where commands write: styled by rich on a terminal, plain lines elsewhere, JSON for machines.
 
-rich is imported only where there is a terminal. Nothing is ever cut here. For a terminal lines are laid out to its
-width; who reads a pipe wants whole lines.
+rich is imported only where there is a terminal. Nothing is cut here. On a terminal lines are laid out to its
+width; in a pipe they stay whole.
 """
 
 import sys
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BELOW = "  "
-"""What belongs to a row of a table stands below it, indented."""
+"""The indentation of lines below a row of a table."""
 
 
 def say(*phrases: Phrase | str) -> None:
     """Write a line, given in pieces."""
-    pieces = [one if isinstance(one, Phrase) else Phrase(one) for one in phrases]
+    pieces = [phrase if isinstance(phrase, Phrase) else Phrase(phrase) for phrase in phrases]
     if sys.stdout.isatty():
         _say_styled(pieces)
     else:
@@ -32,7 +32,7 @@ def say(*phrases: Phrase | str) -> None:
 
 
 def say_aside(text: str) -> None:
-    """Write a line to stderr that says what is taken for granted; stdout is for what was asked for."""
+    """Write a note to stderr; stdout is for the output of the command."""
     if not sys.stderr.isatty():
         print(text, file=sys.stderr)
         return
@@ -42,7 +42,7 @@ def say_aside(text: str) -> None:
 
 
 def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
-    """Write lines, on a terminal broken between words; what is meant to be pasted stays whole."""
+    """Write lines, on a terminal wrapped between words; phrases to be pasted stay whole."""
     width = terminal_width()
     for line in lines:
         for text in [line.text] if width is None or line.is_whole else wrapped(line.text, width - indent):
@@ -50,14 +50,14 @@ def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
 
 
 def say_columns(lines: Sequence[Line]) -> None:
-    """Write lines whose pieces stand under one another."""
+    """Write lines whose pieces are aligned in columns."""
     for parts in in_columns(lines, terminal_width()):
         for part in parts:
             _say_whole(part)
 
 
 def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write rows under heads, and below each what belongs to it."""
+    """Write a table, with further lines below each row."""
     below: list[Sequence[Phrase]] = [(), *(row.below for row in rows)]
     for (parts, moved), more in zip(in_table(heads, rows, terminal_width()), below, strict=True):
         for part in parts:
@@ -68,7 +68,7 @@ def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def terminal_width() -> int | None:
-    """Return the cells of a line of the terminal that stdout is, None where it is none."""
+    """Return the width of stdout's terminal in cells; None if stdout is not a terminal."""
     return _console().width if sys.stdout.isatty() else None
 
 
@@ -83,7 +83,7 @@ def say_json(value: Any) -> None:
 
 
 def flush() -> None:
-    """Let whoever reads us see what was written so far."""
+    """Flush stdout."""
     sys.stdout.flush()
 
 

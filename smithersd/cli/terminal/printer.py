@@ -1,4 +1,4 @@
-"""Writes to the terminal or the pipe in a thread: a stopped terminal or a reader that rests holds up no run."""
+"""Writes to a terminal or pipe in a thread: a stopped terminal or a slow reader delays no run."""
 
 import stat
 import threading
@@ -9,46 +9,46 @@ from typing import TextIO
 from smithersd.cli.terminal.backlog import Backlog
 
 _PIECE_LENGTH = 4 * 1024
-"""Characters that are written at once: how fine it shows whether a reader takes something."""
+"""Characters per write: small enough to see whether a reader reads."""
 _REST_S = 1.0
-"""How long the reader of a terminal may take nothing, at the end, before it counts as stopped."""
+"""How long a terminal may accept nothing, at the end, before it counts as stopped."""
 
 
 class Printer:
-    """Keeps what is written to several streams in order, and loses nothing that a living reader takes at last.
+    """Writes to several streams in order, and loses nothing that a live reader reads in the end.
 
-    When nobody reads any more it falls silent.
+    Once the reader is gone, text is discarded.
     """
 
     def __init__(self) -> None:
         self._backlog = Backlog()
         self._pieces = 0
-        self._is_hurried = False
+        self._has_deadline = False
         self._stream: TextIO | None = None
         self._thread = threading.Thread(target=self._work, name="smithersd-printer", daemon=True)
         self._thread.start()
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is text that was not read yet."""
+        """Whether there is text that has not been read yet."""
         return self._backlog.is_waiting
 
     def write(self, text: str, stream: TextIO | None) -> None:
-        """Write text; it returns at once. A process may have been started without this stream."""
+        """Queue text and return at once; `stream` is None if the process was started without it."""
         if stream is not None:
             self._backlog.add(text, stream)
 
-    def close(self, *, is_hurried: bool = False) -> None:
-        """Wait until all is read: through a pipe as long as its reader lives, on a terminal while that takes any.
+    def close(self, *, has_deadline: bool = False) -> None:
+        """Wait until all is read: by a pipe while its reader lives, by a terminal while that accepts text.
 
-        When `is_hurried`, from then on, the reader of a pipe has to take some too, within a second.
+        With `has_deadline` the reader of a pipe, too, must read something within a second.
         """
-        self._is_hurried = self._is_hurried or is_hurried
+        self._has_deadline = self._has_deadline or has_deadline
         self._backlog.close()
         while self._thread.is_alive():
             pieces = self._pieces
             self._thread.join(_REST_S)
-            if self._pieces == pieces and (self._is_hurried or not _is_pipe(self._stream)):
+            if self._pieces == pieces and (self._has_deadline or not _is_pipe(self._stream)):
                 return
 
     def _work(self) -> None:

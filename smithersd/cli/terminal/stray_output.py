@@ -1,4 +1,4 @@
-"""What reaches this process's stdout and stderr beside us: from child processes of tasks, from C code.
+"""Output that others write to this process's stdout and stderr: child processes of tasks, C code.
 
 While something is drawn on the terminal such output would tear it. So the descriptors become a pipe, and its lines are
 handed on to be shown in order. The pipe is as large as may be: code that writes while it holds the interpreter's lock
@@ -23,11 +23,11 @@ _FIRST_FREE = 3
 
 
 class StrayOutput:
-    """Descriptors that are a pipe until `restore`; `show` is given its whole lines, in a thread."""
+    """Replaces descriptors by a pipe until `restore`; `show` is called with its lines, in a thread."""
 
     def __init__(self, descriptors: Sequence[int], show: Callable[[list[str]], None]) -> None:
         self._show = show
-        self._kept = {one: fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for one in descriptors}
+        self._kept = {number: fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number in descriptors}
         self._pipe, writing = os.pipe()
         self._wake, self._waking = os.pipe()
         with suppress(AttributeError, OSError):  # another system, or a limit
@@ -42,9 +42,9 @@ class StrayOutput:
         self._thread.start()
 
     def restore(self, *, timeout_s: float | None = None) -> None:
-        """Put the descriptors back, and show what had been written until then; from any thread, any number of times.
+        """Restore the descriptors, and show what was written until then; from any thread, any number of times.
 
-        It waits until that is shown, as long as `timeout_s` allows: what there is to show is a full pipe at most.
+        It waits at most `timeout_s` until that is shown, which is a full pipe at most.
         Processes that go on with the pipe as their stdout find that its reader has left once this process ends.
         """
         with self._lock:
@@ -62,7 +62,7 @@ class StrayOutput:
             waiting.register(descriptor, select.POLLIN)
         while self._wake not in dict(waiting.poll()):
             self._take(os.read(self._pipe, _READ_BYTES))
-        rest = _readable_bytes(self._pipe)  # and no more: processes may go on writing for ever
+        rest = _readable_bytes(self._pipe)  # not more: processes may write for ever
         while rest and (data := os.read(self._pipe, min(rest, _READ_BYTES))):
             rest -= len(data)
             self._take(data)

@@ -1,6 +1,6 @@
-"""The streams that this process was started with, for what we have to say ourselves.
+"""The streams that this process was started with, for our own output.
 
-Whatever an author does to `sys.stdout` and `sys.stderr` (replaces them, closes them) is theirs: what we say goes
+Whatever an author does to `sys.stdout` and `sys.stderr` (replaces them, closes them) is theirs: our output goes
 through descriptors of our own.
 """
 
@@ -28,19 +28,19 @@ class Streams:
 
     @staticmethod
     def of_process() -> "Streams":
-        """Return streams to where `sys.stdout` and `sys.stderr` go; from now on those hold back no whole line.
+        """Return streams to the targets of `sys.stdout` and `sys.stderr`, which become line-buffered.
 
-        So what author code prints keeps its place among what we say.
+        So what author code prints stays in order with our output.
         """
         return Streams(_copy(sys.stdout), _copy(sys.stderr))
 
 
-def patient(stream: TextIO, descriptor: int) -> TextIO:
-    """Return a stream as this one that writes to a descriptor, and waits where that does not block and is full.
+def blocking_stream(stream: TextIO, descriptor: int) -> TextIO:
+    """Return a stream like this one on another descriptor, which waits even if that is non-blocking and full.
 
     With PYTHONUNBUFFERED, as is usual in containers, streams write through: then so does this one.
     """
-    writer = _PatientWriter(descriptor)
+    writer = _BlockingWriter(descriptor)
     writes_through = getattr(stream, "write_through", False)
     return io.TextIOWrapper(
         writer if writes_through else io.BufferedWriter(writer),  # type: ignore[type-var]  # as the interpreter does
@@ -52,11 +52,11 @@ def patient(stream: TextIO, descriptor: int) -> TextIO:
     )
 
 
-class _PatientWriter(DescriptorWriter):
-    """A descriptor that may have been set not to block, by whoever shares it."""
+class _BlockingWriter(DescriptorWriter):
+    """A writer to a descriptor that another process may have made non-blocking."""
 
     def write(self, data: object) -> int:
-        """Write it whole: nothing above this one need try again."""
+        """Write all the data, waiting while the descriptor is full."""
         view = memoryview(data).cast("B")  # type: ignore[arg-type]  # bytes or a buffer, as the streams above hand down
         size = len(view)
         while view:
@@ -76,5 +76,5 @@ def _copy(stream: TextIO | None) -> TextIO | None:
         stream.flush()
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-        return patient(stream, fcntl(stream.fileno(), F_DUPFD_CLOEXEC, _FIRST_FREE))
+        return blocking_stream(stream, fcntl(stream.fileno(), F_DUPFD_CLOEXEC, _FIRST_FREE))
     return stream

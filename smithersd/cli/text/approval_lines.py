@@ -1,4 +1,4 @@
-"""An approval in lines: what `up`, `ps`, `inspect`, `approve` and `deny` say of one, so that nobody decides blind."""
+"""An approval in lines, as `up`, `ps`, `inspect`, `approve` and `deny` print it: all that a decision needs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ _HEAD_STYLE = "yellow"
 _SHOWN_MARK = "| "
 _INDENT = "  "
 _INLINE_LENGTH_MAX = 160
-"""What is longer stands below its name, as JSON."""
+"""A longer value is printed below its name, as JSON."""
 
 
 def approval_lines(
     approval: PendingApproval, *, lines_max: int, whole: str, width: int | None = None, verb: str = "asks"
 ) -> list[Phrase]:
-    """Say what an approval asks: title, summary, metadata, and what it shows.
+    """Return an approval's lines: title, summary, metadata, and the output that it shows.
 
     After the title there are at most `lines_max` lines (of so many cells, where a `width` is given) and one that names
     the command that shows the `whole`. None is broken again.
@@ -64,7 +64,7 @@ def _shown(approval: PendingApproval) -> list[str]:
 
 
 def _value_lines(value: Any) -> list[str]:
-    """A text as it is, a flat dict as names and values, anything else as JSON."""
+    """Return a text as it is, a flat dict as names and values, anything else as JSON."""
     match value:
         case None:
             return ["nothing"]

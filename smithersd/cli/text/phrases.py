@@ -1,4 +1,4 @@
-"""Words and colours for people: states, events, durations. Each is said here once.
+"""Words and colours for people: states, events, durations.
 
 Nothing here knows a terminal: styles are rich's names as plain text, and every text is one printable line.
 """
@@ -22,12 +22,12 @@ _DAY_MS = 24 * _HOUR_MS
 
 
 SAID_BY_ANOTHER = (events.NodeWaitingApproval, events.NodeWaitingTimer)
-"""Events that say nothing to people which the event before them has not said."""
+"""Events that are not printed, because the event before them says the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a state shows: a symbol one cell wide, and a style."""
+    """How a state is shown: a symbol one cell wide, and a style."""
 
     symbol: str
     style: str
@@ -69,7 +69,7 @@ _STREAM_STYLES = MappingProxyType({"stderr": "yellow"})
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A line of text and the style that it shows in; we break none that is whole, so that it can be pasted."""
+    """A text in one line, and its style; one that `is_whole` is never wrapped, so that it can be pasted."""
 
     text: str
     style: str = ""
@@ -77,7 +77,7 @@ class Phrase:
 
 
 def command_phrase(command: str) -> Phrase:
-    """Show a command that somebody may paste."""
+    """Return a command as a phrase to be pasted."""
     return Phrase(f"  {command}", is_whole=True)
 
 

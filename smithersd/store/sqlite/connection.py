@@ -38,9 +38,7 @@ def connect(path: Path) -> sqlite3.Connection:
     uri = f"{path.as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        _run_until_unlocked(
-            connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S
-        )  # which does not wait
+        _run_until_unlocked(connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S)  # which does not wait
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
