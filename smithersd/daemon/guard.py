@@ -26,6 +26,7 @@ from smithersd.engine.attempts.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix import tagged
+from smithersd.posix.forks import after_fork_in_child, keep_from_forks
 from smithersd.posix.identity import this_process
 
 _log = logger(__name__)
@@ -56,6 +57,8 @@ class _GuardProcess:
         self._shells: dict[NodeKey, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
+        after_fork_in_child(self._register_child)
+        keep_from_forks(self._descriptors)  # else the pipe would outlive a kill of ours
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Send the tags of a step's attempts to the guard, before they start."""
@@ -73,8 +76,8 @@ class _GuardProcess:
             return
         if has_finished:
             self._send([])
-        _pipes.discard(self._pipe)
         os.close(self._pipe)
+        self._pipe = None
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
 
@@ -88,7 +91,6 @@ class _GuardProcess:
     def _start(self) -> None:
         reading, self._pipe = os.pipe()
         os.set_blocking(self._pipe, False)
-        _pipes.add(self._pipe)
         command = [sys.executable, "-I", "-S", tagged.__file__, str(STOP_GRACE_S)]
         try:
             # It inherits nothing of ours: no environment, folder, descriptor or terminal.
@@ -101,22 +103,15 @@ class _GuardProcess:
         finally:
             os.close(reading)
 
+    def _register_child(self) -> None:
+        """Register a forked child with the guard."""
+        for pipe in self._descriptors():
+            with suppress(OSError):
+                os.write(pipe, b"%d\n" % os.getpid())
+
+    def _descriptors(self) -> tuple[int, ...]:
+        return () if self._pipe is None else (self._pipe,)
+
 
 def _runs_command(node: NodeRecord) -> bool:
     return node_kind_named(node.kind).has_process and node.state is NodeState.IN_PROGRESS
-
-
-_pipes: set[int] = set()
-
-
-def _register_child() -> None:
-    """Register a forked child with the guard, and close the pipe in it: else the pipe would outlive a kill of ours."""
-    for pipe in _pipes:
-        with suppress(OSError):
-            os.write(pipe, b"%d\n" % os.getpid())
-        with suppress(OSError):
-            os.close(pipe)
-    _pipes.clear()
-
-
-os.register_at_fork(after_in_child=_register_child)

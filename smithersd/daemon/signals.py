@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from smithersd.posix.forks import after_fork_in_child
+
 FORCED_END_S = 1.0
 """How long an orderly end may take after the second signal; then the process exits at once."""
 
@@ -99,4 +101,4 @@ def _restore_in_child() -> None:
             signal.signal(signum, handler)
 
 
-os.register_at_fork(after_in_child=_restore_in_child)
+after_fork_in_child(_restore_in_child)

@@ -3,7 +3,6 @@
 import json
 import math
 import operator
-import os
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from typing import Any
@@ -16,6 +15,7 @@ from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
+from smithersd.posix.forks import after_fork_in_child
 
 PROGRESS_MESSAGE_LENGTH_MAX = 1_000
 """Characters of a progress message; the rest is cut."""
@@ -23,8 +23,13 @@ PROGRESS_MESSAGE_LENGTH_MAX = 1_000
 current_attempt: ContextVar[Attempt | None] = ContextVar("smithersd_attempt", default=None)
 """The attempt that this code runs for; threads and tasks that a task starts itself may inherit it."""
 
-# A process that a task forks has no loop to report to: what it prints goes where the process's own output goes.
-os.register_at_fork(after_in_child=lambda: current_attempt.set(None))
+
+def _leave_attempt() -> None:
+    """Leave the attempt in a process that a task forks: it has no loop to report to, so its output is its own."""
+    current_attempt.set(None)
+
+
+after_fork_in_child(_leave_attempt)
 
 
 def context_of(attempt: Attempt) -> Context:

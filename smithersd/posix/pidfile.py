@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from smithersd.errors import DaemonRuns, UserError
+from smithersd.posix.forks import keep_from_forks
 
 _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
@@ -37,6 +38,7 @@ class PidFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        keep_from_forks(self._descriptors)  # a forked worker of a task must not keep the lock after we were killed
 
     def acquire(self) -> None:
         """Lock the file and write our pid into it; a stale file is replaced.
@@ -54,7 +56,6 @@ class PidFile:
                 f"The pidfile {str(self.path)!r} cannot be written and locked: {error.strerror}.",
                 remedy="Choose another --pid-file.",
             ) from error
-        _held.add(self._descriptor)
 
     def release(self) -> None:
         """Remove the file while it is still ours, then release the lock."""
@@ -63,9 +64,11 @@ class PidFile:
         with suppress(OSError):
             if _is_at(self._descriptor, self.path):
                 self.path.unlink()
-        _held.discard(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
+
+    def _descriptors(self) -> tuple[int, ...]:
+        return () if self._descriptor is None else (self._descriptor,)
 
     def __enter__(self) -> Self:
         if self._descriptor is None:
@@ -193,17 +196,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
 def _already_runs(path: Path, pid: int | None) -> DaemonRuns:
     who = "Another process" if pid is None else f"Process {pid}"
     return DaemonRuns(f"{who} holds the pidfile {str(path)!r}.", remedy="Name another with --pid-file.")
-
-
-_held: set[int] = set()
-
-
-def _close_in_child() -> None:
-    """Close the pidfiles in a forked child: a worker of a task must not keep the lock after we were killed."""
-    for descriptor in _held:
-        with suppress(OSError):
-            os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_close_in_child)

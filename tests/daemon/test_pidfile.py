@@ -18,8 +18,9 @@ import sys, time
 from pathlib import Path
 from smithersd.posix.pidfile import PidFile
 from smithersd.errors import DaemonRuns
+pid_file = PidFile(Path(sys.argv[1]))
 try:
-    PidFile(Path(sys.argv[1])).acquire()
+    pid_file.acquire()
 except DaemonRuns as error:
     print(error.message, flush=True)
     sys.exit(4)

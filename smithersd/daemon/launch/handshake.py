@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from smithersd.posix.forks import keep_from_forks
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -57,7 +59,7 @@ class StartResult:
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's own signature
         self._descriptor: int | None = descriptor
-        os.register_at_fork(after_in_child=self._close)  # a worker of author code must not keep the starter waiting
+        keep_from_forks(self._descriptors)  # a worker of author code must not keep the starter waiting
 
     @property
     def is_awaited(self) -> bool:
@@ -82,6 +84,9 @@ class StartResult:
         if isinstance(answer, Started):
             self._close()
         return True
+
+    def _descriptors(self) -> tuple[int, ...]:
+        return () if self._descriptor is None else (self._descriptor,)
 
     def _close(self) -> None:
         if self._descriptor is not None:

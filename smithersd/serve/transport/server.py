@@ -9,8 +9,9 @@ from aiohttp import web
 
 from smithersd.limits import SERVER_STOP_S
 from smithersd.loggers import logger
+from smithersd.posix.forks import keep_from_forks
 from smithersd.serve.transport.connections import Connections
-from smithersd.serve.transport.sockets import ForkShield, listen, prepare_listener
+from smithersd.serve.transport.sockets import listen, prepare_listener
 
 _log = logger(__name__)
 
@@ -55,7 +56,11 @@ async def serving(
     connections = connections or Connections()
     app.middlewares.insert(0, connections.note_request)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=SERVER_STOP_S)
-    shield = ForkShield(lambda: _descriptors(sockets, runner))
+
+    def descriptors() -> list[int]:
+        return _descriptors(sockets, runner)
+
+    keep_from_forks(descriptors)
     try:
         await runner.setup()
         assert runner.server is not None
@@ -70,7 +75,6 @@ async def serving(
             await runner.cleanup()
             for listener in sockets:
                 listener.close()
-            shield.drop()
 
 
 def _server(listener: socket.socket) -> Server:

@@ -1,17 +1,8 @@
-"""The sockets that a server listens on: made with clear errors, and never inherited by a fork.
-
-A worker of a task's process pool is a fork of this process. It would keep the port (and every client's connection)
-after this process was killed, and a resumption on the same port would fail. So in each forked child our descriptors
-are turned into /dev/null. Not closed: objects that own these numbers live on there, and would close whatever got the
-number next.
-"""
+"""The sockets that a server listens on: made with clear errors."""
 
 import errno
 import os
 import socket
-import weakref
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from smithersd.errors import InvalidRequest, UserError
 from smithersd.limits import PORT_MAX, SEND_BUFFER_BYTES
@@ -85,33 +76,3 @@ def _explained(error: OSError, host: str, port: int) -> UserError:
             return UserError(f"{host} is not an address of this machine.", remedy="Give one with --host, or 0.0.0.0.")
         case _:
             return UserError(f"Cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}.")
-
-
-class ForkShield:
-    """Keeps sockets from forked children; `descriptors` tells which, at the time of the fork."""
-
-    def __init__(self, descriptors: Callable[[], Iterable[int]]) -> None:
-        self.descriptors = descriptors
-        _shields.add(self)
-
-    def drop(self) -> None:
-        """End it; forks that come later keep what they find."""
-        _shields.discard(self)
-
-
-_shields: weakref.WeakSet[ForkShield] = weakref.WeakSet()
-
-
-def _in_child() -> None:
-    shields = list(_shields)
-    if not shields:
-        return
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for shield in shields:
-        for descriptor in shield.descriptors():
-            with suppress(OSError):
-                os.dup2(nothing, descriptor, inheritable=False)
-    os.close(nothing)
-
-
-os.register_at_fork(after_in_child=_in_child)

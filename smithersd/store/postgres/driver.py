@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
+from smithersd.posix.forks import keep_from_forks
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.forks import remember
 
 _LEAVE_TIMEOUT_S = 1.0
 
@@ -15,12 +15,11 @@ _LEAVE_TIMEOUT_S = 1.0
 class Driver(asyncpg.Connection):
     """A connection that knows its socket."""
 
-    @property
-    def descriptor(self) -> int | None:
-        """The descriptor of the socket while it is open."""
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the descriptor of the socket while it is open."""
         socket = self._transport.get_extra_info("socket")
         number = -1 if socket is None else socket.fileno()
-        return None if number < 0 else number
+        return () if number < 0 else (number,)
 
 
 async def connect(address: Address) -> Driver:
@@ -39,7 +38,9 @@ async def connect(address: Address) -> Driver:
             max_cached_statement_lifetime=0,
             connection_class=Driver,
         )
-    remember(driver)
+    # While a worker of a task's process pool has it open, the server does not see that we have ended, and a transaction
+    # of ours would hold its locks.
+    keep_from_forks(driver.descriptors)
     return driver
 
 

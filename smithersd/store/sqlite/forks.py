@@ -1,14 +1,15 @@
 """Close a store's descriptors in forked children.
 
-A worker of a task's process pool may live longer than we do. SQLite is not called there: its descriptors are made to
-point nowhere, which a child that never uses the store cannot miss. The numbers stay taken, so that a connection which
-the child's interpreter throws away at its end closes no file of the child's own.
+SQLite, which owns them, is not called in the child; it would not miss them there, since the child never uses the store.
 """
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from smithersd.posix.forks import keep_from_forks
 
 _open_paths: Counter[str] = Counter()
 
@@ -26,17 +27,15 @@ def forget(path: Path) -> None:
         del _open_paths[real]
 
 
-def _close_in_child() -> None:
+def _descriptors() -> Iterator[int]:
     if not _open_paths:
         return
     with suppress(OSError):  # no /proc here: nothing can be found out
-        nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a forked child does as little as it can
             with suppress(OSError):
                 target = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 - as above
                 if target.removesuffix("-wal").removesuffix("-shm") in _open_paths:
-                    os.dup2(nowhere, int(name), inheritable=False)
-        os.close(nowhere)
+                    yield int(name)
 
 
-os.register_at_fork(after_in_child=_close_in_child)
+keep_from_forks(_descriptors)

@@ -1,0 +1,62 @@
+"""Keep descriptors from forked children, and call back in them.
+
+A worker of a task's process pool is a fork of this process, and may live longer than we do. It would keep our port,
+our locks and our connections after we were killed, and a resumption would fail. So in each forked child those
+descriptors are turned into /dev/null. Not closed: objects that own these numbers live on there, and would close
+whatever got the number next.
+
+Methods and functions are kept by weak references: what is gone needs no end of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import MethodType
+from typing import Any, TypeVar
+from weakref import ReferenceType, WeakMethod, ref
+
+_Called = TypeVar("_Called", bound=Callable[[], Any])
+
+_callbacks: dict[ReferenceType[Callable[[], None]], None] = {}
+_kept: dict[ReferenceType[Callable[[], Iterable[int]]], None] = {}
+
+
+def after_fork_in_child(callback: Callable[[], None]) -> None:
+    """Call a function or method in each child that is forked from now on, while it or its object lives."""
+    _add(_callbacks, callback)
+
+
+def keep_from_forks(descriptors: Callable[[], Iterable[int]]) -> None:
+    """Keep descriptors from each child that is forked from now on.
+
+    A function or method says which they are at the time of the fork, while it or its object lives. Callbacks of
+    `after_fork_in_child` still have them.
+    """
+    _add(_kept, descriptors)
+
+
+def _add(known: dict[ReferenceType[_Called], None], called: _Called) -> None:
+    def forget(gone: ReferenceType[_Called]) -> None:
+        known.pop(gone, None)
+
+    known[WeakMethod(called, forget) if isinstance(called, MethodType) else ref(called, forget)] = None
+
+
+def _living(known: dict[ReferenceType[_Called], None]) -> list[_Called]:
+    return [called for reference in list(known) if (called := reference()) is not None]
+
+
+def _in_child() -> None:
+    for callback in _living(_callbacks):
+        callback()
+    descriptors = [descriptor for say in _living(_kept) for descriptor in say()]
+    if not descriptors:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in descriptors:
+        with suppress(OSError):
+            os.dup2(nowhere, descriptor, inheritable=False)
+    os.close(nowhere)
+
+
+os.register_at_fork(after_in_child=_in_child)
