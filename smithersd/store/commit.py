@@ -1,9 +1,29 @@
 """The driver's transaction: one step, under its fence, and an end only if the inbox is empty."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import LeaseLost, RunExists
 from smithersd.store.reading import inbox_rows
-from smithersd.store.records import ApprovalRow, Batch, Commit, Committed, InboxRow, NewRun
-from smithersd.store.statements import Many, Statement, Transaction
+from smithersd.store.records import (
+    ApprovalRow,
+    Batch,
+    Commit,
+    Committed,
+    EventRow,
+    FrameRow,
+    InboxRow,
+    NewRun,
+    OutputRow,
+)
+from smithersd.store.statements import Many, Parameters, Statement, Transaction
+
+_Written = EventRow | OutputRow | FrameRow | ApprovalRow
+
+_COLUMNS: dict[type, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (EventRow, OutputRow, FrameRow, ApprovalRow)
+}
 
 
 def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
@@ -19,7 +39,7 @@ def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
         yield from _insert_run(commit.run_id, commit.fence, commit.new_run, lease_ms)
     last_seq = yield from _write(commit, commit.batch, lease_ms)
     if commit.applied:
-        yield Many("delete_inbox", [(inbox_id,) for inbox_id in commit.applied])
+        yield Many("delete_inbox", [{"id": inbox_id} for inbox_id in commit.applied])
     if commit.closing is None:
         return Committed(is_closed=False)
     if last_seq >= _last_seq(commit.closing):  # before the inbox, where something newer may stand by now
@@ -34,50 +54,57 @@ def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
 
 def _close(commit: Commit, closing: Batch, inbox: list[InboxRow], lease_ms: int) -> Transaction[None]:
     if inbox:
-        yield Many("delete_inbox", [(row.id,) for row in inbox])
+        yield Many("delete_inbox", [{"id": row.id} for row in inbox])
     yield from _write(commit, closing, lease_ms)
     if commit.is_release:
-        yield Statement("release_lease", (commit.run_id, commit.fence))
+        yield Statement("release_lease", {"run_id": commit.run_id, "fence": commit.fence})
 
 
 def _insert_run(run_id: str, fence: int, new: NewRun, lease_ms: int) -> Transaction[None]:
     rows = yield Statement(
         "insert_run",
-        (
-            run_id,
-            new.workflow_name,
-            new.workflow_path,
-            new.workflow_hash,
-            "running",
-            new.from_run_id,
-            new.created_at_ms,
-            fence,
-            new.owner,
-            lease_ms,
-        ),
+        {
+            "run_id": run_id,
+            "workflow_name": new.workflow_name,
+            "workflow_path": new.workflow_path,
+            "workflow_hash": new.workflow_hash,
+            "status": RunStatus.RUNNING,
+            "from_run_id": new.from_run_id,
+            "created_at_ms": new.created_at_ms,
+            "fence": fence,
+            "owner": new.owner,
+            "lease_ms": lease_ms,
+        },
     )
     if not rows:
         raise RunExists(
             f"Run {run_id!r} exists already.", remedy="Go on with it by --resume, or choose another --run-id."
         )
-    yield Statement("insert_input", (run_id, new.input))
+    yield Statement("insert_input", {"run_id": run_id, "input": new.input})
 
 
 def _write(commit: Commit, batch: Batch, lease_ms: int) -> Transaction[int]:
     """Write a batch, unless it stands already; return the seq of the run's last event."""
-    run_id = commit.run_id
-    rows = yield Statement("advance_run", (run_id, commit.fence, *_advance(batch), lease_ms))
+    rows = yield Statement("advance_run", _advance(commit, batch, lease_ms))
     if not rows:
         return (yield from _written_before(commit, batch))
-    yield from _insert_rows(run_id, batch)
-    last_seq: int = rows[0][0]
+    yield from _insert_rows(commit.run_id, batch)
+    last_seq: int = rows[0]["last_seq"]
     return last_seq
 
 
-def _advance(batch: Batch) -> tuple[object, ...]:
-    """What a batch makes of the run's row: the seq that it follows and the one that it ends with come first."""
-    before = batch.events[0].seq - 1 if batch.events else None
-    return before, _last_seq(batch), batch.status.value, batch.finished_at_ms, batch.error
+def _advance(commit: Commit, batch: Batch, lease_ms: int) -> Parameters:
+    """Return what a batch makes of the run's row, and the seq that it follows."""
+    return {
+        "run_id": commit.run_id,
+        "fence": commit.fence,
+        "before_seq": batch.events[0].seq - 1 if batch.events else None,
+        "last_seq": _last_seq(batch),
+        "status": batch.status,
+        "finished_at_ms": batch.finished_at_ms,
+        "error": batch.error,
+        "lease_ms": lease_ms,
+    }
 
 
 def _last_seq(batch: Batch) -> int:
@@ -90,8 +117,8 @@ def _written_before(commit: Commit, batch: Batch) -> Transaction[int]:
     Raises:
         LeaseLost: the fence was raised, or the lease was given back.
     """
-    rows = yield Statement("select_last_seq", (commit.run_id, commit.fence))
-    last_seq: int = rows[0][0] if rows else -1
+    rows = yield Statement("select_last_seq", {"run_id": commit.run_id, "fence": commit.fence})
+    last_seq: int = rows[0]["last_seq"] if rows else -1
     if rows and last_seq >= _last_seq(batch):
         return last_seq
     raise LeaseLost(
@@ -101,34 +128,16 @@ def _written_before(commit: Commit, batch: Batch) -> Transaction[int]:
 
 
 def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
-    if batch.events:
-        yield Many(
-            "insert_event", [(run_id, e.seq, e.timestamp_ms, e.type, e.node_id, e.payload) for e in batch.events]
-        )
-    if batch.outputs:
-        yield Many(
-            "insert_output", [(run_id, o.node_id, o.iteration, o.output, o.created_at_ms) for o in batch.outputs]
-        )
-    if batch.frames:
-        yield Many("insert_frame", [(run_id, f.frame_no, f.created_at_ms, f.hash, f.scopes) for f in batch.frames])
-    if batch.approvals:
-        yield Many("put_approval", [_approval_parameters(run_id, approval) for approval in batch.approvals])
-
-
-def _approval_parameters(run_id: str, approval: ApprovalRow) -> tuple[object, ...]:
-    return (
-        run_id,
-        approval.node_id,
-        approval.iteration,
-        approval.status.value,
-        approval.title,
-        approval.summary,
-        approval.metadata,
-        approval.show,
-        approval.on_deny.value,
-        approval.requested_at_ms,
-        approval.note,
-        approval.decided_by,
-        approval.decision,
-        approval.decided_at_ms,
+    tables: tuple[tuple[str, Sequence[_Written]], ...] = (
+        ("insert_event", batch.events),
+        ("insert_output", batch.outputs),
+        ("insert_frame", batch.frames),
+        ("put_approval", batch.approvals),
     )
+    for name, rows in tables:
+        if rows:
+            yield Many(name, [_parameters(run_id, row) for row in rows])
+
+
+def _parameters(run_id: str, row: _Written) -> Parameters:
+    return {"run_id": run_id} | {column: getattr(row, column) for column in _COLUMNS[type(row)]}

@@ -45,7 +45,7 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
     run_id, node_id = decision.run_id, decision.node_id
     status, is_leased = yield from _locked_run(run_id)
     approvals = yield from approval_rows_of_node(run_id, node_id)
-    if not approvals and not (yield Statement("is_node", (run_id, node_id))):
+    if not approvals and not (yield Statement("is_node", {"run_id": run_id, "node_id": node_id})):
         raise NodeNotFound(
             f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` lists its nodes, GET /nodes too."
         )
@@ -77,10 +77,10 @@ def submit_decision(decision: Decision) -> Transaction[Submitted]:
 
 
 def _locked_run(run_id: str) -> Transaction[tuple[RunStatus, bool]]:
-    rows = yield Statement("lock_run", (run_id,))
+    rows = yield Statement("lock_run", {"run_id": run_id})
     if not rows:
         raise no_such_run(run_id)
-    return RunStatus(rows[0][0]), bool(rows[0][1])
+    return RunStatus(rows[0]["status"]), bool(rows[0]["is_leased"])
 
 
 def _insert(
@@ -95,9 +95,19 @@ def _insert(
 ) -> Transaction[int]:
     node_id, iteration = (None, None) if approval is None else (approval.node_id, approval.iteration)
     rows = yield Statement(
-        "insert_inbox", (run_id, kind.value, node_id, iteration, note, decided_by, decision, created_at_ms)
+        "insert_inbox",
+        {
+            "run_id": run_id,
+            "kind": kind,
+            "node_id": node_id,
+            "iteration": iteration,
+            "note": note,
+            "decided_by": decided_by,
+            "decision": decision,
+            "created_at_ms": created_at_ms,
+        },
     )
-    inbox_id: int = rows[0][0]
+    inbox_id: int = rows[0]["id"]
     return inbox_id
 
 

@@ -19,19 +19,19 @@ def take_lease(
         RunIsDriven: another owner holds the lease, is not known to be dead, and `force` is off.
     """
     yield from _free_holder("select_lease", run_id, is_dead, force=force)
-    yield Statement("end_former_writer", (run_id,))
+    yield Statement("end_former_writer", {"run_id": run_id})
     holder = yield from _free_holder("lock_lease", run_id, is_dead, force=force)
-    fence = (yield Statement("take_lease", (run_id, owner, lease_ms)))[0][0]
+    fence = (yield Statement("take_lease", {"run_id": run_id, "owner": owner, "lease_ms": lease_ms}))[0]["fence"]
     run = yield from run_row(run_id)
     return Lease(run, fence, former_owner=holder)
 
 
 def _free_holder(look: str, run_id: str, is_dead: Callable[[str], bool], *, force: bool) -> Transaction[str | None]:
     """Look who holds the lease, and make sure that it may be taken from them."""
-    rows = yield Statement(look, (run_id,))
+    rows = yield Statement(look, {"run_id": run_id})
     if not rows:
         raise no_such_run(run_id)
-    holder, has_time_left = rows[0]
+    holder, has_time_left = rows[0]["owner"], rows[0]["has_time_left"]
     if holder is not None and has_time_left and not force and not is_dead(holder):
         raise _is_driven(run_id, holder)
     return None if holder is None else str(holder)
@@ -43,19 +43,19 @@ def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:
     Raises:
         LeaseLost: the fence was raised.
     """
-    rows = yield Statement("renew_lease", (run_id, fence, lease_ms))
+    rows = yield Statement("renew_lease", {"run_id": run_id, "fence": fence, "lease_ms": lease_ms})
     if not rows:
         raise _is_lost(run_id)
 
 
 def mark_crashed(run_id: str, fence: int, owner: str) -> Transaction[None]:
     """Note that the driver has died; nothing that it still has under way can be written. A lost lease stays."""
-    yield Statement("mark_crashed", (run_id, fence, owner))
+    yield Statement("mark_crashed", {"run_id": run_id, "fence": fence, "owner": owner})
 
 
 def holds_lease(run_id: str, fence: int) -> Transaction[bool]:
     """Whether the lease of this fence has time left, or the run has ended and needs none."""
-    return bool((yield Statement("holds_lease", (run_id, fence))))
+    return bool((yield Statement("holds_lease", {"run_id": run_id, "fence": fence})))
 
 
 def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
@@ -64,14 +64,14 @@ def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
     Raises:
         LeaseLost: the fence was raised.
     """
-    if not (yield Statement("is_fence", (run_id, fence))):
+    if not (yield Statement("is_fence", {"run_id": run_id, "fence": fence})):
         raise _is_lost(run_id)
     return (yield from inbox_rows(run_id))
 
 
 def release_lease(run_id: str, fence: int) -> Transaction[None]:
     """Give the lease back; a lease that was lost is not touched."""
-    yield Statement("release_lease", (run_id, fence))
+    yield Statement("release_lease", {"run_id": run_id, "fence": fence})
 
 
 def _is_driven(run_id: str, holder: str) -> RunIsDriven:

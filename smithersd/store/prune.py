@@ -14,23 +14,33 @@ _TABLES = ("inbox", "approvals", "frames", "outputs", "events")
 
 def ended_runs(finished_before_ms: int, after: EndedRun | None, limit: int) -> Transaction[list[EndedRun]]:
     """Read runs that ended before a time, the oldest first, from the one after `after` on."""
-    place = (-1, "") if after is None else (after.finished_at_ms, after.run_id)
-    rows = yield Statement("select_ended_runs", (finished_before_ms, *place, limit))
-    return [EndedRun(row[0], RunStatus(row[1]), row[2], is_needed=bool(row[3])) for row in rows]
+    rows = yield Statement(
+        "select_ended_runs",
+        {
+            "finished_before_ms": finished_before_ms,
+            "after_finished_at_ms": -1 if after is None else after.finished_at_ms,
+            "after_run_id": "" if after is None else after.run_id,
+            "limit": limit,
+        },
+    )
+    return [
+        EndedRun(row["run_id"], RunStatus(row["status"]), row["finished_at_ms"], is_needed=bool(row["is_needed"]))
+        for row in rows
+    ]
 
 
 def hide_run(run_id: str, finished_before_ms: int) -> Transaction[bool]:
     """Let nobody find a run any more, if it ended before a time and no live run needs it; return whether that is so."""
-    if not (yield Statement("is_prunable", (run_id, finished_before_ms))):
+    if not (yield Statement("is_prunable", {"run_id": run_id, "finished_before_ms": finished_before_ms})):
         return False
-    yield Statement("delete_input", (run_id,))
+    yield Statement("delete_input", {"run_id": run_id})
     return True
 
 
 def delete_rows(run_id: str) -> Transaction[bool]:
     """Delete some rows of a hidden run; return whether there may be more."""
     for table in _TABLES:
-        if (yield Statement(f"delete_some_{table}", (run_id, PRUNE_ROWS_MAX))):
+        if (yield Statement(f"delete_some_{table}", {"run_id": run_id, "limit": PRUNE_ROWS_MAX})):
             return True
-    yield Statement("delete_run", (run_id,))
+    yield Statement("delete_run", {"run_id": run_id})
     return False

@@ -24,87 +24,90 @@ def run_row(run_id: str) -> Transaction[RunRow]:
 
 def find_run_row(run_id: str) -> Transaction[RunRow | None]:
     """Read a run, None where there is none."""
-    rows = yield Statement("select_run", (run_id,))
+    rows = yield Statement("select_run", {"run_id": run_id})
     return _run(rows[0]) if rows else None
 
 
 def run_rows(is_live: bool | None, limit: int) -> Transaction[list[RunRow]]:  # noqa: FBT001 - None is a value too
     """Read the newest runs."""
-    rows = yield Statement("select_runs", (is_live, limit))
+    rows = yield Statement("select_runs", {"is_live": is_live, "limit": limit})
     return [_run(row) for row in rows]
 
 
 def run_rows_with_prefix(prefix: str, limit: int) -> Transaction[list[RunRow]]:
     """Read the newest runs whose ids begin so."""
-    rows = yield Statement("select_runs_with_prefix", (prefix, limit))
+    rows = yield Statement("select_runs_with_prefix", {"prefix": prefix, "limit": limit})
     return [_run(row) for row in rows]
 
 
 def event_rows(run_id: str, after_seq: int, limit: int) -> Transaction[list[EventRow]]:
     """Read events in order, at most 5,000; a page also stops after 4 MiB of payload, with one event at least."""
-    rows = yield Page("select_events", (run_id, after_seq, min(limit, EVENTS_PER_PAGE_MAX)), EVENT_PAGE_BYTES_MAX)
-    return [EventRow(*row) for row in rows]
+    parameters = {"run_id": run_id, "after_seq": after_seq, "limit": min(limit, EVENTS_PER_PAGE_MAX)}
+    rows = yield Page("select_events", parameters, sized_by="payload", bytes_max=EVENT_PAGE_BYTES_MAX)
+    return [EventRow(**row) for row in rows]
 
 
 def output_rows(run_id: str) -> Transaction[list[OutputRow]]:
     """Read all outputs of a run."""
-    rows = yield Statement("select_outputs", (run_id,))
-    return [OutputRow(*row) for row in rows]
+    rows = yield Statement("select_outputs", {"run_id": run_id})
+    return [OutputRow(**row) for row in rows]
 
 
 def small_output_rows(run_id: str) -> Transaction[list[OutputRow]]:
     """Read the small outputs of a run, in no order, as far as they fit into what a driver keeps in memory."""
-    rows = yield Page("select_small_outputs", (run_id, OUTPUT_SMALL_LENGTH), OUTPUTS_HELD_BYTES_MAX)
-    return [OutputRow(node_id, iteration, output, at_ms) for node_id, iteration, at_ms, output in rows]
+    parameters = {"run_id": run_id, "length_max": OUTPUT_SMALL_LENGTH}
+    rows = yield Page("select_small_outputs", parameters, sized_by="output", bytes_max=OUTPUTS_HELD_BYTES_MAX)
+    return [OutputRow(**row) for row in rows]
 
 
 def output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | None]:
     """Read one output, None where there is none."""
-    rows = yield Statement("select_output", (run_id, node_id, iteration))
-    return rows[0][0] if rows else None
+    rows = yield Statement("select_output", {"run_id": run_id, "node_id": node_id, "iteration": iteration})
+    return rows[0]["output"] if rows else None
 
 
 def shown_output_text(run_id: str, node_id: str, iteration: int) -> Transaction[str | None]:
     """Read the output that an approval of an iteration shows of a node, None where there is none."""
-    rows = yield Statement("select_shown_output", (run_id, node_id, iteration))
-    return rows[0][0] if rows else None
+    rows = yield Statement("select_shown_output", {"run_id": run_id, "node_id": node_id, "iteration": iteration})
+    return rows[0]["output"] if rows else None
 
 
 def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> Transaction[list[FrameRow]]:
     """Read frames in order."""
     last = _FRAME_NO_MAX if up_to_frame_no is None else up_to_frame_no
-    rows = yield Statement("select_frames", (run_id, after_frame_no, last))
-    return [FrameRow(*row) for row in rows]
+    parameters = {"run_id": run_id, "after_frame_no": after_frame_no, "up_to_frame_no": last}
+    rows = yield Statement("select_frames", parameters)
+    return [FrameRow(**row) for row in rows]
 
 
 def approval_rows(run_id: str) -> Transaction[list[ApprovalRow]]:
     """Read all approvals of a run, the one that was asked first first."""
-    rows = yield Statement("select_approvals", (run_id,))
+    rows = yield Statement("select_approvals", {"run_id": run_id})
     return [_approval(row) for row in rows]
 
 
 def approval_rows_of_node(run_id: str, node_id: str) -> Transaction[list[ApprovalRow]]:
     """Read a node's approvals, by iteration."""
-    rows = yield Statement("select_approvals_of_node", (run_id, node_id))
+    rows = yield Statement("select_approvals_of_node", {"run_id": run_id, "node_id": node_id})
     return [_approval(row) for row in rows]
 
 
 def inbox_rows(run_id: str) -> Transaction[list[InboxRow]]:
     """Read what was left for a run and not applied yet, oldest first."""
-    rows = yield Statement("select_inbox", (run_id,))
-    return [InboxRow(row[0], InboxKind(row[1]), *row[2:]) for row in rows]
+    rows = yield Statement("select_inbox", {"run_id": run_id})
+    return [InboxRow(**{**row, "kind": InboxKind(row["kind"])}) for row in rows]
 
 
 def is_in_inbox(run_id: str, inbox_id: int) -> Transaction[bool]:
     """Whether a request still waits to be applied."""
-    rows = yield Statement("is_in_inbox", (run_id, inbox_id))
+    rows = yield Statement("is_in_inbox", {"run_id": run_id, "id": inbox_id})
     return bool(rows)
 
 
 def ping() -> Transaction[int]:
     """Ask the database for its time, and whether it has runs: it answers when it can read them."""
     rows = yield Statement("ping")
-    now_ms: int = rows[0][0]
+    now_ms: int = rows[0]["now_ms"]
     return now_ms
 
 
@@ -114,10 +117,8 @@ def no_such_run(run_id: str) -> RunNotFound:
 
 
 def _run(row: Row) -> RunRow:
-    values = (*row[:4], RunStatus(row[4]), *row[5:])
-    return RunRow(*values)
+    return RunRow(**{**row, "status": RunStatus(row["status"])})
 
 
 def _approval(row: Row) -> ApprovalRow:
-    values = (*row[:2], ApprovalStatus(row[2]), *row[3:7], OnDeny(row[7]), *row[8:])
-    return ApprovalRow(*values)
+    return ApprovalRow(**{**row, "status": ApprovalStatus(row["status"]), "on_deny": OnDeny(row["on_deny"])})

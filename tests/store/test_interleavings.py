@@ -62,10 +62,11 @@ class Stepwise:
         return True
 
     async def _rows(self, wanted: Statement | Many) -> list[Any]:
+        text = TEXTS[wanted.name]
         if isinstance(wanted, Many):
-            await self._connection.executemany(TEXTS[wanted.name], wanted.parameters)
+            await self._connection.executemany(text.sql, [text.numbered(row) for row in wanted.parameters])
             return []
-        rows: list[Any] = await self._connection.fetch(TEXTS[wanted.name], *wanted.parameters)
+        rows: list[Any] = await self._connection.fetch(text.sql, *text.numbered(wanted.parameters))
         return rows
 
 

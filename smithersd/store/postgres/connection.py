@@ -36,7 +36,7 @@ def dialect(schema: str) -> Dialect:
         "postgres",
         now_ms="(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
         table_prefix=f'"{quoted}".smithers_',
-        parameter_mark="$",
+        has_named_parameters=False,
     )
 
 
@@ -123,11 +123,12 @@ class Connection:
         rows: list[Row] = []
         match wanted:
             case Statement():
-                rows = await self._connected.fetch(text, *storable(wanted.parameters))
+                rows = await self._connected.fetch(text.sql, *storable(text.numbered(wanted.parameters)))
             case Many():
-                await self._connected.executemany(text, [storable(row) for row in wanted.parameters])
+                await self._connected.executemany(text.sql, [storable(text.numbered(row)) for row in wanted.parameters])
             case Page():
-                rows = await self._connected.fetch(text, *storable(wanted.parameters), wanted.bytes_max)
+                parameters = {**wanted.parameters, "bytes_max": wanted.bytes_max}
+                rows = await self._connected.fetch(text.sql, *storable(text.numbered(parameters)))
             case _:
                 assert_never(wanted)
         return rows

@@ -2,19 +2,19 @@
 
 -- name: lock_run
 -- The first statement of a request from outside: the run's row stays as it is until the request is decided.
-SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
+SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased FROM {runs} WHERE run_id = :run_id
 
 -- name: end_former_writer
 -- Nothing to end: a lock ends with the process that holds it.
-SELECT 1 WHERE ?1 IS NULL
+SELECT 1 WHERE :run_id IS NULL
 
 -- name: lock_lease
-SELECT owner, lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
+SELECT owner, lease_expires_at_ms > {now_ms} AS has_time_left FROM {runs} WHERE run_id = :run_id
 
 -- name: select_small_outputs
 SELECT node_id, iteration, created_at_ms, output
-FROM {outputs} WHERE run_id = ?1 AND length(output) <= ?2
+FROM {outputs} WHERE run_id = :run_id AND length(output) <= :length_max
 
 -- name: select_events
 SELECT seq, timestamp_ms, type, node_id, payload
-FROM {events} WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+FROM {events} WHERE run_id = :run_id AND seq > :after_seq ORDER BY seq LIMIT :limit

@@ -1,182 +1,192 @@
--- The statements that every database understands, by name. Parameters are numbered (?1, ?2 ...), so that $1 or :p1 is a
--- mechanical translation; {runs}, {events} ... are the tables under each backend's name for them; {now_ms} is the
--- database's own clock in milliseconds. What a database must be told in its own way stands in a file of its own.
+-- The statements that every database understands, by name. Parameters are named (:run_id), and so is every column that
+-- is read; {runs}, {events} ... are the tables under each backend's name for them; {now_ms} is the database's own clock
+-- in milliseconds. What a database must be told in its own way stands in a file of its own.
 
 -- name: insert_run
 -- A run's row with its first lease; no row comes back when the id is taken.
 INSERT INTO {runs} (run_id, workflow_name, workflow_path, workflow_hash, status, from_run_id, created_at_ms,
                   last_seq, fence, owner, lease_expires_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, -1, ?8, ?9, {now_ms} + ?10)
+VALUES (:run_id, :workflow_name, :workflow_path, :workflow_hash, :status, :from_run_id, :created_at_ms,
+        -1, :fence, :owner, {now_ms} + :lease_ms)
 ON CONFLICT (run_id) DO NOTHING
 RETURNING run_id
 
 -- name: insert_input
-INSERT INTO {inputs} (run_id, input) VALUES (?1, ?2)
+INSERT INTO {inputs} (run_id, input) VALUES (:run_id, :input)
 
 -- name: advance_run
 -- The first statement of every step. No row comes back when the fence was raised, when the lease was given back, or
--- when the run's last event is not the one before the step's first (?3). It renews the lease for free.
+-- when the run's last event is not the one before the step's first (:before_seq). It renews the lease for free.
 UPDATE {runs}
-SET last_seq = CASE WHEN ?4 > last_seq THEN ?4 ELSE last_seq END,
-    status = ?5, finished_at_ms = ?6, error = ?7, lease_expires_at_ms = {now_ms} + ?8
-WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL AND (CAST(?3 AS BIGINT) IS NULL OR last_seq = ?3)
+SET last_seq = CASE WHEN :last_seq > last_seq THEN :last_seq ELSE last_seq END,
+    status = :status, finished_at_ms = :finished_at_ms, error = :error, lease_expires_at_ms = {now_ms} + :lease_ms
+WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
+  AND (CAST(:before_seq AS BIGINT) IS NULL OR last_seq = :before_seq)
 RETURNING last_seq
 
 -- name: select_last_seq
-SELECT last_seq FROM {runs} WHERE run_id = ?1 AND fence = ?2
+SELECT last_seq FROM {runs} WHERE run_id = :run_id AND fence = :fence
 
 -- name: insert_event
-INSERT INTO {events} (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+INSERT INTO {events} (run_id, seq, timestamp_ms, type, node_id, payload)
+VALUES (:run_id, :seq, :timestamp_ms, :type, :node_id, :payload)
 
 -- name: insert_output
-INSERT INTO {outputs} (run_id, node_id, iteration, output, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO {outputs} (run_id, node_id, iteration, output, created_at_ms)
+VALUES (:run_id, :node_id, :iteration, :output, :created_at_ms)
 
 -- name: insert_frame
-INSERT INTO {frames} (run_id, frame_no, created_at_ms, hash, scopes) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO {frames} (run_id, frame_no, created_at_ms, hash, scopes)
+VALUES (:run_id, :frame_no, :created_at_ms, :hash, :scopes)
 
 -- name: put_approval
 INSERT INTO {approvals} (run_id, node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
                        note, decided_by, decision, decided_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+VALUES (:run_id, :node_id, :iteration, :status, :title, :summary, :metadata, :show, :on_deny, :requested_at_ms,
+        :note, :decided_by, :decision, :decided_at_ms)
 ON CONFLICT (run_id, node_id, iteration) DO UPDATE
 SET status = excluded.status, title = excluded.title, summary = excluded.summary, metadata = excluded.metadata,
     show = excluded.show, on_deny = excluded.on_deny, requested_at_ms = excluded.requested_at_ms, note = excluded.note,
     decided_by = excluded.decided_by, decision = excluded.decision, decided_at_ms = excluded.decided_at_ms
 
 -- name: delete_inbox
-DELETE FROM {inbox} WHERE id = ?1
+DELETE FROM {inbox} WHERE id = :id
 
 -- name: select_inbox
 SELECT id, kind, node_id, iteration, note, decided_by, decision, created_at_ms
-FROM {inbox} WHERE run_id = ?1 ORDER BY id
+FROM {inbox} WHERE run_id = :run_id ORDER BY id
 
 -- name: is_in_inbox
-SELECT 1 FROM {inbox} WHERE run_id = ?1 AND id = ?2
+SELECT 1 FROM {inbox} WHERE run_id = :run_id AND id = :id
 
 -- name: insert_inbox
 INSERT INTO {inbox} (run_id, kind, node_id, iteration, note, decided_by, decision, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+VALUES (:run_id, :kind, :node_id, :iteration, :note, :decided_by, :decision, :created_at_ms)
 RETURNING id
 
 -- name: select_run
 SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
-       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms} AS store_now_ms
 FROM {runs} AS runs JOIN {inputs} AS inputs ON inputs.run_id = runs.run_id
-WHERE runs.run_id = ?1
+WHERE runs.run_id = :run_id
 
 -- name: select_runs
 SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
-       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms} AS store_now_ms
 FROM {runs} AS runs JOIN {inputs} AS inputs ON inputs.run_id = runs.run_id
-WHERE (CAST(?1 AS BOOLEAN) IS NULL OR (status NOT IN ('finished', 'failed', 'cancelled', 'continued')) = ?1)
+WHERE (CAST(:is_live AS BOOLEAN) IS NULL OR (status NOT IN ('finished', 'failed', 'cancelled', 'continued')) = :is_live)
 ORDER BY created_at_ms DESC, runs.run_id DESC
-LIMIT ?2
+LIMIT :limit
 
 -- name: select_runs_with_prefix
 SELECT runs.run_id, workflow_name, workflow_path, workflow_hash, status, input, from_run_id, created_at_ms,
-       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms}
+       finished_at_ms, error, last_seq, fence, owner, lease_expires_at_ms, {now_ms} AS store_now_ms
 FROM {runs} AS runs JOIN {inputs} AS inputs ON inputs.run_id = runs.run_id
-WHERE substr(runs.run_id, 1, length(CAST(?1 AS TEXT))) = ?1
+WHERE substr(runs.run_id, 1, length(CAST(:prefix AS TEXT))) = :prefix
 ORDER BY created_at_ms DESC, runs.run_id DESC
-LIMIT ?2
+LIMIT :limit
 
 -- name: select_lease
-SELECT owner, lease_expires_at_ms > {now_ms} FROM {runs} WHERE run_id = ?1
+SELECT owner, lease_expires_at_ms > {now_ms} AS has_time_left FROM {runs} WHERE run_id = :run_id
 
 -- name: take_lease
-UPDATE {runs} SET fence = fence + 1, owner = ?2, lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1
+UPDATE {runs} SET fence = fence + 1, owner = :owner, lease_expires_at_ms = {now_ms} + :lease_ms WHERE run_id = :run_id
 RETURNING fence
 
 -- name: renew_lease
-UPDATE {runs} SET lease_expires_at_ms = {now_ms} + ?3 WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
+UPDATE {runs} SET lease_expires_at_ms = {now_ms} + :lease_ms
+WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
 RETURNING run_id
 
 -- name: mark_crashed
 -- The fence is raised, so that nothing which the driver still has under way can be written.
-UPDATE {runs} SET fence = fence + 1, owner = ?3, lease_expires_at_ms = {now_ms}
-WHERE run_id = ?1 AND fence = ?2 AND owner IS NOT NULL
+UPDATE {runs} SET fence = fence + 1, owner = :owner, lease_expires_at_ms = {now_ms}
+WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
 
 -- name: holds_lease
 SELECT 1 FROM {runs}
-WHERE run_id = ?1 AND (finished_at_ms IS NOT NULL OR (fence = ?2 AND lease_expires_at_ms > {now_ms}))
+WHERE run_id = :run_id AND (finished_at_ms IS NOT NULL OR (fence = :fence AND lease_expires_at_ms > {now_ms}))
 
 -- name: is_fence
-SELECT 1 FROM {runs} WHERE run_id = ?1 AND fence = ?2
+SELECT 1 FROM {runs} WHERE run_id = :run_id AND fence = :fence
 
 -- name: release_lease
-UPDATE {runs} SET owner = NULL, lease_expires_at_ms = NULL WHERE run_id = ?1 AND fence = ?2
+UPDATE {runs} SET owner = NULL, lease_expires_at_ms = NULL WHERE run_id = :run_id AND fence = :fence
 
 -- name: is_node
-SELECT 1 FROM {events} WHERE run_id = ?1 AND node_id = ?2 AND type = 'NodePending' LIMIT 1
+SELECT 1 FROM {events} WHERE run_id = :run_id AND node_id = :node_id AND type = 'NodePending' LIMIT 1
 
 -- name: select_outputs
 SELECT node_id, iteration, output, created_at_ms
-FROM {outputs} WHERE run_id = ?1 ORDER BY created_at_ms, node_id, iteration
+FROM {outputs} WHERE run_id = :run_id ORDER BY created_at_ms, node_id, iteration
 
 -- name: select_output
-SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 AND iteration = ?3
+SELECT output FROM {outputs} WHERE run_id = :run_id AND node_id = :node_id AND iteration = :iteration
 
 -- name: select_shown_output
-SELECT output FROM {outputs} WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration = ?3 DESC, iteration DESC LIMIT 1
+SELECT output FROM {outputs} WHERE run_id = :run_id AND node_id = :node_id
+ORDER BY iteration = :iteration DESC, iteration DESC LIMIT 1
 
 -- name: select_frames
 SELECT frame_no, created_at_ms, hash, scopes
-FROM {frames} WHERE run_id = ?1 AND frame_no > ?2 AND frame_no <= ?3 ORDER BY frame_no
+FROM {frames} WHERE run_id = :run_id AND frame_no > :after_frame_no AND frame_no <= :up_to_frame_no ORDER BY frame_no
 
 -- name: select_approvals
 SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
        note, decided_by, decision, decided_at_ms
-FROM {approvals} WHERE run_id = ?1 ORDER BY requested_at_ms, node_id, iteration
+FROM {approvals} WHERE run_id = :run_id ORDER BY requested_at_ms, node_id, iteration
 
 -- name: select_approvals_of_node
 SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
        note, decided_by, decision, decided_at_ms
-FROM {approvals} WHERE run_id = ?1 AND node_id = ?2 ORDER BY iteration
+FROM {approvals} WHERE run_id = :run_id AND node_id = :node_id ORDER BY iteration
 
 -- name: select_ended_runs
--- The last column: whether a run that has not ended takes over what this one has done.
+-- is_needed: whether a run that has not ended takes over what this one has done.
 SELECT run_id, status, finished_at_ms,
-       run_id IN (SELECT from_run_id FROM {runs} WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL)
+       run_id IN (SELECT from_run_id FROM {runs} WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL) AS is_needed
 FROM {runs}
-WHERE finished_at_ms < ?1 AND (finished_at_ms, run_id) > (?2, ?3)
+WHERE finished_at_ms < :finished_before_ms AND (finished_at_ms, run_id) > (:after_finished_at_ms, :after_run_id)
 ORDER BY finished_at_ms, run_id
-LIMIT ?4
+LIMIT :limit
 
 -- name: is_prunable
 SELECT 1 FROM {runs}
-WHERE run_id = ?1 AND finished_at_ms < ?2
+WHERE run_id = :run_id AND finished_at_ms < :finished_before_ms
   AND run_id NOT IN (SELECT from_run_id FROM {runs} WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL)
 
 -- name: delete_input
 -- No reader finds a run without one.
-DELETE FROM {inputs} WHERE run_id = ?1
+DELETE FROM {inputs} WHERE run_id = :run_id
 
 -- name: delete_some_inbox
-DELETE FROM {inbox} WHERE id IN (SELECT id FROM {inbox} WHERE run_id = ?1 LIMIT ?2) RETURNING 1
+DELETE FROM {inbox} WHERE id IN (SELECT id FROM {inbox} WHERE run_id = :run_id LIMIT :limit) RETURNING 1
 
 -- name: delete_some_approvals
 DELETE FROM {approvals}
-WHERE run_id = ?1 AND (node_id, iteration) IN (SELECT node_id, iteration FROM {approvals} WHERE run_id = ?1 LIMIT ?2)
+WHERE run_id = :run_id
+  AND (node_id, iteration) IN (SELECT node_id, iteration FROM {approvals} WHERE run_id = :run_id LIMIT :limit)
 RETURNING 1
 
 -- name: delete_some_frames
 DELETE FROM {frames}
-WHERE run_id = ?1 AND frame_no IN (SELECT frame_no FROM {frames} WHERE run_id = ?1 LIMIT ?2)
+WHERE run_id = :run_id AND frame_no IN (SELECT frame_no FROM {frames} WHERE run_id = :run_id LIMIT :limit)
 RETURNING 1
 
 -- name: delete_some_outputs
 DELETE FROM {outputs}
-WHERE run_id = ?1 AND (node_id, iteration) IN (SELECT node_id, iteration FROM {outputs} WHERE run_id = ?1 LIMIT ?2)
+WHERE run_id = :run_id
+  AND (node_id, iteration) IN (SELECT node_id, iteration FROM {outputs} WHERE run_id = :run_id LIMIT :limit)
 RETURNING 1
 
 -- name: delete_some_events
 -- Those with the greatest numbers.
 DELETE FROM {events}
-WHERE run_id = ?1 AND seq > (SELECT MAX(seq) FROM {events} WHERE run_id = ?1) - ?2
+WHERE run_id = :run_id AND seq > (SELECT MAX(seq) FROM {events} WHERE run_id = :run_id) - :limit
 RETURNING 1
 
 -- name: delete_run
-DELETE FROM {runs} WHERE run_id = ?1
+DELETE FROM {runs} WHERE run_id = :run_id
 
 -- name: ping
-SELECT {now_ms}, EXISTS (SELECT 1 FROM {runs})
+SELECT {now_ms} AS now_ms, EXISTS (SELECT 1 FROM {runs}) AS has_runs

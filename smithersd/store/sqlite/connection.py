@@ -5,22 +5,18 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from smithersd.errors import StoreUnavailable
 from smithersd.limits import WRITE_LOCK_RETRY_S, WRITE_LOCK_TIMEOUT_S
-from smithersd.store.statements import Dialect, Many, Page, Parameters, Row, Statement, Transaction, statements
+from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
 
 T = TypeVar("T")
 
-DIALECT = Dialect("sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", parameter_mark=":p")
-"""SQLite has no clock of its own: it reads the host's, inside the statement.
-
-Its parameters are named (:p1, :p2 ...): Python 3.12.0 to 3.12.3 take a numbered one (?1) for a name too, and warn that
-it will not take a sequence for long.
-"""
-
-_PARAMETER_NAMES = tuple(f"p{number}" for number in range(1, 100))
+DIALECT = Dialect(
+    "sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", has_named_parameters=True
+)
+"""SQLite has no clock of its own: it reads the host's, inside the statement."""
 
 OPEN_TIMEOUT_S = 10.0
 """How long opening, migrating and reading wait for another process's lock."""
@@ -37,6 +33,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     uri = f"{path.as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
     try:
         _run_until_unlocked(connection, "PRAGMA journal_mode = WAL", timeout_s=OPEN_TIMEOUT_S)  # which does not wait
         connection.execute("PRAGMA synchronous = FULL")
@@ -99,7 +96,7 @@ def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
     try:
         wanted = next(transaction)
         while True:
-            wanted = transaction.send(_rows(connection, texts[wanted.name], wanted))
+            wanted = transaction.send(_rows(connection, texts[wanted.name].sql, wanted))
     except StopIteration as stop:
         value: T = stop.value
         return value
@@ -108,26 +105,23 @@ def _run(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def _rows(connection: sqlite3.Connection, text: str, wanted: Statement | Many | Page) -> list[Row]:
     match wanted:
         case Statement():
-            return connection.execute(text, _named(wanted.parameters)).fetchall()
+            return connection.execute(text, wanted.parameters).fetchall()
         case Many():
-            connection.executemany(text, map(_named, wanted.parameters))
+            connection.executemany(text, wanted.parameters)
             return []
         case Page():
-            return list(_as_far_as_fit(connection.execute(text, _named(wanted.parameters)), wanted.bytes_max))
+            return list(_as_far_as_fit(connection.execute(text, wanted.parameters), wanted))
         case _:
             assert_never(wanted)
 
 
-def _named(parameters: Parameters) -> dict[str, Any]:
-    return dict(zip(_PARAMETER_NAMES, parameters, strict=False))
-
-
-def _as_far_as_fit(rows: Iterable[Row], bytes_max: int) -> Iterator[Row]:
+def _as_far_as_fit(rows: Iterable[Row], page: Page) -> Iterator[Row]:
     """Take rows while they fit, so that those that do not are never in memory."""
     size = 0
     for row in rows:
-        size += len(row[-1])
-        if size > bytes_max and size > len(row[-1]):
+        length = len(row[page.sized_by])
+        size += length
+        if size > page.bytes_max and size > length:
             return
         yield row
 
