@@ -1,4 +1,4 @@
-"""The app's side of `abort`: once it is set, the run is cancelled, whoever drives it."""
+"""The `abort` event of an app: once it is set, the run is cancelled, whatever process drives it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ _log = logger(__name__)
 
 
 async def watch_abort(app: web.Application) -> AsyncIterator[None]:
-    """Watch the event as long as the app runs."""
+    """Watch the `abort` event while the app runs."""
     watcher = asyncio.create_task(_cancel_on_abort(app[CONTEXT]), name="smithersd-abort")
     yield
     watcher.cancel()
@@ -32,7 +32,7 @@ async def _cancel_on_abort(context: RunContext) -> None:
 
 
 async def _is_cancelled(context: RunContext) -> bool:
-    """Ask for the cancel; False when the run has not begun yet or the store does not answer."""
+    """Request the cancel; return False if the run has not started yet or the store does not answer."""
     try:
         await request_cancel(context.store, context.run_id, clock=context.clock)
     except (RunNotFound, StoreUnavailable):

@@ -1,4 +1,4 @@
-"""How long a client waits for a store that is silent: it is told so early enough to try again, or elsewhere."""
+"""The time limit of a request for a store that does not answer, short enough for the client to try again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,10 @@ from smithersd.query.run_view import RunView
 
 @asynccontextmanager
 async def within_answer_time() -> AsyncIterator[None]:
-    """Give the store up to STORE_ANSWER_S for what is in the `with`; what is under way may still come to its end.
+    """Limit what is in the `with` to STORE_ANSWER_S; a running transaction may still finish.
 
     Raises:
-        StoreUnavailable: that was not enough.
+        StoreUnavailable: the store took longer.
     """
     try:
         async with asyncio.timeout(STORE_ANSWER_S):
@@ -30,7 +30,7 @@ async def reading_in_answer_time(view: RunView) -> AsyncIterator[RunState]:
 
     Raises:
         RunNotFound: the run has not begun.
-        StoreUnavailable: the store does not answer, or was silent for STORE_ANSWER_S.
+        StoreUnavailable: the store does not answer, or sent nothing for STORE_ANSWER_S.
     """
     async with AsyncExitStack() as stack:
         yield await _entered(stack, view)
@@ -45,4 +45,4 @@ async def _entered(stack: AsyncExitStack, view: RunView) -> RunState:
         except StoreUnavailable:
             if view.last_seq == known_seq:
                 raise
-            # It answers: what was read is kept, and the next look goes on from there.
+            # It answers: what was read is kept, and the next read continues from there.

@@ -1,4 +1,4 @@
-"""Answers as JSON, each with the headers that every answer carries."""
+"""JSON responses, with the headers that every response carries."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,16 +16,16 @@ EVERY_ANSWER: Mapping[str, str] = MappingProxyType(
         hdrs.SERVER: "smithersd",
     }
 )
-"""Headers of every answer: no cache keeps it, no browser guesses at it, and it names no versions."""
+"""Headers of every response: it is not cached, its type is not guessed, and it names no versions."""
 
 
 def json_answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with a value as JSON."""
+    """Return a response with a value as JSON."""
     return raw_answer(to_json(value), status=status, headers=headers)
 
 
 def raw_answer(body: bytes, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with text that is JSON already."""
+    """Return a response with text that is JSON already."""
     answer = web.Response(body=body, status=status, content_type="application/json", headers=headers)
     answer.headers.extend(EVERY_ANSWER)
     return answer

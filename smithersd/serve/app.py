@@ -16,7 +16,7 @@ from smithersd.query.run_view import RunView
 from smithersd.query.stored_log import StoredLog
 from smithersd.query.tree_order import TreeOrder
 from smithersd.serve.abort import watch_abort
-from smithersd.serve.auth import Guard, token_of
+from smithersd.serve.auth import RequestGuard, token_of
 from smithersd.serve.context import CONTEXT, RunContext
 from smithersd.serve.metrics import Metrics
 from smithersd.serve.middlewares import middlewares
@@ -36,16 +36,16 @@ from smithersd.store import Store
 _log = logger(__name__)
 
 
-class Named(Protocol):
-    """The workflow of the run, as far as the app cares: engines run it, the app does not."""
+class NamedWorkflow(Protocol):
+    """All that the app needs of a workflow: engines run it, the app does not."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the workflow."""
 
 
 def create_serve_app(
-    workflow: Named,
+    workflow: NamedWorkflow,
     *,
     store: Store,
     run_id: str,
@@ -55,7 +55,7 @@ def create_serve_app(
     insecure: bool = False,
     allowed_hosts: Iterable[str] = (),
 ) -> web.Application:
-    """Make the application that serves one run.
+    """Create the application that serves one run.
 
     It serves the run whoever drives it: an engine in this process, in another one, or none at present; it may be made
     before the run exists. It can be mounted with `add_subapp` and keeps its limits, errors and guard there too.
@@ -73,7 +73,7 @@ def create_serve_app(
     Raises:
         InvalidRequest: the token is empty or cannot be sent, or an allowed host is none.
     """
-    guard = Guard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
+    guard = RequestGuard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
     context = _context(workflow, store, run_id, abort, guard)
     labels: dict[AbstractResource, str] = {}
     app = web.Application(middlewares=middlewares(guard=guard, traffic=context.metrics.traffic, labels=labels))
@@ -86,7 +86,9 @@ def create_serve_app(
     return app
 
 
-def _context(workflow: Named, store: Store, run_id: str, abort: asyncio.Event, guard: Guard) -> RunContext:
+def _context(
+    workflow: NamedWorkflow, store: Store, run_id: str, abort: asyncio.Event, guard: RequestGuard
+) -> RunContext:
     streams = Streams()
     metrics = Metrics(run_id=run_id, workflow_name=workflow.name, open_streams=lambda: streams.count)
     view = RunView(store, run_id, observe=metrics.observe)
@@ -143,7 +145,7 @@ def _served(app: web.Application, labels: dict[AbstractResource, str]) -> Sequen
 
 
 async def _expect_nothing(_: web.Request) -> None:
-    """Leave `Expect: 100-continue` to whoever reads the body, and so never ask for one that is refused."""
+    """Leave `Expect: 100-continue` to the reader of the body, so that a refused body is never requested."""
 
 
 async def _end_streams(app: web.Application) -> None:

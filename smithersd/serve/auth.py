@@ -1,9 +1,8 @@
-"""Who may ask: a token when one is set, and otherwise only what plainly comes from this machine.
+"""Authentication: by a token if one is set; otherwise only requests that certainly come from this machine are allowed.
 
-With a token nothing else is checked: no web page knows it. Without one, four doors are closed: a web page of another
-site in the operator's own browser (its Origin, Sec-Fetch-Site), a name of another's DNS that points here (its Host),
-other machines (their address), and a proxy on this machine, behind which is who knows who, unless the operator opened
-the last three with `insecure`.
+With a token nothing else is checked: no web page knows it. Without one, four sources are refused: a web page of another
+site in the operator's own browser (by Origin and Sec-Fetch-Site), a foreign DNS name that points here (by Host), other
+machines (by address), and a proxy on this machine, whose clients are unknown. `insecure` allows the last three.
 """
 
 import hashlib
@@ -25,10 +24,10 @@ _OPENING = "Set a token with --auth-token, or allow it with --insecure."
 
 
 def token_of(auth_token: str | None) -> str | None:
-    """Return the token to ask for: the given one, else that of SMITHERS_API_KEY, else None.
+    """Return the token that clients must send: the given one, else that of SMITHERS_API_KEY, else None.
 
     Raises:
-        InvalidRequest: it is empty, or no header can carry it: that is never taken for "no token".
+        InvalidRequest: the token is empty, or no header can carry it; that never means "no token".
     """
     token = os.environ.get(TOKEN_VARIABLE) if auth_token is None else auth_token
     if token is None:
@@ -46,8 +45,8 @@ def token_of(auth_token: str | None) -> str | None:
     return token
 
 
-class Guard:
-    """Lets requests pass or refuses them."""
+class RequestGuard:
+    """Allows requests or refuses them."""
 
     def __init__(self, *, token: str | None, is_insecure: bool, allowed_hosts: Iterable[str]) -> None:
         self._digest = None if token is None else _digest(token)
@@ -55,10 +54,10 @@ class Guard:
         self._allowed_hosts = frozenset(_allowed(host) for host in allowed_hosts)
 
     def check(self, request: web.Request) -> None:
-        """Let the request pass.
+        """Allow the request.
 
         Raises:
-            Unauthorized: a token is set and did not come.
+            Unauthorized: a token is set and the request does not have it.
             Forbidden: no token is set and the request may come from elsewhere.
         """
         if self._digest is not None:
@@ -73,7 +72,7 @@ class Guard:
     def _check_token(self, request: web.Request, digest: bytes) -> None:
         offered = [*request.headers.getall(KEY_HEADER, ()), *_bearers(request)]
         # Digests have one length, and compare_digest takes the same time wherever they differ.
-        if not any([hmac.compare_digest(_digest(one), digest) for one in offered]):  # noqa: C419 - all, always
+        if not any([hmac.compare_digest(_digest(token), digest) for token in offered]):  # noqa: C419 - all, always
             raise Unauthorized(
                 "The token is missing or wrong.", remedy=f"Send Authorization: Bearer <token> or {KEY_HEADER}."
             )
@@ -99,21 +98,21 @@ class Guard:
         peer = None if request.transport is None else request.transport.get_extra_info("peername")
         # A peer without an address came through a unix socket, which is this machine's.
         if isinstance(peer, tuple) and not is_loopback(str(peer[0])):
-            raise Forbidden("Without a token only this machine is answered.", remedy=_OPENING)
+            raise Forbidden("Without a token only requests from this machine are allowed.", remedy=_OPENING)
 
     def _check_proxy(self, request: web.Request) -> None:
         sign = next((name for name in request.headers if _is_of_proxy(name)), None)
         if sign is None and request.version < HttpVersion11 and _asks_to_close(request):
-            sign = "HTTP/1.0 with Connection: close"  # nginx, where nobody told it to say more
+            sign = "HTTP/1.0 with Connection: close"  # nginx in its default configuration
         if sign is not None:
-            raise Forbidden(f"Without a token no proxy is answered; the request has {sign}.", remedy=_OPENING)
+            raise Forbidden(f"Without a token no proxy is allowed; the request has {sign}.", remedy=_OPENING)
 
     def _check_host(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, ())
         name = _hostname(hosts[0]) if len(hosts) == 1 else ""
         if not is_loopback(name) and name not in self._allowed_hosts:
             raise Forbidden(
-                "Without a token only requests to a loopback name are answered.",
+                "Without a token only requests to a loopback name are allowed.",
                 remedy=f"{_OPENING} A single name is allowed with --allowed-host.",
             )
 
@@ -131,17 +130,17 @@ def _asks_to_close(request: web.Request) -> bool:
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether a browser asks if a page may ask: it never sends a token then, and no route answers OPTIONS by itself."""
+    """Whether the request is a CORS preflight: it never has a token, and no route answers OPTIONS by itself."""
     return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
 
 
 def _fetch(request: web.Request, name: str) -> str:
-    """What a browser says of a request itself; pages cannot set it."""
+    """Return a Sec-Fetch header, which browsers set and pages cannot."""
     return request.headers.get(f"Sec-Fetch-{name}", "").strip().lower()
 
 
 def _is_navigation(request: web.Request) -> bool:
-    """Whether somebody follows a link: the page that has it cannot see the answer, and a GET changes nothing."""
+    """Whether the request follows a link: the linking page cannot read the response, and a GET changes nothing."""
     return (
         request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
         and _fetch(request, "Mode") == "navigate"
@@ -161,7 +160,7 @@ def _digest(token: str) -> bytes:
 
 
 def _authority(netloc: str, scheme: str) -> str:
-    """Host and port, the scheme's own port left out."""
+    """Return host and port, without the scheme's default port."""
     return netloc.removesuffix(":443" if scheme == "https" else ":80")
 
 
@@ -169,7 +168,7 @@ _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.%]+)\]|(?P<name>[^\[\]:@/?#\s]+))
 
 
 def _hostname(host: str) -> str:
-    """The name or address in `host`, `host:port` or `[address]:port`; empty when it is none of these."""
+    """Return the name or address in `host`, `host:port` or `[address]:port`; empty if it is none of these."""
     match = _HOST.fullmatch(host.strip().lower())
     if match is None:
         return ""

@@ -33,11 +33,11 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-"""Text that every store can hold."""
+"""Text without NUL, which every store can hold."""
 
 
 class Body(BaseModel):
-    """What all bodies share: camelCase names, nothing unknown, nothing coerced, and the run that is meant."""
+    """The base of all bodies: camelCase names, no unknown fields, no coercion, and the run that is meant."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel, frozen=True)
 
@@ -45,7 +45,7 @@ class Body(BaseModel):
 
 
 class NoBody(Body):
-    """The body of a route that takes nothing more: empty, or `{}`."""
+    """The body of a route without fields of its own: empty, or `{}`."""
 
 
 class DecisionBody(Body):
@@ -86,13 +86,15 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
 
 
 def _check_encoding(request: web.Request) -> None:
-    encodings = {one.strip().lower() for one in ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).split(",")}
+    encodings = {
+        name.strip().lower() for name in ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).split(",")
+    }
     if encodings - {"", "identity"}:
-        raise UnsupportedMediaType("A compressed body is not read.", remedy="Send it without Content-Encoding.")
+        raise UnsupportedMediaType("A compressed body is not accepted.", remedy="Send it without Content-Encoding.")
 
 
 def _check_length(request: web.Request, length: int) -> None:
-    """Refuse a body that the headers announce and that has not come: an HTTP parser may lose one, a proxy too."""
+    """Refuse a request whose announced body has not arrived: an HTTP parser or a proxy may lose one."""
     announced = request.content_length
     is_chunked = hdrs.TRANSFER_ENCODING in request.headers
     if (is_chunked and length == 0) or (announced is not None and length != announced):
@@ -117,7 +119,7 @@ async def _read_bytes(request: web.Request) -> bytes:
 
 
 async def _invite(request: web.Request) -> None:
-    """Tell a client to send its body, if it asked; one that was refused before never sends it."""
+    """Send `100 Continue` if the client expects it; a client that was refused before never sends its body."""
     if request.version >= aiohttp.HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0
@@ -148,9 +150,9 @@ def _parsed(raw: bytes) -> Any:
     except JsonTooDeep:
         raise InvalidRequest(f"The body is nested deeper than {JSON_DEPTH_MAX} levels.") from None
     except UnicodeDecodeError:
-        raise InvalidJson("The body is not JSON: it is not UTF-8.") from None
+        raise InvalidJson("The body is not valid JSON: it is not UTF-8.") from None
     except ValueError as error:
-        raise InvalidJson(f"The body is not JSON: {error}.") from None
+        raise InvalidJson(f"The body is not valid JSON: {error}.") from None
 
 
 def _explained(error: ValidationError) -> InvalidRequest:
@@ -159,4 +161,4 @@ def _explained(error: ValidationError) -> InvalidRequest:
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     ][:10]
     said = "; ".join(f"{problem['field'][:50]}: {problem['problem']}" for problem in problems)
-    return InvalidRequest(f"The body does not fit: {said}.", details={"problems": problems})
+    return InvalidRequest(f"The body is not valid: {said}.", details={"problems": problems})

@@ -10,7 +10,7 @@ from smithersd.feed import Feed
 from smithersd.query.frame_history import FrameHistory
 from smithersd.query.run_view import RunView
 from smithersd.query.tree_order import TreeOrder
-from smithersd.serve.auth import Guard
+from smithersd.serve.auth import RequestGuard
 from smithersd.serve.metrics import Metrics
 from smithersd.serve.streams import Streams
 from smithersd.store import Store
@@ -24,7 +24,7 @@ class RunContext:
     store: Store
     abort: asyncio.Event
     clock: Clock
-    guard: Guard
+    guard: RequestGuard
     view: RunView
     order: TreeOrder
     frames: FrameHistory

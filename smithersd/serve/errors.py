@@ -1,9 +1,9 @@
-"""What goes wrong in a request, and how it is told: one table from code to status, one envelope.
+"""The errors of requests and their responses: one table from code to status, one envelope.
 
     {"error": {"code", "message", "details"?}}
 
-A message says what happened and what to do. Of an error that nobody foresaw a client learns only an id, which the
-log has too.
+A message says what happened and what to do. For an unexpected error the client gets only an id, which is also
+in the log.
 """
 
 import secrets
@@ -35,19 +35,19 @@ _log = logger(__name__)
 
 
 class InvalidJson(UserError):
-    """The body is not JSON."""
+    """The body is not valid JSON."""
 
     code = "INVALID_JSON"
 
 
 class Unauthorized(UserError):
-    """No token came with the request, or a wrong one."""
+    """The request has no token, or a wrong one."""
 
     code = "UNAUTHORIZED"
 
 
 class Forbidden(UserError):
-    """Without a token only requests that plainly come from this machine are answered."""
+    """No token is set, and the request may come from another machine or site."""
 
     code = "FORBIDDEN"
 
@@ -103,7 +103,7 @@ class TooManyStreams(UserError):
 
 
 class NotReady(SmithersError):
-    """The store does not answer, or the engine in this process does not go on."""
+    """The store does not answer, or the engine in this process cannot continue."""
 
     code = "NOT_READY"
 
@@ -135,24 +135,24 @@ STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
         StoreUnavailable.code: HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
-"""Every code that a client can meet. One that is not here is answered as SERVER_ERROR."""
+"""Every code that a client can get. A code that is not here is answered as SERVER_ERROR."""
 
 
 def error_answer(error: Exception) -> web.Response:
-    """Tell a client what went wrong with its request."""
+    """Return the response for an error."""
     match error:
         case web.HTTPException():
-            return _told(_translated(error))
+            return _envelope(_translated(error))
         case StoreUnavailable():
             # Its own message may hold paths and SQL.
-            return _told(StoreUnavailable("The store does not answer at present.", remedy="Try again."))
+            return _envelope(StoreUnavailable("The store does not answer at present.", remedy="Try again."))
         case SmithersError() if error.code in STATUS_BY_CODE and error.code != SmithersError.code:
-            return _told(error)
+            return _envelope(error)
         case _:
             return _unforeseen(error)
 
 
-def _told(error: SmithersError) -> web.Response:
+def _envelope(error: SmithersError) -> web.Response:
     message = error.message if error.remedy is None else f"{error.message} {error.remedy}"
     body: dict[str, object] = {"code": error.code, "message": message}
     if error.details is not None:
@@ -171,7 +171,7 @@ def _headers(error: SmithersError) -> dict[str, str]:
         case StoreUnavailable() | NotReady():
             return {hdrs.RETRY_AFTER: "1"}
         case PayloadTooLarge() | RequestTimeout() | UnsupportedMediaType():
-            # The rest of the body is on its way and nobody wants it.
+            # The rest of the body is not read.
             return {hdrs.CONNECTION: "close"}
         case _:
             return {}
@@ -193,4 +193,4 @@ def _unforeseen(error: Exception) -> web.Response:
     error_id = secrets.token_hex(8)
     _log.error("A request failed, error id %s.", error_id, exc_info=error)
     message = f"Something went wrong that should not have. The log tells more under the id {error_id}."
-    return _told(SmithersError(message, details={"id": error_id}))
+    return _envelope(SmithersError(message, details={"id": error_id}))

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
 from smithersd.loggers import logger
-from smithersd.serve.auth import Guard, is_preflight
+from smithersd.serve.auth import RequestGuard, is_preflight
 from smithersd.serve.context import run_of
 from smithersd.serve.errors import error_answer
 from smithersd.serve.run_match import RUN_HEADER, check_meant_run, run_header
@@ -26,7 +26,7 @@ _CLIENT_LEFT = 499
 _IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
 
 
-def middlewares(*, guard: Guard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
+def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
     """Return an app's middlewares; `labels` names the route of each resource, wherever the app is mounted."""
 
     def route_of(request: web.Request) -> str:

@@ -1,7 +1,7 @@
-"""Which run a request is meant for.
+"""The check that a request is meant for the served run.
 
 A port outlives a run: yesterday's page, script or chat message would decide in today's run. So a request may name its
-run, by a header, a query parameter or a field of its body, and every answer to who may ask names the one that it is of.
+run, by a header, a query parameter or a field of its body, and every authorized response names the run that it is of.
 """
 
 from urllib.parse import quote
@@ -46,6 +46,6 @@ def check_named_run(named: str | None, run_id: str) -> None:
 def _refuse(named: str, run_id: str) -> None:
     raise RunMismatch(
         f"This is the run {run_id!r}, and the request is meant for {named[:200]!r}.",
-        remedy="Ask the server of that run; smithers ps tells where it is.",
+        remedy="Send it to the server of that run; `smithers ps` shows its URL.",
         details={"runId": run_id},
     )

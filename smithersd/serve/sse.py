@@ -38,12 +38,12 @@ Wanted = Callable[[Encoded], bool]
 
 
 def encode_event(event: LoggedEvent) -> bytes:
-    """Write an event as a client gets it. Its JSON is one line."""
+    """Encode an event for a client. Its JSON is in one line."""
     return f"event: smithers\ndata: {one_line(event.payload)}\nid: {event.seq}\n\n".encode()
 
 
 def retry_answer(error: SmithersError, *, after_s: int) -> web.Response:
-    """Answer with a stream that says only when to come back: an EventSource never does after any other status."""
+    """Return a stream with only a retry time: an EventSource never reconnects after any other status."""
     body = f"retry: {after_s * 1000}\n: {error.code}\n\n"
     return web.Response(text=body, headers=_HEADERS)
 
@@ -52,7 +52,7 @@ class _Response(EventSourceResponse):
     """A stream's head, whatever application it is mounted in does to every answer."""
 
     def enable_compression(self, *_: object, **__: object) -> None:
-        """Stay as it is: what is compressed is held back."""
+        """Do nothing: compression would delay events."""
 
 
 class EventStream:
@@ -90,11 +90,11 @@ class EventStream:
                 await self._send_all(follower, wanted)
                 await self._taking.wait(self.response.write_eof())
         except (ConnectionError, TimeoutError):
-            # It left, or was cut off.
+            # It has disconnected, or was disconnected.
             return
         except Exception:  # noqa: BLE001 - told below
             # The head is out: there is no way to tell the client but to end.
-            _log.exception("An event stream broke down.")
+            _log.exception("An event stream failed.")
             self._cut()
 
     def _made(self) -> EventSourceResponse:

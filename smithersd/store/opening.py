@@ -59,7 +59,7 @@ async def _open_file(path: Path, *, must_exist: bool) -> Database:
     if must_exist and not path.exists():
         raise StoreInvalid(
             f"There is no store at {str(path)!r}.",
-            remedy="The first `smithers up` makes one; --store or --state-folder names another.",
+            remedy="The first `smithers up` creates one; --store or --state-folder names another.",
         )
     return await open_sqlite(path)
 

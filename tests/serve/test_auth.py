@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from smithersd.errors import InvalidRequest
-from smithersd.serve.auth import Guard
+from smithersd.serve.auth import RequestGuard
 from smithersd.serve.errors import Forbidden, Unauthorized
 from tests.serve.conftest import Client, Connect, MakeApp
 from tests.serve.story import Story
@@ -193,22 +193,22 @@ def request_from(peer: object) -> web.Request:
     "peer", [("10.0.0.5", 1), ("192.0.2.1", 1), ("2001:db8::1", 1, 0, 0), ("::ffff:10.0.0.5", 1, 0, 0), ("0.0.0.0", 1)]
 )
 def test_other_machines_need_a_token_or_an_insecure_app(peer: object) -> None:
-    guard = Guard(token=None, is_insecure=False, allowed_hosts=["localhost"])
+    guard = RequestGuard(token=None, is_insecure=False, allowed_hosts=["localhost"])
     with pytest.raises(Forbidden) as refused:
         guard.check(request_from(peer))
     assert refused.value.remedy is not None
     assert "--auth-token" in refused.value.remedy
     assert "--insecure" in refused.value.remedy
-    Guard(token=None, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
+    RequestGuard(token=None, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
     with pytest.raises(Unauthorized):
-        Guard(token=TOKEN, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
+        RequestGuard(token=TOKEN, is_insecure=True, allowed_hosts=[]).check(request_from(peer))
 
 
 @pytest.mark.parametrize(
     "peer", [("127.0.0.1", 1), ("127.8.8.8", 1), ("::1", 1, 0, 0), ("::ffff:127.0.0.1", 1, 0, 0), ""]
 )
 def test_this_machine_needs_none(peer: object) -> None:
-    Guard(token=None, is_insecure=False, allowed_hosts=[]).check(request_from(peer))
+    RequestGuard(token=None, is_insecure=False, allowed_hosts=[]).check(request_from(peer))
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {}])

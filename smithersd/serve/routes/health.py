@@ -1,4 +1,4 @@
-"""GET /health and GET /ready: open to everybody, and telling nothing else."""
+"""GET /health and GET /ready: open to everybody, without further information."""
 
 import asyncio
 
@@ -15,15 +15,15 @@ _OK = b'{"ok":true}'
 
 
 async def health(_: web.Request) -> web.Response:
-    """Say that the server is there."""
+    """Answer that the server runs."""
     return raw_answer(_OK)
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Say whether the store answers and, in the process that drives the run, whether the run can go on.
+    """Answer whether the store answers and, in the process that drives the run, whether the engine can continue.
 
     Raises:
-        NotReady: one of both is not so; the log knows why.
+        NotReady: one of these is not so; the log says why.
     """
     context = run_of(request)
     try:

@@ -11,7 +11,7 @@ from smithersd.serve.context import run_of
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Tell the numbers as of now; when the store does not answer, as of when it last did."""
+    """Return the metrics as of now; if the store does not answer, as of its last answer."""
     context = run_of(request)
     with suppress(RunNotFound, StoreUnavailable):
         async with reading_in_answer_time(context.view):

@@ -37,7 +37,7 @@ def _start(ordered: Ordered, after: str | None) -> int:
 
 
 async def node(request: web.Request) -> web.Response:
-    """Tell everything about one node: its iterations, their attempts and outputs."""
+    """Return all details of one node: its iterations, their attempts and outputs."""
     context = run_of(request)
     query = read_query(request, "iteration")
     iteration = integer(query, "iteration", minimum=0)
@@ -57,7 +57,7 @@ def _iteration_head(node: NodeRecord) -> dict[str, Any]:
     return {
         "iteration": node.iteration,
         "state": node.state,
-        "attempts": [attempt_json(one) for one in node.attempts],
+        "attempts": [attempt_json(attempt) for attempt in node.attempts],
         "error": error_json(node.error),
     }
 

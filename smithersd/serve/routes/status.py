@@ -1,4 +1,4 @@
-"""GET /: how the run stands."""
+"""GET /: the status of the run."""
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from smithersd.serve.queries import read_query
 
 
 async def status(request: web.Request) -> web.Response:
-    """Tell the run's status and how many node iterations are in which state."""
+    """Return the run's status and how many node iterations are in each state."""
     read_query(request)
     async with reading_in_answer_time(run_of(request).view) as run:
         return json_answer(run_json(run))

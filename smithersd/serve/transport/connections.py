@@ -114,9 +114,9 @@ class Connections:
         await asyncio.gather(*self._beginning, return_exceptions=True)
         for _ in range(2):  # one turn of the loop finds what lies in the sockets' buffers, the next one has read it
             await asyncio.sleep(0)
-        for connection in [one for one in self._idle if not one.is_request_due]:
+        for connection in [connection for connection in self._idle if not connection.is_request_due]:
             connection.force_close()
-        while any(one.is_request_due for one in self._open) and self._loop.time() < deadline_s:  # noqa: ASYNC110
+        while any(connection.is_request_due for connection in self._open) and self._loop.time() < deadline_s:  # noqa: ASYNC110
             await asyncio.sleep(_ARRIVAL_LOOK_S)  # aiohttp tells nobody that a body is whole
 
     def add(self, connection: "_Connection") -> None:
@@ -144,7 +144,7 @@ class Connections:
 
     def _sweep(self) -> None:
         """Cut those that were closed and whose last answer is not taken: nobody else waits for them."""
-        for connection in [one for one in self._open if one.is_closed_in_vain]:
+        for connection in [connection for connection in self._open if connection.is_closed_in_vain]:
             connection.abort()
         self._next_sweep = self._loop.call_later(SWEEP_S, self._sweep)
 
@@ -181,7 +181,7 @@ class Connections:
         idle = list(islice(self._idle, _IDLE_CONSIDERED))
         if not idle:
             return False
-        idlest = next((one for one in idle if one.has_sent_all), idle[0])
+        idlest = next((connection for connection in idle if connection.has_sent_all), idle[0])
         self.discard(idlest)
         idlest.abort()
         return True

@@ -12,7 +12,7 @@ from smithersd.store.postgres.address import Address
 _LEAVE_TIMEOUT_S = 1.0
 
 
-class Driver(asyncpg.Connection):
+class AsyncpgConnection(asyncpg.Connection):
     """A connection that knows its socket."""
 
     def descriptors(self) -> tuple[int, ...]:
@@ -22,7 +22,7 @@ class Driver(asyncpg.Connection):
         return () if number < 0 else (number,)
 
 
-async def connect(address: Address) -> Driver:
+async def connect(address: Address) -> AsyncpgConnection:
     """Open a connection. No settings are sent along: a pooling proxy would refuse them.
 
     Raises:
@@ -30,13 +30,13 @@ async def connect(address: Address) -> Driver:
         Exception: any error of asyncpg or the operating system.
     """
     async with asyncio.timeout(address.connect_timeout_s):
-        driver: Driver = await asyncpg.connect(
+        driver: AsyncpgConnection = await asyncpg.connect(
             address.dsn,
             password=address.password,
             timeout=address.connect_timeout_s,
             statement_cache_size=0 if address.is_pooled else 100,
             max_cached_statement_lifetime=0,
-            connection_class=Driver,
+            connection_class=AsyncpgConnection,
         )
     # While a worker of a task's process pool has it open, the server does not see that we have ended, and a transaction
     # of ours would hold its locks.
@@ -44,7 +44,7 @@ async def connect(address: Address) -> Driver:
     return driver
 
 
-async def leave(driver: Driver) -> None:
+async def leave(driver: AsyncpgConnection) -> None:
     """Close the connection, or abort it if the server does not answer."""
     try:
         await driver.close(timeout=_LEAVE_TIMEOUT_S)
