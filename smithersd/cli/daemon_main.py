@@ -2,7 +2,7 @@
 
     python -m smithersd.cli.daemon_main OUTPUT ANSWER WORKFLOW.py[:name]
 
-OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for whoever reads `ps`.
+OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for `ps`.
 The options come through stdin.
 """
 
@@ -84,7 +84,7 @@ class _DaemonLog(LogReport):
 
         Raises:
             UserError: it cannot be opened.
-            StartFailed: whoever started the daemon has left.
+            StartFailed: the starter of the daemon has ended.
         """
         if not self._answer.is_awaited:
             raise StartFailed("Whoever started the daemon left before the run had begun.")

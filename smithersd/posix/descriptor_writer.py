@@ -1,4 +1,4 @@
-"""A raw stream over a descriptor that is somebody else's: closing the stream leaves the descriptor open."""
+"""A raw stream over a borrowed descriptor: closing the stream leaves the descriptor open."""
 
 import io
 import os

@@ -18,8 +18,8 @@ class SectionedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options section by section."""
-        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        shown = {one.name: record for one in options if (record := one.get_help_record(ctx)) is not None}
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        shown = {option.name: record for option in options if (record := option.get_help_record(ctx)) is not None}
         for title, names in self._sections.items():
             _write(formatter, title, [shown.pop(name) for name in names])
         _write(formatter, _OTHERS, list(shown.values()))

@@ -134,6 +134,9 @@ async def _say(store: Store, stopped: StopResult, storage: Storage) -> None:
 
 def _process(stopped: StopResult) -> str:
     if stopped.ended:
-        said = [f"Process {one.pid} " + ("was killed." if one.is_killed else "has ended.") for one in stopped.ended]
+        said = [
+            f"Process {process.pid} " + ("was killed." if process.is_killed else "has ended.")
+            for process in stopped.ended
+        ]
         return " ".join(said)
     return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process here."

@@ -149,6 +149,6 @@ def _node_json(snapshot: Snapshot, node: NodeRecord) -> dict[str, Any]:
     output = snapshot.outputs.get(node.key)
     return {
         **node_json(node),
-        "attempts": [attempt_json(one) for one in node.attempts],
+        "attempts": [attempt_json(attempt) for attempt in node.attempts],
         "output": None if output is None else pydantic_core.from_json(output),
     }

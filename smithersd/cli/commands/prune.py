@@ -44,20 +44,20 @@ def command(*, age: str, is_dry_run: bool, is_json: bool, storage: Storage) -> N
 async def _prune(
     store: Store, folder: StateFolder, before_ms: int, *, is_dry_run: bool, is_json: bool
 ) -> list[PruneCandidate]:
-    """Prune; a person is told of each run at once."""
+    """Prune, and print each run at once unless the output is JSON."""
     considered = []
     pruning = prune_runs(store, folder, finished_before_ms=before_ms, is_dry_run=is_dry_run)
-    async for one in pruning:
-        considered.append(one)
+    async for candidate in pruning:
+        considered.append(candidate)
         if not is_json:
-            _say(one, is_dry_run=is_dry_run)
+            _say(candidate, is_dry_run=is_dry_run)
     return considered
 
 
-def _say(one: PruneCandidate, *, is_dry_run: bool) -> None:
-    run = one.run
-    if one.kept_because is not None:
-        say(Phrase(f"Kept {run.run_id}: {one.kept_because}.", "yellow"))
+def _say(candidate: PruneCandidate, *, is_dry_run: bool) -> None:
+    run = candidate.run
+    if candidate.kept_because is not None:
+        say(Phrase(f"Kept {run.run_id}: {candidate.kept_because}.", "yellow"))
     else:
         verb = "Would prune" if is_dry_run else "Pruned"
         say(f"{verb} {run.run_id}, {run.status} at {date_and_time(run.finished_at_ms)}.")
@@ -68,7 +68,7 @@ def _say_sum(considered: list[PruneCandidate], age: str, *, is_dry_run: bool) ->
     if not considered:
         say(f"No run ended more than {age} ago.")
         return
-    kept = sum(one.kept_because is not None for one in considered)
+    kept = sum(candidate.kept_because is not None for candidate in considered)
     doing = "would be pruned" if is_dry_run else "pruned"
     say(Phrase(f"{len(considered) - kept} {doing}, {kept} kept.", "bold"))
 
@@ -76,10 +76,14 @@ def _say_sum(considered: list[PruneCandidate], age: str, *, is_dry_run: bool) ->
 def _json(considered: list[PruneCandidate], *, is_dry_run: bool) -> dict[str, Any]:
     return {
         "isDryRun": is_dry_run,
-        "pruned": [_run_json(one) for one in considered if one.kept_because is None],
-        "kept": [{**_run_json(one), "reason": one.kept_because} for one in considered if one.kept_because is not None],
+        "pruned": [_run_json(candidate) for candidate in considered if candidate.kept_because is None],
+        "kept": [
+            {**_run_json(candidate), "reason": candidate.kept_because}
+            for candidate in considered
+            if candidate.kept_because is not None
+        ],
     }
 
 
-def _run_json(one: PruneCandidate) -> dict[str, Any]:
-    return {"runId": one.run.run_id, "status": one.run.status, "finishedAtMs": one.run.finished_at_ms}
+def _run_json(candidate: PruneCandidate) -> dict[str, Any]:
+    return {"runId": candidate.run.run_id, "status": candidate.run.status, "finishedAtMs": candidate.run.finished_at_ms}

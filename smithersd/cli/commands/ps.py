@@ -89,12 +89,12 @@ def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
         say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
         return
     now_ms = SystemClock().now_ms()
-    say_table(_HEADS, [Row(_cells(one, now_ms), list(_below(one, storage, now_ms))) for one in listed])
+    say_table(_HEADS, [Row(_cells(entry, now_ms), list(_below(entry, storage, now_ms))) for entry in listed])
 
 
-def _cells(one: _Listed, now_ms: int) -> Line:
-    run = one.run
-    process = one.processes.main
+def _cells(entry: _Listed, now_ms: int) -> Line:
+    run = entry.run
+    process = entry.processes.main
     return [
         Phrase(run.run_id, "bold"),
         Phrase(run.workflow_name),
@@ -115,30 +115,30 @@ def _up(process: LocalProcess, now_ms: int) -> str:
     return "" if process.started_at_ms is None else duration(now_ms - process.started_at_ms)
 
 
-def _below(one: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
+def _below(entry: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
     """Yield the lines below a run: its URL, its other processes, what it waits for, and the next command."""
-    processes = one.processes
+    processes = entry.processes
     if processes.main.url is not None:
         yield Phrase(processes.main.url, is_whole=True)
     for does, others in (("stands by", processes.standbys), ("serves it too", processes.servers)):
         for other in others:
             at = "" if other.url is None else f" at {other.url}"
             yield Phrase(f"process {other.pid} {does}{at}, up {_up(other, now_ms)}", is_whole=True)
-    if not one.run.status.is_final:
+    if not entry.run.status.is_final:
         width = terminal_width()
         yield from approvals_with_commands(
-            one.run.run_id,
-            one.approvals,
+            entry.run.run_id,
+            entry.approvals,
             storage,
             lines_max=APPROVAL_LINES_LISTED_MAX,
             width=None if width is None else width - _INDENT,
         )
-        yield from next_steps(one.run, storage)
+        yield from next_steps(entry.run, storage)
 
 
-def _json(one: _Listed, storage: Storage) -> dict[str, Any]:
-    run = one.run
-    process = one.processes.main
+def _json(entry: _Listed, storage: Storage) -> dict[str, Any]:
+    run = entry.run
+    process = entry.processes.main
     return {
         "runId": run.run_id,
         "workflowName": run.workflow_name,
@@ -154,10 +154,10 @@ def _json(one: _Listed, storage: Storage) -> dict[str, Any]:
         "processStartedAtMs": process.started_at_ms,
         "pidFile": process.pid_file,
         "logFile": process.log_file,
-        "standbys": [_process_json(other) for other in one.processes.standbys],
-        "servers": [_process_json(other) for other in one.processes.servers],
+        "standbys": [_process_json(other) for other in entry.processes.standbys],
+        "servers": [_process_json(other) for other in entry.processes.servers],
         "goesOnWith": [step.text.strip() for step in next_steps(run, storage) if step.is_whole],
-        "waitsFor": [approval_json(approval) for approval in one.approvals],
+        "waitsFor": [approval_json(approval) for approval in entry.approvals],
     }
 
 

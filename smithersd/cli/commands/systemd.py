@@ -121,7 +121,7 @@ def _say_next(instance: Instance) -> None:
     units = instance.service if instance.address is None else f"{instance.socket} {instance.service}"
     if instance.token_file is not None and not instance.token_file.exists():
         say("\nMake the token:")
-        file, folder = (shlex.quote(str(one)) for one in (instance.token_file, instance.token_file.parent))
+        file, folder = (shlex.quote(str(path)) for path in (instance.token_file, instance.token_file.parent))
         say(f"  (umask 077; mkdir -p {folder} && head -c 24 /dev/urandom | base64 > {file})")
     say("\nStart it, now and at every boot:")
     say(f"  {systemctl} daemon-reload")

@@ -55,7 +55,7 @@ _SECTIONS = {
 @click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
 @click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
 @click.option("--log-file", metavar="FILE", help="Write a log [default with -d: that of the run in .smithers].")
-@click.option("--log-format", type=click.Choice([one.value for one in LogFormat]), help="For people or machines.")
+@click.option("--log-format", type=click.Choice([choice.value for choice in LogFormat]), help="For people or machines.")
 @click.option("--json", "is_json", is_flag=True, help="With -d: say as JSON where the daemon is found.")
 @storage_options
 @click.option("--debug", "is_debugging", is_flag=True, help="Add the traceback to an error.")

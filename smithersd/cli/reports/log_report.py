@@ -116,9 +116,9 @@ class LogReport:
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""
-        for one in recorded:
-            if not isinstance(one.event, _UNTOLD):
-                self.say(_lines_of(one))
+        for entry in recorded:
+            if not isinstance(entry.event, _UNTOLD):
+                self.say(_lines_of(entry))
 
     def ask(self, approval: PendingApproval) -> None:
         """Do nothing: the event has a line."""

@@ -75,12 +75,12 @@ class PlainReport:
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Print a line for each event that matters."""
-        for one in recorded:
-            if isinstance(one.event, events.ApprovalRequested):
-                self._unasked[one.event.node_id, one.event.iteration] = one
-            elif _is_printed(one.event):
-                self._say_unasked(getattr(one.event, "node_id", None))
-                self._say_event(one)
+        for entry in recorded:
+            if isinstance(entry.event, events.ApprovalRequested):
+                self._unasked[entry.event.node_id, entry.event.iteration] = entry
+            elif _is_printed(entry.event):
+                self._say_unasked(getattr(entry.event, "node_id", None))
+                self._say_event(entry)
 
     def ask(self, approval: PendingApproval) -> None:
         """Print the approval, and the command that decides it."""

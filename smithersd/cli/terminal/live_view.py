@@ -29,7 +29,7 @@ _URGENCY = {
 """Which nodes are shown first where not all fit; those of other states are counted only."""
 _COMMANDS_MAX = 3
 _NARROW = 60
-"""Columns below which the state is told by the symbol alone."""
+"""Columns below which only the symbol shows the state."""
 _NAME_SHARE = 0.45
 
 

@@ -99,13 +99,13 @@ def _with_last(head: list[Phrase], last: Phrase, width: int | None) -> Iterator[
     elif room >= _LAST_CELLS_MIN and not has_longer_word(last.text, room):
         first, *rest = wrapped(last.text, room)
         yield [*head, Phrase(first, last.style)]
-        yield from ([Phrase(" " * start + one, last.style)] for one in rest)
+        yield from ([Phrase(" " * start + piece, last.style)] for piece in rest)
     else:
         if any(piece.text.strip() for piece in head):
             yield [*head[:-1], Phrase(head[-1].text.rstrip(), head[-1].style)]
         indent = " " * (len(head[0].text) - len(head[0].text.lstrip())) if head[0].text.strip() else ""
         below = indent + _BELOW
-        yield from ([Phrase(below + one, last.style)] for one in wrapped(last.text, width - len(below)))
+        yield from ([Phrase(below + piece, last.style)] for piece in wrapped(last.text, width - len(below)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ def in_table(heads: Sequence[str], rows: Sequence[Row], width: int | None = None
     lines = [[Phrase(heads[place], "bold") for place in kept]]
     lines += [[row.cells[place] for place in kept] for row in rows]
     moved = [[_named(heads[place], row.cells[place]) for place in full if place not in kept] for row in rows]
-    told = [[one for one in line if one.text] for line in ([], *moved)]
-    return list(zip(in_columns(lines, width), told, strict=True))
+    shown = [[piece for piece in line if piece.text] for line in ([], *moved)]
+    return list(zip(in_columns(lines, width), shown, strict=True))
 
 
 def _fitting(places: Sequence[int], sizes: dict[int, int], width: int | None) -> list[int]:

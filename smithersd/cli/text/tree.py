@@ -64,7 +64,7 @@ def tree_lines(
     for depth, element in walk(folded(tree)):
         yield from telling.of(depth, element, records.pop(element["id"], []))
     for dropped in records.values():
-        yield from (telling.node(0, one) for one in dropped)
+        yield from (telling.node(0, record) for record in dropped)
 
 
 def node_lines(
@@ -115,7 +115,7 @@ class _Telling:
 
     def of(self, depth: int, element: Tree, records: list[NodeRecord]) -> Iterator[TreeLine]:
         if records:
-            yield from (self.node(depth, one) for one in records)
+            yield from (self.node(depth, record) for record in records)
         elif is_container(element):
             yield self._container(depth, element)
         else:
@@ -163,7 +163,7 @@ def _facts(node: NodeRecord) -> Iterator[str]:
         yield ("approved" if node.approval.is_granted else "denied") + by
     if node.reused_from is not None:
         yield f"taken over from {node.reused_from}"
-    last_error = next((one.error for one in reversed(node.attempts) if one.state is AttemptState.FAILED), None)
+    last_error = next((record.error for record in reversed(node.attempts) if record.state is AttemptState.FAILED), None)
     error = node.error or (None if node.state is NodeState.FINISHED else last_error)
     if error is not None:
         yield error_phrase(error)

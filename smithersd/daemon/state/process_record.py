@@ -151,7 +151,7 @@ def _process_records(folder: RunFolder) -> list[ProcessRecord]:
     found = [
         process_record for file in folder.process_record_files() if (process_record := _found(folder, file)) is not None
     ]
-    return sorted(found, key=lambda one: (one.is_standby, -(one.driving_since_ms or 0), one.started_at_ms))
+    return sorted(found, key=lambda record: (record.is_standby, -(record.driving_since_ms or 0), record.started_at_ms))
 
 
 def _lives_here(process_record: ProcessRecord) -> bool:

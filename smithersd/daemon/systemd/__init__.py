@@ -1,1 +1,1 @@
-"""What a service manager is told, and the units that it is given."""
+"""systemd: the report to the service manager, and unit files."""
