@@ -174,7 +174,7 @@ def test_a_decision_of_an_interrupted_run_is_kept(smithers: Smithers) -> None:
         said = smithers("approve")
     assert said.code == 0
     assert "It is stored, and counts as soon as the run goes on." in said.out
-    assert "Nobody drives the run" in said.out
+    assert "No process is driving the run" in said.out
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def test_following_says_when_nobody_drives_the_run(smithers: Smithers, buffering
         assert smithers("cancel").code == 0
         assert following.wait(DEADLINE_S) == 0
         assert following.stdout.read().splitlines()[-1].endswith("run cancelled")
-    assert said == "Nobody drives the run: it was suspended. Following it until it goes on and ends.\n"
+    assert said == "No process is driving the run: it was suspended. Following it until it goes on and ends.\n"
 
 
 def test_a_reader_that_leaves_is_no_fault() -> None:

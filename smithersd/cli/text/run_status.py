@@ -74,12 +74,12 @@ def next_steps_at_rest(status: RunStatus, run_id: str, workflow_path: str | None
 def why_undriven(run: RunInfo) -> str:
     """Say what became of the driver of a run that nobody drives."""
     if run.status is RunStatus.SUSPENDED:
-        return "Nobody drives the run: it was suspended."
+        return "No process is driving the run: it was suspended."
     if run.holder is None:
-        return "Nobody drives the run: its process let go of it before its end."
+        return "No process is driving the run: its process released it before it ended."
     if run.holder.is_dead:
-        return "Nobody drives the run: its process has died."
+        return "No process is driving the run: its process has died."
     return (
-        f"Nobody drives the run: {run.holder.name} has not renewed its lease, which ran out "
+        f"No process is driving the run: {run.holder.name} has not renewed its lease, which ran out "
         f"{duration(-run.holder.lease_left_ms)} ago; it is stopped, cut off or dead."
     )

@@ -15,7 +15,7 @@ from smithersd.limits import (
     POSTGRES_STATEMENT_TIMEOUT_MS,
 )
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.driver import AsyncpgConnection, connect, leave, storable
+from smithersd.store.postgres.driver import PostgresDriver, connect, leave, storable
 from smithersd.store.postgres.refusals import is_refusal, unavailable
 from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
 
@@ -43,7 +43,7 @@ def dialect(schema: str) -> Dialect:
 class Connection:
     """A connection that one transaction at a time uses."""
 
-    def __init__(self, address: Address, schema: str, driver: AsyncpgConnection | None = None) -> None:
+    def __init__(self, address: Address, schema: str, driver: PostgresDriver | None = None) -> None:
         self._address = address
         self._texts = statements(dialect(schema))
         self._driver = driver
@@ -134,7 +134,7 @@ class Connection:
         return rows
 
     @property
-    def _connected(self) -> AsyncpgConnection:
+    def _connected(self) -> PostgresDriver:
         assert self._driver is not None
         return self._driver
 

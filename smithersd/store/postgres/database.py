@@ -9,7 +9,7 @@ from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable, User
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address, parse_address
 from smithersd.store.postgres.connection import Connection
-from smithersd.store.postgres.driver import AsyncpgConnection, connect, leave
+from smithersd.store.postgres.driver import PostgresDriver, connect, leave
 from smithersd.store.postgres.listener import Listener
 from smithersd.store.postgres.migrations import chosen_schema, migrate
 from smithersd.store.postgres.refusals import refused_at_start
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class PostgresDatabase:
     """A schema of a PostgreSQL database; `driver` is the writing connection."""
 
-    def __init__(self, address: Address, schema: str, driver: AsyncpgConnection) -> None:
+    def __init__(self, address: Address, schema: str, driver: PostgresDriver) -> None:
         self._address = address
         self._schema = schema
         self._writer = Connection(address, schema, driver)
@@ -124,7 +124,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
         StoreTooNew: a later version of smithersd wrote the store.
     """
     address = parse_address(url)
-    driver: AsyncpgConnection | None = None
+    driver: PostgresDriver | None = None
     try:
         driver = await connect(address)
         await _check_pooling(driver, address)
@@ -139,7 +139,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
         raise refused_at_start(error, address.shown) from error
 
 
-async def _check_pooling(driver: AsyncpgConnection, address: Address) -> None:
+async def _check_pooling(driver: PostgresDriver, address: Address) -> None:
     """Check that the URL names a proxy if there is one: the server pid that it gives is not that of the session.
 
     Prepared statements that meet another session may be another client's: whatever that has named so would be done.

@@ -12,7 +12,7 @@ from smithersd.store.postgres.address import Address
 _LEAVE_TIMEOUT_S = 1.0
 
 
-class AsyncpgConnection(asyncpg.Connection):
+class PostgresDriver(asyncpg.Connection):
     """A connection that knows its socket."""
 
     def descriptors(self) -> tuple[int, ...]:
@@ -22,7 +22,7 @@ class AsyncpgConnection(asyncpg.Connection):
         return () if number < 0 else (number,)
 
 
-async def connect(address: Address) -> AsyncpgConnection:
+async def connect(address: Address) -> PostgresDriver:
     """Open a connection. No settings are sent along: a pooling proxy would refuse them.
 
     Raises:
@@ -30,13 +30,13 @@ async def connect(address: Address) -> AsyncpgConnection:
         Exception: any error of asyncpg or the operating system.
     """
     async with asyncio.timeout(address.connect_timeout_s):
-        driver: AsyncpgConnection = await asyncpg.connect(
+        driver: PostgresDriver = await asyncpg.connect(
             address.dsn,
             password=address.password,
             timeout=address.connect_timeout_s,
             statement_cache_size=0 if address.is_pooled else 100,
             max_cached_statement_lifetime=0,
-            connection_class=AsyncpgConnection,
+            connection_class=PostgresDriver,
         )
     # While a worker of a task's process pool has it open, the server does not see that we have ended, and a transaction
     # of ours would hold its locks.
@@ -44,7 +44,7 @@ async def connect(address: Address) -> AsyncpgConnection:
     return driver
 
 
-async def leave(driver: AsyncpgConnection) -> None:
+async def leave(driver: PostgresDriver) -> None:
     """Close the connection, or abort it if the server does not answer."""
     try:
         await driver.close(timeout=_LEAVE_TIMEOUT_S)

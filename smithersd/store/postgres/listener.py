@@ -14,7 +14,7 @@ from smithersd.limits import LISTEN_CHECK_S, LISTEN_CHECK_TIMEOUT_S, LISTEN_POLL
 from smithersd.loggers import logger
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.driver import AsyncpgConnection, connect, leave
+from smithersd.store.postgres.driver import PostgresDriver, connect, leave
 from smithersd.store.postgres.refusals import reason
 
 _log = logger(__name__)
@@ -79,7 +79,7 @@ class Listener:
 
     async def _listen(self, address: Address) -> str:
         """Listen until that fails; return the reason."""
-        driver: AsyncpgConnection | None = None
+        driver: PostgresDriver | None = None
         try:
             driver = await connect(address)
             await self._attend(driver, address)
@@ -97,12 +97,12 @@ class Listener:
         await asyncio.sleep(LISTEN_CHECK_S)
         return "LISTEN does not work on this connection"
 
-    async def _attend(self, driver: AsyncpgConnection, address: Address) -> None:
+    async def _attend(self, driver: PostgresDriver, address: Address) -> None:
         driver.add_termination_listener(lambda _: self._is_changed.set())
         async with asyncio.timeout(address.connect_timeout_s):
             await driver.add_listener(_CHANNEL, self._on_notification)
 
-    async def _hears_itself(self, driver: AsyncpgConnection) -> bool:
+    async def _hears_itself(self, driver: PostgresDriver) -> bool:
         self._check = _CHECK_MARK + secrets.token_hex(8)
         self._heard.clear()
         try:
@@ -113,7 +113,7 @@ class Listener:
             return False
         return True
 
-    async def _hear(self, driver: AsyncpgConnection) -> Never:
+    async def _hear(self, driver: PostgresDriver) -> Never:
         """Hold the locks of the followed runs, and check the server, until something fails."""
         shown: frozenset[str] = frozenset()
         while True:
@@ -138,7 +138,7 @@ class Listener:
             self._on_change(str(payload))
 
 
-async def _show(driver: AsyncpgConnection, wanted: frozenset[str], shown: frozenset[str]) -> None:
+async def _show(driver: PostgresDriver, wanted: frozenset[str], shown: frozenset[str]) -> None:
     """Acquire the locks of the followed runs, and release those of others."""
     for run_id in shown - wanted:
         await driver.fetchval("SELECT pg_advisory_unlock_shared($1, hashtext($2))", _LOCKS, run_id)

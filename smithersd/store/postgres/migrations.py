@@ -7,7 +7,7 @@ import asyncpg
 from smithersd.errors import StoreInvalid
 from smithersd.limits import POSTGRES_LOCK_TIMEOUT_MS
 from smithersd.store.migrations import migrations, missing
-from smithersd.store.postgres.driver import AsyncpgConnection
+from smithersd.store.postgres.driver import PostgresDriver
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS smithers_migrations (
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS smithers_migrations (
 """
 
 
-async def chosen_schema(driver: AsyncpgConnection, wanted: str | None) -> str:
+async def chosen_schema(driver: PostgresDriver, wanted: str | None) -> str:
     """Return the schema for our tables: the one in the URL, or the first on the role's search path.
 
     Raises:
@@ -30,7 +30,7 @@ async def chosen_schema(driver: AsyncpgConnection, wanted: str | None) -> str:
     return schema
 
 
-async def migrate(driver: AsyncpgConnection, schema: str, *, must_exist: bool) -> None:
+async def migrate(driver: PostgresDriver, schema: str, *, must_exist: bool) -> None:
     """Apply the missing migrations in one transaction; safe beside other processes that do the same.
 
     A role without the right to change the schema may use one that is up to date.
@@ -62,14 +62,14 @@ async def migrate(driver: AsyncpgConnection, schema: str, *, must_exist: bool) -
             )
 
 
-async def _enter(driver: AsyncpgConnection, schema: str) -> None:
+async def _enter(driver: PostgresDriver, schema: str) -> None:
     """Create the schema if needed, and make it the current one for the rest of the transaction."""
     if await driver.fetchval("SELECT to_regnamespace(quote_ident($1))", schema) is None:
         await driver.execute(await driver.fetchval("SELECT format('CREATE SCHEMA %I', $1::text)", schema))
     await driver.fetchval("SELECT set_config('search_path', quote_ident($1), true)", schema)
 
 
-async def _applied(driver: AsyncpgConnection, schema: str) -> dict[int, str]:
+async def _applied(driver: PostgresDriver, schema: str) -> dict[int, str]:
     table = await driver.fetchval("SELECT format('%I.smithers_migrations', $1::text)", schema)
     try:
         rows = await driver.fetch(f"SELECT version, checksum FROM {table}")  # noqa: S608 - quoted by the server
