@@ -80,7 +80,7 @@ def test_nobody_takes_a_run_from_a_process_whose_loop_is_held(place: Place) -> N
     until(lambda: _lease_end_ms(place) > lease_end_ms + 1_500, "renewals beyond the whole lease")
     code, text = place.run("up", "flow.py", "--run-id", "r", "--resume", "--lease", "1")
     assert code == 4
-    assert "process already" in text or "is driven by" in text
+    assert "already has a process" in text or "is driven by" in text
     (place.folder / "go").touch()
     assert up.wait() == 0
     assert "RunResumed" not in place.types("r")

@@ -6,6 +6,7 @@ nothing to do, so that a history is the same each time that it is told.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from smithersd.store.records import Decision
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
+from tests.support.waiting import DEADLINE_S
 
 RUN_ID = "r"
 LIMIT = 3
@@ -88,12 +90,24 @@ class World:
     async def settle(self) -> None:
         """Wait until the driver has nothing to do, or is gone."""
         idle = 0
+        deadline_s = time.monotonic() + DEADLINE_S
         while self._driving is not None and idle < IDLE_TURNS:
             await asyncio.sleep(0)
+            assert time.monotonic() < deadline_s, self._restless()
             if self._driving.done():
                 await self._end_life()
             else:
                 idle = 0 if self._is_busy() else idle + 1
+
+    def _restless(self) -> str:
+        """Say what keeps the driver from coming to rest."""
+        engine, life = self._engine, self._life
+        assert engine is not None
+        assert life is not None
+        return (
+            f"no rest: {life.calls_under_way} calls under way, idle {engine.is_idle}, "
+            f"live {sorted(engine.live_keys)}, running {sorted(self.running)}, {engine.state}"
+        )
 
     def _is_busy(self) -> bool:
         engine, life = self._engine, self._life
