@@ -88,7 +88,7 @@ def test_a_container_takes_the_run_of_another_by_force_with_a_pidfile_of_its_own
     for flags in (("--standby",), ("--resume", "--force")):
         second = place.start("up", "flow.py", "--run-id", "r", *flags, within=CONTAINER)
         assert second.wait() == 4
-        assert "a --pid-file of its own" in second.text
+        assert "its own --pid-file" in second.text
     forced = ("--resume", "--force", "--pid-file", "second.pid")
     place.start("up", "flow.py", "--run-id", "r", *forced, within=CONTAINER)
     until(lambda: reasons(place) == [Interruption.LEASE_LOST], "the take-over")
