@@ -21,12 +21,14 @@ from hypothesis import strategies as st
 
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.states import RunStatus
+from smithersd.limits import CRASHES_IN_A_ROW_MAX
 from tests.properties.trees import Spec, trees
 from tests.properties.world import RUN_ID, World, a_world
 from tests.support.invariants import check_run
 
 STIMULI_MAX = 1_000
-CRASHES_MAX = 5
+CRASHES_MAX = CRASHES_IN_A_ROW_MAX
+"""One more in a row may fail a run that would have finished undisturbed."""
 fast = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 long = settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
 
