@@ -1,5 +1,6 @@
 """AttemptedKind: what tasks and shells have in common: attempts, and a person who may be asked before the first."""
 
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
 from smithersd.core.kinds.approval import ask_again_if_edited, asks, denial
@@ -17,7 +18,7 @@ from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
 
 
-class AttemptedKind(NodeKind[AttemptedT]):
+class AttemptedKind(NodeKind[AttemptedT], ABC):
     """A kind of node that is attempted, and tried again where that failed."""
 
     has_effect = True
@@ -40,16 +41,16 @@ class AttemptedKind(NodeKind[AttemptedT]):
         """Return how it is attempted."""
         return element.attempts
 
+    @abstractmethod
     def call_text(self, element: AttemptedT) -> str:
         """Return what an attempt does, as a text for whoever is asked to let it.
 
         The same node gives the same text in every process: outputs that are still to be put in are named as `<node>`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def values_given(self, element: AttemptedT) -> list[Any]:
         """Return everything that it is given and in which elements may stand."""
-        raise NotImplementedError
 
     # Waiting
 

@@ -124,9 +124,9 @@ class Kind(Generic[ChildT]):
         """Return the element, if it is a node."""
         return None
 
-    def enter(self, place: Place, flow: FlowActions) -> None:
+    def enter(self, place: Place, flow: FlowActions) -> None:  # noqa: ARG002
         """Do what it means that the flow has reached an element whose children are taken by choice."""
-        raise NotImplementedError
+        raise AssertionError(f"the children of {place.id!r} are not taken by choice")
 
     def mounted_children(self, place: Place, state: RunState) -> list[Place]:  # noqa: ARG002
         """Return the children that are part of the run: not those of which something is still to be decided."""

@@ -91,13 +91,13 @@ class NodeKind(Kind[NodeT]):
     def go_on_waiting(self, element: NodeT, node: NodeRecord, flow: FlowActions) -> None:
         """Take up a wait that an earlier driver or rendering has begun."""
 
-    def decided(self, node: NodeRecord, flow: FlowActions) -> None:
+    def decided(self, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
         """Do what follows from a person's decision, which the node's record tells."""
-        raise NotImplementedError
+        raise AssertionError(f"{node.node_id!r} waits for no decision")
 
-    def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:
+    def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:  # noqa: ARG002
         """Do what follows when its time has come, `late_ms` ago."""
-        raise NotImplementedError
+        raise AssertionError(f"{node.node_id!r} waits for no time")
 
     # Attempts
 
@@ -105,13 +105,13 @@ class NodeKind(Kind[NodeT]):
         """Return how it is attempted, None where it has no attempts."""
         return None
 
-    def work(self, element: NodeT, texts: Texts, tag: str) -> Work:
+    def work(self, element: NodeT, texts: Texts, tag: str) -> Work:  # noqa: ARG002
         """Return what an attempt does, given the outputs that it runs with; `tag` marks the processes of it.
 
         Raises:
             InvalidOutput: an output cannot be read.
         """
-        raise NotImplementedError
+        raise AssertionError(f"{element.id!r} has no attempts")
 
     def output_encoder(self, element: NodeT) -> Callable[[Any], str]:
         """Return what turns an attempt's result into the output as JSON."""
