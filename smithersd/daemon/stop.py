@@ -17,8 +17,7 @@ from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.local_processes import pid_file_of
 from smithersd.daemon.state.process_record import ProcessRecord, processes_here, remove_dead_records
-from smithersd.engine import is_driven, request_cancel, suspend_without_driver
-from smithersd.engine.applied import wait_until_applied
+from smithersd.engine import is_driven, request_cancel, suspend_without_driver, wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
 from smithersd.posix.pidfile import held_pid, remove_stale

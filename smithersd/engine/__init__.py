@@ -1,19 +1,17 @@
 """Drives one run: the loop between the pure flow, the store and the executors."""
 
-from smithersd.engine.applied import wait_until_applied
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver
 from smithersd.engine.engine import Engine
-from smithersd.engine.ids import new_run_id
-from smithersd.engine.lease.owner import Owner, is_owner_dead
 from smithersd.engine.loading.source import WorkflowSource, load_workflow
 from smithersd.engine.loading.workflow_file import find_workflow_file
 from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflow
+from smithersd.engine.run_ids import check_run_id, new_run_id
 from smithersd.engine.run_info import driver_name, is_driven, run_info
 from smithersd.engine.run_options import RunOptions, StartMode
 from smithersd.engine.standby import stand_by
-from smithersd.engine.start import UNSET, check_run_id, fitting_input, start_run
-from smithersd.engine.takeover import request_cancel, suspend_without_driver
+from smithersd.engine.start import UNSET, fitting_input, start_run
+from smithersd.engine.takeover import request_cancel, suspend_without_driver, wait_until_applied
 
 __all__ = [
     "UNSET",
@@ -21,7 +19,6 @@ __all__ = [
     "Driver",
     "Engine",
     "JumpingClock",
-    "Owner",
     "RunOptions",
     "RunResult",
     "StartMode",
@@ -33,7 +30,6 @@ __all__ = [
     "find_workflow_file",
     "fitting_input",
     "is_driven",
-    "is_owner_dead",
     "load_workflow",
     "local_driver",
     "new_run_id",

@@ -27,9 +27,10 @@ from smithersd.engine.lease.lease import FIRST_FENCE, HeldLease
 from smithersd.engine.lease.owner import Owner, end_owner, interruption_by, is_owner_dead, own_text
 from smithersd.engine.lease.watchdog import watched
 from smithersd.engine.loading.source import WorkflowSource
+from smithersd.engine.run_ids import check_run_id
 from smithersd.engine.run_options import DEFAULT_OPTIONS, RunOptions, StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
-from smithersd.limits import MAX_CONCURRENCY_DEFAULT, RUN_ID_LENGTH_MAX
+from smithersd.limits import MAX_CONCURRENCY_DEFAULT
 from smithersd.loggers import logger
 from smithersd.query.stored_log import read_log, read_state
 from smithersd.store import Store
@@ -88,21 +89,6 @@ async def start_run(
             remedy="Go on with it by --resume, or choose another --run-id.",
         )
     return await start.begun(from_run_id, tuple(dict.fromkeys(redo)))
-
-
-def check_run_id(run_id: str) -> None:
-    """Refuse what cannot be a run id: it names a folder and stands in commands.
-
-    Raises:
-        InvalidRequest: naming the rule.
-    """
-    is_plain = run_id.isascii() and all(c.isalnum() or c in "._-" for c in run_id)
-    if not (is_plain and run_id[:1].isalnum() and len(run_id) <= RUN_ID_LENGTH_MAX):
-        raise InvalidRequest(
-            f"{run_id!r} cannot be a run id.",
-            remedy=f"Use up to {RUN_ID_LENGTH_MAX} letters, digits, dots, dashes and underscores, "
-            "with a letter or digit first.",
-        )
 
 
 class _Start:

@@ -1,5 +1,6 @@
-"""Cancelling a run, also one that nobody drives: then whoever asks ends it, by the same events as an engine would."""
+"""What others ask of a run: where nobody drives it, whoever asks does it, by the same events as an engine would."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -18,9 +19,10 @@ from smithersd.engine.lease.owner import interruption_by, is_owner_dead, own_tex
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.run_info import is_driven
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
+from smithersd.limits import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted
+from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted, Topic
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
@@ -111,3 +113,28 @@ def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_
         closing=closing_batch(closing, state),
         closing_applied=tuple(row.id for row in inbox if row.kind is InboxKind.CANCEL),
     )
+
+
+async def wait_until_applied(store: Store, submitted: Submitted) -> None:
+    """Wait up to APPLIED_WAIT_S until the driver has taken the request out of the inbox.
+
+    The request is durable in any case: no failure of this wait is a failure of the request.
+    """
+    if submitted.inbox_id is None or not submitted.is_leased:
+        return
+    woken = asyncio.Event()
+    unsubscribe = store.subscribe(submitted.run_id, Topic.EVENTS, woken.set)
+    try:
+        with suppress(TimeoutError, StoreUnavailable):
+            async with asyncio.timeout(APPLIED_WAIT_S):
+                await _wait_while_in_inbox(store, submitted.run_id, submitted.inbox_id, woken)
+    finally:
+        unsubscribe()
+
+
+async def _wait_while_in_inbox(store: Store, run_id: str, inbox_id: int, woken: asyncio.Event) -> None:
+    while await store.is_in_inbox(run_id, inbox_id) and is_driven(await store.run(run_id)):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FEED_POLL_S):
+                await woken.wait()
+        woken.clear()

@@ -11,7 +11,8 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, Workflow, open_store, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import Engine, Owner, StartMode, start_run
+from smithersd.engine import Engine, StartMode, start_run
+from smithersd.engine.lease.owner import Owner
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.posix.identity import this_process
 from smithersd.query.stored_log import read_state
