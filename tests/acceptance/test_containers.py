@@ -67,7 +67,7 @@ def test_a_container_that_was_killed_is_followed_when_its_lease_has_run_out(plac
 
 def test_a_container_that_was_paused_ends_its_commands_when_it_is_back_and_was_replaced(place: Place) -> None:
     first, second = both(place)
-    os.kill(inner_pid(first), signal.SIGSTOP)
+    place.halt(inner_pid(first))
     assert second.wait() == 0
     assert reasons(place) == [Interruption.LEASE_LOST]
     length = len(place.log("r"))

@@ -169,7 +169,7 @@ def test_a_stopped_driver_is_relieved_when_the_usual_lease_has_run_out(place: Pl
     until(lambda: place.lines("effects"), "the first step")
     second = place.up("--run-id", "r", "--standby", "--pid-file", "second.pid", "--input", "3")
     second.until_text("stands by")
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     stopped_at_s = time.monotonic()
     assert second.wait() == 0
     took_s = time.monotonic() - stopped_at_s

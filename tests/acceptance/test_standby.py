@@ -65,7 +65,7 @@ def test_a_standby_takes_the_run_up_at_once_when_the_driver_is_killed(place: Pla
 def test_a_standby_takes_the_run_up_when_the_lease_of_a_stopped_driver_has_run_out(place: Place) -> None:
     first = hanging_driver(place)
     second = standby(place)
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     stopped_at_s = time.monotonic()
     assert second.wait() == 0
     assert time.monotonic() - stopped_at_s > LEASE_S / 2, "it had time left"
@@ -83,7 +83,7 @@ def test_a_driver_that_was_stopped_and_not_relieved_goes_on(place: Place) -> Non
     place.write(HANGS_ONCE.replace("sleep(300)", "sleep(1)"))
     first = driver(place)
     until(lambda: place.lines("effects"), "the second step")
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     until(lambda: " interrupted " in place.run("ps")[1], "the end of the lease")
     first.signal(signal.SIGCONT)
     assert first.wait() == 0
@@ -92,7 +92,7 @@ def test_a_driver_that_was_stopped_and_not_relieved_goes_on(place: Place) -> Non
 
 def test_a_stopped_driver_is_relieved_at_once_by_force(place: Place) -> None:
     first = hanging_driver(place)
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     code, text = place.run("up", "flow.py", "--run-id", "r", "--resume")
     assert code == 4
     assert "--force" in text
@@ -104,7 +104,7 @@ def test_a_stopped_driver_is_relieved_at_once_by_force(place: Place) -> None:
 def test_force_beside_the_pidfile_of_a_driver_takes_the_run_by_the_fence(place: Place) -> None:
     """As another container on the same volume would: the driver's process is not told to end before."""
     first = hanging_driver(place)
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     taking = ("up", "flow.py", "--run-id", "r", "--resume", "--force", "--pid-file", "other.pid")
     assert place.run(*taking)[0] == 0
     assert interruptions(place) == [Interruption.LEASE_LOST]
@@ -228,7 +228,7 @@ def test_a_driver_that_lost_its_lease_stands_by_again_and_takes_the_run_up_in_tu
     first = driver(place, "--standby")
     first.until_text("smithers approve")
     second = standby(place)
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     second.until_text("smithers approve")
     first.signal(signal.SIGCONT)
     first.until_text(f"driven by process {second.popen.pid} on .* This process stands by")
@@ -244,7 +244,7 @@ def test_a_driver_that_lost_its_lease_and_stands_by_leaves_a_run_that_was_suspen
     first = driver(place, "--standby")
     first.until_text("smithers approve")
     second = standby(place)
-    first.signal(signal.SIGSTOP)
+    place.halt(first.popen.pid)
     second.until_text("smithers approve")
     second.signal(signal.SIGTERM)
     assert second.wait() == 143
