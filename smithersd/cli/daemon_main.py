@@ -21,8 +21,8 @@ from smithersd.daemon.launch.handshake import Started, StartRefused, StartResult
 from smithersd.daemon.launch.process import leave, run_process
 from smithersd.daemon.options import LogFormat, ServiceOptions
 from smithersd.daemon.report import StandingBy, StartedRun
-from smithersd.daemon.service import run_service
-from smithersd.daemon.state.folder import RunFolder, StateFolder
+from smithersd.daemon.service import Service
+from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.log_file import LogFile, ignore_stdio_errors
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
@@ -57,7 +57,7 @@ def _run(options: ServiceOptions, answer: StartResult, output: int) -> tuple[Exi
     with reporting([log]) as report:
         early_exit.report = report
         try:
-            return run_process(run_service(options, source, report, log))
+            return run_process(Service(options, source, report, log).run())
         except SmithersError as error:
             report.warn(" ".join(filter(None, (error.message, error.remedy))))
             raise
@@ -128,7 +128,7 @@ class _DaemonLog(LogReport):
         if self._is_answered:
             return
         self._is_answered = True
-        pid_file = self._options.pid_file or StateFolder(Path(self._options.state_folder)).run(run_id).pid_file
+        pid_file = self._options.pid_file or self._options.storage.folder.run(run_id).pid_file
         started = Started(run_id, url, os.getpid(), str(self.path), str(pid_file), tuple(self._warnings), is_standby)
         if not self._answer.send(started):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -143,8 +143,7 @@ class _DaemonLog(LogReport):
         super().say(held or [])
 
     def _log_file(self, folder: RunFolder) -> Path:
-        named = self._options.log_file
-        return folder.log_file if named is None else Path(named)
+        return self._options.log_file or folder.log_file
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from smithersd.engine.run_options import RunOptions, StartMode
+from smithersd.daemon.state.storage import Storage
+from smithersd.engine.run_options import RunOptions
 from smithersd.limits import HOST_DEFAULT, LEASE_S, PORT_DEFAULT
 
 
@@ -41,36 +43,33 @@ class Hooks:
 class ServiceOptions:
     """The options of one process: a workflow, a run of it, and whether it is served.
 
-    `workflow` is "path.py" or "path.py:name". `run_id` None means a new id, or the only run that can be resumed.
-    `from_run` may be a prefix. `input` is JSON text, None if none was given. `store` is a store URL, None for the
-    default one in the state folder at the path `state_folder`. `pid_file` and `log_file` are absolute paths, None for
-    the run's own in the state folder; `log_format` None means "human", if there is a log.
+    Its paths are absolute, and so is the URL of its storage: a daemon reads them too.
     """
 
     workflow: str
-    state_folder: str
-    store: str | None = None
+    """The workflow as given on the command line: "path.py" or "path.py:name"."""
+    storage: Storage
     run_id: str | None = None
-    mode: StartMode = StartMode.NEW
-    from_run: str | None = None
-    redo: tuple[str, ...] = ()
-    """Nodes of `from_run` that run again."""
+    """The run's id as given; None for a new id, or for the only run that can be resumed."""
     input: str | None = None
-    is_forced: bool = False
+    """The workflow's input as JSON text, None if none was given."""
+    run: RunOptions = RunOptions(captures_output=True)
     is_standby: bool = False
     """Whether to wait while another process drives the run, and to resume it when that process is gone."""
     waits_for_store: bool = False
     """Whether to wait for a store that is unavailable at the start."""
     lease_s: float = LEASE_S
     """How long the lease of the run lasts without renewal."""
-    run: RunOptions = RunOptions(captures_output=True)
     hooks: Hooks = Hooks()
     serve: ServeOptions | None = None
     ends_when_failed: bool = False
     """Whether to exit when the run has failed, even if it is served: the exit code informs a service manager."""
-    pid_file: str | None = None
-    log_file: str | None = None
+    pid_file: Path | None = None
+    """The process's pidfile, None for that of the run."""
+    log_file: Path | None = None
+    """The file of the log, None for that of the run in a daemon, and for none in the foreground."""
     log_format: LogFormat | None = None
+    """The format of the log; None for people, if there is a log."""
     is_debugging: bool = False
 
     def to_json(self) -> bytes:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -16,7 +16,6 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
-from pathlib import Path
 from typing import Any
 
 from smithersd.core.log.events import Recorded
@@ -30,10 +29,8 @@ from smithersd.daemon.notify.sent import SentFile
 from smithersd.daemon.options import Hooks, ServiceOptions
 from smithersd.daemon.report import Report, ServiceLog, StandingBy, StartedRun
 from smithersd.daemon.signals import StopSignals
-from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.hold_run import held_run
 from smithersd.daemon.state.process_record import ProcessRecordFile
-from smithersd.daemon.state.storage import Storage
 from smithersd.daemon.state.tracebacks import keeping_tracebacks
 from smithersd.daemon.stop import stop_sender
 from smithersd.engine import (
@@ -68,44 +65,24 @@ _CAUSES = {signal.SIGINT: RunStatus.CANCELLED, signal.SIGTERM: RunStatus.SUSPEND
 _SUSPENDED_BY_SIGTERM = "stopped"
 
 
-async def run_service(
-    options: ServiceOptions,
-    source: WorkflowSource,
-    report: Report,
-    log: ServiceLog | None = None,
-    *,
-    sockets: Sequence[socket.socket] = (),
-) -> ExitCode:
-    """Run a workflow as the options say; return when its run has ended, or at a signal when it is served.
+class Service:
+    """A process that runs a workflow as its options say. Listening `sockets`, if given, replace host and port."""
 
-    An unavailable store is waited for if the options say so. With `is_standby` a driver that lost its lease stands by.
-    SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log anew.
-    Listening `sockets`, if given, replace host and port.
-
-    Raises:
-        UserError: something that the author or the operator must correct; no run was started.
-        StoreUnavailable: the store is unavailable, and is not waited for.
-        LeaseLost: another driver took the run, and this process does not stand by.
-    """
-    return await _Service(options, source, report, log, sockets).run()
-
-
-class _Service:
     def __init__(
         self,
         options: ServiceOptions,
         source: WorkflowSource,
         report: Report,
-        log: ServiceLog | None,
-        sockets: Sequence[socket.socket],
+        log: ServiceLog | None = None,
+        *,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self._options = options
         self._source = source
         self._report = report
         self._log = log
         self._sockets = sockets
-        self._folder = StateFolder(Path(options.state_folder))
-        self._storage = Storage(self._folder, options.store)
+        self._folder = options.storage.folder
         self._input: Any = UNSET if options.input is None else json.loads(options.input)
         self._engine: Engine | None = None
         self._stopped_by: signal.Signals | None = None
@@ -117,6 +94,17 @@ class _Service:
         self._abort = asyncio.Event()
 
     async def run(self) -> ExitCode:
+        """Run the workflow; return when its run has ended, or at a signal when it is served.
+
+        An unavailable store is waited for if the options say so. With `is_standby` a driver that lost its lease stands
+        by. SIGINT cancels the run, SIGTERM suspends it, a second signal ends the process at once. SIGHUP opens the log
+        anew.
+
+        Raises:
+            UserError: something that the author or the operator must correct; no run was started.
+            StoreUnavailable: the store is unavailable, and is not waited for.
+            LeaseLost: another driver took the run, and this process does not stand by.
+        """
         signals = StopSignals(
             on_first=self._stop,
             on_second=self._abandon,
@@ -124,16 +112,16 @@ class _Service:
             exit_code=self._forced_exit_code,
             before_exit=self._report.release,
         )
-        if self._options.run_id is not None:
-            check_run_id(self._options.run_id)
+        options = self._options
+        if options.run_id is not None:
+            check_run_id(options.run_id)
         self._check_serving()
         raise_files_limit()
         with signals.installed():
             self._check_unmade_store()
             async with AsyncExitStack() as opened:
-                address, lease_s = self._storage.address, self._options.lease_s
                 store = await self._store_wait.retry_until_available(
-                    lambda: opened.enter_async_context(open_store(address, lease_s=lease_s))
+                    lambda: opened.enter_async_context(open_store(options.storage.address, lease_s=options.lease_s))
                 )
                 if store is not None:
                     await self._run_in(store)
@@ -151,7 +139,7 @@ class _Service:
                 is_over = engine.state.status.is_final
                 record_file.take_run(driving_since_ms=None if is_over else SystemClock().now_ms())
                 try:
-                    await self._run(StartedRun(engine, self._options.workflow, self._storage, url), store)
+                    await self._run(StartedRun(engine, self._options.workflow, self._options.storage, url), store)
                 except LeaseLost as error:
                     if not self._options.is_standby:
                         raise
@@ -181,11 +169,7 @@ class _Service:
     @asynccontextmanager
     async def _held(self, run_id: str) -> AsyncIterator[ProcessRecordFile]:
         """Hold the run, and open its log."""
-        options = self._options
-        pid_file = None if options.pid_file is None else Path(options.pid_file)
-        async with held_run(
-            self._folder, run_id, pid_file=pid_file, is_forced=options.is_forced, is_standby=options.is_standby
-        ) as record_file:
+        async with held_run(self._options, run_id) as record_file:
             try:
                 if self._log is not None:
                     self._log.settle(run_id, self._folder.run(run_id))
@@ -209,9 +193,9 @@ class _Service:
     def _check_unmade_store(self) -> None:
         """Check that a run can start before a store is created for it."""
         options = self._options
-        if options.store is not None or self._folder.store_path.exists():
+        if options.storage.store is not None or self._folder.store_path.exists():
             return
-        if options.mode is StartMode.RESUME or options.from_run is not None:
+        if options.run.mode is StartMode.RESUME or options.run.from_run is not None:
             raise RunNotFound(f"There is no store {str(self._folder.store_path)!r}.", remedy="Start a run first.")
         dry_render(self._source.workflow, run_id=options.run_id or self._new_run_id(), input=self._input)
 
@@ -221,7 +205,7 @@ class _Service:
     async def _run_id(self, store: Store) -> str:
         """Return the id of the run to start or to resume; a prefix is enough for one that must exist."""
         given = self._options.run_id
-        if self._options.mode is StartMode.RESUME:
+        if self._options.run.mode is StartMode.RESUME:
             return (await select_run(store, given)).run_id
         return given or self._new_run_id()
 
@@ -243,12 +227,16 @@ class _Service:
 
     async def _start(self, store: Store, run_id: str, url: str | None, record_file: ProcessRecordFile) -> Engine | None:
         """Start or resume the run, as a standby when the driver is gone; return None if stopped before that."""
+
+        def start() -> Awaitable[Engine]:
+            return start_run(self._source, store=store, run_id=run_id, input=self._input, options=self._options.run)
+
         if not self._options.is_standby:
-            return await self._store_wait.retry_until_available(lambda: self._start_now(store, run_id))
+            return await self._store_wait.retry_until_available(start)
         return await stand_by(
             store,
             run_id,
-            lambda: self._start_now(store, run_id),
+            start,
             on_wait=lambda row: self._stand_by(row, url, record_file),
             is_stopped=self._is_stopped,
             has_stood_by=self._has_stood_by,
@@ -260,21 +248,6 @@ class _Service:
         self._is_settled.set()
         record_file.stand_by()
         self._report.stand_by(StandingBy(row.run_id, self._options.workflow, driver_name(row), url))
-
-    async def _start_now(self, store: Store, run_id: str) -> Engine:
-        options = self._options
-        earlier = None if options.from_run is None else await select_run(store, options.from_run)
-        return await start_run(
-            self._source,
-            store=store,
-            run_id=run_id,
-            mode=options.mode,
-            input=self._input,
-            from_run_id=None if earlier is None else earlier.run_id,
-            redo=options.redo,
-            force=options.is_forced,
-            options=options.run,
-        )
 
     def _begin(self, begun: StartedRun) -> None:
         self._engine = engine = begun.engine
@@ -344,7 +317,7 @@ class _Service:
         is_busy = engine.state.count(NodeState.IN_PROGRESS) > 0
         grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
         if signum is signal.SIGINT:
-            suspend = command_lines.suspend(engine.run_id, storage=self._storage)
+            suspend = command_lines.suspend(engine.run_id, storage=self._options.storage)
             self._report.warn(
                 f"Cancelling the run: SIGINT (Ctrl+C).{grace}\nTo stop a run without cancelling it: {suspend}"
             )

@@ -12,7 +12,7 @@ from smithersd.core.log.states import RunStatus
 from smithersd.elements import Workflow
 from smithersd.engine.clock import Clock
 from smithersd.engine.engine import Engine
-from smithersd.engine.run_options import StartMode
+from smithersd.engine.run_options import RunOptions, StartMode
 from smithersd.engine.start import UNSET, start_run
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
@@ -52,7 +52,8 @@ async def run_workflow(
         RunIsDriven: another process drives this run.
         LeaseLost: another driver took the run over.
     """
-    engine = await start_run(workflow, store=store, run_id=run_id, mode=StartMode.EITHER, input=input, clock=clock)
+    options = RunOptions(mode=StartMode.EITHER)
+    engine = await start_run(workflow, store=store, run_id=run_id, input=input, options=options, clock=clock)
     async with _watching(abort, engine.request_cancel):
         await drive_to_end(engine)
     return await result_of(engine, store)

@@ -5,8 +5,9 @@ The first rendering comes before anything is written, so that a workflow that ca
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from smithersd.engine.run_options import DEFAULT_OPTIONS, RunOptions, StartMode
 from smithersd.errors import InvalidInput, InvalidRequest, RunExists, RunIsDriven, StoreUnavailable, UserError
 from smithersd.limits import MAX_CONCURRENCY_DEFAULT
 from smithersd.loggers import logger
+from smithersd.query.select import select_run
 from smithersd.query.stored_log import read_log, read_state
 from smithersd.store import Store
 from smithersd.store.records import Lease, NewRun, RunRow
@@ -55,82 +57,71 @@ async def start_run(
     *,
     store: Store,
     run_id: str,
-    mode: StartMode = StartMode.NEW,
     input: Any = UNSET,
-    from_run_id: str | None = None,
-    redo: Sequence[str] = (),
-    force: bool = False,
     options: RunOptions = DEFAULT_OPTIONS,
     clock: Clock | None = None,
 ) -> Engine:
-    """Begin a run, or take one up, as far as its first durable step; then `Engine.drive` drives it.
+    """Start a run or resume one, as far as its first durable step; then `Engine.drive` drives it.
 
-    `input` is checked against the workflow's type; beside a resumption or `from_run_id` it must be the same as theirs.
-    `redo` names nodes of the run `from_run_id` that are done again, with all that follows from them.
-    `force` takes the run from a driver that lives.
+    `input` is checked against the workflow's type; that of a run that is resumed or taken over must be the same.
 
     Raises:
         RunExists: the mode is NEW and the id is taken.
-        RunNotFound: the mode is RESUME (or `from_run_id` is given) and there is no such run.
+        RunNotFound: the mode is RESUME, or `from_run` is given, and there is no such run.
         RunIsDriven: another process drives the run (where it may be our predecessor: and has renewed its lease).
         InvalidInput, WorkflowError, UserError: what the author or the operator must mend; nothing was written.
     """
-    if isinstance(source, Workflow):
-        source = WorkflowSource(source)
     check_run_id(run_id)
     run_id = plain_text(run_id)
+    checked_limit(options.max_concurrency, f"run {run_id!r}")
+    if isinstance(source, Workflow):
+        source = WorkflowSource(source)
     start = _Start(source, store, run_id, input, options, clock or SystemClock())
     known = await store.find_run(run_id)
-    if mode is StartMode.RESUME or (known is not None and mode is StartMode.EITHER):
-        return await start.resumed(known or await store.run(run_id), force=force)
+    if options.mode is StartMode.RESUME or (known is not None and options.mode is StartMode.EITHER):
+        return await start.resumed(known or await store.run(run_id))
     if known is not None:
         raise RunExists(
             f"Run {run_id!r} exists already ({known.status}).",
             remedy="Go on with it by --resume, or choose another --run-id.",
         )
-    return await start.begun(from_run_id, tuple(dict.fromkeys(redo)))
+    return await start.begun()
 
 
+@dataclass(frozen=True, slots=True)
 class _Start:
     """What both ways of starting share."""
 
-    def __init__(
-        self,
-        source: WorkflowSource,
-        store: Store,
-        run_id: str,
-        input: Any,
-        options: RunOptions,
-        clock: Clock,
-    ) -> None:
-        self._source = source
-        self._workflow = source.workflow
-        self._store = store
-        self._run_id = run_id
-        self._input = input
-        limit = checked_limit(options.max_concurrency, f"run {run_id!r}")
-        self._max_concurrency = limit or self._workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT
-        self._options = options
-        self._clock = clock
+    source: WorkflowSource
+    store: Store
+    run_id: str
+    input: Any
+    options: RunOptions
+    clock: Clock
 
-    async def begun(self, from_run_id: str | None, redo: tuple[str, ...]) -> Engine:
+    @property
+    def workflow(self) -> Workflow[Any]:
+        return self.source.workflow
+
+    async def begun(self) -> Engine:
         """Begin a new run."""
-        now_ms = self._clock.now_ms()
-        row = None if from_run_id is None else await self._ended_run(from_run_id)
-        text = (
-            _input_text(self._workflow, self._input)
-            if row is None
-            else _same_input(self._workflow, row, self._input, "--from")
-        )
-        earlier = None if row is None else await read_earlier(self._store, row)
-        if earlier is not None:
+        now_ms = self.clock.now_ms()
+        redo = tuple(dict.fromkeys(self.options.redo))
+        row = await self._ended_run()
+        if row is None:
+            text = _input_text(self.workflow, self.input)
+            earlier = None
+        else:
+            text = _same_input(self.workflow, row, self.input, "--from")
+            earlier = await read_earlier(self.store, row)
             check_redo(earlier, redo)
-        flow = self._flow(RunState(self._run_id), text, earlier=earlier)
+        from_run_id = None if row is None else row.run_id
+        flow = self._flow(RunState(self.run_id), text, earlier=earlier)
         flow.begin(now_ms, from_run_id=from_run_id, redo=redo)
         new_run = NewRun(
-            workflow_name=self._workflow.name,
-            workflow_path=self._source.path,
-            workflow_hash=self._source.hash,
+            workflow_name=self.workflow.name,
+            workflow_path=self.source.path,
+            workflow_hash=self.source.hash,
             input=text,
             from_run_id=from_run_id,
             created_at_ms=now_ms,
@@ -144,48 +135,48 @@ class _Start:
             raise
         return engine
 
-    async def resumed(self, row: RunRow, *, force: bool) -> Engine:
+    async def resumed(self, row: RunRow) -> Engine:
         """Take up a run; one that has ended is only looked at."""
-        text = fitting_input(self._workflow, row, self._input)
+        text = fitting_input(self.workflow, row, self.input)
         if row.status.is_final:
             return await self._ended(row, text)
-        lease = await self._lease(row, force=force)
+        lease = await self._lease(row)
         if lease.run.status.is_final:  # it ended in this moment
-            await self._store.release_lease(self._run_id, lease.fence)
+            await self.store.release_lease(self.run_id, lease.fence)
             return await self._ended(lease.run, text)
         held = self._held(lease.fence)
         try:
-            with taking_up(self._store.url, self._run_id), watched(held):
-                return await self._resumed(row, lease, held, force=force)
+            with taking_up(self.store.url, self.run_id), watched(held):
+                return await self._resumed(row, lease, held)
         except BaseException:
             with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
                 await held.give_back()
             raise
 
-    async def _resumed(self, row: RunRow, lease: Lease, held: HeldLease, *, force: bool) -> Engine:
+    async def _resumed(self, row: RunRow, lease: Lease, held: HeldLease) -> Engine:
         """Bring a run back to where its log ends; that may take longer than a lease lasts."""
         interruption = interruption_by(lease.former_owner)
-        if force and lease.former_owner is not None:
+        if self.options.is_forced and lease.former_owner is not None:
             await asyncio.to_thread(end_owner, lease.former_owner)
         flow = await self._folded_flow(row)
         await end_orphans(flow.state)
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         flow.resume(
             now_ms,
             fence=lease.fence,
             is_workflow_changed=self._is_changed(row),
             interruption=interruption,
         )
-        await fetch_missing(flow, now_ms, lambda key: self._store.output(self._run_id, *key))
+        await fetch_missing(flow, now_ms, lambda key: self.store.output(self.run_id, *key))
         return await self._taken_up(self._engine(flow, held))
 
     def _held(self, fence: int) -> HeldLease:
-        return HeldLease(self._store, self._run_id, fence)
+        return HeldLease(self.store, self.run_id, fence)
 
-    async def _lease(self, row: RunRow, *, force: bool) -> Lease:
+    async def _lease(self, row: RunRow) -> Lease:
         """Take the lease; where the driver may be our predecessor, wait for its lease to run out."""
         try:
-            return await self._take_lease(force=force)
+            return await self._take_lease()
         except RunIsDriven:
             if row.owner is None or not Owner.from_text(row.owner).process.may_be_predecessor:
                 raise
@@ -196,13 +187,13 @@ class _Start:
             max(rest_s, 0),
         )
         await asyncio.sleep(rest_s)
-        return await self._take_lease(force=force)
+        return await self._take_lease()
 
-    async def _take_lease(self, *, force: bool) -> Lease:
-        return await self._store.take_lease(self._run_id, own_text(), is_dead=is_owner_dead, force=force)
+    async def _take_lease(self) -> Lease:
+        return await self.store.take_lease(self.run_id, own_text(), is_dead=is_owner_dead, force=self.options.is_forced)
 
     async def _ended(self, row: RunRow, input_text: str) -> Engine:
-        return self._engine(self._flow(await read_state(self._store, self._run_id), input_text), self._held(row.fence))
+        return self._engine(self._flow(await read_state(self.store, self.run_id), input_text), self._held(row.fence))
 
     async def _taken_up(self, engine: Engine) -> Engine:
         try:
@@ -213,7 +204,7 @@ class _Start:
         return engine
 
     def _engine(self, flow: Flow, lease: HeldLease) -> Engine:
-        return Engine(flow, store=self._store, lease=lease, clock=self._clock, options=self._options)
+        return Engine(flow, store=self.store, lease=lease, clock=self.clock, options=self.options)
 
     def _flow(
         self,
@@ -225,12 +216,12 @@ class _Start:
         earlier: EarlierRun | None = None,
     ) -> Flow:
         return Flow(
-            self._workflow,
+            self.workflow,
             state=state,
-            input=self._workflow.load_input(input_text),
-            max_concurrency=self._max_concurrency,
+            input=self.workflow.load_input(input_text),
+            max_concurrency=(self.options.max_concurrency or self.workflow.max_concurrency or MAX_CONCURRENCY_DEFAULT),
             chance=random.random,
-            clocks=self._clock,
+            clocks=self.clock,
             frames=frames,
             outputs=outputs,
             earlier=earlier,
@@ -238,11 +229,11 @@ class _Start:
 
     async def _folded_flow(self, row: RunRow) -> Flow:
         """The flow as the log, the frames and the outputs tell it."""
-        before = None if row.from_run_id is None else await self._store.find_run(row.from_run_id)
-        earlier = None if before is None else await read_earlier(self._store, before)
-        state = await read_state(self._store, self._run_id)
+        before = None if row.from_run_id is None else await self.store.find_run(row.from_run_id)
+        earlier = None if before is None else await read_earlier(self.store, before)
+        state = await read_state(self.store, self.run_id)
         frames = FrameTree()
-        for frame in await self._store.frames(self._run_id):
+        for frame in await self.store.frames(self.run_id):
             frames.apply(frame.scopes)
         outputs = await self._outputs(state)
         return self._flow(state, row.input, frames=frames, outputs=outputs, earlier=earlier)
@@ -253,20 +244,23 @@ class _Start:
         for node in state.nodes.values():
             if node.has_output:
                 outputs.note(node.key)
-        for one in await self._store.small_outputs(self._run_id):
+        for one in await self.store.small_outputs(self.run_id):
             outputs.hold((one.node_id, one.iteration), one.output)
         return outputs
 
-    async def _ended_run(self, from_run_id: str) -> RunRow:
-        row = await self._store.run(from_run_id)
+    async def _ended_run(self) -> RunRow | None:
+        """Return the run that is taken over, None where there is none."""
+        if self.options.from_run is None:
+            return None
+        row = await select_run(self.store, self.options.from_run)
         if not row.status.is_final:
             raise UserError(
-                f"Run {from_run_id!r} has not ended ({row.status}), so it can go on itself.", remedy="Use --resume."
+                f"Run {row.run_id!r} has not ended ({row.status}), so it can go on itself.", remedy="Use --resume."
             )
         return row
 
     def _is_changed(self, row: RunRow) -> bool:
-        return None not in (row.workflow_hash, self._source.hash) and row.workflow_hash != self._source.hash
+        return None not in (row.workflow_hash, self.source.hash) and row.workflow_hash != self.source.hash
 
 
 def fitting_input(workflow: Workflow[Any], row: RunRow, input: Any = UNSET) -> str:

@@ -89,8 +89,8 @@ def run_flow(name: str, run_id: str, *, input: Any = UNSET, mode: StartMode = St
 
     async def drive(store: Store) -> RunStatus:
         source = load_workflow(f"{FLOWS}:{name}")
-        options = RunOptions(suspend_when_waiting=True)
-        engine = await start_run(source, store=store, run_id=run_id, mode=mode, input=input, options=options)
+        options = RunOptions(mode=mode, suspend_when_waiting=True)
+        engine = await start_run(source, store=store, run_id=run_id, input=input, options=options)
         return await drive_to_end(engine)
 
     status: RunStatus = in_store(drive)

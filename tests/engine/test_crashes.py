@@ -131,7 +131,9 @@ async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_
         await driving
     before = await log(store)
     with pytest.raises(UserError, match="belongs to workflow 'measured', not to 'another'"):
-        await start_run(measured(Size, name="another"), store=store, run_id="r", mode=StartMode.RESUME)
+        await start_run(
+            measured(Size, name="another"), store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME)
+        )
     assert await log(store) == before
 
 
@@ -144,8 +146,7 @@ async def test_a_resumption_with_an_edited_file_says_so(store: Store, tmp_path: 
             load_workflow(str(file)),
             store=store,
             run_id="r",
-            mode=StartMode.EITHER,
-            options=RunOptions(suspend_when_waiting=True),
+            options=RunOptions(mode=StartMode.EITHER, suspend_when_waiting=True),
         )
         await engine.drive()
     assert [one.workflow_changed for one in await events_of(store, events.RunResumed)] == [False, True]
@@ -178,14 +179,14 @@ async def test_a_resumption_whose_rendering_fails_writes_nothing_and_leaves_the_
     before = await log(store)
     is_broken = True
     with pytest.raises(WorkflowError):
-        await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        await start_run(flow, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     assert await log(store) == before
     assert (await store.run("r")).owner is None
 
 
 async def test_modes_say_whether_a_run_may_or_must_exist(store: Store) -> None:
     with pytest.raises(RunNotFound):
-        await start_run(measured(Size), store=store, run_id="r", mode=StartMode.RESUME)
+        await start_run(measured(Size), store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     await run(measured(Size), store, options=RunOptions(suspend_when_waiting=True))
     with pytest.raises(RunExists) as raised:
         await start_run(measured(Size), store=store, run_id="r")
@@ -200,7 +201,7 @@ async def test_an_input_beside_a_resumption_must_be_the_same(store: Store) -> No
     await run(flow, store, input={"a": 1}, options=RunOptions(suspend_when_waiting=True))
     await run(flow, store, input={"a": 1}, options=RunOptions(suspend_when_waiting=True))
     with pytest.raises(InvalidInput, match="differs"):
-        await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME, input={"a": 2})
+        await start_run(flow, store=store, run_id="r", input={"a": 2}, options=RunOptions(mode=StartMode.RESUME))
 
 
 async def test_an_input_of_more_than_a_mebibyte_is_refused(store: Store) -> None:
@@ -226,7 +227,7 @@ async def test_an_ended_run_is_not_driven_again(store: Store) -> None:
 
     await run(flow, store)
     before = await read_state(store, "r")
-    engine = await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+    engine = await start_run(flow, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     assert engine.is_ended_before
     assert await engine.drive() is RunStatus.FINISHED
     assert await read_state(store, "r") == before

@@ -8,7 +8,7 @@ import pytest
 from smithersd import Store, Task, task_context, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import StartMode, local_driver, start_run
+from smithersd.engine import RunOptions, StartMode, local_driver, start_run
 from smithersd.engine.lease.owner import is_owner_dead
 from smithersd.errors import EngineFailed
 from tests.support.runs import events_of, run
@@ -50,7 +50,7 @@ async def test_what_an_engine_dies_of_is_a_crash_that_the_next_driver_finds_at_o
     assert not row.is_leased
     assert not await events_of(store, events.RunSuspended)
 
-    other = await start_run(beats, store=store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(beats, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     (interrupted,) = await events_of(store, events.NodeInterrupted)
     assert interrupted.reason is Interruption.CRASH
     other.request_cancel()
@@ -59,7 +59,7 @@ async def test_what_an_engine_dies_of_is_a_crash_that_the_next_driver_finds_at_o
 
 async def test_a_task_that_makes_the_engine_die_is_given_up_at_last(store: Store) -> None:
     for _ in range(4):
-        engine = await start_run(beats, store=store, run_id="r", mode=StartMode.EITHER)
+        engine = await start_run(beats, store=store, run_id="r", options=RunOptions(mode=StartMode.EITHER))
         engine.observe(cannot_bear_a_heartbeat)
         with pytest.raises(EngineFailed):
             await engine.drive()
@@ -80,7 +80,7 @@ async def test_a_drive_that_is_cancelled_is_a_crash_where_nobody_can_mean_it(
     driving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await driving
-    other = await start_run(hangs, store=store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(hangs, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     (interrupted,) = await events_of(store, events.NodeInterrupted)
     assert interrupted.reason is reason
     other.request_cancel()
@@ -101,7 +101,7 @@ async def test_a_run_that_is_being_taken_up_cannot_go_on_yet(store: Store) -> No
     await engine.drive()
 
     slow = SlowStore(store.database)
-    preparing = asyncio.create_task(start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME))
+    preparing = asyncio.create_task(start_run(hangs, store=slow, run_id="r", options=RunOptions(mode=StartMode.RESUME)))
     await is_reading.wait()
     driver = local_driver(store.url, "r")
     assert driver is not None
@@ -127,6 +127,6 @@ async def test_a_resumption_that_takes_longer_than_the_lease_keeps_it(store: Sto
     await engine.drive()
     async with asyncio.timeout(DEADLINE_S):
         slow = SlowStore(store.database, lease_s=0.3)
-        other = await start_run(hangs, store=slow, run_id="r", mode=StartMode.RESUME)
+        other = await start_run(hangs, store=slow, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     other.request_cancel()
     await other.drive()

@@ -49,15 +49,23 @@ async def test_a_resumption_and_a_run_from_it_have_the_defaults_of_the_first_pro
     edited_environment()
     await decide(store, "ok")
     engine = await start_run(
-        deploying(seen, fails=True), store=store, run_id=RUN_ID, mode=StartMode.RESUME, input={"amount": 1}
+        deploying(seen, fails=True),
+        store=store,
+        run_id=RUN_ID,
+        input={"amount": 1},
+        options=RunOptions(mode=StartMode.RESUME),
     )
     assert await engine.drive() is RunStatus.FAILED
-    engine = await start_run(deploying(seen), store=store, run_id="again", from_run_id=RUN_ID)
+    engine = await start_run(deploying(seen), store=store, run_id="again", options=RunOptions(from_run=RUN_ID))
     assert await engine.drive() is RunStatus.FINISHED
     assert seen == ["staging", "staging"]
     with pytest.raises(InvalidInput, match="differs"):
         await start_run(
-            deploying(seen), store=store, run_id=RUN_ID, mode=StartMode.RESUME, input={"target": "production"}
+            deploying(seen),
+            store=store,
+            run_id=RUN_ID,
+            input={"target": "production"},
+            options=RunOptions(mode=StartMode.RESUME),
         )
 
 

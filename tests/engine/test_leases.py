@@ -11,7 +11,7 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, Workflow, open_store, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import Interruption, RunStatus
-from smithersd.engine import Engine, StartMode, start_run
+from smithersd.engine import Engine, RunOptions, StartMode, start_run
 from smithersd.engine.lease.owner import Owner
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.posix.identity import this_process
@@ -28,7 +28,7 @@ async def test_a_run_that_is_driven_is_not_taken_without_force(store: Store, oth
 
     async with driven(flow, store):
         with pytest.raises(RunIsDriven):
-            await start_run(flow, store=other_store, run_id="r", mode=StartMode.RESUME)
+            await start_run(flow, store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
 
 
 def hanging_once() -> tuple[list[str], Workflow[Any]]:
@@ -69,7 +69,9 @@ async def test_a_driver_that_lost_the_lease_ends_its_attempts_and_writes_nothing
     engine = await start_run(flow, store=store, run_id="r")
     driving = asyncio.create_task(engine.drive())
     await until_async(lambda: calls == ["a"])
-    other = await start_run(flow, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
+    other = await start_run(
+        flow, store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME, is_forced=True)
+    )
     taken_over_at = (await read_state(store, "r")).last_seq
     engine.request_cancel()  # the first thing that makes it write
     with pytest.raises(LeaseLost):
@@ -103,7 +105,9 @@ async def cancelled(engine: Engine) -> None:
 @no_renewal
 async def test_an_idle_driver_hears_of_the_loss_at_once(store: Store, other_store: Store) -> None:
     driving = await driving_in(store)
-    other = await start_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
+    other = await start_run(
+        hangs, store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME, is_forced=True)
+    )
     with pytest.raises(LeaseLost):
         async with asyncio.timeout(DEADLINE_S):
             await driving
@@ -116,7 +120,9 @@ async def test_a_driver_that_hears_nothing_notices_the_loss_when_it_renews(store
             return lambda: None
 
     driving = await driving_in(DeafStore(store.database, lease_s=0.3))
-    other = await start_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME, force=True)
+    other = await start_run(
+        hangs, store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME, is_forced=True)
+    )
     with pytest.raises(LeaseLost):
         await driving
     await cancelled(other)
@@ -137,7 +143,7 @@ async def test_attempts_of_a_driver_that_was_not_heard_of_for_too_long_did_not_c
     async with asyncio.timeout(DEADLINE_S):
         while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
             await asyncio.sleep(0.02)
-    other = await start_run(hangs, store=other_store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(hangs, store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     (interrupted,) = await events_of(other_store, events.NodeInterrupted)
     assert interrupted.reason is Interruption.LEASE_LOST
     assert (await node(other_store, "a")).crashes_in_row == 0
@@ -167,7 +173,7 @@ async def test_a_lease_that_was_given_back_interrupts_and_is_no_crash(store: Sto
     with pytest.raises(StoreUnavailable):
         await driving
     assert (await store.run("r")).owner is None
-    other = await start_run(hangs, store=store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(hangs, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
     (interrupted,) = await events_of(store, events.NodeInterrupted)
     assert interrupted.reason is Interruption.SUSPENDED
     await cancelled(other)
@@ -185,7 +191,9 @@ async def test_a_run_that_ends_while_it_is_taken_up_is_only_looked_at(store: Sto
 
     async with driven(flow, store):
         await until_async(lambda: bool(calls))
-    late = await start_run(flow, store=SlowStore(other_store.database), run_id="r", mode=StartMode.RESUME)
+    late = await start_run(
+        flow, store=SlowStore(other_store.database), run_id="r", options=RunOptions(mode=StartMode.RESUME)
+    )
     assert late.is_ended_before
     assert await late.drive() is RunStatus.FINISHED
     assert (await story(store))[-1] == "RunFinished"
@@ -220,7 +228,7 @@ async def test_what_hinders_a_resumption_is_told_even_when_the_lease_cannot_be_g
     async with driven(flow, store):
         pass
     with pytest.raises(StoreUnavailable, match="the first"):
-        await start_run(flow, store=GoneStore(store), run_id="r", mode=StartMode.RESUME)
+        await start_run(flow, store=GoneStore(store), run_id="r", options=RunOptions(mode=StartMode.RESUME))
 
 
 class CutOffStore(Store):
@@ -323,7 +331,9 @@ async def test_a_driver_that_was_cut_off_and_replaced_interrupts_its_tasks_when_
     async with asyncio.timeout(DEADLINE_S):
         while (await other_store.run("r")).is_leased:  # noqa: ASYNC110 - the database's clock
             await asyncio.sleep(0.01)
-    other = await start_run(two_steps([], beats=10_000), store=other_store, run_id="r", mode=StartMode.RESUME)
+    other = await start_run(
+        two_steps([], beats=10_000), store=other_store, run_id="r", options=RunOptions(mode=StartMode.RESUME)
+    )
     seen = len(effects)
     await until_async(lambda: len(effects) > seen)  # it runs on both at present
     length = (await other_store.run("r")).last_seq
@@ -361,7 +371,7 @@ async def test_after_a_reboot_or_in_a_new_container_the_predecessors_lease_is_wa
     async with open_store(tmp_path / "runs.db", lease_s=1) as store:
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
         await store.take_lease("r", predecessor(), is_dead=lambda _: True)
-        engine = await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+        engine = await start_run(flow, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
         assert "waiting 1 s for its lease to run out" in caplog.text
         await decide(store, "approval")
         assert await engine.drive() is RunStatus.FINISHED
@@ -386,5 +396,5 @@ async def test_a_driver_elsewhere_that_renews_its_lease_is_not_taken_for_our_pre
 
         renewing = asyncio.create_task(renew())
         with pytest.raises(RunIsDriven):
-            await start_run(flow, store=store, run_id="r", mode=StartMode.RESUME)
+            await start_run(flow, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
         renewing.cancel()

@@ -51,7 +51,7 @@ async def a_failed_run(store: Store, calls: list[str]) -> None:
 async def test_a_new_run_takes_over_the_input_and_every_finished_output(store: Store) -> None:
     calls: list[str] = []
     await a_failed_run(store, calls)
-    engine = await start_run(steps(calls, last=works), store=store, run_id="again", from_run_id="r")
+    engine = await start_run(steps(calls, last=works), store=store, run_id="again", options=RunOptions(from_run="r"))
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two"], "nothing is done twice"
     assert (await store.run("again")).input == '{"version":3}'
@@ -65,7 +65,9 @@ async def test_a_new_run_takes_over_the_input_and_every_finished_output(store: S
 async def test_what_no_longer_fits_or_is_of_another_kind_is_made_anew(store: Store) -> None:
     calls: list[str] = []
     await a_failed_run(store, calls)
-    engine = await start_run(steps(calls, last=works, first_output=int), store=store, run_id="again", from_run_id="r")
+    engine = await start_run(
+        steps(calls, last=works, first_output=int), store=store, run_id="again", options=RunOptions(from_run="r")
+    )
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two", "one"]
     assert await store.output("again", "one", 0) == "7"
@@ -92,7 +94,7 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
         return flow
 
     life = MortalStore(store)
-    engine = await start_run(longer(waits=True), store=life, run_id="again", from_run_id="r")
+    engine = await start_run(longer(waits=True), store=life, run_id="again", options=RunOptions(from_run="r"))
     driving = asyncio.create_task(engine.drive())
     await until_async(begun.is_set)
     life.is_dead = True
@@ -100,7 +102,9 @@ async def test_a_resumption_of_such_a_run_goes_on_taking_over(store: Store) -> N
     await asyncio.wait([driving])
     assert type(driving.exception()).__name__ == "Died"
     bury(store, "again")
-    engine = await start_run(longer(waits=False), store=store, run_id="again", mode=StartMode.RESUME)
+    engine = await start_run(
+        longer(waits=False), store=store, run_id="again", options=RunOptions(mode=StartMode.RESUME)
+    )
     assert await engine.drive() is RunStatus.FINISHED
     assert calls == ["one", "two"]
 
@@ -113,7 +117,7 @@ async def test_a_run_that_can_go_on_itself_is_not_taken_over(store: Store) -> No
     async with driven(flow, store, options=RunOptions(suspend_when_waiting=True)) as (_, driving):
         await driving
     with pytest.raises(UserError, match="has not ended"):
-        await start_run(flow, store=store, run_id="again", from_run_id="r")
+        await start_run(flow, store=store, run_id="again", options=RunOptions(from_run="r"))
     with pytest.raises(RunNotFound):
-        await start_run(flow, store=store, run_id="again", from_run_id="nothing")
+        await start_run(flow, store=store, run_id="again", options=RunOptions(from_run="nothing"))
     assert (await read_state(store, "again")).last_seq == -1

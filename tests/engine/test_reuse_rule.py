@@ -56,7 +56,7 @@ async def rerun(
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
     mended = flow_of(after or tree, plant)
-    engine = await start_run(mended, store=store, run_id="again", from_run_id=RUN_ID, redo=redo)
+    engine = await start_run(mended, store=store, run_id="again", options=RunOptions(from_run=RUN_ID, redo=tuple(redo)))
     assert await engine.drive() is RunStatus.FINISHED
     forecast = engine.forecast
     assert forecast is not None
@@ -138,7 +138,7 @@ async def test_a_part_that_fails_again_is_another_failure(store: Store) -> None:
     engine = await start_run(flow_of(summary, plant), store=store, run_id=RUN_ID)
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = {"part"}, []
-    engine = await start_run(flow_of(summary, plant), store=store, run_id="again", from_run_id=RUN_ID)
+    engine = await start_run(flow_of(summary, plant), store=store, run_id="again", options=RunOptions(from_run=RUN_ID))
     assert await engine.drive() is RunStatus.FINISHED
     assert plant.ran == ["part", "merge", "publish"]
 
@@ -249,7 +249,7 @@ async def test_it_holds_for_a_run_that_itself_took_over_another(store: Store) ->
     plant = Plant()
     for run_id, before, ends in (("a", None, "failed"), ("b", "a", "failed"), ("c", "b", "finished")):
         plant.broken, plant.ran = ({"part", "verdict"} if ends == "failed" else set()), []
-        engine = await start_run(flow_of(tree, plant), store=store, run_id=run_id, from_run_id=before)
+        engine = await start_run(flow_of(tree, plant), store=store, run_id=run_id, options=RunOptions(from_run=before))
         assert await engine.drive() == ends
     assert plant.ran == ["setup", "part", "teardown", "verdict"]
     assert (await node(store, "source", "c")).reused_from == "b"
@@ -288,10 +288,14 @@ async def test_a_node_is_taken_over_with_its_approval_from_run_to_run(store: Sto
     plant = Plant()
     await failed_after_approvals(store, plant, asking(), "ok", "deploy")
     plant.broken = {"end"}
-    engine = await start_run(flow_of(asking(), plant), store=store, run_id="second", from_run_id=RUN_ID)
+    engine = await start_run(
+        flow_of(asking(), plant), store=store, run_id="second", options=RunOptions(from_run=RUN_ID)
+    )
     assert await engine.drive() is RunStatus.FAILED
     plant.broken, plant.ran = set(), []
-    engine = await start_run(flow_of(asking(), plant), store=store, run_id="third", from_run_id="second")
+    engine = await start_run(
+        flow_of(asking(), plant), store=store, run_id="third", options=RunOptions(from_run="second")
+    )
     assert await engine.drive() is RunStatus.FINISHED
     assert plant.ran == ["end"]
 
@@ -303,8 +307,7 @@ async def test_a_node_that_ran_without_an_approval_asks_when_it_needs_one_now(st
         flow_of(asking(), plant),
         store=store,
         run_id="again",
-        from_run_id=RUN_ID,
-        options=RunOptions(suspend_when_waiting=True),
+        options=RunOptions(from_run=RUN_ID, suspend_when_waiting=True),
     )
     assert await engine.drive() is RunStatus.SUSPENDED
     state = await read_state(store, "again")
@@ -320,9 +323,7 @@ async def test_a_decision_is_asked_for_again_when_what_was_shown_is_made_anew_or
             flow_of(asking(), plant),
             store=store,
             run_id=run_id,
-            from_run_id=RUN_ID,
-            redo=[redo],
-            options=RunOptions(suspend_when_waiting=True),
+            options=RunOptions(from_run=RUN_ID, redo=(redo,), suspend_when_waiting=True),
         )
         assert await engine.drive() is RunStatus.SUSPENDED
         assert _is_asking(await read_state(store, run_id), "ok")
@@ -335,7 +336,9 @@ async def test_redo_of_a_node_that_was_not_there_names_the_like_and_writes_nothi
     plant = Plant()
     await failed_after_approvals(store, plant, asking(), "ok", "deploy")
     with pytest.raises(InvalidRequest, match="no node 'deplyo'") as raised:
-        await start_run(flow_of(asking(), plant), store=store, run_id="again", from_run_id=RUN_ID, redo=["deplyo"])
+        await start_run(
+            flow_of(asking(), plant), store=store, run_id="again", options=RunOptions(from_run=RUN_ID, redo=("deplyo",))
+        )
     assert "deploy" in str(raised.value.remedy)
     assert await store.find_run("again") is None
 
@@ -352,11 +355,15 @@ async def test_what_is_to_be_done_again_is_not_forgotten_by_a_crash(store: Store
     plant = Plant()
     await failed_after_approvals(store, plant, before)
     life = MortalStore(store)
-    engine = await start_run(flow_of(tree, plant), store=life, run_id="again", from_run_id=RUN_ID, redo=["first"])
+    engine = await start_run(
+        flow_of(tree, plant), store=life, run_id="again", options=RunOptions(from_run=RUN_ID, redo=("first",))
+    )
     await engine.close()
     life.is_dead = True
     bury(store, "again")
-    engine = await start_run(flow_of(tree, plant), store=store, run_id="again", mode=StartMode.RESUME)
+    engine = await start_run(
+        flow_of(tree, plant), store=store, run_id="again", options=RunOptions(mode=StartMode.RESUME)
+    )
     assert await engine.drive() is RunStatus.FINISHED
     assert "first" in plant.ran
     assert "second" not in plant.ran

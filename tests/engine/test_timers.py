@@ -291,7 +291,9 @@ async def test_from_takes_over_that_a_timer_has_fired(store: Store) -> None:
 
     clock = StillClock()
     await run(flow_of(last=breaks), store, clock=clock)
-    engine = await start_run(flow_of(last=works), store=store, run_id="again", from_run_id="r", clock=clock)
+    engine = await start_run(
+        flow_of(last=works), store=store, run_id="again", clock=clock, options=RunOptions(from_run="r")
+    )
     async with asyncio.timeout(DEADLINE_S):
         assert await engine.drive() is RunStatus.FINISHED
     assert not await events_of(store, events.TimerCreated, "again")
@@ -316,7 +318,11 @@ async def test_from_waits_anew_for_a_timer_whose_time_was_made_of_what_is_made_a
     clock = StillClock()
     await run(flow, store, clock=clock)
     engine = await start_run(
-        flow, store=store, run_id="again", mode=StartMode.NEW, from_run_id="r", redo=("first",), clock=clock
+        flow,
+        store=store,
+        run_id="again",
+        clock=clock,
+        options=RunOptions(mode=StartMode.NEW, from_run="r", redo=("first",)),
     )
     async with asyncio.timeout(DEADLINE_S):
         await engine.drive()

@@ -61,9 +61,8 @@ class World:
                 self._workflow,
                 store=self._life,
                 run_id=RUN_ID,
-                mode=StartMode.EITHER,
-                options=RunOptions(max_concurrency=LIMIT),
                 clock=self.clock,
+                options=RunOptions(mode=StartMode.EITHER, max_concurrency=LIMIT),
             )
         except Died:
             self._bury()

@@ -11,7 +11,7 @@ from typing import Any
 
 from smithersd import Approval, Context, Parallel, Sequence, Task, Workflow, open_store, run_workflow, workflow
 from smithersd.elements import Element
-from smithersd.engine import Engine, StartMode, start_run
+from smithersd.engine import Engine, RunOptions, StartMode, start_run
 from smithersd.store import Store
 
 
@@ -60,7 +60,7 @@ WORKFLOWS: dict[str, Workflow[Any]] = {one.name: one for one in (release, endles
 @asynccontextmanager
 async def driven(source: Workflow[Any], store: Store, run_id: str = "run-1") -> AsyncIterator[Engine]:
     """Drive a run in this process while the `with` lasts; it is suspended after that if it has not ended."""
-    engine = await start_run(source, store=store, run_id=run_id, mode=StartMode.EITHER)
+    engine = await start_run(source, store=store, run_id=run_id, options=RunOptions(mode=StartMode.EITHER))
     driving = asyncio.create_task(engine.drive())
     try:
         yield engine

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from smithersd import Approval, Parallel, Sequence, Task, Workflow
 from smithersd.core.log.events import TERMINAL_TYPES
 from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.engine import StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.engine.run import drive_to_end
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store, open_store
@@ -66,7 +66,9 @@ async def drive(workflow: Workflow[Any], store: Store) -> RunStatus:
     """Start the run, and take it up again whenever the store refuses at the start, as an operator would."""
     while True:
         try:
-            engine = await start_run(workflow, store=store, run_id="run-1", mode=StartMode.EITHER, force=True)
+            engine = await start_run(
+                workflow, store=store, run_id="run-1", options=RunOptions(mode=StartMode.EITHER, is_forced=True)
+            )
             return await drive_to_end(engine)
         except StoreUnavailable:
             continue

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import RunStatus
-from smithersd.engine import Engine, StartMode, start_run
+from smithersd.engine import Engine, RunOptions, StartMode, start_run
+from smithersd.engine.run_options import DEFAULT_OPTIONS
 from smithersd.query.stored_log import read_state
 from smithersd.store.records import Decision, Submitted
 from tests.support.clocks import StillClock
@@ -72,10 +74,18 @@ async def decide(store: Store, node_id: str, *, is_approval: bool = True, by: st
     )
 
 
+async def _started(
+    workflow: Workflow[Any], store: Store, *, options: RunOptions = DEFAULT_OPTIONS, **arguments: Any
+) -> Engine:
+    """Start the run, or resume it where its log ends."""
+    options = replace(options, mode=StartMode.EITHER)
+    return await start_run(workflow, store=store, run_id=RUN_ID, options=options, **arguments)
+
+
 @asynccontextmanager
-async def driven(workflow: Workflow[Any], store: Store, **options: Any) -> Any:
+async def driven(workflow: Workflow[Any], store: Store, **arguments: Any) -> Any:
     """A run under way; it is suspended when the block is left before its end."""
-    engine = await start_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await _started(workflow, store, **arguments)
     driving = asyncio.create_task(engine.drive())
     try:
         yield engine, driving
@@ -84,20 +94,20 @@ async def driven(workflow: Workflow[Any], store: Store, **options: Any) -> Any:
         await asyncio.wait([driving])
 
 
-async def run(workflow: Workflow[Any], store: Store, **options: Any) -> RunState:
+async def run(workflow: Workflow[Any], store: Store, **arguments: Any) -> RunState:
     """Start a run, or take it up, and drive it to its end."""
-    engine = await start_run(workflow, store=store, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await _started(workflow, store, **arguments)
     async with asyncio.timeout(DEADLINE_S):
         await engine.drive()
     return engine.state
 
 
 async def crash_when(
-    workflow: Workflow[Any], store: Store, condition: Callable[[Engine], bool], **options: Any
+    workflow: Workflow[Any], store: Store, condition: Callable[[Engine], bool], **arguments: Any
 ) -> None:
     """Drive a run in a process that dies as soon as the condition holds."""
     life = MortalStore(store)
-    engine = await start_run(workflow, store=life, run_id=RUN_ID, mode=StartMode.EITHER, **options)
+    engine = await _started(workflow, life, **arguments)
     driving = asyncio.create_task(_dies(engine.drive()))
     await until_async(lambda: condition(engine) or driving.done())
     life.is_dead = True

@@ -1,6 +1,7 @@
 """smithers up: run a workflow, in this terminal."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -71,7 +72,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
     options = _options(flags, inherited, is_debugging=flags["is_debugging"] or bool(context.obj))
     say_folder(flags["storage"])
     if flags["detach"]:
-        _run_in_background(options, flags["storage"], is_json=flags["is_json"])
+        _run_in_background(options, is_json=flags["is_json"])
     else:
         _run_here(options, inherited)
 
@@ -82,7 +83,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
     from smithersd.cli.terminal.streams import Streams  # noqa: PLC0415
     from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
     from smithersd.daemon.launch.process import leave, run_process  # noqa: PLC0415
-    from smithersd.daemon.service import run_service  # noqa: PLC0415
+    from smithersd.daemon.service import Service  # noqa: PLC0415
     from smithersd.daemon.systemd.refused_clients import refusing_clients  # noqa: PLC0415
     from smithersd.engine import load_workflow  # noqa: PLC0415
     from smithersd.posix.standard_input import empty_stdin  # noqa: PLC0415
@@ -96,20 +97,18 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
         empty_stdin()
         with choose_report(options, log, inherited, streams) as report:
             early_exit.report = report
-            code, has_left_tasks = run_process(run_service(options, source, report, log, sockets=inherited.sockets))
+            code, has_left_tasks = run_process(Service(options, source, report, log, sockets=inherited.sockets).run())
     leave(code, has_left_tasks=has_left_tasks)
 
 
-def _run_in_background(options: ServiceOptions, storage: Storage, *, is_json: bool) -> None:
+def _run_in_background(options: ServiceOptions, *, is_json: bool) -> None:
     from smithersd.cli.text.started import say_started  # noqa: PLC0415 - only a daemon needs it
     from smithersd.daemon.launch.detach import start_daemon  # noqa: PLC0415 - as above
 
-    say_started(start_daemon(options), storage=storage, is_json=is_json)
+    say_started(start_daemon(options), storage=options.storage, is_json=is_json)
 
 
 def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool) -> ServiceOptions:
-    storage: Storage = flags["storage"]
-    checked_text(storage.store or "", "--store")
     checked_path(str(Path(flags["workflow"]).absolute()))
     for name in ("from_run", "on_wait", "on_fail", "on_end", "pid_file", "log_file"):
         checked_text(flags[name] or "", _flag(name))
@@ -117,20 +116,21 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         checked_text(node_id, "--redo")
     return ServiceOptions(
         workflow=flags["workflow"],
-        state_folder=checked_path(str(storage.folder.path)),
-        store=None if storage.store is None else absolute_url(storage.store),
+        storage=_storage(flags["storage"]),
         run_id=flags["run_id"],
-        mode=_mode(flags),
-        from_run=flags["from_run"],
-        redo=flags["redo"],
         input=read_input(flags["given_input"]),
-        is_forced=flags["force"],
+        run=RunOptions(
+            mode=_mode(flags),
+            from_run=flags["from_run"],
+            redo=flags["redo"],
+            is_forced=flags["force"],
+            max_concurrency=flags["max_concurrency"],
+            suspend_when_waiting=flags["no_wait"],
+            captures_output=True,
+        ),
         is_standby=flags["standby"],
         waits_for_store=flags["detach"] or flags["standby"] or flags["resume_or_start"] or inherited.is_supervised,
         lease_s=flags["lease_s"],
-        run=RunOptions(
-            max_concurrency=flags["max_concurrency"], suspend_when_waiting=flags["no_wait"], captures_output=True
-        ),
         hooks=Hooks(on_wait=flags["on_wait"], on_fail=flags["on_fail"], on_end=flags["on_end"]),
         serve=serve_options(flags, inherited_token=inherited.auth_token) if flags["serve"] else None,
         ends_when_failed=inherited.notify_address is not None,
@@ -141,8 +141,14 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
     )
 
 
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).absolute())
+def _storage(given: Storage) -> Storage:
+    """Check where runs are kept, and make it independent of the working directory."""
+    checked_path(str(given.folder.path))
+    return given if given.store is None else replace(given, store=absolute_url(checked_text(given.store, "--store")))
+
+
+def _absolute(path: str | None) -> Path | None:
+    return None if path is None else Path(path).absolute()
 
 
 def _mode(flags: dict[str, Any]) -> StartMode:

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from smithersd.cli.reports.log_report import LogReport
 from smithersd.cli.reports.plain import PlainReport
@@ -26,7 +25,7 @@ def choose_log(options: ServiceOptions, streams: Streams) -> LogReport | None:
     """Return the log of a process in the foreground: a file that was named, else stderr for a format or the journal."""
     log_format = options.log_format or LogFormat.HUMAN
     if options.log_file is not None:
-        path = Path(options.log_file)
+        path = options.log_file
         return LogReport(lambda _: path, log_format)
     if options.log_format is None and not is_journal(streams.err):
         return None

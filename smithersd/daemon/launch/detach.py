@@ -39,26 +39,19 @@ def start_daemon(options: ServiceOptions) -> Started:
     """
     _fill_stdio()
     with _nameless_file() as output:
-        answer = _answer_of(options, output.fileno())
-        if isinstance(answer, Started):
-            return answer
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as answers:
+            _spawn(options, output.fileno(), writing)
+            answer = _awaited(answers)
+            if isinstance(answer, Started):
+                return answer
+            answers.read()  # until the daemon has ended
         _show(output)
     if answer is None:
         raise StartFailed(
             "The daemon ended before the run had begun.", remedy="Its output, if there was any, is shown above."
         )
     raise rebuilt(answer.code, answer.message, answer.remedy)
-
-
-def _answer_of(options: ServiceOptions, output: int) -> Started | StartRefused | None:
-    """Start the daemon and wait for its one line, or for its end; return None if it ended without an answer."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as answers:
-        _spawn(options, output, writing)
-        answer = _awaited(answers)
-        if not isinstance(answer, Started):
-            answers.read()
-    return answer
 
 
 def _awaited(answers: BinaryIO) -> Started | StartRefused | None:

@@ -5,6 +5,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from smithersd.daemon.launch.process import keep_until_exit
+from smithersd.daemon.options import ServiceOptions
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.local_processes import run_of_pid_file
 from smithersd.daemon.state.process_record import ProcessRecordFile, process_recorded
@@ -15,26 +16,24 @@ from smithersd.posix.pidfile import PidFile
 
 
 @asynccontextmanager
-async def held_run(
-    state_folder: StateFolder, run_id: str, *, pid_file: Path | None, is_forced: bool, is_standby: bool
-) -> AsyncIterator[ProcessRecordFile]:
+async def held_run(options: ServiceOptions, run_id: str) -> AsyncIterator[ProcessRecordFile]:
     """Hold a run's pidfile, and record this process, until the process ends or an error ends the `with`.
 
-    `pid_file` None means the one in the run's folder. With `is_forced` the process that holds the run is ended first:
-    it suspends the run, or is killed. `is_standby` only changes the error's text.
+    If the options force it, the process that holds the run is ended first: it suspends the run, or is killed.
 
     Raises:
         DaemonRuns: another process holds the pidfile.
         UserError: the pidfile cannot be written.
     """
-    folder = state_folder.run(run_id)
-    path = pid_file or folder.pid_file
-    if is_forced:
+    folder = options.storage.folder.run(run_id)
+    path = options.pid_file or folder.pid_file
+    if options.run.is_forced:
         await end_process(folder, path)
     folder.make()  # only now: the previous process may have removed the folder at its end
     with ExitStack() as held:
         held.callback(folder.remove_if_empty)
-        held.enter_context(_held(state_folder, path, needs_own=is_forced or is_standby))
+        needs_own = options.run.is_forced or options.is_standby
+        held.enter_context(_held(options.storage.folder, path, needs_own=needs_own))
         yield held.enter_context(process_recorded(folder, pid_file=path, now_ms=SystemClock().now_ms()))
         keep_until_exit(held.pop_all())
 
