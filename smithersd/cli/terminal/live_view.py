@@ -21,9 +21,7 @@ from smithersd.query.approvals import PendingApproval
 
 _URGENCY = {
     NodeState.FAILED: 0,
-    NodeState.WAITING_APPROVAL: 1,
-    NodeState.WAITING_EVENT: 1,
-    NodeState.WAITING_TIMER: 1,
+    **{state: 1 for state in NodeState if state.is_waiting},
     NodeState.IN_PROGRESS: 2,
 }
 """Which nodes are shown first where not all fit; those of other states are counted only."""

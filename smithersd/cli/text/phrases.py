@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from smithersd.core.log import events
-from smithersd.core.log.records import FIRST_ITERATION
+from smithersd.core.log.records import FIRST_ITERATION, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
@@ -243,6 +243,16 @@ def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
     """Say what a tree tells of an element."""
     said = (say(element[fact]) for fact, say in _FACTS.items() if fact in element)
     return (phrase for phrase in said if phrase)
+
+
+def wait_phrases(node: NodeRecord) -> Iterator[str]:
+    """Say what a node waits for; of one that asked a person also what was decided."""
+    if node.state is NodeState.WAITING_APPROVAL and node.approval is not None:
+        yield one_line(node.approval.title)
+    if node.state is NodeState.WAITING_TIMER and node.timer is not None:
+        yield f"until {date_and_time(node.timer.fires_at_ms)}"
+    if node.approval is not None and node.approval.is_granted is not None:
+        yield ("approved" if node.approval.is_granted else "denied") + _by_and_note(node.approval.decided_by, None)
 
 
 def progress(done: float | None, total: float | None, message: str | None) -> str:

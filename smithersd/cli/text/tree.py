@@ -9,12 +9,12 @@ from smithersd.cli.text.phrases import (
     NODE_LOOKS,
     Phrase,
     Style,
-    date_and_time,
     duration,
     error_phrase,
     node_name,
     one_line,
     time_of_day,
+    wait_phrases,
 )
 from smithersd.core.kinds.registry import kind_named
 from smithersd.core.log.fold import RunState
@@ -154,13 +154,7 @@ def _facts(node: NodeRecord) -> Iterator[str]:
         yield f"attempt {node.attempt}"
     if node.retry_at_ms is not None:
         yield f"next try at {time_of_day(node.retry_at_ms)}"
-    if node.state is NodeState.WAITING_APPROVAL and node.approval is not None:
-        yield one_line(node.approval.title)
-    if node.state is NodeState.WAITING_TIMER and node.timer is not None:
-        yield f"until {date_and_time(node.timer.fires_at_ms)}"
-    if node.approval is not None and node.approval.is_granted is not None:
-        by = f" by {one_line(node.approval.decided_by)}" if node.approval.decided_by else ""
-        yield ("approved" if node.approval.is_granted else "denied") + by
+    yield from wait_phrases(node)
     if node.reused_from is not None:
         yield f"taken over from {node.reused_from}"
     last_error = next((record.error for record in reversed(node.attempts) if record.state is AttemptState.FAILED), None)
