@@ -27,7 +27,7 @@ from smithersd.daemon.state.log_file import LogFile, ignore_stdio_errors
 from smithersd.engine import load_workflow
 from smithersd.errors import SmithersError, StartFailed
 from smithersd.exit_codes import ExitCode, exit_code_of_error
-from smithersd.posix.daemonize import daemonize
+from smithersd.posix.process.daemonize import daemonize
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import click
 from smithersd.cli.failures import ReaderLeft, exiting
 from smithersd.cli.terminal.streams import blocking_stream
 from smithersd.exit_codes import ExitCode
-from smithersd.posix.init_process import split_from_process_1
-from smithersd.posix.signal_state import reset_inherited_signals
+from smithersd.posix.process.init_process import split_from_process_1
+from smithersd.posix.process.signal_state import reset_inherited_signals
 
 _COMMANDS = (
     *("up", "down", "approve", "deny", "cancel", "serve"),

@@ -25,9 +25,9 @@ from smithersd.engine import Engine
 from smithersd.engine.attempts.orphans import tag_of
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
-from smithersd.posix import tagged
-from smithersd.posix.forks import after_fork_in_child, keep_from_forks
-from smithersd.posix.identity import this_process
+from smithersd.posix.process import tagged
+from smithersd.posix.process.forks import after_fork_in_child, keep_from_forks
+from smithersd.posix.process.identity import this_process
 
 _log = logger(__name__)
 

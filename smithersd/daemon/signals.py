@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from smithersd.posix.forks import after_fork_in_child
+from smithersd.posix.process.forks import after_fork_in_child
 
 FORCED_END_S = 1.0
 """How long an orderly end may take after the second signal; then the process exits at once."""

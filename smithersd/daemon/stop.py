@@ -20,8 +20,8 @@ from smithersd.daemon.state.process_record import ProcessRecord, processes_here,
 from smithersd.engine import is_driven, request_cancel, suspend_without_driver, wait_until_applied
 from smithersd.errors import DaemonRuns, NotStopped, RunIsDriven, RunNotActive, RunNotFound
 from smithersd.limits import FORCED_STOP_S, STOP_POLL_S, UNKNOWN_HOLDER_S
-from smithersd.posix.pidfile import held_pid, remove_stale
-from smithersd.posix.process_handle import ProcessHandle
+from smithersd.posix.process.pidfile import held_pid, remove_stale
+from smithersd.posix.process.process_handle import ProcessHandle
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
 

@@ -5,7 +5,7 @@ from smithersd.elements.branch import Branch
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child, Element, Node
 from smithersd.elements.kinds import NodeState, OnDeny
-from smithersd.elements.options import TaskOptions
+from smithersd.elements.options.task_options import TaskOptions
 from smithersd.elements.parallel import Parallel
 from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from smithersd.elements.call.functions import is_plain
 from smithersd.elements.element import Child, Element
-from smithersd.elements.functions import is_plain
 from smithersd.elements.texts import checked_text, shown
 from smithersd.errors import WorkflowError
 from smithersd.limits import LABEL_BYTES_MAX

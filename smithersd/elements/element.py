@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeGuard, TypeVar
 
-from smithersd.elements.functions import is_plain
+from smithersd.elements.call.functions import is_plain
 from smithersd.elements.not_a_value import NotAValue
 from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
 from smithersd.elements.values.schema import Schema

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
-from smithersd.elements.arguments import check_arguments, elements_in
+from smithersd.elements.call.arguments import check_arguments, elements_in
 from smithersd.elements.element import Element, Node
-from smithersd.elements.options import Attempts, TaskOptions, attempts_of
+from smithersd.elements.options.task_options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError

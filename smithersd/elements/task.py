@@ -5,11 +5,11 @@ import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, Unpack, overload
 
-from smithersd.elements.arguments import are_all_elements, check_arguments, check_not_hidden, elements_in
+from smithersd.elements.call.arguments import are_all_elements, check_arguments, check_not_hidden, elements_in
+from smithersd.elements.call.functions import unwrapped
+from smithersd.elements.call.signature import check_signature
 from smithersd.elements.element import Element, Node
-from smithersd.elements.functions import unwrapped
-from smithersd.elements.options import Attempts, TaskOptions, attempts_of
-from smithersd.elements.signature import check_signature
+from smithersd.elements.options.task_options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError
 

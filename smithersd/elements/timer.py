@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from smithersd.elements.duration import Duration, seconds
+from smithersd.elements.call.functions import is_plain
 from smithersd.elements.element import Condition, Node, References
-from smithersd.elements.functions import is_plain
+from smithersd.elements.options.duration import Duration, seconds
 from smithersd.elements.texts import shown
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar, overload
 
 import pydantic_core
 
+from smithersd.elements.call.functions import is_plain
 from smithersd.elements.container import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
-from smithersd.elements.functions import is_plain
 from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.values.same_input import is_given_again
 from smithersd.elements.values.schema import Schema, schema_for

@@ -15,7 +15,7 @@ from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
-from smithersd.posix.forks import after_fork_in_child
+from smithersd.posix.process.forks import after_fork_in_child
 
 PROGRESS_MESSAGE_LENGTH_MAX = 1_000
 """Characters of a progress message; the rest is cut."""

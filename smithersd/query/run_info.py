@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import ErrorInfo
-from smithersd.posix.identity import ProcessIdentity
+from smithersd.posix.process.identity import ProcessIdentity
 
 INTERRUPTED = "interrupted"
 """The status that people are told of a run which its log leaves running or waiting, and which nobody drives."""

@@ -29,8 +29,8 @@ from smithersd.serve.routes.health import health, ready
 from smithersd.serve.routes.metrics import metrics as metrics_route
 from smithersd.serve.routes.nodes import node, nodes
 from smithersd.serve.routes.status import status
-from smithersd.serve.sse import encode_event
-from smithersd.serve.streams import Streams
+from smithersd.serve.streams.sse import encode_event
+from smithersd.serve.streams.streams import Streams
 from smithersd.store import Store
 
 _log = logger(__name__)

@@ -12,7 +12,7 @@ from smithersd.query.run_view import RunView
 from smithersd.query.tree_order import TreeOrder
 from smithersd.serve.auth import RequestGuard
 from smithersd.serve.metrics import Metrics
-from smithersd.serve.streams import Streams
+from smithersd.serve.streams.streams import Streams
 from smithersd.store import Store
 
 

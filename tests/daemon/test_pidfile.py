@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from smithersd.errors import DaemonRuns, UserError
-from smithersd.posix.pidfile import PidFile, held_pid, remove_stale
+from smithersd.posix.process.pidfile import PidFile, held_pid, remove_stale
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from smithersd.posix.pidfile import PidFile
+from smithersd.posix.process.pidfile import PidFile
 from smithersd.errors import DaemonRuns
 pid_file = PidFile(Path(sys.argv[1]))
 try:
@@ -32,7 +32,7 @@ LOOKS = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from smithersd.posix.pidfile import held_pid, remove_stale
+from smithersd.posix.process.pidfile import held_pid, remove_stale
 from smithersd.errors import DaemonRuns
 while True:
     held_pid(Path(sys.argv[1]))

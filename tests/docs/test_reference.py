@@ -19,7 +19,7 @@ from smithersd.core.log import events
 from smithersd.core.log.states import AttemptState, Cancellation, Interruption, RunStatus
 from smithersd.elements import NodeState
 from smithersd.elements.kinds import Backoff, OnDeny, TimerType
-from smithersd.elements.options import TaskOptions
+from smithersd.elements.options.task_options import TaskOptions
 from smithersd.errors import SmithersError
 from smithersd.executors.context import TaskContext
 from smithersd.exit_codes import ExitCode

@@ -14,7 +14,7 @@ from smithersd.core.log.states import Interruption, RunStatus
 from smithersd.engine import Engine, RunOptions, StartMode, start_run
 from smithersd.engine.lease.owner import Owner
 from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
-from smithersd.posix.identity import this_process
+from smithersd.posix.process.identity import this_process
 from smithersd.query.stored_log import read_state
 from tests.support.mortal import MortalStore
 from tests.support.runs import crash_when, decide, driven, events_of, no_renewal, node, run, story, until_state

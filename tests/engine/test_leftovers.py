@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from smithersd.posix.parent_death import with_parent_death_signal
+from smithersd.posix.process.parent_death import with_parent_death_signal
 from tests.support.waiting import DEADLINE_S, until
 
 WORKFLOW = """

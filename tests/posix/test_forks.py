@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from smithersd.posix.forks import after_fork_in_child, keep_from_forks
+from smithersd.posix.process.forks import after_fork_in_child, keep_from_forks
 
 
 class Pipe:

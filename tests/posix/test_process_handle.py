@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from smithersd.posix.process_handle import ProcessHandle
+from smithersd.posix.process.process_handle import ProcessHandle
 
 
 def refuse(_pid, _flags=0):

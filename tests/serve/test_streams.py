@@ -21,7 +21,7 @@ from smithersd.feed import Feed
 from smithersd.limits import STREAMS_MAX
 from smithersd.query.stored_log import StoredLog
 from smithersd.serve import create_serve_app, serving
-from smithersd.serve.sse import EventStream, Wanted, encode_event
+from smithersd.serve.streams.sse import EventStream, Wanted, encode_event
 from smithersd.store import Store, open_store
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.story import Story, pending

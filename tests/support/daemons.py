@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from smithersd.cli import main
-from smithersd.posix.pidfile import held_pid
+from smithersd.posix.process.pidfile import held_pid
 from tests.support.place import MARK, SMITHERS, Place, clean_environment, request
 from tests.support.waiting import until
 

@@ -10,7 +10,7 @@ from smithersd.cli.text.phrases import Phrase, date_and_time
 from smithersd.daemon.state.folder import StateFolder
 from smithersd.daemon.state.pruning import PruneCandidate, prune_runs
 from smithersd.daemon.state.storage import Storage
-from smithersd.elements.duration import seconds
+from smithersd.elements.options.duration import seconds
 from smithersd.engine import SystemClock
 from smithersd.store import Store
 

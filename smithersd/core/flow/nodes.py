@@ -16,8 +16,8 @@ from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.tree.places import Order, Place, Progress
 from smithersd.core.tree.reads import Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
-from smithersd.elements.options import Attempts
-from smithersd.elements.retry import RetryPolicy
+from smithersd.elements.options.retry import RetryPolicy
+from smithersd.elements.options.task_options import Attempts
 from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
 
 

@@ -11,8 +11,8 @@ from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.elements import OnDeny, Shell, Task
-from smithersd.elements.arguments import elements_in
-from smithersd.elements.options import Attempts
+from smithersd.elements.call.arguments import elements_in
+from smithersd.elements.options.task_options import Attempts
 from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 
 AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])

@@ -15,7 +15,7 @@ from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import ScopeReads
 from smithersd.elements import Node
 from smithersd.elements.element import reference_id
-from smithersd.elements.options import Attempts
+from smithersd.elements.options.task_options import Attempts
 
 NodeT = TypeVar("NodeT", bound=Node[Any])
 

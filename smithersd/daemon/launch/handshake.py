@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from smithersd.posix.forks import keep_from_forks
+from smithersd.posix.process.forks import keep_from_forks
 
 
 @dataclass(frozen=True, slots=True)

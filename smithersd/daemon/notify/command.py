@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from smithersd.limits import DRIVER_TAG_VARIABLE, HOOK_TIMEOUT_S
-from smithersd.posix.parent_death import with_parent_death_signal
+from smithersd.posix.process.parent_death import with_parent_death_signal
 
 _POLL_S = 0.02
 _TAIL_BYTES = 1_000

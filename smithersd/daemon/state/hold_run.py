@@ -12,7 +12,7 @@ from smithersd.daemon.state.process_record import ProcessRecordFile, process_rec
 from smithersd.daemon.stop import end_process
 from smithersd.engine import SystemClock
 from smithersd.errors import DaemonRuns
-from smithersd.posix.pidfile import PidFile
+from smithersd.posix.process.pidfile import PidFile
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.errors import DaemonRuns, UserError
 from smithersd.loggers import logger
-from smithersd.posix.identity import ProcessIdentity, this_process
-from smithersd.posix.pidfile import held_pid
+from smithersd.posix.process.identity import ProcessIdentity, this_process
+from smithersd.posix.process.pidfile import held_pid
 
 
 @dataclass(frozen=True, slots=True)

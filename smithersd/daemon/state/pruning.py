@@ -9,7 +9,7 @@ from smithersd.daemon.state.folder import RunFolder, StateFolder
 from smithersd.daemon.state.process_record import read_process_record
 from smithersd.errors import DaemonRuns
 from smithersd.limits import RUNS_PER_PRUNE_PAGE
-from smithersd.posix.pidfile import PidFile
+from smithersd.posix.process.pidfile import PidFile
 from smithersd.store import Store
 from smithersd.store.records import EndedRun
 

@@ -1,6 +1,6 @@
 """What shell attempts left behind when their engine was killed: ended before the run goes on.
 
-A command dies with its engine (`posix/parent_death.py`), and what it has started is ended soon after
+A command dies with its engine (`posix/process/parent_death.py`), and what it has started is ended soon after
 (`daemon/guard.py`); but whoever killed the engine may have killed the guard too, and an attempt must not meet what is
 left of the one before it. Each process of an attempt carries a tag in its environment, and is recognised by that
 alone. The tag holds the run's start too, since another store may well have a run of the same name.
@@ -18,7 +18,7 @@ from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import AttemptState
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, STOP_GRACE_S
 from smithersd.loggers import logger
-from smithersd.posix.tagged import end_tagged
+from smithersd.posix.process.tagged import end_tagged
 
 _log = logger(__name__)
 

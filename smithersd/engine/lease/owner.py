@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 
 from smithersd.core.log.states import Interruption
-from smithersd.posix.identity import ProcessIdentity, this_process
-from smithersd.posix.process_handle import ProcessHandle
+from smithersd.posix.process.identity import ProcessIdentity, this_process
+from smithersd.posix.process.process_handle import ProcessHandle
 
 _END_TIMEOUT_S = 5.0
 _END_POLL_S = 0.01

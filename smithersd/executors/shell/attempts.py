@@ -17,8 +17,8 @@ from smithersd.executors.postponed import Postponed
 from smithersd.executors.shell.child import Child
 from smithersd.executors.shell.output import ShellOutput
 from smithersd.limits import DRIVER_TAG_VARIABLE, STOP_GRACE_S
+from smithersd.posix.process.tagged import end_tagged
 from smithersd.posix.shortage import is_shortage
-from smithersd.posix.tagged import end_tagged
 
 READ_BYTES: Final = 64 * 1024
 """Bytes that one read takes: what a pipe holds, so that no command starves the loop."""

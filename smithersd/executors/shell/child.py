@@ -10,7 +10,7 @@ from types import FrameType
 
 from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.shell.program import check_program
-from smithersd.posix.parent_death import with_parent_death_signal
+from smithersd.posix.process.parent_death import with_parent_death_signal
 
 POLL_S = 0.02
 """How often the end of a child is looked for where the kernel has no pidfd."""

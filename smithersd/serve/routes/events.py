@@ -17,7 +17,7 @@ from smithersd.serve.context import RunContext, run_of
 from smithersd.serve.errors import NotReady, TooManyStreams
 from smithersd.serve.queries import integer, integer_of, read_query
 from smithersd.serve.run_match import RUN_HEADER, run_header
-from smithersd.serve.sse import CONTENT_TYPE, EventStream, Wanted, retry_answer
+from smithersd.serve.streams.sse import CONTENT_TYPE, EventStream, Wanted, retry_answer
 
 LAST_EVENT_ID = "Last-Event-ID"
 LAST_EVENT_ID_PARAMETER = "lastEventId"

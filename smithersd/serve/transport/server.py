@@ -9,7 +9,7 @@ from aiohttp import web
 
 from smithersd.limits import SERVER_STOP_S
 from smithersd.loggers import logger
-from smithersd.posix.forks import keep_from_forks
+from smithersd.posix.process.forks import keep_from_forks
 from smithersd.serve.transport.connections import Connections
 from smithersd.serve.transport.sockets import listen, prepare_listener
 

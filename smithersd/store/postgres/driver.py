@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from smithersd.posix.forks import keep_from_forks
+from smithersd.posix.process.forks import keep_from_forks
 from smithersd.store.postgres.address import Address
 
 _LEAVE_TIMEOUT_S = 1.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from smithersd.posix.forks import keep_from_forks
+from smithersd.posix.process.forks import keep_from_forks
 
 _open_paths: Counter[str] = Counter()
 

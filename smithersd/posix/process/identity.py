@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from smithersd.posix.process_handle import process_start_time
+from smithersd.posix.process.process_handle import process_start_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from smithersd.elements.call.functions import unwrapped
 from smithersd.elements.element import Node
-from smithersd.elements.functions import unwrapped
 from smithersd.errors import WorkflowError
 
 _PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}

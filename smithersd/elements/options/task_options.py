@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from smithersd.elements.duration import Duration, seconds
 from smithersd.elements.element import Condition, References
 from smithersd.elements.kinds import Backoff
-from smithersd.elements.retry import RetryPolicy
+from smithersd.elements.options.duration import Duration, seconds
+from smithersd.elements.options.retry import RetryPolicy
 from smithersd.elements.texts import chosen
 from smithersd.errors import WorkflowError
 from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT

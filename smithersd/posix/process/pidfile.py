@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from smithersd.errors import DaemonRuns, UserError
-from smithersd.posix.forks import keep_from_forks
+from smithersd.posix.process.forks import keep_from_forks
 
 _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")

@@ -1,0 +1,1 @@
+"""Processes of the operating system: which they are, how they start and end, and what is theirs."""
