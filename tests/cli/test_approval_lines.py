@@ -8,7 +8,7 @@ import pytest
 from smithersd.core.log.states import RunStatus
 from smithersd.limits import APPROVAL_LINES_MAX
 from tests.cli.conftest import FLOWS, Said, driving, finish, run_flow, start
-from tests.cli.terminal import on_terminal
+from tests.cli.terminal.terminal import on_terminal
 
 Smithers = Callable[..., Said]
 

@@ -24,11 +24,11 @@ RUN_HERE = {"tell-chat.sh", "reminder.py", "review.py", "test_bugfix.py", "mount
 RUN_ELSEWHERE = {
     "deploy.py": "test_tour.py",
     "bugfix.py": "test_tour.py",
-    "follow.js": "tests/acceptance/test_browser_example.py",
+    "follow.js": "tests/acceptance/served/test_browser_example.py",
     "compose.yaml": "test_mentions.py",
 }
 LANGUAGES = {
-    **dict.fromkeys(("nginx", "caddy", "apache", "haproxy", "lighttpd"), "tests/acceptance/test_proxies.py"),
+    **dict.fromkeys(("nginx", "caddy", "apache", "haproxy", "lighttpd"), "tests/acceptance/served/test_proxies.py"),
     "console": "test_mentions.py",
     "sql": "test_sql.py",
     "text": "what a program shows",

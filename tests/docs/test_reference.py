@@ -27,7 +27,7 @@ from smithersd.serve.bodies import DecisionBody
 from smithersd.serve.errors import STATUS_BY_CODE
 from smithersd.serve.metrics import Metrics
 from tests.docs.documents import ROOT, document
-from tests.serve.openapi import openapi
+from tests.serve.requests.openapi import openapi
 
 CLI = document("docs/reference/cli.md")
 ERRORS = document("docs/reference/errors.md")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_drivers import play
+from tests.acceptance.drivers.test_drivers import play
 from tests.postgres.host import NAMED, Host
 from tests.support.backends import PostgresBackend
 from tests.support.place import Process

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.serve.conftest import MakeApp
-from tests.serve.openapi import openapi
+from tests.serve.requests.openapi import openapi
 
 
 def test_the_document_names_the_routes_of_the_app_and_no_other(make_app: MakeApp) -> None:

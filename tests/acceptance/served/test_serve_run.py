@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from smithersd.core.log.states import RunStatus
-from tests.acceptance.test_kills import Follower
+from tests.acceptance.crash.test_kills import Follower
 from tests.support.place import Place, Process
 
 WAITING = """

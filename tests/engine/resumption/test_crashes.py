@@ -159,7 +159,7 @@ async def test_a_first_rendering_that_fails_writes_nothing(store: Store) -> None
 
     with pytest.raises(
         WorkflowError,
-        match=r"workflow function 'flow' raised KeyError: 'typo' \(tests/engine/test_crashes.py:\d+ in flow\)",
+        match=r"workflow function 'flow' raised KeyError: 'typo' \(tests/\S+/test_crashes.py:\d+ in flow\)",
     ):
         await start_run(flow, store=store, run_id="r")
     assert await store.find_run("r") is None

@@ -2,7 +2,7 @@
 
 Whatever it sends: no answer is a 5xx, each is what the document says, a refusal is in our envelope, what breaks the
 document is refused, and nothing is answered without the token. A stream of a run that goes on has no end to wait for:
-`tests/serve/test_every_route.py` asks for those.
+`tests/serve/requests/test_every_route.py` asks for those.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from smithersd.core.log.states import RunStatus
-from tests.serve.openapi import openapi
+from tests.serve.requests.openapi import openapi
 from tests.support.place import Place, Process, clean_environment
 
 TOKEN = "sk-s3cret"

@@ -57,7 +57,7 @@ async def test_a_node_without_retries_left_fails_the_run_and_says_why(store: Sto
     assert state.status is RunStatus.FAILED
     assert state.error is not None
     assert state.error.code == "TASK_FAILED"
-    assert re.fullmatch(r"task 'a' failed: no 2 \(tests/engine/test_retries.py:\d+ in work\)", state.error.message)
+    assert re.fullmatch(r"task 'a' failed: no 2 \(tests/\S+/test_retries.py:\d+ in work\)", state.error.message)
 
 
 @pytest.mark.parametrize(

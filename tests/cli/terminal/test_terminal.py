@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from smithersd.cli.group import smithers as group
 from smithersd.core.log.states import NodeState, RunStatus
 from tests.cli.conftest import FLOWS, Said, driving, kill, run_flow
-from tests.cli.terminal import on_terminal, plain
+from tests.cli.terminal.terminal import on_terminal, plain
 from tests.support.waiting import DEADLINE_S
 
 Smithers = Callable[..., Said]

@@ -14,7 +14,7 @@ from smithersd import Approval, open_store, workflow
 from smithersd.engine import start_run
 from smithersd.limits import LEASE_RENEWALS, LEASE_S
 from smithersd.store.records import Topic
-from tests.engine.loops import LeapingLoop
+from tests.engine.lease.loops import LeapingLoop
 from tests.support.mortal import MortalStore
 
 INTERVAL_S = LEASE_S / LEASE_RENEWALS
