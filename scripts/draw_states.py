@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from smithersd.core.log.states import ApprovalStatus, AttemptState, NodeState, RunStatus
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus, WaitStatus
 from smithersd.core.log.transitions import TRANSITIONS
 
 Edge = tuple[str | None, str]
@@ -47,7 +47,7 @@ def picture() -> str:
         ("A run", "run", list(RunStatus)),
         ("A node", "node", list(NodeState)),
         ("An attempt", "attempt", list(AttemptState)),
-        ("An approval", "approval", list(ApprovalStatus)),
+        ("A wait", "wait", list(WaitStatus)),
     ):
         rows = _rows(field)
         reached = {state for _, edges in rows for edge in edges for state in edge}

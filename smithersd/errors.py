@@ -16,6 +16,7 @@
     |   +-- ApprovalAmbiguous      APPROVAL_AMBIGUOUS
     |   +-- ApprovalAlreadyDecided APPROVAL_ALREADY_DECIDED
     |   +-- ApprovalNotPending     APPROVAL_NOT_PENDING
+    |   +-- TimerNotPending        TIMER_NOT_PENDING
     |   +-- StoreTooNew            STORE_TOO_NEW: written by a later version
     |   +-- StoreInvalid           STORE_INVALID: what cannot be a store, or a damaged one
     +-- LeaseLost                  LEASE_LOST: another driver took the run (exit code 5)
@@ -163,6 +164,12 @@ class ApprovalNotPending(UserError):
     """The node exists but waits for no decision."""
 
     code = "APPROVAL_NOT_PENDING"
+
+
+class TimerNotPending(UserError):
+    """The node exists but is not a timer that waits."""
+
+    code = "TIMER_NOT_PENDING"
 
 
 class StoreTooNew(UserError):

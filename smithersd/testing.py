@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from smithersd.core.log.events import NodeWaitingApproval, Recorded
-from smithersd.elements import Workflow
+from smithersd.elements import Decision, Workflow
 from smithersd.elements.texts import plain_text
 from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, result_of, start_run
 from smithersd.errors import UserError
 from smithersd.store import Store, open_store
-from smithersd.store.records import Decision
 
 __all__ = ["Decisions", "run_to_end"]
 
@@ -89,18 +88,8 @@ class _Person:
         return self._decisions if isinstance(self._decisions, bool) else self._decisions.get(node_id)
 
     async def _submit(self, node_id: str, iteration: int, *, is_approval: bool) -> None:
-        await self._store.submit_decision(
-            Decision(
-                run_id=self._engine.run_id,
-                node_id=node_id,
-                is_approval=is_approval,
-                iteration=iteration,
-                note=None,
-                decided_by="test",
-                decision=None,
-                created_at_ms=self._clock.now_ms(),
-            )
-        )
+        decision = Decision(approved=is_approval, decided_by="test", decided_at_ms=self._clock.now_ms())
+        await self._store.submit_decision(self._engine.run_id, node_id, iteration, decision)
 
 
 def _by_plain_id(decisions: Mapping[str, bool]) -> dict[str, bool]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.workflows import RUN_ID
 
-_EVENT = "INSERT INTO events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
+_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _OUTPUT = "INSERT INTO outputs (run_id, node_id, iteration, output, created_at_ms) VALUES (?, ?, ?, ?, ?)"
 _ADVANCE = "UPDATE runs SET status = ?, last_seq = ?, lease_expires_at_ms = ? WHERE run_id = ? AND fence = 1"
 FIRST = ("runs", "inputs", "frames")
@@ -51,7 +51,7 @@ def steps_of(events: Rows, outputs: Rows, *, ends_per_commit: int) -> list[Step]
     output_of = {row[1]: row for row in outputs}
     steps, ends = [Step()], 0
     for event in events:
-        _, _, _, kind, node_id, _ = event
+        kind, node_id = event[3:5]
         if kind == "NodeFinished":
             if ends % ends_per_commit == 0:
                 steps.append(Step())

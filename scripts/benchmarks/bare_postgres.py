@@ -12,7 +12,7 @@ import asyncpg
 from benchmarks.bare import FIRST, Recording, Rows, steps_of
 from benchmarks.workflows import RUN_ID
 
-_EVENT = "INSERT INTO smithers_events (run_id, seq, timestamp_ms, type, node_id, payload) VALUES ($1,$2,$3,$4,$5,$6)"
+_EVENT = "INSERT INTO smithers_events VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _OUTPUT = "INSERT INTO smithers_outputs (run_id, node_id, iteration, output, created_at_ms) VALUES ($1,$2,$3,$4,$5)"
 _ADVANCE = (
     "UPDATE smithers_runs SET status = $1, last_seq = $2, lease_expires_at_ms = $3 WHERE run_id = $4 AND fence = 1"

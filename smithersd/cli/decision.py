@@ -134,7 +134,7 @@ def _with_time(error: ApprovalAlreadyDecided) -> ApprovalAlreadyDecided:
 
 async def _say_outcome(run: Run, stage: RequestStage, wanted: _Wanted, approval: PendingApproval) -> None:
     info = await run.info()
-    _say_stage(info, stage, wanted, approval)
+    say_stage(info, stage, _PAST[wanted.verb], node_name(*approval.key), wanted.by)
     width, storage = terminal_width(), wanted.storage
     whole = command_lines.inspect(run.run_id, storage=storage, is_json=True)
     say_lines(approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole, width=width, verb="asked"))
@@ -148,13 +148,16 @@ async def _say_outcome(run: Run, stage: RequestStage, wanted: _Wanted, approval:
     say_lines(steps)
 
 
-def _say_stage(run: RunInfo, stage: RequestStage, wanted: _Wanted, approval: PendingApproval) -> None:
-    name = node_name(*approval.key)
-    done = Phrase(f"{_PAST[wanted.verb].capitalize()} {name} of run {run.run_id} as {one_line(wanted.by)}.", "bold")
+def say_stage(run: RunInfo, stage: RequestStage, verb: str, node: str, by: str) -> None:
+    """Say how far a request about a node has come; `verb` is what was done, as in "approved"."""
+    done = Phrase(f"{verb.capitalize()} {node} of run {run.run_id} as {one_line(by)}.", "bold")
     match stage:
         case RequestStage.REPEATED:
-            said = f"That had been decided before; nothing has changed. Run {run.run_id} is "
-            say(said, status_phrase(run), ".")
+            say(
+                f"{node} of run {run.run_id} was {verb} before; nothing has changed. The run is ",
+                status_phrase(run),
+                ".",
+            )
         case RequestStage.APPLIED:
             say(done, " The run is ", status_phrase(run), ".")
         case RequestStage.ACCEPTED if run.driver is not None:

@@ -121,6 +121,16 @@ class Run(Protocol):
     async def deny(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
         """Deny what a node asks, with the errors of `approve`; the approval's on_deny says what becomes of the run."""
 
+    async def fire(self, node_id: str, *, iteration: int | None = None, fired_by: str | None = None) -> RequestStage:
+        """Fire a timer now, before its time; one that has fired is left as it is.
+
+        Raises:
+            NodeNotFound: the run has no such node.
+            TimerNotPending: the node is not a timer that waits.
+            InvalidRequest: no iteration is named and several wait.
+            RunNotActive: the run has ended, or is being cancelled.
+        """
+
     async def cancel(self, *, requested_by: str | None = None) -> RequestStage:
         """End the run for good; a second request is the first. One that nobody drives has ended when this returns.
 

@@ -1,5 +1,6 @@
 """A run in a store that this process has open: the first implementation of the port."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Unpack
@@ -10,6 +11,7 @@ from smithersd.client.run import DecisionFields, RequestStage
 from smithersd.core.json_text import json_text
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey, NodeRecord
+from smithersd.elements import Decision
 from smithersd.engine import Clock, SystemClock, request_cancel, run_info, wait_until_applied
 from smithersd.errors import NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
@@ -22,7 +24,7 @@ from smithersd.query.snapshot import Snapshot, read_snapshot
 from smithersd.query.stored_log import StoredLog, read_state
 from smithersd.query.tree_order import TreeOrder
 from smithersd.store import Store
-from smithersd.store.records import Decision, Submitted
+from smithersd.store.records import Submitted
 
 
 class StoredRun:
@@ -116,8 +118,7 @@ class StoredRun:
     async def select_approval(self) -> NodeKey:
         """Return the only approval that waits, or where none does the one that was decided last."""
         await self._store.run(self._run_id)
-        row = await select_approval(self._store, self._run_id)
-        return (row.node_id, row.iteration)
+        return await select_approval(self._store, self._run_id)
 
     async def approve(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
         """Approve what a node asks; the run goes on at once."""
@@ -131,26 +132,30 @@ class StoredRun:
         """End the run for good; a second request is the first."""
         return await self._applied(await request_cancel(self._store, self._run_id, by=requested_by, clock=self._clock))
 
+    async def fire(self, node_id: str, *, iteration: int | None = None, fired_by: str | None = None) -> RequestStage:
+        """Fire a timer now; one that has fired is left as it is."""
+        now_ms = self._clock.now_ms()
+        return await self._applied(
+            await self._store.submit_fire(self._run_id, node_id, iteration, created_at_ms=now_ms, sender=fired_by)
+        )
+
     async def _decide(self, node_id: str, fields: DecisionFields, *, is_approval: bool) -> RequestStage:
-        value = fields.get("decision")
         decision = Decision(
-            run_id=self._run_id,
-            node_id=node_id,
-            is_approval=is_approval,
-            iteration=fields.get("iteration"),
+            approved=is_approval,
             note=fields.get("note"),
             decided_by=fields.get("decided_by"),
-            decision=None if value is None else json_text(value),
-            created_at_ms=self._clock.now_ms(),
+            decided_at_ms=self._clock.now_ms(),
+            decision=json.loads(json_text(fields.get("decision"))),
         )
-        return await self._applied(await self._store.submit_decision(decision))
+        submitted = await self._store.submit_decision(self._run_id, node_id, fields.get("iteration"), decision)
+        return await self._applied(submitted)
 
     async def _applied(self, submitted: Submitted) -> RequestStage:
         """Wait until the request can be read from the log, if somebody is there to apply it."""
-        if submitted.inbox_id is None:
+        if submitted.request_id is None:
             return RequestStage.REPEATED
         await wait_until_applied(self._store, submitted)
-        is_waiting = await self._store.is_in_inbox(self._run_id, submitted.inbox_id)
+        is_waiting = await self._store.is_request_left(self._run_id, submitted.request_id)
         return RequestStage.ACCEPTED if is_waiting else RequestStage.APPLIED
 
 

@@ -22,7 +22,7 @@ from smithersd.engine.attempts.fetching import advance
 from smithersd.engine.attempts.live_attempt import Ended, Said
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
-from smithersd.engine.inbox import Inbox, answer_of
+from smithersd.engine.inbox import Inbox
 from smithersd.engine.lease.keeper import LeaseKeeper
 from smithersd.engine.lease.lease import FIRST_FENCE, HeldLease
 from smithersd.engine.phase import Phase
@@ -33,7 +33,8 @@ from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
 from smithersd.executors import Failed, Stopped, Succeeded, Unreadable
 from smithersd.loggers import logger
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
+from smithersd.store.records import Commit, NewRun, RequestKind, RequestRow
+from smithersd.store.requests import decision_of
 
 _log = logger(__name__)
 
@@ -290,16 +291,21 @@ class Engine:
             case _:
                 assert_never(news.outcome)
 
-    def _apply(self, rows: Sequence[InboxRow]) -> None:
+    def _apply(self, requests: Sequence[RequestRow]) -> None:
         """Give the flow what people ask, each request once."""
-        for row in self._inbox.take(rows):
-            match row.kind:
-                case InboxKind.CANCEL:
-                    who = "somebody" if row.decided_by is None else repr(row.decided_by)
+        for request in self._inbox.take(requests):
+            now_ms = self._clock.now_ms()
+            match request.kind:
+                case RequestKind.CANCEL:
+                    who = "somebody" if request.sender is None else repr(request.sender)
                     _log.warning("%s: %s asked to cancel the run", self.run_id, who)
                     self._become(Phase.CANCELLING)
-                case InboxKind.APPROVE | InboxKind.DENY:
-                    self._flow.decide(answer_of(row), self._clock.now_ms())
+                case RequestKind.DECIDE:
+                    self._flow.decide(request.wait_key, decision_of(request), now_ms)
+                case RequestKind.FIRE:
+                    self._flow.fire(request.wait_key, request.sender, now_ms)
+                case _:
+                    assert_never(request.kind)
 
     def _act(self, step: Step) -> None:
         """Act on a step that is durable."""
@@ -328,8 +334,8 @@ class Engine:
             self._flow.close(closing)
             self._show(closing)
             self._wake.set()
-        if committed.inbox:
-            self._apply(committed.inbox)
+        if committed.requests:
+            self._apply(committed.requests)
             self._wake.set()
 
     def _commit_of(self, step: Step, closing: list[Recorded]) -> Commit:

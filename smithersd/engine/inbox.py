@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import pydantic_core
-
-from smithersd.core.kinds.approval import Answer
 from smithersd.engine.store_retry import StoreRetry
 from smithersd.errors import StoreUnavailable
 from smithersd.store import Store
-from smithersd.store.records import InboxKind, InboxRow, Topic
+from smithersd.store.records import RequestKind, RequestRow, Topic
 
 
 class Inbox:
-    """The inbox of one run, as its engine reads it under a fence.
+    """The requests to one run, as its engine reads them under a fence.
 
     A request stays in the store until the step that applies it is durable, so it is read again and again: what is
     known by now is passed over.
@@ -29,7 +26,7 @@ class Inbox:
 
     @property
     def applied(self) -> tuple[int, ...]:
-        """The decisions that the next step applies, by their ids."""
+        """The requests that the next step applies, by their ids."""
         return tuple(self._applied)
 
     @property
@@ -38,16 +35,16 @@ class Inbox:
         return tuple(self._cancels)
 
     def subscribe(self) -> Callable[[], None]:
-        """Read the inbox whenever the store says that there is something in it; return what ends that."""
-        return self._store.subscribe(self._run_id, Topic.INBOX, self.read_soon)
+        """Read the requests whenever the store says that there are new ones; return what ends that."""
+        return self._store.subscribe(self._run_id, Topic.REQUESTS, self.read_soon)
 
     def read_soon(self) -> None:
-        """Have the inbox read in the engine's next turn, and wake it for that."""
+        """Have the requests read in the engine's next turn, and wake it for that."""
         self._is_to_be_read = True
         self._wake()
 
-    async def read(self, retry: StoreRetry) -> Sequence[InboxRow]:
-        """Read what is in the inbox, if it is time to.
+    async def read(self, retry: StoreRetry) -> Sequence[RequestRow]:
+        """Read the requests, if it is time to.
 
         Raises:
             LeaseLost: another driver took the run.
@@ -56,33 +53,19 @@ class Inbox:
             return ()
         self._is_to_be_read = False
         try:
-            return await retry.retry_until_available(lambda: self._store.driver_inbox(self._run_id, self._fence))
+            return await retry.retry_until_available(lambda: self._store.driver_requests(self._run_id, self._fence))
         except StoreUnavailable:  # asked to stop: the next write tells whether that can be said
             self._is_to_be_read = True
             return ()
 
-    def take(self, rows: Iterable[InboxRow]) -> Iterator[InboxRow]:
-        """Yield the rows that are new, and note them as taken."""
+    def take(self, rows: Iterable[RequestRow]) -> Iterator[RequestRow]:
+        """Yield the requests that are new, and note them as taken."""
         for row in rows:
-            taken = self._cancels if row.kind is InboxKind.CANCEL else self._applied
+            taken = self._cancels if row.kind is RequestKind.CANCEL else self._applied
             if row.id not in taken:
                 taken.append(row.id)
                 yield row
 
     def forget_applied(self) -> None:
-        """Forget the decisions that are durable: they are in the inbox no longer."""
+        """Forget the requests whose effect is durable: they are in the store no longer."""
         self._applied.clear()
-
-
-def answer_of(row: InboxRow) -> Answer:
-    """Return the decision that an inbox row holds."""
-    assert row.node_id is not None
-    assert row.iteration is not None
-    return Answer(
-        key=(row.node_id, row.iteration),
-        is_granted=row.kind is InboxKind.APPROVE,
-        note=row.note,
-        decided_by=row.decided_by,
-        decision=None if row.decision is None else pydantic_core.from_json(row.decision),
-        decided_at_ms=row.created_at_ms,
-    )

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import assert_never
 
-from smithersd.core.kinds.approval import answer_event
+from smithersd.core.kinds.approval import decision_event
+from smithersd.core.kinds.timer import fired_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, closing_events
-from smithersd.core.log.events import Recorded
+from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.states import NodeState
 from smithersd.core.tree.reads import Readers
 from smithersd.engine.attempts.orphans import end_orphans
 from smithersd.engine.clock import Clock, SystemClock
-from smithersd.engine.inbox import answer_of
 from smithersd.engine.lease.owner import interruption_by, is_owner_dead, own_text
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.run_info import is_driven
@@ -22,7 +23,8 @@ from smithersd.errors import LeaseLost, RunIsDriven, StoreUnavailable
 from smithersd.limits import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, Submitted, Topic
+from smithersd.store.records import Commit, RequestKind, RequestRow, Submitted, Topic
+from smithersd.store.requests import decision_of
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
@@ -33,7 +35,7 @@ async def request_cancel(store: Store, run_id: str, *, by: str | None = None, cl
         RunNotActive: it has ended already.
     """
     clock = clock or SystemClock()
-    submitted = await store.submit_cancel(run_id, created_at_ms=clock.now_ms(), decided_by=by)
+    submitted = await store.submit_cancel(run_id, created_at_ms=clock.now_ms(), sender=by)
     row = await store.run(run_id)
     if not row.status.is_final and not is_driven(row):
         await _end_undriven(store, run_id, clock)
@@ -54,7 +56,7 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
     row = await store.run(run_id)
     if row.status.is_at_rest:
         return
-    if any(one.kind is InboxKind.CANCEL for one in await store.inbox(run_id)):
+    if any(request.kind is RequestKind.CANCEL for request in await store.requests(run_id)):
         await _end_undriven(store, run_id, clock)
         return
     lease = await store.take_lease(run_id, own_text(), is_dead=is_owner_dead)
@@ -85,7 +87,7 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
         await end_orphans(state)
         is_closed = False
         while not is_closed and not state.status.is_final:
-            commit = _closing_commit(state, lease.fence, await store.inbox(run_id), clock.now_ms())
+            commit = _closing_commit(state, lease.fence, await store.requests(run_id), clock.now_ms())
             is_closed = (await store.commit(commit)).is_closed
     except LeaseLost:
         return  # taken up by force, and the new driver finds the request in the inbox
@@ -94,46 +96,57 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
             await store.release_lease(run_id, lease.fence)
 
 
-def _closing_commit(state: RunState, fence: int, inbox: Sequence[InboxRow], now_ms: int) -> Commit:
-    """What ends the run: decisions that were accepted come first, so that they stand in its log."""
+def _closing_commit(state: RunState, fence: int, requests: Sequence[RequestRow], now_ms: int) -> Commit:
+    """What ends the run: the effects of what was accepted before come first, so that they stand in its log."""
     journal = Journal(state, Readers())
     journal.now_ms = now_ms
-    decisions = [row for row in inbox if row.kind is not InboxKind.CANCEL]
-    for row in decisions:
-        answer = answer_of(row)
-        journal.emit(answer_event(answer))
-        journal.step.waits[answer.key] = None
+    earlier = [request for request in requests if request.kind is not RequestKind.CANCEL]
+    for request in earlier:
+        journal.emit(_effect(request, state, now_ms))
     first_seq = state.last_seq + 1
     closing = [Recorded(first_seq + i, now_ms, event) for i, event in enumerate(closing_events(state, Cancel()))]
     return Commit(
         run_id=state.run_id,
         fence=fence,
         batch=batch_of(journal.take(), state),
-        applied=tuple(row.id for row in decisions),
+        applied=tuple(request.id for request in earlier),
         closing=closing_batch(closing, state),
-        closing_applied=tuple(row.id for row in inbox if row.kind is InboxKind.CANCEL),
+        closing_applied=tuple(request.id for request in requests if request.kind is RequestKind.CANCEL),
     )
 
 
+def _effect(request: RequestRow, state: RunState, now_ms: int) -> Event:
+    """Return the event by which a request ends a wait."""
+    match request.kind:
+        case RequestKind.DECIDE:
+            return decision_event(request.wait_key, decision_of(request))
+        case RequestKind.FIRE:
+            return fired_event(state.nodes[request.wait_key], request.sender, now_ms)
+        case RequestKind.CANCEL:
+            raise AssertionError("a cancel ends the run, not a wait")
+        case _:
+            assert_never(request.kind)
+
+
 async def wait_until_applied(store: Store, submitted: Submitted) -> None:
-    """Wait up to APPLIED_WAIT_S until the driver has taken the request out of the inbox.
+    """Wait up to APPLIED_WAIT_S until the driver has applied the request.
 
     The request is durable in any case: no failure of this wait is a failure of the request.
     """
-    if submitted.inbox_id is None or not submitted.is_leased:
+    if submitted.request_id is None or not submitted.is_leased:
         return
     woken = asyncio.Event()
     unsubscribe = store.subscribe(submitted.run_id, Topic.EVENTS, woken.set)
     try:
         with suppress(TimeoutError, StoreUnavailable):
             async with asyncio.timeout(APPLIED_WAIT_S):
-                await _wait_while_in_inbox(store, submitted.run_id, submitted.inbox_id, woken)
+                await _wait_while_left(store, submitted.run_id, submitted.request_id, woken)
     finally:
         unsubscribe()
 
 
-async def _wait_while_in_inbox(store: Store, run_id: str, inbox_id: int, woken: asyncio.Event) -> None:
-    while await store.is_in_inbox(run_id, inbox_id) and is_driven(await store.run(run_id)):
+async def _wait_while_left(store: Store, run_id: str, request_id: int, woken: asyncio.Event) -> None:
+    while await store.is_request_left(run_id, request_id) and is_driven(await store.run(run_id)):
         with suppress(TimeoutError):
             async with asyncio.timeout(FEED_POLL_S):
                 await woken.wait()

@@ -6,13 +6,12 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.events import JsonValue
-from smithersd.core.log.records import ApprovalRecord, NodeKey
-from smithersd.core.log.states import ApprovalStatus
+from smithersd.core.log.records import ApprovalRecord, NodeKey, WaitRecord
+from smithersd.core.log.states import WaitKind, WaitStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ApprovalNotPending
 from smithersd.limits import SHOWN_BYTES_MAX
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, InboxKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +35,20 @@ class PendingApproval:
         return (self.node_id, self.iteration)
 
 
-async def read_approval(store: Store, run_id: str, key: NodeKey, record: ApprovalRecord) -> PendingApproval:
+async def read_approval(store: Store, run_id: str, key: NodeKey, approval: ApprovalRecord) -> PendingApproval:
     """Return what an approval asks; the output that it shows is read from the store."""
-    output = None if record.show is None else await store.shown_output(run_id, record.show, key[1])
+    request = approval.request
+    output = None if request.show is None else await store.shown_output(run_id, request.show, key[1])
     shown, is_cut = _cut(output)
     return PendingApproval(
         node_id=key[0],
         iteration=key[1],
-        title=record.title,
-        summary=record.summary,
-        metadata=record.metadata,
-        on_deny=record.on_deny,
-        requested_at_ms=record.requested_at_ms,
-        show=record.show,
+        title=request.title,
+        summary=request.summary,
+        metadata=request.metadata,
+        on_deny=request.on_deny,
+        requested_at_ms=approval.requested_at_ms,
+        show=request.show,
         shown=shown,
         is_cut=is_cut,
     )
@@ -56,7 +56,7 @@ async def read_approval(store: Store, run_id: str, key: NodeKey, record: Approva
 
 async def undecided_approvals(store: Store, run_id: str) -> list[PendingApproval]:
     """Return the approvals that nobody has decided yet, the longest waiting first, without reading the run's log."""
-    return [await _read_row(store, run_id, row) for row in await undecided_rows(store, run_id)]
+    return [await _read(store, run_id, wait) for wait in await undecided_waits(store, run_id)]
 
 
 async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: int | None) -> PendingApproval:
@@ -66,34 +66,26 @@ async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: i
         ApprovalNotPending: it has never asked.
     """
     asked = [
-        row for row in await store.approvals(run_id) if row.node_id == node_id and iteration in {None, row.iteration}
+        wait
+        for wait in await store.waits(run_id, WaitKind.APPROVAL)
+        if wait.key[0] == node_id and iteration in {None, wait.key[1]}
     ]
     if not asked:
         raise ApprovalNotPending(
             f"Node {node_id!r} of run {run_id!r} has asked nothing.", remedy=f"See `smithers inspect {run_id}`."
         )
-    return await _read_row(store, run_id, asked[-1])
+    return await _read(store, run_id, asked[-1])
 
 
-async def undecided_rows(store: Store, run_id: str) -> list[ApprovalRow]:
-    """Return the approvals that nobody has decided yet: a decision that its driver has not applied yet counts."""
-    decided = {(row.node_id, row.iteration) for row in await store.inbox(run_id) if row.kind is not InboxKind.CANCEL}
-    rows = await store.approvals(run_id)
-    return [
-        row for row in rows if row.status is ApprovalStatus.REQUESTED and (row.node_id, row.iteration) not in decided
-    ]
+async def undecided_waits(store: Store, run_id: str) -> list[WaitRecord]:
+    """Return the waits for decisions that nobody has made yet: one that its driver has not applied yet counts."""
+    decided = {(row.node_id, row.iteration) for row in await store.requests(run_id)}
+    waits = await store.waits(run_id, WaitKind.APPROVAL)
+    return [wait for wait in waits if wait.status is WaitStatus.OPEN and wait.key not in decided]
 
 
-async def _read_row(store: Store, run_id: str, row: ApprovalRow) -> PendingApproval:
-    record = ApprovalRecord(
-        title=row.title,
-        summary=row.summary,
-        metadata=pydantic_core.from_json(row.metadata),
-        show=row.show,
-        on_deny=row.on_deny,
-        requested_at_ms=row.requested_at_ms,
-    )
-    return await read_approval(store, run_id, (row.node_id, row.iteration), record)
+async def _read(store: Store, run_id: str, wait: WaitRecord) -> PendingApproval:
+    return await read_approval(store, run_id, wait.key, ApprovalRecord.of(wait))
 
 
 def _cut(output: str | None) -> tuple[Any, bool]:

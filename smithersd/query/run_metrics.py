@@ -33,6 +33,8 @@ COUNTERS = MappingProxyType(
         "smithers_approvals_requested": "Approvals that were asked for; an edited question counts again.",
         "smithers_approvals_granted": "Approvals that a person gave.",
         "smithers_approvals_denied": "Approvals that a person refused.",
+        "smithers_timers_created": "Timers that the run has reached.",
+        "smithers_timers_fired": "Timers that fired, by themselves or since somebody wanted it.",
         "smithers_frames_committed": "Renderings that changed the tree.",
         "smithers_events_emitted": "Events in the log.",
     }
@@ -58,6 +60,8 @@ _RAISED_BY: MappingProxyType[type, tuple[str, ...]] = MappingProxyType(
         events.ApprovalRequested: ("smithers_approvals_requested",),
         events.ApprovalGranted: ("smithers_approvals_granted",),
         events.ApprovalDenied: ("smithers_approvals_denied",),
+        events.TimerCreated: ("smithers_timers_created",),
+        events.TimerFired: ("smithers_timers_fired",),
         events.FrameCommitted: ("smithers_frames_committed",),
     }
 )

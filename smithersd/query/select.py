@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from smithersd.core.log.records import ApprovalRecord, NodeKey, WaitRecord
+from smithersd.core.log.states import WaitKind
 from smithersd.errors import ApprovalAmbiguous, ApprovalNotPending, InvalidRequest, RunNotFound
-from smithersd.query.approvals import undecided_rows
+from smithersd.query.approvals import undecided_waits
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, RunRow
+from smithersd.store.records import RunRow
 
 _OFFERED_MAX = 10
 """Runs that an error lists."""
@@ -54,7 +56,7 @@ def _offer(runs: Sequence[RunRow]) -> str:
     return "\n".join(["Name one:", *offered, *(["  ..."] if len(runs) > _OFFERED_MAX else [])])
 
 
-async def select_approval(store: Store, run_id: str) -> ApprovalRow:
+async def select_approval(store: Store, run_id: str) -> NodeKey:
     """Return the only approval of a run that waits for a person, or where none does the one that was decided last.
 
     So who says a decision again hears that it stands, or who was first.
@@ -63,26 +65,29 @@ async def select_approval(store: Store, run_id: str) -> ApprovalRow:
         ApprovalNotPending: none waits, and none was decided.
         ApprovalAmbiguous: several wait; details list them.
     """
-    approvals = await undecided_rows(store, run_id) or await _last_decided(store, run_id)
-    if not approvals:
+    waits = await undecided_waits(store, run_id) or await _last_decided(store, run_id)
+    if not waits:
         raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
-    if len(approvals) > 1:
+    if len(waits) > 1:
         raise ApprovalAmbiguous(
-            f"{len(approvals)} approvals of run {run_id!r} wait for a decision.",
+            f"{len(waits)} approvals of run {run_id!r} wait for a decision.",
             remedy="Name the node.",
-            details={
-                "pending": [{"nodeId": approval.node_id, "iteration": approval.iteration} for approval in approvals]
-            },
+            details={"pending": [{"nodeId": wait.key[0], "iteration": wait.key[1]} for wait in waits]},
         )
-    return approvals[0]
+    return waits[0].key
 
 
-async def _last_decided(store: Store, run_id: str) -> list[ApprovalRow]:
-    """The approval that was decided last, if any was; a decision that waits in the inbox counts from when it came."""
-    left = {(row.node_id, row.iteration): row.created_at_ms for row in await store.inbox(run_id)}
+async def _last_decided(store: Store, run_id: str) -> list[WaitRecord]:
+    """The approval that was decided last, if any was; a decision that its driver has not applied yet counts too."""
+    accepted_at_ms = {(row.node_id, row.iteration): row.created_at_ms for row in await store.requests(run_id)}
     decided = [
-        (at_ms, approval)
-        for approval in await store.approvals(run_id)
-        if (at_ms := left.get((approval.node_id, approval.iteration), approval.decided_at_ms)) is not None
+        (at_ms, wait)
+        for wait in await store.waits(run_id, WaitKind.APPROVAL)
+        if (at_ms := accepted_at_ms.get(wait.key, _decided_at_ms(wait))) is not None
     ]
-    return [approval for _, approval in sorted(decided, key=lambda one: one[0])[-1:]]
+    return [wait for _, wait in sorted(decided, key=lambda one: one[0])[-1:]]
+
+
+def _decided_at_ms(wait: WaitRecord) -> int | None:
+    decision = ApprovalRecord.of(wait).decision
+    return None if decision is None else decision.decided_at_ms

@@ -10,11 +10,16 @@ from smithersd.query.approvals import PendingApproval, read_approval
 from smithersd.query.run_info import RunInfo
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
+from smithersd.store.records import RequestKind, RequestRow
+from smithersd.store.requests import decision_of
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRequest:
-    """A request that was accepted and is still to be applied: "approve", "deny" (of a node), or "cancel"."""
+    """A request that was accepted and is still to be applied.
+
+    "approve", "deny" and "fire" are for a node iteration, "cancel" is for the run.
+    """
 
     verb: str
     node_id: str | None
@@ -62,10 +67,15 @@ async def read_snapshot(store: Store, info: RunInfo) -> Snapshot:
         outputs={(output.node_id, output.iteration): output.output for output in await store.outputs(run_id)},
         approvals=await _waiting(store, state),
         requests=[
-            AcceptedRequest(row.kind.value, row.node_id, row.iteration, row.decided_by)
-            for row in await store.inbox(run_id)
+            AcceptedRequest(_verb(row), row.node_id, row.iteration, row.sender) for row in await store.requests(run_id)
         ],
     )
+
+
+def _verb(request: RequestRow) -> str:
+    if request.kind is RequestKind.DECIDE:
+        return "approve" if decision_of(request).approved else "deny"
+    return request.kind.value
 
 
 async def _waiting(store: Store, state: RunState) -> list[PendingApproval]:

@@ -22,12 +22,12 @@ from smithersd.serve.metrics import Metrics
 from smithersd.serve.middlewares import middlewares
 from smithersd.serve.routes.approvals import approvals
 from smithersd.serve.routes.cancel import cancel
-from smithersd.serve.routes.decisions import approve, deny
 from smithersd.serve.routes.events import events
 from smithersd.serve.routes.frames import frames
 from smithersd.serve.routes.health import health, ready
 from smithersd.serve.routes.metrics import metrics as metrics_route
 from smithersd.serve.routes.nodes import node, nodes
+from smithersd.serve.routes.requests import approve, deny, fire
 from smithersd.serve.routes.status import status
 from smithersd.serve.streams.sse import encode_event
 from smithersd.serve.streams.streams import Streams
@@ -126,6 +126,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
     posters: list[tuple[str, Handler]] = [
         (r"/approve/{node_id:.+}", approve),
         (r"/deny/{node_id:.+}", deny),
+        (r"/fire/{node_id:.+}", fire),
         ("/cancel", cancel),
     ]
     router = app.router

@@ -48,10 +48,21 @@ class NoBody(Body):
     """The body of a route without fields of its own: empty, or `{}`."""
 
 
-class DecisionBody(Body):
-    """The body of approve and deny; null means absent."""
+class WaitBody(Body):
+    """The base of bodies about a wait; null means absent. Without an iteration the only one that waits is meant."""
 
     iteration: Annotated[int, Field(ge=0, le=INT64_MAX)] | None = None
+
+
+class FireBody(WaitBody):
+    """The body of fire."""
+
+    fired_by: Text | None = None
+
+
+class DecisionBody(WaitBody):
+    """The body of approve and deny."""
+
     note: Text | None = None
     decided_by: Text | None = None
     decision: Any = None

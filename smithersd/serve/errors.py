@@ -26,6 +26,7 @@ from smithersd.errors import (
     SmithersError,
     StoreInvalid,
     StoreUnavailable,
+    TimerNotPending,
     UserError,
 )
 from smithersd.loggers import logger
@@ -122,6 +123,7 @@ STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
         ApprovalAmbiguous.code: HTTPStatus.CONFLICT,
         ApprovalAlreadyDecided.code: HTTPStatus.CONFLICT,
         ApprovalNotPending.code: HTTPStatus.CONFLICT,
+        TimerNotPending.code: HTTPStatus.CONFLICT,
         RunNotActive.code: HTTPStatus.CONFLICT,
         RunIsDriven.code: HTTPStatus.CONFLICT,
         LeaseLost.code: HTTPStatus.CONFLICT,

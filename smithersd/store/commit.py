@@ -1,28 +1,28 @@
-"""The driver's transaction: one step, under its fence, and an end only if the inbox is empty."""
+"""The driver's transaction: one step, under its fence, and an end only if no request is left."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import LeaseLost, RunExists
-from smithersd.store.reading import inbox_rows
 from smithersd.store.records import (
-    ApprovalRow,
     Batch,
     Commit,
     Committed,
     EventRow,
     FrameRow,
-    InboxRow,
     NewRun,
     OutputRow,
+    RequestRow,
 )
+from smithersd.store.requests import request_rows
 from smithersd.store.statements import Many, Parameters, Statement, Transaction
+from smithersd.store.waits import wait_parameters
 
-_Written = EventRow | OutputRow | FrameRow | ApprovalRow
+_Written = EventRow | OutputRow | FrameRow
 
 _COLUMNS: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (EventRow, OutputRow, FrameRow, ApprovalRow)
+    kind: tuple(field.name for field in fields(kind)) for kind in (EventRow, OutputRow, FrameRow)
 }
 
 
@@ -39,22 +39,22 @@ def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
         yield from _insert_run(commit.run_id, commit.fence, commit.new_run, lease_ms)
     last_seq = yield from _write(commit, commit.batch, lease_ms)
     if commit.applied:
-        yield Many("delete_inbox", [{"id": inbox_id} for inbox_id in commit.applied])
+        yield Many("delete_request", [{"id": request_id} for request_id in commit.applied])
     if commit.closing is None:
         return Committed(is_closed=False)
-    if last_seq >= _last_seq(commit.closing):  # before the inbox, where something newer may stand by now
+    if last_seq >= _last_seq(commit.closing):  # before the requests, among which may be newer ones by now
         return Committed(is_closed=True)
-    inbox = yield from inbox_rows(commit.run_id)
-    unseen = tuple(row for row in inbox if row.id not in commit.closing_applied)
+    requests = yield from request_rows(commit.run_id)
+    unseen = tuple(row for row in requests if row.id not in commit.closing_applied)
     if unseen:
-        return Committed(is_closed=False, inbox=unseen)
-    yield from _close(commit, commit.closing, inbox, lease_ms)
+        return Committed(is_closed=False, requests=unseen)
+    yield from _close(commit, commit.closing, requests, lease_ms)
     return Committed(is_closed=True)
 
 
-def _close(commit: Commit, closing: Batch, inbox: list[InboxRow], lease_ms: int) -> Transaction[None]:
-    if inbox:
-        yield Many("delete_inbox", [{"id": row.id} for row in inbox])
+def _close(commit: Commit, closing: Batch, requests: list[RequestRow], lease_ms: int) -> Transaction[None]:
+    if requests:
+        yield Many("delete_request", [{"id": row.id} for row in requests])
     yield from _write(commit, closing, lease_ms)
     if commit.is_release:
         yield Statement("release_lease", {"run_id": commit.run_id, "fence": commit.fence})
@@ -132,11 +132,12 @@ def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
         ("insert_event", batch.events),
         ("insert_output", batch.outputs),
         ("insert_frame", batch.frames),
-        ("put_approval", batch.approvals),
     )
     for name, rows in tables:
         if rows:
             yield Many(name, [_parameters(run_id, row) for row in rows])
+    if batch.waits:
+        yield Many("put_wait", [wait_parameters(run_id, wait) for wait in batch.waits])
 
 
 def _parameters(run_id: str, row: _Written) -> Parameters:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 
 from smithersd.errors import LeaseLost, RunIsDriven
-from smithersd.store.reading import inbox_rows, no_such_run, run_row
-from smithersd.store.records import InboxRow, Lease
+from smithersd.store.reading import no_such_run, run_row
+from smithersd.store.records import Lease, RequestRow
+from smithersd.store.requests import request_rows
 from smithersd.store.statements import Statement, Transaction
 
 
@@ -58,7 +59,7 @@ def holds_lease(run_id: str, fence: int) -> Transaction[bool]:
     return bool((yield Statement("holds_lease", {"run_id": run_id, "fence": fence})))
 
 
-def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
+def driver_requests(run_id: str, fence: int) -> Transaction[list[RequestRow]]:
     """Read what the driver is to apply, and whether it is the driver still: whatever woke it, it finds out here.
 
     Raises:
@@ -66,7 +67,7 @@ def driver_inbox(run_id: str, fence: int) -> Transaction[list[InboxRow]]:
     """
     if not (yield Statement("is_fence", {"run_id": run_id, "fence": fence})):
         raise _is_lost(run_id)
-    return (yield from inbox_rows(run_id))
+    return (yield from request_rows(run_id))
 
 
 def release_lease(run_id: str, fence: int) -> Transaction[None]:

@@ -9,7 +9,7 @@ from smithersd.limits import PRUNE_ROWS_MAX
 from smithersd.store.records import EndedRun
 from smithersd.store.statements import Statement, Transaction
 
-_TABLES = ("inbox", "approvals", "frames", "outputs", "events")
+_TABLES = ("requests", "waits", "frames", "outputs", "events")
 
 
 def ended_runs(finished_before_ms: int, after: EndedRun | None, limit: int) -> Transaction[list[EndedRun]]:

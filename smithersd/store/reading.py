@@ -1,10 +1,9 @@
 """Rows as records: the transactions that read."""
 
-from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.elements.kinds import OnDeny
+from smithersd.core.log.states import RunStatus
 from smithersd.errors import RunNotFound
 from smithersd.limits import EVENT_PAGE_BYTES_MAX, EVENTS_PER_PAGE_MAX, OUTPUT_SMALL_LENGTH, OUTPUTS_HELD_BYTES_MAX
-from smithersd.store.records import ApprovalRow, EventRow, FrameRow, InboxKind, InboxRow, OutputRow, RunRow
+from smithersd.store.records import EventRow, FrameRow, OutputRow, RunRow
 from smithersd.store.statements import Page, Row, Statement, Transaction
 
 _FRAME_NO_MAX = 2**62
@@ -80,30 +79,6 @@ def frame_rows(run_id: str, after_frame_no: int, up_to_frame_no: int | None) -> 
     return [FrameRow(**row) for row in rows]
 
 
-def approval_rows(run_id: str) -> Transaction[list[ApprovalRow]]:
-    """Read all approvals of a run, the one that was asked first first."""
-    rows = yield Statement("select_approvals", {"run_id": run_id})
-    return [_approval(row) for row in rows]
-
-
-def approval_rows_of_node(run_id: str, node_id: str) -> Transaction[list[ApprovalRow]]:
-    """Read a node's approvals, by iteration."""
-    rows = yield Statement("select_approvals_of_node", {"run_id": run_id, "node_id": node_id})
-    return [_approval(row) for row in rows]
-
-
-def inbox_rows(run_id: str) -> Transaction[list[InboxRow]]:
-    """Read what was left for a run and not applied yet, oldest first."""
-    rows = yield Statement("select_inbox", {"run_id": run_id})
-    return [InboxRow(**{**row, "kind": InboxKind(row["kind"])}) for row in rows]
-
-
-def is_in_inbox(run_id: str, inbox_id: int) -> Transaction[bool]:
-    """Whether a request still waits to be applied."""
-    rows = yield Statement("is_in_inbox", {"run_id": run_id, "id": inbox_id})
-    return bool(rows)
-
-
 def ping() -> Transaction[int]:
     """Ask the database for its time, and whether it has runs: it answers when it can read them."""
     rows = yield Statement("ping")
@@ -118,7 +93,3 @@ def no_such_run(run_id: str) -> RunNotFound:
 
 def _run(row: Row) -> RunRow:
     return RunRow(**{**row, "status": RunStatus(row["status"])})
-
-
-def _approval(row: Row) -> ApprovalRow:
-    return ApprovalRow(**{**row, "status": ApprovalStatus(row["status"]), "on_deny": OnDeny(row["on_deny"])})

@@ -6,15 +6,15 @@ Times are integer milliseconds since the epoch, ids are ours, JSON is text: noth
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.elements.kinds import OnDeny
+from smithersd.core.log.records import NodeKey, WaitRecord
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus
 
 
-class InboxKind(StrEnum):
-    """What others may leave for a run."""
+class RequestKind(StrEnum):
+    """What others may ask of a run."""
 
-    APPROVE = "approve"
-    DENY = "deny"
+    DECIDE = "decide"
+    FIRE = "fire"
     CANCEL = "cancel"
 
 
@@ -22,7 +22,7 @@ class Topic(StrEnum):
     """What a subscriber of a run wants to be woken by."""
 
     EVENTS = "events"
-    INBOX = "inbox"
+    REQUESTS = "requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,21 @@ class EndedRun:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """A row of `events`; `payload` is the event's JSON text."""
+    """A row of `events`; `payload` is the event's JSON text.
+
+    What stands below it is written for those who read with SQL, and None in a row that was read: which node iteration
+    and attempt the event is about, and the states to which it brings them, None where they stay as they are.
+    """
 
     seq: int
     timestamp_ms: int
     type: str
     node_id: str | None
     payload: str
+    iteration: int | None = None
+    attempt: int | None = None
+    node_state: NodeState | None = None
+    attempt_state: AttemptState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,36 +123,18 @@ class FrameRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalRow:
-    """A row of `approvals`: an approval as it was requested and, later, decided or closed."""
-
-    node_id: str
-    iteration: int
-    status: ApprovalStatus
-    title: str
-    summary: str | None
-    metadata: str
-    show: str | None
-    on_deny: OnDeny
-    requested_at_ms: int
-    note: str | None = None
-    decided_by: str | None = None
-    decision: str | None = None
-    decided_at_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """What one step writes; events are already numbered and dense after the run's last_seq.
 
-    `approvals` are upserts by (node_id, iteration). `status`, `finished_at_ms` and `error` become the run row's.
+    A wait replaces the one of the same node iteration and kind. `status`, `finished_at_ms` and `error` become the run
+    row's.
     """
 
     status: RunStatus
     events: tuple[EventRow, ...] = ()
     outputs: tuple[OutputRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
-    approvals: tuple[ApprovalRow, ...] = ()
+    waits: tuple[WaitRecord, ...] = ()
     finished_at_ms: int | None = None
     error: str | None = None
 
@@ -153,10 +143,10 @@ class Batch:
 class Commit:
     """One transaction of the driver that holds `fence`.
 
-    `applied` are the inbox ids whose effect `batch` holds; they are deleted with it. `closing` is written in the
-    same transaction only if the inbox is empty after that: what was accepted is never overtaken by an end.
-    `closing_applied` are inbox ids whose effect `closing` is (a cancel): they do not stand in its way, and are deleted
-    only with it, so that a cancel is not forgotten by a crash before the end.
+    `applied` are the ids of requests whose effect `batch` holds; they are deleted with it. `closing` is written in the
+    same transaction only if no request is left after that: what was accepted is never overtaken by an end.
+    `closing_applied` are ids of requests whose effect `closing` is (a cancel): they do not stand in its way, and are
+    deleted only with it, so that a cancel is not forgotten by a crash before the end.
     `is_release` gives the lease back in the same transaction, provided that `closing` was written.
     """
 
@@ -171,47 +161,43 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class InboxRow:
-    """A decision or a cancel request that waits to be applied. `decision` is JSON text or None."""
+class RequestRow:
+    """A row of `requests`: what somebody asks of a run, accepted and still to be applied.
+
+    `node_id` and `iteration` say which wait it ends, None where it is for the run. `payload` is what came with it, as
+    JSON text that its kind understands.
+    """
 
     id: int
-    kind: InboxKind
+    kind: RequestKind
     node_id: str | None
     iteration: int | None
-    note: str | None
-    decided_by: str | None
-    decision: str | None
+    sender: str | None
+    payload: str | None
     created_at_ms: int
+
+    @property
+    def wait_key(self) -> NodeKey:
+        """Which node iteration waits for it."""
+        assert self.node_id is not None, f"request {self.id} is for the run"
+        assert self.iteration is not None, f"request {self.id} is for the run"
+        return (self.node_id, self.iteration)
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit did: whether `closing` was written, and else what stands in the inbox."""
+    """What a commit did: whether `closing` was written, and else which requests stood in its way."""
 
     is_closed: bool
-    inbox: tuple[InboxRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A request to grant or deny an approval; `iteration` None means the only pending one."""
-
-    run_id: str
-    node_id: str
-    is_approval: bool
-    iteration: int | None
-    note: str | None
-    decided_by: str | None
-    decision: str | None
-    created_at_ms: int
+    requests: tuple[RequestRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An accepted request. `inbox_id` is None when the very same had been applied before."""
+    """An accepted request. `request_id` is None when the very same had been applied before."""
 
     run_id: str
-    inbox_id: int | None
+    request_id: int | None
     is_leased: bool
     """Whether somebody held the lease when the request was accepted."""
 

@@ -3,30 +3,32 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from smithersd.core.log.records import WaitRecord
+from smithersd.core.log.states import WaitKind
+from smithersd.elements import Decision
 from smithersd.limits import EVENTS_PER_PAGE_MAX, LEASE_S
-from smithersd.store import inbox, lease, prune, reading
+from smithersd.store import lease, prune, reading, requests, waits
 from smithersd.store.commit import commit_step
 from smithersd.store.database import Database
 from smithersd.store.records import (
-    ApprovalRow,
     Commit,
     Committed,
-    Decision,
     EndedRun,
     EventRow,
     FrameRow,
-    InboxRow,
     Lease,
     OutputRow,
+    RequestRow,
     RunRow,
     Submitted,
     Topic,
 )
+from smithersd.store.statements import Transaction
 from smithersd.store.subscriptions import Subscriptions
 
 
 class Store:
-    """Runs, their events, outputs, frames and approvals, and the inbox that others leave requests in.
+    """Runs, their events, outputs, frames and waits, and the requests that others leave for them.
 
     Every method may raise StoreUnavailable: the database refused for a reason that may pass. Then nothing was written,
     or the answer was lost on its way; either way the same call again is right, and writes nothing twice.
@@ -118,13 +120,13 @@ class Store:
         """
         await self._database.write(lease.mark_crashed(run_id, fence, owner))
 
-    async def driver_inbox(self, run_id: str, fence: int) -> list[InboxRow]:
+    async def driver_requests(self, run_id: str, fence: int) -> list[RequestRow]:
         """Read what waits to be applied, oldest first.
 
         Raises:
             LeaseLost: the fence was raised.
         """
-        return await self._database.read(lease.driver_inbox(run_id, fence))
+        return await self._database.read(lease.driver_requests(run_id, fence))
 
     async def release_lease(self, run_id: str, fence: int) -> None:
         """Give the lease back; one that was lost is not touched."""
@@ -132,8 +134,10 @@ class Store:
 
     # For requests from outside
 
-    async def submit_decision(self, decision: Decision) -> Submitted:
+    async def submit_decision(self, run_id: str, node_id: str, iteration: int | None, decision: Decision) -> Submitted:
         """Leave a decision for a pending approval and wake the driver; the same decision again changes nothing.
+
+        Without an iteration the only pending one is meant.
 
         Raises:
             RunNotFound, NodeNotFound: there is no such run or node.
@@ -142,19 +146,33 @@ class Store:
             RunNotActive: the run has ended, or a cancel is on its way.
             ApprovalNotPending: the node waits for no decision.
         """
-        submitted = await self._database.write(inbox.submit_decision(decision))
-        self._subscriptions.wake(decision.run_id, Topic.INBOX)
-        return submitted
+        return await self._submit(run_id, requests.submit_decision(run_id, node_id, iteration, decision))
 
-    async def submit_cancel(self, run_id: str, *, created_at_ms: int, decided_by: str | None = None) -> Submitted:
-        """Leave a cancel request and wake the driver; a second one is the first.
+    async def submit_fire(
+        self, run_id: str, node_id: str, iteration: int | None, *, created_at_ms: int, sender: str | None = None
+    ) -> Submitted:
+        """Leave a request to fire a timer now and wake the driver; one that has fired is left as it is.
+
+        Raises:
+            RunNotFound, NodeNotFound: there is no such run or node.
+            InvalidRequest: several of the node's timers are pending and no iteration is named.
+            RunNotActive: the run has ended, or a cancel is on its way.
+            TimerNotPending: the node is not a timer that waits.
+        """
+        return await self._submit(run_id, requests.submit_fire(run_id, node_id, iteration, created_at_ms, sender))
+
+    async def submit_cancel(self, run_id: str, *, created_at_ms: int, sender: str | None = None) -> Submitted:
+        """Leave a request to cancel the run and wake the driver; a second one is the first.
 
         Raises:
             RunNotFound: there is no such run.
             RunNotActive: it has ended.
         """
-        submitted = await self._database.write(inbox.submit_cancel(run_id, created_at_ms, decided_by))
-        self._subscriptions.wake(run_id, Topic.INBOX)
+        return await self._submit(run_id, requests.submit_cancel(run_id, created_at_ms, sender))
+
+    async def _submit(self, run_id: str, submission: Transaction[Submitted]) -> Submitted:
+        submitted = await self._database.write(submission)
+        self._subscriptions.wake(run_id, Topic.REQUESTS)
         return submitted
 
     def subscribe(self, run_id: str, topic: Topic, wake: Callable[[], None]) -> Callable[[], None]:
@@ -229,17 +247,17 @@ class Store:
         """Read frames in order."""
         return await self._database.read(reading.frame_rows(run_id, after_frame_no, up_to_frame_no))
 
-    async def approvals(self, run_id: str) -> list[ApprovalRow]:
-        """Read all approvals, in the order in which they asked."""
-        return await self._database.read(reading.approval_rows(run_id))
+    async def waits(self, run_id: str, kind: WaitKind) -> list[WaitRecord]:
+        """Read all waits of a kind, those that have ended too, in the order in which they asked."""
+        return await self._database.read(waits.wait_records(run_id, kind))
 
-    async def inbox(self, run_id: str) -> list[InboxRow]:
-        """Read what waits to be applied, oldest first."""
-        return await self._database.read(reading.inbox_rows(run_id))
+    async def requests(self, run_id: str) -> list[RequestRow]:
+        """Read the requests that are still to be applied, oldest first."""
+        return await self._database.read(requests.request_rows(run_id))
 
-    async def is_in_inbox(self, run_id: str, inbox_id: int) -> bool:
-        """Whether a request still waits to be applied."""
-        return await self._database.read(reading.is_in_inbox(run_id, inbox_id))
+    async def is_request_left(self, run_id: str, request_id: int) -> bool:
+        """Whether a request is still to be applied."""
+        return await self._database.read(requests.is_request_left(run_id, request_id))
 
     async def check(self) -> None:
         """Return when the store answers, and is still where it was opened.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, workflow
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Timer, workflow
 
 sys.stdout.write("a workflow file may print\n")
 
@@ -22,6 +22,11 @@ def _made(order: Order) -> dict[str, str]:
 @workflow
 def quick(ctx: Context[Order]) -> Any:
     return Sequence(Task("make", _made, ctx.input), Task("say", str.upper, "done"))
+
+
+@workflow
+def overnight(_: Any) -> Any:
+    return Sequence(Timer("next morning", "8h"), Task("say", str.upper, "done"))
 
 
 @workflow

@@ -92,7 +92,7 @@ def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
     run_flow("approvals", "release-1", mode=StartMode.RESUME)
     again = smithers("approve", "--node", "left", "--note", "third")
     assert again.code == 0
-    assert again.out.startswith("That had been decided before; nothing has changed.")
+    assert " before; nothing has changed. The run is " in again.out
     granted = smithers("events", "release-1", "--types", "ApprovalGranted", "--json").out.splitlines()
     assert [json.loads(line)["note"] for line in granted] == ["first"]
 
@@ -188,6 +188,33 @@ def test_of_many_decisions_at_once_one_is_applied_and_the_others_hear_of_it() ->
     for i, one in enumerate(said):
         assert i == winner or f" by person-{winner}, at " in one.err
     assert run_flow("approval", "release-1", mode=StartMode.RESUME).is_final
+
+
+def test_a_timer_is_fired_where_the_run_is_driven(smithers: Smithers) -> None:
+    with driving("overnight", "release-1", RunStatus.WAITING_TIMER) as process:
+        said = smithers("fire", "rel", "next morning")
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith("Fired next morning of run release-1 as ada. The run is ")
+        assert process.wait(60) == 0
+    again = smithers("fire", "release-1", "next morning", "--by", "bob")
+    assert (again.code, again.err) == (0, "")
+    assert "next morning of run release-1 was fired before; nothing has changed. The run is finished" in again.out
+    assert '"firedBy":"ada"' in smithers("events", "release-1", "--types", "TimerFired", "--json").out
+
+
+def test_a_timer_that_is_fired_where_nobody_drives_fires_when_the_run_goes_on(smithers: Smithers) -> None:
+    run_flow("overnight", "release-1")
+    assert "It is stored, and counts as soon as the run goes on." in smithers("fire", "release-1", "next morning").out
+    assert "next morning was fired by ada, which counts when the run goes on." in smithers("inspect", "release-1").out
+    assert run_flow("overnight", "release-1", mode=StartMode.RESUME).is_final
+
+
+def test_what_is_not_a_timer_is_not_fired(smithers: Smithers) -> None:
+    run_flow("approval", "release-1")
+    said = smithers("fire", "release-1", "publish")
+    assert (said.code, said.out) == (4, "")
+    assert "Node 'publish' of run 'release-1' is not a timer that waits." in said.err
+    assert smithers("fire", "release-1", "nope").code == 4
 
 
 def test_cancel_ends_a_run_that_nobody_drives(smithers: Smithers) -> None:

@@ -39,6 +39,8 @@ SAID = {
     events.NodeWaitingTimer("nap", 0, 0): "nap waiting-timer",
     events.TimerFired("nap", 0, 7): "nap fired",
     events.TimerFired("night", 0, 3_600_000): "night fired, 1h00m late",
+    events.TimerFired("night", 0, -3_600_000, "ada"): "night fired by ada, 1h00m early",
+    events.TimerFired("night", 0, -3_600_000): "night fired, 1h00m early",
     events.BranchDecided("large?", 0, value=False): "large? branch: otherwise",
 }
 

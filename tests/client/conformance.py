@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from smithersd import Approval, Branch, Context, Parallel, Store, Task, workflow
+from smithersd import Approval, Branch, Context, Parallel, Store, Task, Timer, workflow
 from smithersd import Sequence as InTurn
 from smithersd.client import RequestStage, Run
 from smithersd.core.log.events import Recorded, decode
@@ -25,6 +25,7 @@ from smithersd.errors import (
     NodeNotFound,
     RunNotActive,
     RunNotFound,
+    TimerNotPending,
 )
 from smithersd.feed import Encoded
 from smithersd.limits import SHOWN_BYTES_MAX
@@ -38,6 +39,12 @@ def release(ctx: Context[Any]) -> Any:
     notes = Task("notes", lambda: {"fixed": 3})
     ask = Approval("publish", title="Publish it?", summary="To all.", show=notes, metadata={"risk": "low"})
     return InTurn(notes, ask, Task("upload", lambda decision: decision.decision, ask))
+
+
+@workflow
+def overnight(ctx: Context[Any]) -> Any:
+    """Waits for a time."""
+    return InTurn(Timer("night", "8h"), Task("after", str, 1))
 
 
 @workflow
@@ -116,6 +123,7 @@ READINGS: dict[str, Callable[[Run], Awaitable[Any]]] = {
 REQUESTS: dict[str, Callable[[Run], Awaitable[Any]]] = {
     "approve": lambda run: run.approve("publish"),
     "deny": lambda run: run.deny("publish"),
+    "fire": lambda run: run.fire("night"),
     "cancel": lambda run: run.cancel(),
 }
 
@@ -256,6 +264,25 @@ class RunPromises:
             assert await followed(run, [], after_seq=3) == events[4:]
             assert await followed(run, [], after_seq=events[-1].seq) == []
 
+    # Timers
+
+    async def test_a_timer_that_was_fired_has_fired_when_the_call_returns(self, run: Run, store: Store) -> None:
+        async with driven(overnight, store) as (_, driving):
+            await until_status(run, RunStatus.WAITING_TIMER)
+            assert await run.fire("night", fired_by="ada") is RequestStage.APPLIED
+            [fired] = [event for event in await all_events(run) if event.type == "TimerFired"]
+            assert json.loads(fired.data)["firedBy"] == "ada"
+            await ended(driving)
+        assert await run.fire("night") is RequestStage.REPEATED
+
+    async def test_only_a_timer_that_waits_is_fired(self, run: Run, store: Store) -> None:
+        async with driven(release, store):
+            await until_status(run, RunStatus.WAITING_APPROVAL)
+            with pytest.raises(TimerNotPending):
+                await run.fire("publish")
+            with pytest.raises(NodeNotFound):
+                await run.fire("nope")
+
     # Approvals
 
     async def test_what_waits_comes_with_all_that_is_needed_to_decide(self, run: Run, store: Store) -> None:
@@ -323,7 +350,9 @@ class RunPromises:
             assert stage is RequestStage.APPLIED
             asked = (await run.state()).nodes["publish", 0].approval
             assert asked is not None
-            assert (asked.is_granted, asked.note, asked.decided_by) == (True, "as agreed", "ada")
+            assert asked.decision is not None
+            decision = asked.decision
+            assert (decision.approved, decision.note, decision.decided_by) == (True, "as agreed", "ada")
             await ended(driving)
         uploaded = await run.output("upload", 0)
         assert uploaded is not None

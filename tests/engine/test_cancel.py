@@ -8,7 +8,7 @@ import pytest
 
 from smithersd import Approval, Parallel, Shell, Store, Task, run_workflow, task_context, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.engine import request_cancel
 from smithersd.errors import RunNotActive
 from tests.support.runs import crash_when, decide, driven, events_of, no_renewal, node, run, story, until_state
@@ -53,7 +53,7 @@ async def test_a_cancel_reaches_coroutines_shells_and_threads(store: Store, tmp_
     assert {(one.node_id, one.reason.value) for one in cancelled} == {
         (node_id, "aborted") for node_id in ("coroutine", "thread", "shell", "approval")
     }
-    assert [approval.status for approval in await store.approvals("r")] == [ApprovalStatus.CANCELLED]
+    assert [approval.status for approval in await store.waits("r", WaitKind.APPROVAL)] == [WaitStatus.CANCELLED]
     assert (await story(store))[-1] == "RunCancelled"
 
 
@@ -82,7 +82,8 @@ async def test_a_run_that_nobody_drives_is_ended_by_the_cancel_itself(store: Sto
     assert (row.status, row.owner) == (RunStatus.CANCELLED, None)
     approval = (await node(store, "approval")).approval
     assert approval is not None
-    assert approval.decided_by == "ann", "the decision was accepted, so it stands in the log"
+    assert approval.decision is not None
+    assert approval.decision.decided_by == "ann", "the decision was accepted, so it stands in the log"
     assert (await node(store, "a")).attempts[0].state == "cancelled"
     with pytest.raises(RunNotActive):
         await request_cancel(store, "r")

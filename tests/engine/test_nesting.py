@@ -1,7 +1,6 @@
 """What is kept at its limit of nesting can be read again: by a resumption, and by whoever looks at the run."""
 
 import functools
-import json
 from typing import Any
 
 import pytest
@@ -9,10 +8,9 @@ import pytest
 from smithersd import Approval, Sequence, Store, Task, task_context, workflow
 from smithersd.client import StoredRun
 from smithersd.core.log.states import RunStatus
-from smithersd.elements import Child
+from smithersd.elements import Child, Decision
 from smithersd.errors import WorkflowError
 from smithersd.limits import JSON_DEPTH_MAX, TREE_DEPTH_MAX
-from smithersd.store.records import Decision
 from tests.support.runs import RUN_ID, driven, run, until_state
 
 OUTPUT_DEPTH_MAX = 200
@@ -50,19 +48,8 @@ async def test_a_run_whose_every_value_is_as_deep_as_it_may_be_can_be_read_and_r
     assert asked.shown == nested(OUTPUT_DEPTH_MAX)
     assert snapshot.node_ids == ["beats", "approval", "after"]
     async with driven(deep, store) as (_, driving):
-        decision = json.dumps(nested(JSON_DEPTH_MAX))
-        await store.submit_decision(
-            Decision(
-                RUN_ID,
-                "approval",
-                is_approval=True,
-                iteration=None,
-                note=None,
-                decided_by=None,
-                decision=decision,
-                created_at_ms=1,
-            )
-        )
+        decision = Decision(approved=True, decided_at_ms=1, decision=nested(JSON_DEPTH_MAX))
+        await store.submit_decision(RUN_ID, "approval", None, decision)
         assert await driving is RunStatus.FINISHED
     assert (await StoredRun(store, RUN_ID).snapshot()).state.status is RunStatus.FINISHED
 

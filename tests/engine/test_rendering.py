@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitKind, WaitStatus
 from tests.support.runs import decide, driven, events_of, node, run, until_state
 from tests.support.waiting import until_async
 
@@ -193,8 +193,8 @@ async def test_a_dropped_node_is_cancelled_and_its_attempt_is_ended(store: Store
         ("dropped", "unmounted"),
         ("approval", "unmounted"),
     }
-    approvals = {approval.node_id: approval.status for approval in await store.approvals("r")}
-    assert approvals == {"a": ApprovalStatus.GRANTED, "approval": ApprovalStatus.CANCELLED}
+    approvals = {wait.key[0]: wait.status for wait in await store.waits("r", WaitKind.APPROVAL)}
+    assert approvals == {"a": WaitStatus.ENDED, "approval": WaitStatus.CANCELLED}
 
 
 async def until_asked(store: Store, node_id: str) -> None:

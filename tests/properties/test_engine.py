@@ -101,7 +101,8 @@ async def outcome(world: World) -> tuple[RunState, dict[str, Any]]:
     for key, person in world.accepted:
         approval = state.nodes[key].approval
         assert approval is not None
-        assert approval.decided_by == person, f"the decision about {key[0]} was accepted and is without effect"
+        assert approval.decision is not None
+        assert approval.decision.decided_by == person, f"the decision about {key[0]} was accepted and is without effect"
     if world.is_cancel_accepted:
         assert state.status is RunStatus.CANCELLED, f"a cancel was accepted and the run {state.status}"
     outputs = {row.node_id: json.loads(row.output) for row in await world.store.outputs(RUN_ID)}

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.outputs import Outputs
-from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.log.fold import RunState, fold
@@ -29,6 +28,7 @@ from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
+from smithersd.elements import Decision
 from smithersd.errors import ErrorInfo
 from tests.properties.trees import Spec, TaskSpec, TimerSpec, leaves, trees, workflow_of
 
@@ -103,7 +103,8 @@ class World:
     def decide(self, key: NodeKey) -> None:
         spec = self.specs[key[0]]
         assert not isinstance(spec, TimerSpec)
-        self.flow.decide(Answer(key, not spec.is_denied, None, "p", None, self.now_ms), self.now_ms)
+        decision = Decision(approved=not spec.is_denied, decided_by="p", decided_at_ms=self.now_ms)
+        self.flow.decide(key, decision, self.now_ms)
 
     def pass_time(self) -> None:
         if self.flow.next_due_ms is not None:

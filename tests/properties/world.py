@@ -15,10 +15,10 @@ from typing import Any
 
 from smithersd import Store, open_store, task_context
 from smithersd.core.log.records import NodeKey
-from smithersd.core.log.states import ApprovalStatus, RunStatus
+from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
+from smithersd.elements import Decision
 from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
-from smithersd.store.records import Decision
 from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
@@ -164,25 +164,16 @@ class World:
 
     async def open_approvals(self) -> list[str]:
         """Approvals that wait and that nobody has answered yet."""
-        answered = {row.node_id for row in await self.store.inbox(RUN_ID)}
-        approvals = await self.store.approvals(RUN_ID)
-        return [g.node_id for g in approvals if g.status is ApprovalStatus.REQUESTED and g.node_id not in answered]
+        answered = {row.node_id for row in await self.store.requests(RUN_ID)}
+        waits = await self.store.waits(RUN_ID, WaitKind.APPROVAL)
+        return [w.key[0] for w in waits if w.status is WaitStatus.OPEN and w.key[0] not in answered]
 
     async def decide(self, node_id: str) -> None:
         """A person answers an approval as its spec says; nobody may be there to hear it."""
         person = f"person {len(self.accepted)}"
-        await self._outside.submit_decision(
-            Decision(
-                run_id=RUN_ID,
-                node_id=node_id,
-                is_approval=not self.specs[node_id].is_denied,
-                iteration=None,
-                note=None,
-                decided_by=person,
-                decision=None,
-                created_at_ms=self.clock.now_ms(),
-            )
-        )
+        now_ms = self.clock.now_ms()
+        decision = Decision(approved=not self.specs[node_id].is_denied, decided_by=person, decided_at_ms=now_ms)
+        await self._outside.submit_decision(RUN_ID, node_id, None, decision)
         self.accepted.append(((node_id, 0), person))
         await self.settle()
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-_TABLES = ("events", "inbox", "outputs", "frames", "approvals", "runs")
+_TABLES = ("events", "requests", "outputs", "frames", "waits", "runs")
 
 
 def break_store(path: Path) -> None:

@@ -6,17 +6,20 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.flow.step import FrameChange
+from smithersd.core.kinds.approval import decision_event
+from smithersd.core.kinds.timer import fired_event
 from smithersd.core.log import events as e
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.reads import Readers
-from smithersd.elements.kinds import OnDeny
+from smithersd.elements.kinds import OnDeny, TimerType
 from smithersd.engine.lease.owner import own_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
-from smithersd.store.records import Commit, InboxKind, InboxRow, NewRun
+from smithersd.store.records import Commit, NewRun, RequestKind, RequestRow
+from smithersd.store.requests import decision_of
 from tests.support.waiting import until_async
 
 FENCE = 1
@@ -73,38 +76,42 @@ class Story:
     async def ask(self, node_id: str = "approval", *, iteration: int = 0, **more: Any) -> None:
         """An approval that appears and waits."""
         asked = {"title": "Ship?", "summary": None, "metadata": None, "show": None, "on_deny": OnDeny.FAIL} | more
-        self.journal.step.waits[node_id, iteration] = None
         await self.tell(
             pending(node_id, "approval", iteration=iteration),
             e.ApprovalRequested(node_id, iteration, **asked),
             e.NodeWaitingApproval(node_id, iteration),
         )
 
-    async def left(self) -> list[InboxRow]:
-        """Wait until others have left something for the run, and return it."""
-        return await until_async(lambda: self.store.inbox(self.run_id))
+    async def wait_for_time(self, node_id: str = "timer", *, after_ms: int = 60_000) -> None:
+        """A timer that appears and waits."""
+        fires_at_ms = self.journal.now_ms + after_ms
+        await self.tell(
+            pending(node_id, "timer"),
+            e.TimerCreated(node_id, 0, fires_at_ms, TimerType.DURATION),
+            e.NodeWaitingTimer(node_id, 0, fires_at_ms),
+        )
 
-    async def apply_inbox(self) -> list[InboxRow]:
+    async def left(self) -> list[RequestRow]:
+        """Wait until others have left something for the run, and return it."""
+        return await until_async(lambda: self.store.requests(self.run_id))
+
+    async def apply_inbox(self) -> list[RequestRow]:
         """Apply what others have left for the run."""
-        rows = await self.store.inbox(self.run_id)
+        rows = await self.store.requests(self.run_id)
         for row in rows:
             await self._apply(row)
         return rows
 
-    async def _apply(self, row: InboxRow) -> None:
-        if row.kind is InboxKind.CANCEL:
+    async def _apply(self, row: RequestRow) -> None:
+        if row.kind is RequestKind.CANCEL:
             await self.tell(e.RunCancelled(), applied=(row.id,))
             return
-        assert row.node_id is not None
-        assert row.iteration is not None
-        decision = None if row.decision is None else pydantic_core.from_json(row.decision)
-        kind = e.ApprovalGranted if row.kind is InboxKind.APPROVE else e.ApprovalDenied
-        self.journal.step.waits[row.node_id, row.iteration] = None
-        await self.tell(
-            kind(row.node_id, row.iteration, row.note, row.decided_by, decision, row.created_at_ms),
-            e.NodeFinished(row.node_id, row.iteration),
-            applied=(row.id,),
+        event: Event = (
+            fired_event(self.state.nodes[row.wait_key], row.sender, self.journal.now_ms)
+            if row.kind is RequestKind.FIRE
+            else decision_event(row.wait_key, decision_of(row))
         )
+        await self.tell(event, e.NodeFinished(*row.wait_key), applied=(row.id,))
 
     async def _commit(self, *events: Event, new_run: NewRun | None = None, applied: tuple[int, ...] = ()) -> None:
         for event in events:

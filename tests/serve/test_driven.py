@@ -200,4 +200,4 @@ async def test_cancel_reaches_an_engine_that_shares_the_abort_event(
     assert (await running).status is RunStatus.CANCELLED
     types = [row.type for row in await store.events("run-1", after_seq=-1)]
     assert types.count("RunCancelled") == 1
-    assert await store.inbox("run-1") == []
+    assert await store.requests("run-1") == []

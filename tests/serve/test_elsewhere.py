@@ -76,7 +76,7 @@ async def test_after_its_driver_was_killed_decisions_wait_for_the_next_one(
     first.kill()
     await first.wait()
     assert (await client.post("/approve/approval", json={"decidedBy": "alice"})).status == 200
-    assert [row.decided_by for row in await store.inbox("run-1")] == ["alice"]
+    assert [row.sender for row in await store.requests("run-1")] == ["alice"]
     assert await (await drive("release")).wait() == 0
     messages = await following
     assert [message.seq for message in messages] == list(range(len(messages)))

@@ -12,6 +12,7 @@ from smithersd.core.log import events as e
 from smithersd.limits import BODY_BYTES_MAX
 from smithersd.serve import create_serve_app
 from smithersd.store import Store
+from smithersd.store.requests import decision_of
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.paths import path_of
@@ -106,7 +107,7 @@ async def test_a_body_that_the_host_has_read_before_is_taken_all_the_same(host: 
     await story.abandon()
     response = await host.post("/runs/one/approve/approval", json={"note": "x"}, headers={"X-Read-First": "1"})
     assert (response.status, response.headers["X-Host"]) == (200, "yes")
-    assert [row.note for row in await story.store.inbox("run-1")] == ["x"]
+    assert [decision_of(row).note for row in await story.store.requests("run-1")] == ["x"]
 
 
 @pytest.mark.parametrize(

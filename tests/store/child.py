@@ -30,7 +30,7 @@ async def decide(url: str, run_id: str, node_id: str, by: str, count: str) -> An
 
     async def one(store: Store, name: str) -> dict[str, Any]:
         try:
-            await store.submit_decision(decision(node_id, run_id=run_id, by=name))
+            await store.submit_decision(*decision(node_id, run_id=run_id, by=name))
         except SmithersError as error:
             return {"by": name, "code": error.code, "winner": (error.details or {}).get("decidedBy")}
         return {"by": name, "code": None, "winner": name}
@@ -45,7 +45,7 @@ async def decide_all(url: str, run_id: str, count: str) -> Any:
     async with open_store(url) as store:
         await _go()
         for i in range(int(count)):
-            await store.submit_decision(decision(f"approval-{i}", run_id=run_id))
+            await store.submit_decision(*decision(f"approval-{i}", run_id=run_id))
     return "done"
 
 

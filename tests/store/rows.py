@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
-from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.elements.kinds import OnDeny
-from smithersd.store.records import ApprovalRow, Batch, Commit, Decision, EventRow, NewRun, OutputRow
+from smithersd.core.kinds.approval import decision_event
+from smithersd.core.log.events import ApprovalRequested, TimerCreated, TimerFired
+from smithersd.core.log.records import WaitRecord
+from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
+from smithersd.elements import Decision
+from smithersd.elements.kinds import OnDeny, TimerType
+from smithersd.store.records import Batch, Commit, EventRow, NewRun, OutputRow
 
 NOW_MS = 1_700_000_000_000
 OWNER = json.dumps({"host": "here", "pid": 42})
@@ -21,10 +25,10 @@ def new_run(*, created_at_ms: int = NOW_MS, input: str = "null", owner: str = OW
     return NewRun(input=input, created_at_ms=created_at_ms, owner=owner, **values)
 
 
-def begin(run_id: str = "run-1", *more: EventRow, approvals: tuple[ApprovalRow, ...] = (), **new: Any) -> Commit:
+def begin(run_id: str = "run-1", *more: EventRow, waits: tuple[WaitRecord, ...] = (), **new: Any) -> Commit:
     """The first commit of a run: RunStarted has seq 0."""
     events = (event(0, "RunStarted"), *more)
-    return Commit(run_id, 1, Batch(RunStatus.RUNNING, events, approvals=approvals), new_run=new_run(**new))
+    return Commit(run_id, 1, Batch(RunStatus.RUNNING, events, waits=waits), new_run=new_run(**new))
 
 
 def step(run_id: str, *events: EventRow, fence: int = 1, status: RunStatus = RunStatus.RUNNING, **batch: Any) -> Commit:
@@ -42,20 +46,44 @@ def pending(seq: int, node_id: str) -> EventRow:
 
 
 def approval(
-    node_id: str = "approval", iteration: int = 0, status: ApprovalStatus = ApprovalStatus.REQUESTED, **more: Any
-) -> ApprovalRow:
-    values: dict[str, Any] = {"summary": None, "metadata": "null", "show": None, "on_deny": OnDeny.FAIL} | more
-    return ApprovalRow(node_id, iteration, status, "Ship?", requested_at_ms=NOW_MS + iteration, **values)
+    node_id: str = "approval",
+    iteration: int = 0,
+    status: WaitStatus = WaitStatus.OPEN,
+    *,
+    decision: Decision | None = None,
+    show: str | None = None,
+) -> WaitRecord:
+    """An approval that waits, was closed, or was decided."""
+    key = (node_id, iteration)
+    at_ms = NOW_MS + iteration
+    asked = ApprovalRequested(*key, "Ship?", None, None, show, OnDeny.FAIL)
+    answer = None if decision is None else decision_event(key, decision)
+    ended_at_ms = None if status is WaitStatus.OPEN else at_ms
+    return WaitRecord(key, WaitKind.APPROVAL, asked, at_ms, None, status, answer, ended_at_ms)
 
 
 def decided(
     node_id: str = "approval", iteration: int = 0, *, at_ms: int = NOW_MS, by: str | None = "ann"
-) -> ApprovalRow:
-    return approval(node_id, iteration, ApprovalStatus.GRANTED, decided_by=by, decided_at_ms=at_ms)
+) -> WaitRecord:
+    decision = Decision(approved=True, decided_by=by, decided_at_ms=at_ms)
+    return approval(node_id, iteration, WaitStatus.ENDED, decision=decision)
+
+
+def timer(node_id: str = "timer", iteration: int = 0, status: WaitStatus = WaitStatus.OPEN) -> WaitRecord:
+    """A timer that waits, was closed, or has fired."""
+    key = (node_id, iteration)
+    created = TimerCreated(*key, NOW_MS + 60_000, TimerType.DURATION)
+    answer = TimerFired(*key, 0) if status is WaitStatus.ENDED else None
+    ended_at_ms = None if status is WaitStatus.OPEN else NOW_MS
+    return WaitRecord(key, WaitKind.TIMER, created, NOW_MS, created.fires_at_ms, status, answer, ended_at_ms)
 
 
 def output(node_id: str, text: str = "1", *, iteration: int = 0, at_ms: int = NOW_MS) -> OutputRow:
     return OutputRow(node_id, iteration, text, at_ms)
+
+
+Decided = tuple[str, str, int | None, Decision]
+"""What `Store.submit_decision` is given."""
 
 
 def decision(
@@ -66,7 +94,9 @@ def decision(
     iteration: int | None = None,
     note: str | None = None,
     by: str | None = "ann",
-    decision: str | None = None,
+    decision: Any = None,
     at_ms: int = NOW_MS,
-) -> Decision:
-    return Decision(run_id, node_id, is_approval, iteration, note, by, decision, at_ms)
+) -> Decided:
+    """What somebody decides about a node."""
+    made = Decision(approved=is_approval, note=note, decided_by=by, decided_at_ms=at_ms, decision=decision)
+    return run_id, node_id, iteration, made

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from smithersd import Approval, Parallel, Sequence, Task, Workflow
 from smithersd.core.log.events import TERMINAL_TYPES
-from smithersd.core.log.states import ApprovalStatus, RunStatus
+from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.engine import RunOptions, StartMode, start_run
 from smithersd.engine.run import drive_to_end
 from smithersd.errors import StoreUnavailable
@@ -81,10 +81,10 @@ async def somebody_who_approves(store: Store) -> AsyncIterator[None]:
     async def approve() -> None:
         woken = asyncio.Event()
         store.subscribe("run-1", Topic.EVENTS, woken.set)
-        while not any(row.status is ApprovalStatus.REQUESTED for row in await store.approvals("run-1")):
+        while not any(row.status is WaitStatus.OPEN for row in await store.waits("run-1", WaitKind.APPROVAL)):
             await woken.wait()
             woken.clear()
-        await store.submit_decision(decision())
+        await store.submit_decision(*decision())
 
     approving = asyncio.create_task(approve())
     try:
@@ -122,7 +122,7 @@ async def history(server: PostgresServer, faults: Mapping[int, Fault]) -> None:
             outputs = {row.node_id: pydantic_core.from_json(row.output) for row in await clear.outputs("run-1")}
             assert outputs.pop("approval")["approved"]
             assert outputs == {name: name.upper() for name in NODES if name != "approval"}
-            assert await clear.inbox("run-1") == []
+            assert await clear.requests("run-1") == []
             assert (await clear.run("run-1")).owner is None
 
 

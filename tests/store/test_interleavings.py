@@ -12,13 +12,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from smithersd.core.log.states import ApprovalStatus, RunStatus
+from smithersd.core.log.states import RunStatus, WaitStatus
 from smithersd.errors import ApprovalNotPending, RunNotActive, SmithersError
 from smithersd.store import Store, open_store
 from smithersd.store.commit import commit_step
-from smithersd.store.inbox import submit_cancel, submit_decision
 from smithersd.store.postgres.connection import dialect
-from smithersd.store.records import Batch, Commit, InboxKind
+from smithersd.store.records import Batch, Commit, RequestKind
+from smithersd.store.requests import submit_cancel, submit_decision
 from smithersd.store.statements import Many, Statement, Transaction, statements
 from tests.store.rows import NOW_MS, approval, begin, decision, end, event, pending, step
 from tests.support.backends import PostgresBackend
@@ -32,12 +32,12 @@ UNMOUNT = replace(
     closing=Batch(
         RunStatus.RUNNING,
         (event(3, "NodeCancelled", "approval"),),
-        approvals=(approval(status=ApprovalStatus.CANCELLED),),
+        waits=(approval(status=WaitStatus.CANCELLED),),
     ),
 )
 REQUESTS = {
-    InboxKind.APPROVE: lambda: submit_decision(decision()),
-    InboxKind.CANCEL: lambda: submit_cancel("run-1", NOW_MS, None),
+    RequestKind.DECIDE: lambda: submit_decision(*decision()),
+    RequestKind.CANCEL: lambda: submit_cancel("run-1", NOW_MS, None),
 }
 
 
@@ -84,7 +84,7 @@ async def stepwise(url: str, transaction: Transaction[Any]) -> AsyncIterator[Ste
 @pytest.fixture
 async def store(postgres: PostgresBackend) -> AsyncIterator[Store]:
     async with open_store(postgres.url) as opened:
-        await opened.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
+        await opened.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
         yield opened
 
 
@@ -100,7 +100,7 @@ async def waits_for_a_lock(postgres: PostgresBackend) -> None:
 @pytest.mark.parametrize("kind", list(REQUESTS))
 @pytest.mark.parametrize("closing", [END, UNMOUNT])
 async def test_a_close_waits_for_a_request_that_is_being_accepted_and_then_yields_to_it(
-    postgres: PostgresBackend, store: Store, closing: Commit, kind: InboxKind, statement_count: int
+    postgres: PostgresBackend, store: Store, closing: Commit, kind: RequestKind, statement_count: int
 ) -> None:
     async with stepwise(postgres.url, REQUESTS[kind]()) as request:
         await request.run(statement_count)
@@ -108,8 +108,8 @@ async def test_a_close_waits_for_a_request_that_is_being_accepted_and_then_yield
         await waits_for_a_lock(postgres)
         assert not await request.run()
     committed = await committing
-    assert (committed.is_closed, [row.kind for row in committed.inbox]) == (False, [kind])
-    assert [row.id for row in await store.inbox("run-1")] == [request.value.inbox_id]
+    assert (committed.is_closed, [row.kind for row in committed.requests]) == (False, [kind])
+    assert [row.id for row in await store.requests("run-1")] == [request.value.request_id]
 
 
 @pytest.mark.parametrize("statement_count", [1, 2, 3, 4, 5])
@@ -119,19 +119,19 @@ async def test_a_decision_waits_for_a_close_that_is_under_way_and_is_then_refuse
 ) -> None:
     async with stepwise(postgres.url, commit_step(closing, 15_000)) as commit:
         await commit.run(statement_count)
-        deciding = asyncio.ensure_future(store.submit_decision(decision()))
+        deciding = asyncio.ensure_future(store.submit_decision(*decision()))
         await waits_for_a_lock(postgres)
         assert not await commit.run()
     assert commit.value.is_closed
     with pytest.raises(error):
         await deciding
-    assert await store.inbox("run-1") == []
+    assert await store.requests("run-1") == []
 
 
 async def test_of_two_decisions_that_check_at_once_the_second_waits(postgres: PostgresBackend, store: Store) -> None:
-    async with stepwise(postgres.url, submit_decision(decision(by="ann"))) as first:
+    async with stepwise(postgres.url, submit_decision(*decision(by="ann"))) as first:
         await first.run(3)
-        second = asyncio.ensure_future(store.submit_decision(decision(by="bob")))
+        second = asyncio.ensure_future(store.submit_decision(*decision(by="bob")))
         await waits_for_a_lock(postgres)
         await first.run()
     with pytest.raises(SmithersError, match="already approved by ann"):

@@ -145,11 +145,11 @@ async def test_of_many_who_ask_at_once_one_gets_the_lease(store: Store) -> None:
 async def test_the_driver_finds_out_with_its_inbox_that_it_is_none_any_more(store: Store) -> None:
     await store.commit(begin())
     await store.submit_cancel("run-1", created_at_ms=1)
-    assert [row.kind for row in await store.driver_inbox("run-1", 1)] == ["cancel"]
+    assert [row.kind for row in await store.driver_requests("run-1", 1)] == ["cancel"]
     await store.take_lease("run-1", OTHER, is_dead=alive, force=True)
     with pytest.raises(LeaseLost, match="'run-1'"):
-        await store.driver_inbox("run-1", 1)
-    assert len(await store.driver_inbox("run-1", 2)) == 1
+        await store.driver_requests("run-1", 1)
+    assert len(await store.driver_requests("run-1", 2)) == 1
 
 
 async def test_a_lease_lasts_as_long_as_the_store_that_takes_or_renews_it_says(backend: Backend, store: Store) -> None:

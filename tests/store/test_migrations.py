@@ -2,28 +2,24 @@
 
 import asyncio
 import hashlib
-import json
 import re
 
 import pytest
 
-from smithersd.core.log.states import ApprovalStatus, RunStatus
-from smithersd.elements.kinds import OnDeny
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus, WaitStatus
 from smithersd.errors import StoreInvalid, StoreTooNew
 from smithersd.store import Store, open_store
 from smithersd.store.migrations import migrations
 from smithersd.store.postgres import migrations as postgres_migrations
-from smithersd.store.records import InboxKind
+from smithersd.store.records import EventRow
 from smithersd.store.sqlite import migrations as sqlite_migrations
 from tests.store.processes import ready_child
-from tests.store.rows import begin, event
+from tests.store.rows import NOW_MS, begin
 from tests.support.backends import Backend
 
 STATES = {
     ("runs", "status"): RunStatus,
-    ("approvals", "status"): ApprovalStatus,
-    ("approvals", "on_deny"): OnDeny,
-    ("inbox", "kind"): InboxKind,
+    ("waits", "status"): WaitStatus,
 }
 
 
@@ -111,9 +107,11 @@ async def test_the_legal_states_are_the_same_in_the_schema_and_in_the_code(backe
         "UPDATE {runs} SET status = 'finished'",
         "UPDATE {runs} SET owner = NULL",
         "UPDATE {runs} SET fence = 0",
-        "INSERT INTO {events} SELECT 'nope', 5, 0, 'x', NULL, '{}' FROM {runs}",
-        "INSERT INTO {inbox} (run_id, kind, created_at_ms) VALUES ('run-1', 'approve', 0)",
-        "INSERT INTO {inbox} (run_id, kind, created_at_ms) VALUES ('run-1', 'odd', 0)",
+        "INSERT INTO {events} (run_id, seq, timestamp_ms, type, payload) VALUES ('nope', 5, 0, 'x', '{}')",
+        "INSERT INTO {requests} (run_id, kind, node_id, created_at_ms) VALUES ('run-1', 'decide', 'a', 0)",
+        "INSERT INTO {requests} (run_id, kind, created_at_ms) VALUES ('run-1', 'cancel', 0), ('run-1', 'cancel', 0)",
+        "INSERT INTO {waits} VALUES ('run-1', 'a', 0, 'approval', 'odd', '{}', NULL, 0, NULL, NULL)",
+        "INSERT INTO {waits} VALUES ('run-1', 'a', 0, 'approval', 'ended', '{}', NULL, 0, NULL, 0)",
     ],
 )
 async def test_what_cannot_be_is_refused_by_the_database_itself(backend: Backend, store: Store, change: str) -> None:
@@ -123,11 +121,18 @@ async def test_what_cannot_be_is_refused_by_the_database_itself(backend: Backend
 
 
 async def test_nodes_and_attempts_are_views_of_the_log(backend: Backend, store: Store) -> None:
-    log = [("NodePending", 0), ("NodeStarted", 1), ("NodeFailed", 1),
-           ("NodeRetrying", 2), ("NodeStarted", 2), ("NodeFinished", 2)]  # fmt: skip
+    log = [
+        ("NodePending", None, NodeState.PENDING, None),
+        ("NodeStarted", 1, NodeState.IN_PROGRESS, AttemptState.IN_PROGRESS),
+        ("NodeFailed", 1, NodeState.FAILED, AttemptState.FAILED),
+        ("NodeRetrying", 2, NodeState.PENDING, None),
+        ("NodeStarted", 2, NodeState.IN_PROGRESS, AttemptState.IN_PROGRESS),
+        ("NodeOutput", 2, None, None),
+        ("NodeFinished", 2, NodeState.FINISHED, AttemptState.FINISHED),
+    ]
     told = [
-        event(seq, kind, "a", json.dumps({"iteration": 0, "attempt": attempt}))
-        for seq, (kind, attempt) in enumerate(log, 1)
+        EventRow(seq, NOW_MS + seq, name, "a", "{}", 0, attempt, node_state, attempt_state)
+        for seq, (name, attempt, node_state, attempt_state) in enumerate(log, 1)
     ]
     await store.commit(begin("run-1", *told))
     attempts = await backend.execute("SELECT node_id, iteration, attempt, state FROM {attempts} ORDER BY attempt")

@@ -15,15 +15,17 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
+from smithersd.core.log.states import AttemptState, NodeState
 from smithersd.errors import LeaseLost, SmithersError, StoreInvalid, StoreUnavailable
 from smithersd.store import Store, open_store
 from smithersd.store.postgres import connection as connections
 from smithersd.store.postgres import listener
 from smithersd.store.postgres.address import parse_address
-from smithersd.store.records import Topic
+from smithersd.store.records import EventRow, Topic
+from smithersd.store.requests import decision_of
 from tests.store.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.store.processes import child, ready_child
-from tests.store.rows import OTHER, approval, begin, decision, end, event, output, pending, step
+from tests.store.rows import NOW_MS, OTHER, approval, begin, decision, end, event, output, pending, step
 from tests.store.tls_front import make_certificate, tls_front
 from tests.support.backends import PostgresBackend
 from tests.support.network import network
@@ -173,8 +175,8 @@ class TestOpening:
                 pass
             await postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
             async with open_store(url) as store:
-                await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
-                await store.submit_decision(decision())
+                await store.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
+                await store.submit_decision(*decision())
                 await store.take_lease("run-1", OTHER, is_dead=lambda _: True)
         finally:
             await postgres.execute(f"DROP OWNED BY {role}")
@@ -221,12 +223,12 @@ class TestLosses:
         self, postgres: PostgresBackend, proxy: FaultProxy
     ) -> None:
         async with open_store(postgres.server.url(postgres.database, port=proxy.port)) as store:
-            await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
+            await store.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
             proxy.arm_at(Fault.LOSE_ANSWER, b"COMMIT\0")
             with pytest.raises(StoreUnavailable):
-                await store.submit_decision(decision())
-            (row,) = await store.inbox("run-1")
-            assert (await store.submit_decision(decision())).inbox_id == row.id
+                await store.submit_decision(*decision())
+            (row,) = await store.requests("run-1")
+            assert (await store.submit_decision(*decision())).request_id == row.id
 
     async def test_a_server_that_falls_silent_is_given_up(
         self, postgres: PostgresBackend, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
@@ -308,7 +310,7 @@ class TestSessions:
 
     async def test_a_run_costs_a_listener_and_two_connections(self, postgres: PostgresBackend, store: Store) -> None:
         await store.commit(begin())
-        store.subscribe("run-1", Topic.INBOX, lambda: None)
+        store.subscribe("run-1", Topic.REQUESTS, lambda: None)
         store.subscribe("run-1", Topic.EVENTS, lambda: None)
         await asyncio.gather(*(store.check() for _ in range(20)), *(store.renew_lease("run-1", 1) for _ in range(20)))
         async with asyncio.timeout(DEADLINE_S):
@@ -322,9 +324,9 @@ class TestSessions:
         with network(postgres.server.port) as way:
             url = postgres.server.url(postgres.database, port=way.port)
             async with open_store(f"{url}?pooling={pooling}") as store:
-                await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
-                await store.submit_decision(decision())
-                assert len(await store.inbox("run-1")) == 1
+                await store.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
+                await store.submit_decision(*decision())
+                assert len(await store.requests("run-1")) == 1
             assert (way.count(PREPARED) == 0) == (pooling == "transaction")
 
     async def test_a_forked_worker_holds_no_connection(self, postgres: PostgresBackend) -> None:
@@ -435,14 +437,17 @@ class TestWakeUps:
             await listening.close()
 
 
-async def test_a_text_with_a_nul_is_kept_with_a_mark_in_its_place(store: Store) -> None:
-    await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
-    await store.submit_decision(decision(note="a\0b", by="an\0n"))
-    (row,) = await store.inbox("run-1")
-    assert (row.note, row.decided_by) == ("a\ufffdb", "an\ufffdn")
+async def test_a_name_with_a_nul_is_kept_with_a_mark_in_its_place(store: Store) -> None:
+    await store.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
+    await store.submit_decision(*decision(note="a\0b", by="an\0n"))
+    (row,) = await store.requests("run-1")
+    assert (decision_of(row).note, row.sender) == ("a\0b", "an\ufffdn")
 
 
 async def test_a_payload_with_a_nul_does_not_break_the_views(postgres: PostgresBackend, store: Store) -> None:
-    payload = '{"iteration": 0, "attempt": 1, "error": "\\u0000"}'
-    await store.commit(begin("run-1", event(1, "NodeStarted", "a", payload), event(2, "NodeFailed", "a", payload)))
-    assert [row[0] for row in await postgres.execute("SELECT state FROM {attempts}")] == ["failed"]
+    payload = '{"error": "\\u0000"}'
+    began = EventRow(1, NOW_MS, "NodeStarted", "a", payload, 0, 1, NodeState.IN_PROGRESS, AttemptState.IN_PROGRESS)
+    failed = EventRow(2, NOW_MS, "NodeFailed", "a", payload, 0, 1, NodeState.FAILED, AttemptState.FAILED)
+    await store.commit(begin("run-1", began, failed))
+    rows = await postgres.execute("SELECT state, error FROM {attempts}")
+    assert [tuple(row) for row in rows] == [("failed", r'"\ufffd"')]

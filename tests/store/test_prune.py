@@ -13,12 +13,12 @@ from smithersd.store.records import EndedRun, FrameRow
 from tests.store.rows import NOW_MS, begin, decided, end, event, output, pending, step
 from tests.support.backends import Backend
 
-TABLES = ("runs", "inputs", "events", "outputs", "frames", "approvals", "inbox")
+TABLES = ("runs", "inputs", "events", "outputs", "frames", "waits", "requests")
 LATER_MS = NOW_MS + 1_000_000
 
 
 async def ended(store: Store, run_id: str, *, finished_at_ms: int = NOW_MS, from_run_id: str | None = None) -> None:
-    await store.commit(begin(run_id, pending(1, "approval"), approvals=(decided(),), from_run_id=from_run_id))
+    await store.commit(begin(run_id, pending(1, "approval"), waits=(decided(),), from_run_id=from_run_id))
     frame = FrameRow(1, NOW_MS, "hash", "{}")
     last = replace(end(3), finished_at_ms=finished_at_ms)
     first = step(run_id, event(2), outputs=(output("a"),), frames=(frame,))

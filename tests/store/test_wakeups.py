@@ -19,7 +19,7 @@ NEVER_S = 3_600.0
 
 @pytest.fixture
 async def run(store: Store) -> None:
-    await store.commit(begin("run-1", pending(1, "approval"), approvals=(approval(),)))
+    await store.commit(begin("run-1", pending(1, "approval"), waits=(approval(),)))
 
 
 @pytest.fixture
@@ -33,24 +33,24 @@ def deaf(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("deaf", "run")
 async def test_a_commit_wakes_who_follows_events_in_its_own_process(store: Store) -> None:
-    events, inbox, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    events, requests, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
     store.subscribe("run-1", Topic.EVENTS, events.set)
-    store.subscribe("run-1", Topic.INBOX, inbox.set)
+    store.subscribe("run-1", Topic.REQUESTS, requests.set)
     store.subscribe("run-2", Topic.EVENTS, other.set)
     await store.commit(step("run-1", event(2)))
-    assert (events.is_set(), inbox.is_set(), other.is_set()) == (True, False, False)
+    assert (events.is_set(), requests.is_set(), other.is_set()) == (True, False, False)
 
 
 @pytest.mark.usefixtures("deaf", "run")
 async def test_a_request_wakes_the_driver_in_its_own_process(store: Store) -> None:
-    events, inbox = asyncio.Event(), asyncio.Event()
+    events, requests = asyncio.Event(), asyncio.Event()
     store.subscribe("run-1", Topic.EVENTS, events.set)
-    store.subscribe("run-1", Topic.INBOX, inbox.set)
-    await store.submit_decision(decision())
-    assert (events.is_set(), inbox.is_set()) == (False, True)
-    inbox.clear()
+    store.subscribe("run-1", Topic.REQUESTS, requests.set)
+    await store.submit_decision(*decision())
+    assert (events.is_set(), requests.is_set()) == (False, True)
+    requests.clear()
     await store.submit_cancel("run-1", created_at_ms=NOW_MS)
-    assert inbox.is_set()
+    assert requests.is_set()
 
 
 @pytest.mark.usefixtures("run")
@@ -72,10 +72,10 @@ async def test_another_processs_request_or_take_over_wakes_the_driver(
 ) -> None:
     woken = asyncio.Event()
     async with ready_child(str(verb[0]), backend.url, "run-1", *verb[1:]) as child:
-        store.subscribe("run-1", Topic.INBOX, woken.set)
+        store.subscribe("run-1", Topic.REQUESTS, woken.set)
         child.go()
         async with asyncio.timeout(DEADLINE_S):
-            while not await store.inbox("run-1") and (await store.run("run-1")).fence == 1:
+            while not await store.requests("run-1") and (await store.run("run-1")).fence == 1:
                 await woken.wait()
                 woken.clear()
 

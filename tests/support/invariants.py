@@ -12,12 +12,12 @@ from typing import Any
 from smithersd.core.log import events
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
 from smithersd.core.log.fold import RunState, fold
-from smithersd.core.log.records import NodeKey
-from smithersd.core.log.states import ApprovalStatus, NodeState
+from smithersd.core.log.records import NodeKey, WaitRecord
+from smithersd.core.log.states import NodeState, WaitKind, WaitStatus
 from smithersd.core.tree.frames import FrameTree
 from smithersd.engine import is_driven
 from smithersd.store import Store
-from smithersd.store.records import ApprovalRow, EventRow, FrameRow, InboxRow, OutputRow, RunRow
+from smithersd.store.records import EventRow, FrameRow, OutputRow, RequestRow, RunRow
 
 RUNS_MAX = 1_000
 VIEWED_NODES_MAX = 200
@@ -32,8 +32,8 @@ class Tables:
     events: list[EventRow]
     outputs: list[OutputRow]
     frames: list[FrameRow]
-    approvals: list[ApprovalRow]
-    inbox: list[InboxRow]
+    waits: list[WaitRecord]
+    requests: list[RequestRow]
 
 
 async def check_store(store: Store) -> None:
@@ -51,9 +51,9 @@ async def check_run(store: Store, run_id: str) -> RunState:
     _check_row(state, tables.run)
     _check_outputs(state, tables.outputs)
     _check_frames(state, tables.frames)
-    _check_approvals(state, tables.approvals)
+    _check_waits(state, tables.waits)
     if state.status.is_final:
-        assert not tables.inbox, f"{run_id} has ended and {tables.inbox} is without effect"
+        assert not tables.requests, f"{run_id} has ended and {tables.requests} is without effect"
     is_at_rest = not is_driven(tables.run)  # else the views may show what came after our reading
     if is_at_rest and store.url.startswith("sqlite:///") and len(state.nodes) <= VIEWED_NODES_MAX:
         _check_views(state, store.url.removeprefix("sqlite:///"))
@@ -68,10 +68,11 @@ async def read_tables(store: Store, run_id: str) -> Tables:
         while page := await store.events(run_id, after_seq=rows[-1].seq if rows else -1):
             rows += page
         outputs, frames = await store.outputs(run_id), await store.frames(run_id)
-        approvals, inbox = await store.approvals(run_id), await store.inbox(run_id)
+        waits = [wait for kind in WaitKind for wait in await store.waits(run_id, kind)]
+        requests = await store.requests(run_id)
         run = await store.run(run_id)
         if run.last_seq == before.last_seq and run.status is before.status:
-            return Tables(run, rows, outputs, frames, approvals, inbox)
+            return Tables(run, rows, outputs, frames, waits, requests)
 
 
 def _check_log(log: Sequence[Recorded], tables: Tables) -> None:
@@ -159,31 +160,13 @@ def _check_frames(state: RunState, rows: Sequence[FrameRow]) -> None:
     assert len(set(tree.node_ids())) == len(tree.node_ids())
 
 
-def _check_approvals(state: RunState, rows: Sequence[ApprovalRow]) -> None:
-    asked = {key: node for key, node in state.nodes.items() if node.approval is not None}
-    assert {(row.node_id, row.iteration) for row in rows} == set(asked)
-    for row in rows:
-        node = asked[row.node_id, row.iteration]
-        approval = node.approval
-        assert approval is not None
-        match approval.is_granted:
-            case None:
-                is_waiting = node.state is NodeState.WAITING_APPROVAL
-                assert row.status is (ApprovalStatus.REQUESTED if is_waiting else ApprovalStatus.CANCELLED), node
-            case is_granted:
-                assert row.status is (ApprovalStatus.GRANTED if is_granted else ApprovalStatus.DENIED)
-        told = (
-            approval.title,
-            approval.summary,
-            approval.metadata,
-            approval.show,
-            approval.on_deny,
-            approval.requested_at_ms,
-        )
-        assert told == (row.title, row.summary, json.loads(row.metadata), row.show, row.on_deny, row.requested_at_ms)
-        answer = (approval.note, approval.decided_by, approval.decision, approval.decided_at_ms)
-        decision = None if row.decision is None else json.loads(row.decision)
-        assert answer == (row.note, row.decided_by, decision, row.decided_at_ms)
+def _check_waits(state: RunState, waits: Sequence[WaitRecord]) -> None:
+    told = {(*wait.key, wait.kind): wait for node in state.nodes.values() for wait in node.waits.values()}
+    assert {(*wait.key, wait.kind): wait for wait in waits} == told
+    for wait in waits:
+        node = state.nodes[wait.key]
+        if wait.status is WaitStatus.OPEN:
+            assert node.state.is_waiting, node
         if node.kind == "approval":
             assert not node.attempts, "an approval has no attempts"
 

@@ -60,9 +60,9 @@ class MortalStore(Store):
         if not self.is_dead:
             super().renew_lease_from_thread(run_id, fence)
 
-    async def driver_inbox(self, run_id: str, fence: int) -> Any:
+    async def driver_requests(self, run_id: str, fence: int) -> Any:
         self._check_alive()
-        return await self._counted(super().driver_inbox(run_id, fence))
+        return await self._counted(super().driver_requests(run_id, fence))
 
     async def output(self, run_id: str, node_id: str, iteration: int) -> str | None:
         self._check_alive()

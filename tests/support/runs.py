@@ -13,10 +13,11 @@ from smithersd.core.log.events import Recorded, decode
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import RunStatus
+from smithersd.elements import Decision
 from smithersd.engine import Engine, RunOptions, StartMode, start_run
 from smithersd.engine.run_options import DEFAULT_OPTIONS
 from smithersd.query.stored_log import read_state
-from smithersd.store.records import Decision, Submitted
+from smithersd.store.records import Submitted
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
 from tests.support.waiting import DEADLINE_S, until_async
@@ -60,18 +61,8 @@ async def until_state(store: Store, predicate: Callable[[RunState], bool], run_i
 
 async def decide(store: Store, node_id: str, *, is_approval: bool = True, by: str | None = None) -> Submitted:
     """A person answers."""
-    return await store.submit_decision(
-        Decision(
-            run_id=RUN_ID,
-            node_id=node_id,
-            is_approval=is_approval,
-            iteration=None,
-            note=None,
-            decided_by=by,
-            decision=None,
-            created_at_ms=1,
-        )
-    )
+    decision = Decision(approved=is_approval, decided_by=by, decided_at_ms=1)
+    return await store.submit_decision(RUN_ID, node_id, None, decision)
 
 
 async def _started(

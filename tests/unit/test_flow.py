@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from smithersd import Approval, Context, Parallel, Task, Workflow, workflow
+from smithersd import Approval, Context, Decision, Parallel, Task, Workflow, workflow
 from smithersd.core.flow.flow import Flow
-from smithersd.core.kinds.approval import Answer
 from smithersd.core.log import events
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey
@@ -20,8 +19,8 @@ def begun(flow_of: Workflow[Any]) -> Flow:
     return flow
 
 
-def answer(node_id: str, *, is_granted: bool) -> Answer:
-    return Answer((node_id, 0), is_granted, None, "ann", None, 1)
+def decision(*, approved: bool) -> Decision:
+    return Decision(approved=approved, decided_by="ann", decided_at_ms=1)
 
 
 def dropping(ctx: Context[Any]) -> Any:
@@ -32,11 +31,11 @@ def dropping(ctx: Context[Any]) -> Any:
 def test_the_denial_of_a_approval_that_is_being_dropped_stands_and_does_not_fail_the_run() -> None:
     """The approval's cancellation was about to be written when the inbox turned out to hold its denial."""
     flow = begun(workflow(dropping))
-    flow.decide(answer("a", is_granted=True), 1)
+    flow.decide(("a", 0), decision(approved=True), 1)
     flow.advance(1)
     (closing,) = flow.closing()
     assert isinstance(closing.event, events.NodeCancelled)
-    flow.decide(answer("approval", is_granted=False), 2)
+    flow.decide(("approval", 0), decision(approved=False), 2)
     flow.advance(2)
     assert flow.closing() == []
     assert flow.ending is None
@@ -51,10 +50,10 @@ def test_a_node_that_is_being_dropped_and_appears_again_stays_dropped() -> None:
         return Parallel(Approval("a"), Approval("b"), *([Approval("approval")] if is_there else []))
 
     flow = begun(workflow(flickering))
-    flow.decide(answer("a", is_granted=True), 1)
+    flow.decide(("a", 0), decision(approved=True), 1)
     flow.advance(1)
     assert len(flow.closing()) == 1
-    flow.decide(answer("b", is_granted=True), 2)
+    flow.decide(("b", 0), decision(approved=True), 2)
     flow.advance(2)
     cancelled, finished = flow.closing()
     assert isinstance(cancelled.event, events.NodeCancelled)

@@ -57,10 +57,13 @@ def questions_of_class(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def literal_kinds(tree: ast.Module) -> Iterator[ast.AST]:
-    """Where a kind stands as a text; executors have names of their own."""
+    """Where a kind stands as a text; executors and waits have names of their own."""
     names = {
         call.args[0] for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "Executor"
     }
+    for defined in ast.walk(tree):
+        if isinstance(defined, ast.ClassDef) and defined.name == "WaitKind":
+            names |= {node for node in ast.walk(defined) if isinstance(node, ast.Constant)}
     return (
         node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KINDS and node not in names
     )

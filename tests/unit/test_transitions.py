@@ -7,11 +7,10 @@ from typing import Any
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
-from smithersd.core.log.states import ApprovalStatus, AttemptState, NodeState, RunStatus
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.core.log.transitions import (
     TRANSITIONS,
     Move,
-    approval_status_after,
     attempt_state_after,
     node_state_after,
     run_status_after,
@@ -44,12 +43,12 @@ def test_no_event_leaves_a_final_state() -> None:
         assert {state for state in left if state is not None and state.is_final} <= {NodeState.FAILED}, "a retry only"
 
 
-def test_every_state_that_a_run_attempt_or_approval_can_have_is_reached() -> None:
+def test_every_state_that_a_run_attempt_or_wait_can_have_is_reached() -> None:
     every = TRANSITIONS.values()
     # A run that another goes on for is kept in the vocabulary; nothing leads there yet.
     assert _reached([one.run for one in every]) == set(RunStatus) - {RunStatus.CONTINUED}
     assert _reached([one.attempt for one in every]) == set(AttemptState)
-    assert _reached([one.approval for one in every]) == set(ApprovalStatus)
+    assert _reached([one.wait for one in every]) == set(WaitStatus)
 
 
 def test_every_node_state_that_an_element_can_bring_about_is_reached() -> None:
@@ -71,5 +70,9 @@ def test_the_state_after_an_event_is_said_without_a_run() -> None:
 def test_an_end_without_an_attempt_brings_no_attempt_anywhere() -> None:
     assert attempt_state_after(events.NodeFailed("a", 0, _ERROR)) is None
     assert attempt_state_after(events.NodeFailed("a", 0, _ERROR, 1)) is AttemptState.FAILED
-    assert approval_status_after(events.NodeFailed("a", 0, _ERROR)) is None
-    assert approval_status_after(events.ApprovalDenied("a", 0, None, None, None, 1)) is ApprovalStatus.DENIED
+
+
+def test_every_kind_of_wait_is_opened_and_ended_by_events() -> None:
+    for kind in set(WaitKind) - {WaitKind.RETRY}:  # a retry is due by the failure before it
+        moves = [one.wait for one in TRANSITIONS.values() if one.wait is not None and one.wait.kind is kind]
+        assert {move.target for move in moves} == {WaitStatus.OPEN, None, WaitStatus.ENDED}, kind

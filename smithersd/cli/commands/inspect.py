@@ -33,6 +33,7 @@ from smithersd.query.json import approval_json, attempt_json, driver_json, error
 from smithersd.query.snapshot import AcceptedRequest, Snapshot
 
 _OUTPUT_LENGTH_MAX = 32
+_DONE = {"approve": "approved", "deny": "denied", "fire": "fired"}
 _INPUT_LENGTH_MAX = 200
 
 
@@ -121,7 +122,7 @@ def _to_be_applied(request: AcceptedRequest) -> Phrase:
     by = f" by {one_line(request.requested_by)}" if request.requested_by else ""
     if request.node_id is None or request.iteration is None:
         return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")
-    done = "approved" if request.verb == "approve" else "denied"
+    done = _DONE[request.verb]
     name = node_name(request.node_id, request.iteration)
     return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
 

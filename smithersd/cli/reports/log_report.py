@@ -112,7 +112,8 @@ class LogReport:
         self._say_all(opening_lines(begun))
         for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
             if node.approval is not None:
-                self._say_all([f"{phrases.node_name(*node.key)} asked before: {phrases.one_line(node.approval.title)}"])
+                title = phrases.one_line(node.approval.request.title)
+                self._say_all([f"{phrases.node_name(*node.key)} asked before: {title}"])
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from smithersd.core.log import events
 from smithersd.core.log.records import FIRST_ITERATION, NodeRecord
-from smithersd.core.log.states import NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitStatus
 from smithersd.elements.kinds import OnDeny
 from smithersd.errors import ErrorInfo
 
@@ -213,9 +213,10 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
             return _of_node(event, f"is to fire at {time_of_day(at_ms, zone)}", NodeState.WAITING_TIMER)
         case events.NodeWaitingTimer():
             return _of_node(event, "waiting-timer", NodeState.WAITING_TIMER)
-        case events.TimerFired(delay_ms=delay_ms):
-            late = f", {duration(delay_ms)} late" if delay_ms >= _SECOND_MS else ""
-            return _of_node(event, f"fired{late}", NodeState.FINISHED)
+        case events.TimerFired(delay_ms=delay_ms, fired_by=fired_by):
+            by = f" by {one_line(fired_by)}" if fired_by else ""
+            off = f", {duration(abs(delay_ms))} {'early' if delay_ms < 0 else 'late'}"
+            return _of_node(event, f"fired{by}{off if abs(delay_ms) >= _SECOND_MS else ''}", NodeState.FINISHED)
         case events.BranchDecided(value=value):
             return _of_node(event, "branch: " + ("then" if value else "otherwise"), NodeState.PENDING)
         case _:
@@ -247,12 +248,16 @@ def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
 
 def wait_phrases(node: NodeRecord) -> Iterator[str]:
     """Say what a node waits for; of one that asked a person also what was decided."""
-    if node.state is NodeState.WAITING_APPROVAL and node.approval is not None:
-        yield one_line(node.approval.title)
-    if node.state is NodeState.WAITING_TIMER and node.timer is not None:
-        yield f"until {date_and_time(node.timer.fires_at_ms)}"
-    if node.approval is not None and node.approval.is_granted is not None:
-        yield ("approved" if node.approval.is_granted else "denied") + _by_and_note(node.approval.decided_by, None)
+    for wait in node.waits.values():
+        if wait.status is WaitStatus.OPEN and wait.due_at_ms is not None:
+            yield f"until {date_and_time(wait.due_at_ms)}"
+    if node.approval is None:
+        return
+    if node.state is NodeState.WAITING_APPROVAL:
+        yield one_line(node.approval.request.title)
+    if node.approval.decision is not None:
+        decision = node.approval.decision
+        yield ("approved" if decision.approved else "denied") + _by_and_note(decision.decided_by, None)
 
 
 def progress(done: float | None, total: float | None, message: str | None) -> str:

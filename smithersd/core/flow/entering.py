@@ -66,8 +66,11 @@ class Entering:
     def decided(self, node: NodeRecord, event: Event) -> None:
         """A person has decided what a node asked: note it, and let the kind do what follows."""
         self._journal.emit(event)
-        self._journal.step.waits[node.key] = None
         node_kind_named(node.kind).decided(node, self)
+
+    def fired(self, node: NodeRecord, fired_by: str | None) -> None:
+        """Somebody has ended a node's wait for a time: let the kind do what follows."""
+        node_kind_named(node.kind).fired(node, fired_by, self)
 
     # What kinds do
 
@@ -178,8 +181,6 @@ class Entering:
     def _wait(self, node: NodeRecord, wait: Wait) -> None:
         """Ask and wait; what is due already does not wait at all."""
         self._journal.emit(wait.request)
-        if node.approval is not None:
-            self._journal.step.waits[node.key] = None
         late_ms = None if wait.due is None else self._nodes.timers.late_ms(wait.due, self.now_ms)
         if late_ms is not None:
             node_kind_named(node.kind).due(node, late_ms, self)

@@ -19,7 +19,7 @@ from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
 from smithersd.core.flow.slots import Slots
 from smithersd.core.flow.step import Start, Step
 from smithersd.core.flow.timers import Clocks
-from smithersd.core.kinds.approval import Answer, answer_event
+from smithersd.core.kinds.approval import decision_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
 from smithersd.core.log.events import Event, Recorded
@@ -33,7 +33,7 @@ from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.core.tree.renderer import Renderer
-from smithersd.elements import Node, Workflow
+from smithersd.elements import Decision, Node, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
@@ -193,13 +193,21 @@ class Flow:
             self._journal.now_ms = now_ms
             self._journal.emit(event)
 
-    def decide(self, answer: Answer, now_ms: int) -> None:
+    def decide(self, key: NodeKey, decision: Decision, now_ms: int) -> None:
         """Apply a person's decision about a pending approval."""
         self._journal.now_ms = now_ms
-        node = self.state.nodes.get(answer.key)
+        node = self.state.nodes.get(key)
         if node is None or node.state is not NodeState.WAITING_APPROVAL:
             return  # the store accepts decisions for pending approvals only
-        self._entering.decided(node, answer_event(answer))
+        self._entering.decided(node, decision_event(key, decision))
+
+    def fire(self, key: NodeKey, fired_by: str | None, now_ms: int) -> None:
+        """End a wait for a time before it has come, as somebody asks."""
+        self._journal.now_ms = now_ms
+        node = self.state.nodes.get(key)
+        if node is None or node.state is not NodeState.WAITING_TIMER:
+            return  # it was due in this moment
+        self._entering.fired(node, fired_by)
 
     def cancel(self, now_ms: int) -> None:
         """Somebody cancels the run: it wins over every other ending."""

@@ -41,7 +41,6 @@ class Step:
     events: list[Recorded] = field(default_factory=list)
     outputs: list[tuple[NodeKey, str, int]] = field(default_factory=list)
     frames: list[FrameChange] = field(default_factory=list)
-    waits: dict[NodeKey, None] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
     stops: list[NodeKey] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

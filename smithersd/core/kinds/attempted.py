@@ -66,7 +66,7 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Start, or fail."""
         assert node.approval is not None, f"{node.node_id!r} was decided before it asked"
-        if node.approval.is_granted:
+        if node.approval.is_approved:
             flow.start(node)
         else:
             flow.fail(node, denial(node))

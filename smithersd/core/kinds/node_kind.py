@@ -99,6 +99,10 @@ class NodeKind(Kind[NodeT]):
         """Do what follows when its time has come, `late_ms` ago."""
         raise AssertionError(f"{node.node_id!r} waits for no time")
 
+    def fired(self, node: NodeRecord, fired_by: str | None, flow: FlowActions) -> None:  # noqa: ARG002
+        """Do what follows when somebody ends its wait for a time."""
+        raise AssertionError(f"{node.node_id!r} waits for no time")
+
     # Attempts
 
     def attempts(self, element: NodeT) -> Attempts | None:  # noqa: ARG002

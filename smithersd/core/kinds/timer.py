@@ -8,6 +8,7 @@ from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.kinds.node_kind import Due, NodeKind, Wait
 from smithersd.core.log import events
 from smithersd.core.log.records import NodeKey, NodeRecord
+from smithersd.core.log.states import WaitKind
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.reads import ScopeReads
 from smithersd.elements import Context, Timer
@@ -44,14 +45,26 @@ class TimerKind(NodeKind[Timer]):
 
     def go_on_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
         """Wait for the time that the log has, whatever the workflow says now."""
-        timer = node.timer
-        assert timer is not None, f"{node.node_id!r} waits for no time"
+        timer = node.waits[WaitKind.TIMER].request
+        assert isinstance(timer, events.TimerCreated)
         flow.wait_until(node, Due(timer.fires_at_ms, timer.timer_type is TimerType.ABSOLUTE))
 
     def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:
         """Fire."""
         flow.emit(events.TimerFired(*node.key, late_ms))
         flow.finish(node, "null")
+
+    def fired(self, node: NodeRecord, fired_by: str | None, flow: FlowActions) -> None:
+        """Fire before the time, since somebody wants that."""
+        flow.emit(fired_event(node, fired_by, flow.now_ms))
+        flow.finish(node, "null")
+
+
+def fired_event(node: NodeRecord, fired_by: str | None, now_ms: int) -> events.TimerFired:
+    """Return the event by which somebody fires a timer."""
+    due_at_ms = node.waits[WaitKind.TIMER].due_at_ms
+    assert due_at_ms is not None
+    return events.TimerFired(*node.key, now_ms - due_at_ms, fired_by)
 
 
 def _time_of(element: Timer, flow: FlowActions) -> tuple[int, ScopeReads]:

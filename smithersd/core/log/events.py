@@ -269,11 +269,12 @@ class TimerCreated:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """The time has come, `delay_ms` ago."""
+    """The time has come, `delay_ms` ago; or somebody fired it, as much before its time as that is below zero."""
 
     node_id: str
     iteration: int
     delay_ms: int
+    fired_by: str | None = _optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from smithersd.core.log import events
-from smithersd.core.log.events import Recorded
+from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.reading import log_damaged
-from smithersd.core.log.records import (
-    ApprovalRecord,
-    AttemptRecord,
-    BranchRecord,
-    NodeKey,
-    NodeRecord,
-    TimerRecord,
-    WaitKind,
-    WaitRecord,
-)
-from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus
-from smithersd.core.log.transitions import TRANSITIONS, Move, Transition
+from smithersd.core.log.records import AttemptRecord, BranchRecord, NodeKey, NodeRecord, WaitRecord
+from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus, WaitKind, WaitStatus
+from smithersd.core.log.transitions import TRANSITIONS, Move, Transition, WaitMove
+from smithersd.core.log.waits import waits_after
 from smithersd.errors import ErrorInfo, StoreInvalid
 
 
@@ -89,7 +81,7 @@ class RunState:
     @property
     def awaiting_approval(self) -> list[NodeRecord]:
         """The nodes that wait for a person, the one that asked first before the others."""
-        return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.DECISION]
+        return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.APPROVAL]
 
     @property
     def summary(self) -> dict[str, int]:
@@ -130,27 +122,6 @@ _RunEvent = (
     | events.BranchDecided
 )
 
-_NodeEvent = (
-    events.NodePending
-    | events.NodeSkipped
-    | events.NodeStarted
-    | events.NodeFinished
-    | events.NodeFailed
-    | events.NodeRetrying
-    | events.NodeInterrupted
-    | events.NodeCancelled
-    | events.NodeWaitingApproval
-    | events.NodeOutput
-    | events.NodeProgress
-    | events.TaskHeartbeat
-    | events.ApprovalRequested
-    | events.ApprovalGranted
-    | events.ApprovalDenied
-    | events.TimerCreated
-    | events.NodeWaitingTimer
-    | events.TimerFired
-)
-
 
 def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_ms: int) -> None:
     match event:
@@ -175,7 +146,7 @@ def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_m
 
 
 def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
-    run: RunState, node: NodeRecord, event: _NodeEvent, transition: Transition, now_ms: int
+    run: RunState, node: NodeRecord, event: Event, transition: Transition, now_ms: int
 ) -> None:
     assert transition.node is not None
     target = transition.node.target
@@ -186,14 +157,14 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
         node.state = target
         if run.waits:
             run.waits.pop(node.key, None)
+    if transition.wait is not None:
+        _apply_to_waits(run, node, event, transition.wait, now_ms)
     match event:
         case events.NodeStarted():
             _start_attempt(node, event.attempt, now_ms)
         case events.NodeFinished():
             node.reused_from, node.error = event.reused_from, None
             _end(node, event.attempt, transition, now_ms)
-        case events.NodeOutput() | events.NodeProgress():
-            pass
         case events.TaskHeartbeat():
             node.attempts[-1].heartbeat = event.data
         case events.NodePending():
@@ -208,20 +179,8 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
             _await_retry(run, node, event, now_ms)
         case events.NodeInterrupted():
             _interrupt(node, event, transition, now_ms)
-        case events.ApprovalRequested():
-            _ask(run, node, event, now_ms)
-        case events.NodeWaitingApproval():
-            run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
-        case events.ApprovalGranted() | events.ApprovalDenied():
-            _decide(node, event, transition)
-        case events.TimerCreated():
-            node.timer = TimerRecord(now_ms, event.fires_at_ms, event.timer_type)
-        case events.NodeWaitingTimer():
-            run.waits[node.key] = WaitRecord(node.key, WaitKind.TIME, now_ms, event.fires_at_ms)
-        case events.TimerFired():
-            pass
         case _:
-            assert_never(event)
+            pass  # what it does to states and waits is all that it does: no new kind of wait needs an arm
 
 
 def _mount(run: RunState, key: NodeKey, event: events.NodePending) -> None:
@@ -238,19 +197,11 @@ def _start_attempt(node: NodeRecord, attempt: int, now_ms: int) -> None:
 
 
 def _end(node: NodeRecord, attempt: int | None, transition: Transition, now_ms: int) -> None:
-    """End a node, its attempt under way, and its approval that nobody has decided."""
+    """End a node and its attempt under way."""
     node.finished_at_ms = now_ms
     node.retry_at_ms = None
     if attempt is not None:
         _end_attempt(node, transition, now_ms)
-    move = transition.approval
-    if (
-        move is not None
-        and move.target is not None
-        and node.approval is not None
-        and node.approval.status in move.sources
-    ):
-        node.approval.status = move.target
 
 
 def _end_attempt(node: NodeRecord, transition: Transition, now_ms: int) -> AttemptRecord:
@@ -273,7 +224,7 @@ def _fail(node: NodeRecord, event: events.NodeFailed, transition: Transition, no
 def _await_retry(run: RunState, node: NodeRecord, event: events.NodeRetrying, now_ms: int) -> None:
     node.finished_at_ms = None
     node.retry_at_ms = event.retry_at_ms
-    run.waits[node.key] = WaitRecord(node.key, WaitKind.RETRY, now_ms, event.retry_at_ms)
+    run.waits[node.key] = WaitRecord(node.key, WaitKind.RETRY, event, now_ms, event.retry_at_ms)
 
 
 def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Transition, now_ms: int) -> None:
@@ -282,46 +233,32 @@ def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Tran
         node.crashes_in_row += 1
 
 
-def _ask(run: RunState, node: NodeRecord, event: events.ApprovalRequested, now_ms: int) -> None:
-    node.approval = asked(event, now_ms)
-    if run.waits.pop(node.key, None) is not None:  # what is asked anew waits since then
-        run.waits[node.key] = WaitRecord(node.key, WaitKind.DECISION, now_ms)
-
-
-def asked(event: events.ApprovalRequested, now_ms: int) -> ApprovalRecord:
-    """Return the approval as it stands when this has just been asked."""
-    return ApprovalRecord(
-        title=event.title,
-        summary=event.summary,
-        metadata=event.metadata,
-        show=event.show,
-        on_deny=event.on_deny,
-        requested_at_ms=now_ms,
-    )
-
-
-def _decide(node: NodeRecord, event: events.ApprovalGranted | events.ApprovalDenied, transition: Transition) -> None:
-    approval, move = node.approval, transition.approval
-    assert approval is not None, f"{event.node_id} was decided before it asked"
-    assert move is not None
-    approval.status = move.target or approval.status
-    approval.note, approval.decided_by = event.note, event.decided_by
-    approval.decision, approval.decided_at_ms = event.decision, event.decided_at_ms
+def _apply_to_waits(run: RunState, node: NodeRecord, event: Event, move: WaitMove, now_ms: int) -> None:
+    for wait in waits_after(node.waits, node.key, event, now_ms):
+        node.waits[wait.kind] = wait
+    if node.state.is_waiting and move.kind is not None:
+        run.waits.pop(node.key, None)  # what is asked anew waits since then
+        run.waits[node.key] = node.waits[move.kind]
 
 
 # What cannot follow
 
 
 def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
-    """Whether a node's latest attempt and its approval are such that the event may follow."""
+    """Whether a node's latest attempt and its wait are such that the event may follow."""
     if transition.attempt is not None:
         if node.state is NodeState.IN_PROGRESS:
             return bool(event.attempt == node.attempts[-1].attempt)
         expected = node.attempt + 1 if type(event) is events.NodeStarted else None
         return bool(event.attempt == expected)
-    if transition.approval is not None:
-        return (None if node.approval is None else node.approval.status) in transition.approval.sources
+    if transition.wait is not None:
+        return _wait_status(node, transition.wait) in transition.wait.sources
     return type(event) is not events.NodeRetrying or event.attempt == node.attempt + 1
+
+
+def _wait_status(node: NodeRecord, move: WaitMove) -> WaitStatus | None:
+    wait = None if move.kind is None else node.waits.get(move.kind)
+    return None if wait is None else wait.status
 
 
 def _damaged(run: RunState, recorded: Recorded) -> StoreInvalid:
@@ -349,6 +286,7 @@ def _why_node_refused(run: RunState, event: Any, move: Move[NodeState], transiti
         return "before NodePending"
     if node.state not in move.sources:
         return f"from {node.state}"
-    if transition.approval is not None and transition.attempt is None:
-        return "before ApprovalRequested" if node.approval is None else f"while its approval is {node.approval.status}"
+    if transition.wait is not None and transition.attempt is None:
+        status = _wait_status(node, transition.wait)
+        return f"before it asked for its {transition.wait.kind}" if status is None else f"while that wait is {status}"
     return f"with attempt {event.attempt}, while the latest is {node.attempt} ({node.state})"

@@ -1,12 +1,12 @@
 """What a run's log says of each node: the records that the fold (`core/log/fold.py`) keeps and every reader shows."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import assert_never
+from typing import Self
 
-from smithersd.core.log.events import JsonValue
-from smithersd.core.log.states import ApprovalStatus, AttemptState, Interruption, NodeState
-from smithersd.elements.kinds import OnDeny, TimerType
+from smithersd.core.log import events
+from smithersd.core.log.events import Event, JsonValue
+from smithersd.core.log.states import AttemptState, Interruption, NodeState, WaitKind, WaitStatus
+from smithersd.elements import Decision
 from smithersd.errors import ErrorInfo
 
 NodeKey = tuple[str, int]
@@ -29,61 +29,53 @@ class AttemptRecord:
     heartbeat: JsonValue = None
 
 
-@dataclass(slots=True)
-class ApprovalRecord:
-    """What a node asks of a person, and the decision once it is there."""
-
-    title: str
-    summary: str | None
-    metadata: JsonValue
-    show: str | None
-    on_deny: OnDeny
-    requested_at_ms: int
-    status: ApprovalStatus = ApprovalStatus.REQUESTED
-    note: str | None = None
-    decided_by: str | None = None
-    decision: JsonValue = None
-    decided_at_ms: int | None = None
-
-    @property
-    def is_granted(self) -> bool | None:
-        """Whether a person said yes; None where nobody has decided."""
-        match self.status:
-            case ApprovalStatus.GRANTED:
-                return True
-            case ApprovalStatus.DENIED:
-                return False
-            case ApprovalStatus.REQUESTED | ApprovalStatus.CANCELLED:
-                return None
-            case _:
-                assert_never(self.status)
-
-
-class WaitKind(StrEnum):
-    """What a node waits for."""
-
-    DECISION = "decision"
-    RETRY = "retry"
-    TIME = "time"
-
-
 @dataclass(frozen=True, slots=True)
 class WaitRecord:
-    """What one node iteration waits for: since when, and until when at the latest (None: until somebody acts)."""
+    """What one node iteration waits for, or has waited for.
+
+    `request` is the event that asks, `answer` the one that has ended the wait. `due_at_ms` is when it ends by itself at
+    the latest; None: not before somebody acts.
+    """
 
     key: NodeKey
     kind: WaitKind
-    since_ms: int
-    due_ms: int | None = None
+    request: Event
+    requested_at_ms: int
+    due_at_ms: int | None = None
+    status: WaitStatus = WaitStatus.OPEN
+    answer: Event | None = None
+    ended_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TimerRecord:
-    """When a timer fires, and how that time was given."""
+class ApprovalRecord:
+    """What a node asks of a person, and the decision once it is there."""
 
-    created_at_ms: int
-    fires_at_ms: int
-    timer_type: TimerType
+    request: events.ApprovalRequested
+    requested_at_ms: int
+    decision: Decision | None = None
+
+    @classmethod
+    def of(cls, wait: WaitRecord) -> Self:
+        """Read an approval from the wait for it."""
+        assert isinstance(wait.request, events.ApprovalRequested)
+        return cls(wait.request, wait.requested_at_ms, None if wait.answer is None else _decision(wait.answer))
+
+    @property
+    def is_approved(self) -> bool | None:
+        """Whether a person approved; None where nobody has decided."""
+        return None if self.decision is None else self.decision.approved
+
+
+def _decision(event: events.Event) -> Decision:
+    assert isinstance(event, (events.ApprovalGranted, events.ApprovalDenied))
+    return Decision.model_construct(  # the log was checked when it was written
+        approved=isinstance(event, events.ApprovalGranted),
+        note=event.note,
+        decided_by=event.decided_by,
+        decided_at_ms=event.decided_at_ms,
+        decision=event.decision,
+    )
 
 
 @dataclass(slots=True)
@@ -102,8 +94,7 @@ class NodeRecord:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
-    approval: ApprovalRecord | None = None
-    timer: TimerRecord | None = None
+    waits: dict[WaitKind, WaitRecord] = field(default_factory=dict)
     reused_from: str | None = None
 
     @property
@@ -119,15 +110,19 @@ class NodeRecord:
     @property
     def has_begun(self) -> bool:
         """Whether the flow has done anything with it: tried, asked, skipped or taken over."""
-        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and self.waits_since_ms is None
+        is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and not self.waits
         return bool(self.attempts) or not is_untouched
 
     @property
+    def approval(self) -> ApprovalRecord | None:
+        """What it asks of a person, and what was decided; None if it never asked."""
+        wait = self.waits.get(WaitKind.APPROVAL)
+        return None if wait is None else ApprovalRecord.of(wait)
+
+    @property
     def waits_since_ms(self) -> int | None:
-        """When it began to wait for a person or a time, None if it never did."""
-        if self.approval is not None:
-            return self.approval.requested_at_ms
-        return None if self.timer is None else self.timer.created_at_ms
+        """When it first began to wait for something other than a retry, None if it never did."""
+        return min((wait.requested_at_ms for wait in self.waits.values()), default=None)
 
     @property
     def has_output(self) -> bool:

@@ -12,12 +12,13 @@ from smithersd.elements.kinds import NodeState
 
 __all__ = [
     "WAITING_STATUSES",
-    "ApprovalStatus",
     "AttemptState",
     "Cancellation",
     "Interruption",
     "NodeState",
     "RunStatus",
+    "WaitKind",
+    "WaitStatus",
 ]
 
 
@@ -60,12 +61,19 @@ class AttemptState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class ApprovalStatus(StrEnum):
-    """How an approval stands."""
+class WaitKind(StrEnum):
+    """What a node waits for."""
 
-    REQUESTED = "requested"
-    GRANTED = "granted"
-    DENIED = "denied"
+    APPROVAL = "approval"
+    TIMER = "timer"
+    RETRY = "retry"
+
+
+class WaitStatus(StrEnum):
+    """How a wait stands."""
+
+    OPEN = "open"
+    ENDED = "ended"
     CANCELLED = "cancelled"
 
 

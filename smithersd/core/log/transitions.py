@@ -1,18 +1,19 @@
 """The state machine of a run, as one table: from which states an event may come, and to which state it leads.
 
-Four machines move by the same events: the run, its nodes, their attempts and their approvals. The fold
+Four machines move by the same events: the run, its nodes, their attempts and their waits. The fold
 (`core/log/fold.py`) refuses what the table does not allow, the store writes each node's state by it, and
 `scripts/draw_states.py` draws it. A new event gets its line here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
-from smithersd.core.log.states import ApprovalStatus, AttemptState, NodeState, RunStatus
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus, WaitKind, WaitStatus
 
 State = TypeVar("State", bound=StrEnum)
 
@@ -37,17 +38,28 @@ class Move(Generic[State]):
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """What an event may do: to its run, and to its node, that node's latest attempt and its approval.
+class WaitMove(Move[WaitStatus]):
+    """What an event may do to its node's wait of a kind; `kind` None: to all that are open.
 
-    None: it is not about such a thing. An event that ends a node ends its attempt, if one is under way, and closes its
-    approval, if nobody has decided; so the moves of attempts and approvals count for nodes that have one.
+    `due_at_ms` reads from an event that opens a wait when it ends by itself; None: it does not.
+    """
+
+    kind: WaitKind | None = None
+    due_at_ms: Callable[[Any], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What an event may do: to its run, and to its node, that node's latest attempt and its waits.
+
+    None: it is not about such a thing. An event that ends a node ends its attempt, if one is under way, and its waits,
+    if they are open; so those moves count for nodes that have one.
     """
 
     run: Move[RunStatus]
     node: Move[NodeState] | None = None
     attempt: Move[AttemptState] | None = None
-    approval: Move[ApprovalStatus] | None = None
+    wait: WaitMove | None = None
 
 
 _LIVE = tuple(status for status in RunStatus if status is RunStatus.RUNNING or status.is_waiting)
@@ -101,33 +113,45 @@ TRANSITIONS: Mapping[type, Transition] = {
         _ALSO_WHILE_SUSPENDED,
         Move(tuple(state for state in NodeState if not state.is_final), NodeState.CANCELLED),
         attempt=Move((AttemptState.IN_PROGRESS,), AttemptState.CANCELLED),
-        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.CANCELLED),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.CANCELLED),
     ),
     # Approvals. A question that was edited is asked again.
     events.ApprovalRequested: Transition(
         _WHILE_LIVE,
         Move((NodeState.PENDING, NodeState.WAITING_APPROVAL)),
-        approval=Move((None, ApprovalStatus.REQUESTED), ApprovalStatus.REQUESTED),
+        wait=WaitMove((None, WaitStatus.OPEN), WaitStatus.OPEN, kind=WaitKind.APPROVAL),
     ),
     events.NodeWaitingApproval: Transition(
         _WHILE_LIVE,
         Move((NodeState.PENDING,), NodeState.WAITING_APPROVAL),
-        approval=Move((ApprovalStatus.REQUESTED,)),
+        wait=WaitMove((WaitStatus.OPEN,), kind=WaitKind.APPROVAL),
     ),
     events.ApprovalGranted: Transition(
         _ALSO_WHILE_SUSPENDED,
         Move((NodeState.WAITING_APPROVAL,), NodeState.PENDING),
-        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.GRANTED),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.APPROVAL),
     ),
     events.ApprovalDenied: Transition(
         _ALSO_WHILE_SUSPENDED,
         Move((NodeState.WAITING_APPROVAL,), NodeState.PENDING),
-        approval=Move((ApprovalStatus.REQUESTED,), ApprovalStatus.DENIED),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.APPROVAL),
     ),
     # Timers. One that is reached late never waits.
-    events.TimerCreated: Transition(_WHILE_LIVE, Move((NodeState.PENDING,))),
-    events.NodeWaitingTimer: Transition(_WHILE_LIVE, Move((NodeState.PENDING,), NodeState.WAITING_TIMER)),
-    events.TimerFired: Transition(_WHILE_LIVE, Move((NodeState.PENDING, NodeState.WAITING_TIMER), NodeState.PENDING)),
+    events.TimerCreated: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING,)),
+        wait=WaitMove((None,), WaitStatus.OPEN, kind=WaitKind.TIMER, due_at_ms=attrgetter("fires_at_ms")),
+    ),
+    events.NodeWaitingTimer: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING,), NodeState.WAITING_TIMER),
+        wait=WaitMove((WaitStatus.OPEN,), kind=WaitKind.TIMER),
+    ),
+    events.TimerFired: Transition(
+        _ALSO_WHILE_SUSPENDED,
+        Move((NodeState.PENDING, NodeState.WAITING_TIMER), NodeState.PENDING),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.TIMER),
+    ),
 }
 """What each event may do; a test holds that no event is missing."""
 
@@ -143,12 +167,6 @@ def attempt_state_after(event: Event) -> AttemptState | None:
     move = TRANSITIONS[type(event)].attempt
     names_attempt = getattr(event, "attempt", None) is not None
     return move.target if move is not None and names_attempt else None
-
-
-def approval_status_after(event: Event) -> ApprovalStatus | None:
-    """Return the status to which an event brings its node's open approval, None where that stays as it is."""
-    move = TRANSITIONS[type(event)].approval
-    return None if move is None else move.target
 
 
 def run_status_after(event: Event) -> RunStatus | None:

@@ -184,4 +184,4 @@ class EarlierRun:
         if node.reused_from is not None:
             position = self.positions.get(node_id)
             return position is not None and bool(position.tree.get("needsApproval"))
-        return node.approval is not None and node.approval.is_granted is True
+        return node.approval is not None and node.approval.is_approved is True

@@ -28,8 +28,8 @@ RETURNING last_seq
 SELECT last_seq FROM {runs} WHERE run_id = :run_id AND fence = :fence
 
 -- name: insert_event
-INSERT INTO {events} (run_id, seq, timestamp_ms, type, node_id, payload)
-VALUES (:run_id, :seq, :timestamp_ms, :type, :node_id, :payload)
+INSERT INTO {events} (run_id, seq, timestamp_ms, type, node_id, iteration, attempt, node_state, attempt_state, payload)
+VALUES (:run_id, :seq, :timestamp_ms, :type, :node_id, :iteration, :attempt, :node_state, :attempt_state, :payload)
 
 -- name: insert_output
 INSERT INTO {outputs} (run_id, node_id, iteration, output, created_at_ms)
@@ -39,29 +39,26 @@ VALUES (:run_id, :node_id, :iteration, :output, :created_at_ms)
 INSERT INTO {frames} (run_id, frame_no, created_at_ms, hash, scopes)
 VALUES (:run_id, :frame_no, :created_at_ms, :hash, :scopes)
 
--- name: put_approval
-INSERT INTO {approvals} (run_id, node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
-                       note, decided_by, decision, decided_at_ms)
-VALUES (:run_id, :node_id, :iteration, :status, :title, :summary, :metadata, :show, :on_deny, :requested_at_ms,
-        :note, :decided_by, :decision, :decided_at_ms)
-ON CONFLICT (run_id, node_id, iteration) DO UPDATE
-SET status = excluded.status, title = excluded.title, summary = excluded.summary, metadata = excluded.metadata,
-    show = excluded.show, on_deny = excluded.on_deny, requested_at_ms = excluded.requested_at_ms, note = excluded.note,
-    decided_by = excluded.decided_by, decision = excluded.decision, decided_at_ms = excluded.decided_at_ms
+-- name: put_wait
+INSERT INTO {waits} (run_id, node_id, iteration, kind, status, request, answer, requested_at_ms, due_at_ms, ended_at_ms)
+VALUES (:run_id, :node_id, :iteration, :kind, :status, :request, :answer, :requested_at_ms, :due_at_ms, :ended_at_ms)
+ON CONFLICT (run_id, node_id, iteration, kind) DO UPDATE
+SET status = excluded.status, request = excluded.request, answer = excluded.answer,
+    requested_at_ms = excluded.requested_at_ms, due_at_ms = excluded.due_at_ms, ended_at_ms = excluded.ended_at_ms
 
--- name: delete_inbox
-DELETE FROM {inbox} WHERE id = :id
+-- name: delete_request
+DELETE FROM {requests} WHERE id = :id
 
--- name: select_inbox
-SELECT id, kind, node_id, iteration, note, decided_by, decision, created_at_ms
-FROM {inbox} WHERE run_id = :run_id ORDER BY id
+-- name: select_requests
+SELECT id, kind, node_id, iteration, sender, payload, created_at_ms
+FROM {requests} WHERE run_id = :run_id ORDER BY id
 
--- name: is_in_inbox
-SELECT 1 FROM {inbox} WHERE run_id = :run_id AND id = :id
+-- name: is_request_left
+SELECT 1 FROM {requests} WHERE run_id = :run_id AND id = :id
 
--- name: insert_inbox
-INSERT INTO {inbox} (run_id, kind, node_id, iteration, note, decided_by, decision, created_at_ms)
-VALUES (:run_id, :kind, :node_id, :iteration, :note, :decided_by, :decision, :created_at_ms)
+-- name: insert_request
+INSERT INTO {requests} (run_id, kind, node_id, iteration, sender, payload, created_at_ms)
+VALUES (:run_id, :kind, :node_id, :iteration, :sender, :payload, :created_at_ms)
 RETURNING id
 
 -- name: select_run
@@ -131,15 +128,13 @@ ORDER BY iteration = :iteration DESC, iteration DESC LIMIT 1
 SELECT frame_no, created_at_ms, hash, scopes
 FROM {frames} WHERE run_id = :run_id AND frame_no > :after_frame_no AND frame_no <= :up_to_frame_no ORDER BY frame_no
 
--- name: select_approvals
-SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
-       note, decided_by, decision, decided_at_ms
-FROM {approvals} WHERE run_id = :run_id ORDER BY requested_at_ms, node_id, iteration
+-- name: select_waits
+SELECT node_id, iteration, kind, status, request, answer, requested_at_ms, due_at_ms, ended_at_ms
+FROM {waits} WHERE run_id = :run_id AND kind = :kind ORDER BY requested_at_ms, node_id, iteration
 
--- name: select_approvals_of_node
-SELECT node_id, iteration, status, title, summary, metadata, show, on_deny, requested_at_ms,
-       note, decided_by, decision, decided_at_ms
-FROM {approvals} WHERE run_id = :run_id AND node_id = :node_id ORDER BY iteration
+-- name: select_waits_of_node
+SELECT node_id, iteration, kind, status, request, answer, requested_at_ms, due_at_ms, ended_at_ms
+FROM {waits} WHERE run_id = :run_id AND node_id = :node_id AND kind = :kind ORDER BY iteration
 
 -- name: select_ended_runs
 -- is_needed: whether a run that has not ended takes over what this one has done.
@@ -159,13 +154,14 @@ WHERE run_id = :run_id AND finished_at_ms < :finished_before_ms
 -- No reader finds a run without one.
 DELETE FROM {inputs} WHERE run_id = :run_id
 
--- name: delete_some_inbox
-DELETE FROM {inbox} WHERE id IN (SELECT id FROM {inbox} WHERE run_id = :run_id LIMIT :limit) RETURNING 1
+-- name: delete_some_requests
+DELETE FROM {requests} WHERE id IN (SELECT id FROM {requests} WHERE run_id = :run_id LIMIT :limit) RETURNING 1
 
--- name: delete_some_approvals
-DELETE FROM {approvals}
+-- name: delete_some_waits
+DELETE FROM {waits}
 WHERE run_id = :run_id
-  AND (node_id, iteration) IN (SELECT node_id, iteration FROM {approvals} WHERE run_id = :run_id LIMIT :limit)
+  AND (node_id, iteration, kind) IN (
+    SELECT node_id, iteration, kind FROM {waits} WHERE run_id = :run_id LIMIT :limit)
 RETURNING 1
 
 -- name: delete_some_frames

@@ -52,7 +52,8 @@ def test_decisions_made_while_nobody_drives_the_run_are_applied_by_the_resumptio
     assert place.run("up", "flow.py", "--resume")[0] == 0
     approval = place.state("r").nodes["approval", 0].approval
     assert approval is not None
-    assert approval.decided_by == "alice"
+    assert approval.decision is not None
+    assert approval.decision.decided_by == "alice"
 
 
 def test_a_new_run_from_a_failed_one_does_only_what_was_not_done(place: Place) -> None:

@@ -57,7 +57,8 @@ def test_of_fifty_approvals_at_once_one_is_applied_and_the_others_hear_whose(pla
     up.until_text("Run finished")
     approval = place.state("r").nodes["approval", 0].approval
     assert approval is not None
-    assert approval.decided_by == winner
+    assert approval.decision is not None
+    assert approval.decision.decided_by == winner
     assert place.types("r").count("ApprovalGranted") == 1
     for status, _, error in answers:
         assert status == 200 or (error["code"], error["details"]["decidedBy"]) == ("APPROVAL_ALREADY_DECIDED", winner)

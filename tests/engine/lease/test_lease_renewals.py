@@ -34,7 +34,7 @@ class SlowStore(MortalStore):
         self._wake_inbox: Callable[[], None] | None = None
 
     def subscribe(self, run_id: str, topic: Topic, wake: Callable[[], None]) -> Callable[[], None]:
-        if topic is Topic.INBOX:
+        if topic is Topic.REQUESTS:
             self._wake_inbox = wake
         return super().subscribe(run_id, topic, wake)
 
@@ -47,9 +47,9 @@ class SlowStore(MortalStore):
         self.renewed_at_s.append(asyncio.get_running_loop().time())
         await self._counted(super().renew_lease(run_id, fence))
 
-    async def driver_inbox(self, run_id: str, fence: int) -> Any:
+    async def driver_requests(self, run_id: str, fence: int) -> Any:
         await asyncio.sleep(self._draw())
-        return await super().driver_inbox(run_id, fence)
+        return await super().driver_requests(run_id, fence)
 
 
 @workflow

@@ -244,8 +244,8 @@ class CutOffStore(Store):
     async def renew_lease(self, *arguments: Any) -> None:
         await self._through(super().renew_lease(*arguments))
 
-    async def driver_inbox(self, *arguments: Any) -> Any:
-        return await self._through(super().driver_inbox(*arguments))
+    async def driver_requests(self, *arguments: Any) -> Any:
+        return await self._through(super().driver_requests(*arguments))
 
     async def _through(self, call: Any) -> Any:
         if self.is_cut_off:
@@ -261,8 +261,8 @@ class UnreadableInbox(Store):
         super().__init__(store.database, lease_s=3_600)
         self.refusals = 0
 
-    async def driver_inbox(self, run_id: str, fence: int) -> Any:
-        rows = await super().driver_inbox(run_id, fence)
+    async def driver_requests(self, run_id: str, fence: int) -> Any:
+        rows = await super().driver_requests(run_id, fence)
         if self.refusals:  # asked after the read, so that one which was under way when it was set is refused too
             self.refusals -= 1
             raise StoreUnavailable("no reading now")

@@ -79,7 +79,8 @@ async def test_a_decision_from_another_process_wakes_the_engine(store: Store, ot
             assert await driving is RunStatus.FINISHED
     approval = (await node(store, "approval")).approval
     assert approval is not None
-    assert approval.decided_by == "elsewhere"
+    assert approval.decision is not None
+    assert approval.decision.decided_by == "elsewhere"
 
 
 async def test_a_decision_made_while_nobody_drives_is_applied_by_the_next_driver(store: Store) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from smithersd import Approval, Parallel, Sequence, Store, Task, workflow
 from smithersd.core.log import events
-from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitKind, WaitStatus
 from tests.support.runs import events_of, node, run
 
 
@@ -38,7 +38,7 @@ async def test_a_failure_cancels_what_runs_closes_what_waits_and_leaves_the_rest
         "after": NodeState.PENDING,
     }
     assert {one.reason.value for one in await events_of(store, events.NodeCancelled)} == {"run-failed"}
-    assert [approval.status for approval in await store.approvals("r")] == [ApprovalStatus.CANCELLED]
+    assert [approval.status for approval in await store.waits("r", WaitKind.APPROVAL)] == [WaitStatus.CANCELLED]
 
 
 async def test_continue_on_fail_absorbs_and_dependents_receive_none(store: Store) -> None:

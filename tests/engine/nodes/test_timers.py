@@ -10,7 +10,7 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Store, Task, Timer, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.states import NodeState, RunStatus
-from smithersd.engine import RunOptions, StartMode, start_run
+from smithersd.engine import RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import WorkflowError
 from tests.support.clocks import StillClock
 from tests.support.runs import crash_when, decide, driven, events_of, log, node, run, story, until_state
@@ -71,6 +71,34 @@ async def test_a_time_that_has_passed_fires_at_once_and_says_by_how_much(store: 
     assert "NodeWaitingTimer t" not in await story(store)
     (fired,) = await events_of(store, events.TimerFired)
     assert fired.delay_ms == HOUR_MS
+
+
+async def test_somebody_fires_a_timer_before_its_time(store: Store) -> None:
+    clock = StillClock()
+    async with driven(waiting("1h"), store, clock=clock) as (_, driving):
+        await until_state(store, lambda state: state.status is RunStatus.WAITING_TIMER)
+        clock.pass_ms(HOUR_MS // 4)
+        await store.submit_fire("r", "t", None, created_at_ms=clock.now_ms(), sender="ann")
+        assert await driving is RunStatus.FINISHED
+    (fired,) = await events_of(store, events.TimerFired)
+    assert (fired.delay_ms, fired.fired_by) == (-HOUR_MS * 3 // 4, "ann")
+    assert await store.requests("r") == []
+
+
+async def test_a_timer_that_was_fired_while_nobody_drove_has_fired_when_somebody_does(store: Store) -> None:
+    suspending = RunOptions(suspend_when_waiting=True)
+    await run(waiting("1h"), store, clock=StillClock(), options=suspending)
+    await store.submit_fire("r", "t", None, created_at_ms=0)
+    assert (await run(waiting("1h"), store, clock=StillClock())).status is RunStatus.FINISHED
+
+
+async def test_a_timer_that_was_fired_and_a_cancel_after_it_both_stand_in_the_log(store: Store) -> None:
+    await run(waiting("1h"), store, clock=StillClock(), options=RunOptions(suspend_when_waiting=True))
+    await store.submit_fire("r", "t", None, created_at_ms=0, sender="ann")
+    await request_cancel(store, "r")
+    (fired,) = await events_of(store, events.TimerFired)
+    assert fired.fired_by == "ann"
+    assert (await store.run("r")).status is RunStatus.CANCELLED
 
 
 async def test_a_timer_fires_on_the_real_clock(store: Store) -> None:

@@ -123,7 +123,8 @@ async def test_an_output_that_no_longer_fits_what_the_workflow_reads_fails_the_r
     assert "'measure'" in state.error.message
     approval = state.nodes["pause", 0].approval
     assert approval is not None
-    assert approval.decided_by == "ann", "what was accepted before stands in the log"
+    assert approval.decision is not None
+    assert approval.decision.decided_by == "ann", "what was accepted before stands in the log"
 
 
 async def test_another_workflow_under_the_same_run_id_is_refused_and_nothing_is_written(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Store, Task, Workflow, workflow
 from smithersd.core.log import events
 from smithersd.core.log.fold import RunState
-from smithersd.core.log.states import ApprovalStatus, NodeState, RunStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.elements import Child
 from smithersd.elements.kinds import OnDeny
 from smithersd.engine import RunOptions
@@ -42,7 +42,7 @@ def asks(title: str) -> Callable[[RunState], bool]:
 
     def is_asked(state: RunState) -> bool:
         known = state.nodes.get(("approval", 0))
-        return known is not None and known.approval is not None and known.approval.title == title
+        return known is not None and known.approval is not None and known.approval.request.title == title
 
     return is_asked
 
@@ -142,17 +142,11 @@ async def test_an_edited_approval_that_still_waits_asks_its_new_question(store: 
     async with driven(flow_of(notes, more, after), store) as (_, driving):
         approval = (await until_state(store, asks("Ship to production?"))).nodes["approval", 0].approval
         assert approval is not None
-        [row] = await store.approvals(RUN_ID)
-        told = (row.title, row.summary, row.metadata, row.show, row.on_deny, row.requested_at_ms, row.status)
-        assert told == (
-            "Ship to production?",
-            "All of it.",
-            '{"risk":true}',
-            "more",
-            OnDeny.SKIP,
-            approval.requested_at_ms,
-            ApprovalStatus.REQUESTED,
+        [wait] = await store.waits(RUN_ID, WaitKind.APPROVAL)
+        assert wait.request == events.ApprovalRequested(
+            "approval", 0, "Ship to production?", "All of it.", {"risk": True}, "more", OnDeny.SKIP
         )
+        assert (wait.requested_at_ms, wait.status) == (approval.requested_at_ms, WaitStatus.OPEN)
         await decide(store, "approval", is_approval=False)
         assert await driving is RunStatus.FINISHED
     assert (await node(store, "approval")).state is NodeState.SKIPPED

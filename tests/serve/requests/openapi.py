@@ -85,6 +85,7 @@ def _paths(node_ids: list[str]) -> Schema:
         },
         f"/approve{_NODE}": {"post": _operation(_json(_ref("Accepted")), **decision)},
         f"/deny{_NODE}": {"post": _operation(_json(_ref("Accepted")), **decision)},
+        f"/fire{_NODE}": {"post": _operation(_json(_ref("Accepted")), parameters=[node], body=_ref("FireBody"))},
         "/cancel": {"post": _operation(_json(_ref("Accepted")), body=_ref("NoBody"))},
     }
 
@@ -110,6 +111,7 @@ def _schemas(run_id: str) -> Schema:
         "decidedBy": _STORABLE_OR_NULL,
         "decision": {},
     }
+    fire = {"iteration": decision["iteration"], "firedBy": _STORABLE_OR_NULL}
     return {
         "Error": _object(error=error),
         "Ok": _object(ok={"const": True}),
@@ -154,6 +156,7 @@ def _schemas(run_id: str) -> Schema:
             requestedAtMs=_COUNT,
         ),
         "DecisionBody": {**_object(runId=any_run, **decision), "required": []},
+        "FireBody": {**_object(runId=any_run, **fire), "required": []},
         "NoBody": {**_object(runId=any_run), "required": []},
     }
 

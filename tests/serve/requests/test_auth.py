@@ -65,7 +65,7 @@ async def test_nothing_is_done_without_the_token(closed: Client, story: Story) -
     await story.ask()
     for path in ("/approve/approval", "/deny/approval", "/cancel"):
         assert (await closed.post(path, json={})).status == 401
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 async def test_health_and_ready_are_open(closed: Client) -> None:
@@ -159,7 +159,7 @@ async def test_without_a_token_what_may_come_from_elsewhere_is_refused(
     answer = await client.post("/approve/approval", headers={"Host": "localhost:7331"} | headers)
     assert answer.status == 403
     assert (await answer.json())["error"]["code"] == "FORBIDDEN"
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 async def test_insecure_opens_the_host_but_not_to_pages_of_other_sites(connect: Connect, story: Story) -> None:
@@ -242,7 +242,7 @@ async def test_without_a_token_no_proxy_is_answered_unless_insecure(
         assert (answer.status, error["code"]) == (403, "FORBIDDEN")
         assert next(iter(headers)).lower() in error["message"].lower()
         assert "--auth-token" in error["message"]
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
     assert (await client.get("/health", headers=headers)).status == 200
     assert (await (await connect(insecure=True)).get("/", headers=headers)).status == 200
     with_token = await connect(auth_token=TOKEN)
@@ -283,4 +283,4 @@ async def test_a_link_from_a_chat_opens_but_decides_nothing(connect: Connect, st
     assert (await client.get("/", headers=LINK | {"Sec-Fetch-Dest": "iframe"})).status == 403
     assert (await client.get("/", headers=LINK | {"Sec-Fetch-Mode": "no-cors"})).status == 403
     assert (await client.get("/", headers=LINK | {"Host": "evil.example"})).status == 403
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []

@@ -35,7 +35,7 @@ class Target:
 
     async def state(self) -> tuple[Any, ...]:
         run = await self.store.run("run-1")
-        return run.last_seq, run.status, run.fence, run.owner, tuple(await self.store.inbox("run-1"))
+        return run.last_seq, run.status, run.fence, run.owner, tuple(await self.store.requests("run-1"))
 
     async def ask(self, method: str, url: URL | str, **more: Any) -> int:
         """Send a request through a client and return the status of its answer, which is as all answers are."""

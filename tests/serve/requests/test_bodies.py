@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from smithersd.core.json_text import json_text
 from smithersd.limits import BODY_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.serve import serving
+from smithersd.store.requests import decision_of
 from tests.serve.conftest import Client, MakeApp
 from tests.serve.story import Story
 
@@ -32,7 +33,7 @@ async def refused(client: Client, story: Story, body: bytes | io.BytesIO, status
     answer = await client.post("/approve/approval", data=body, **more)
     told = (await answer.json())["error"]
     assert (answer.status, told["code"]) == (status, code)
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
     message: str = told["message"]
     return message
 
@@ -85,8 +86,8 @@ async def test_what_is_nested_as_deep_as_it_may_be_is_taken(client: Client, stor
     depth = JSON_DEPTH_MAX - 1
     answer = await client.post("/approve/approval", data=b'{"decision":' + b"[" * depth + b"]" * depth + b"}")
     assert answer.status == 200
-    (row,) = await story.store.inbox("run-1")
-    assert row.decision == "[" * depth + "]" * depth
+    (row,) = await story.store.requests("run-1")
+    assert json.dumps(decision_of(row).decision) == "[" * depth + "]" * depth
 
 
 async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(client: Client, story: Story) -> None:
@@ -104,7 +105,7 @@ async def test_the_limit_holds_for_bodies_of_unknown_length(client: Client, stor
     answer = await client.post("/approve/approval", data=parts())
     assert (answer.status, (await answer.json())["error"]["details"]) == (413, {"maxBytes": BODY_BYTES_MAX})
     assert answer.headers["Connection"] == "close"
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "zstd", "nonsense", "identity, gzip"])
@@ -114,7 +115,7 @@ async def test_a_compressed_body_is_refused_and_never_unpacked(make_app: MakeApp
         for body in (whole, whole[:-9], b"{}", b"", gzip.compress(bytes(50_000_000))):
             answer = await http.post("/approve/approval", data=body, headers={"Content-Encoding": encoding})
             assert (answer.status, (await answer.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 async def test_an_encoding_that_is_none_is_none(client: Client) -> None:
@@ -135,7 +136,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(client: Cli
 async def test_a_client_that_asks_first_is_told_to_go_on(client: Client, story: Story) -> None:
     answer = await client.post("/approve/approval", data=b'{"note":"x"}', expect100=True)
     assert answer.status == 200
-    assert [row.note for row in await story.store.inbox("run-1")] == ["x"]
+    assert [decision_of(row).note for row in await story.store.requests("run-1")] == ["x"]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", ""])
@@ -147,8 +148,10 @@ async def test_json_is_json_whatever_its_content_type(client: Client, content_ty
 @pytest.mark.parametrize("body", ["", "{}", '{"iteration":null,"note":null,"decidedBy":null,"decision":null}', " {} "])
 async def test_all_fields_may_be_absent(client: Client, story: Story, body: str) -> None:
     assert (await client.post("/approve/approval", data=body)).status == 200
-    (row,) = await story.store.inbox("run-1")
-    assert (row.node_id, row.iteration, row.note, row.decided_by, row.decision) == ("approval", 0, None, None, None)
+    (row,) = await story.store.requests("run-1")
+    assert (row.node_id, row.iteration, row.sender) == ("approval", 0, None)
+    decision = decision_of(row)
+    assert (decision.note, decision.decided_by, decision.decision) == (None, None, None)
 
 
 async def test_cancel_takes_nothing(client: Client, story: Story) -> None:

@@ -37,7 +37,7 @@ async def test_what_is_meant_for_another_run_decides_nothing_in_this_one(
     error = (await answer.json())["error"]
     assert (answer.status, error["code"], error["details"]) == (409, "RUN_MISMATCH", {"runId": "run-1"})
     assert answer.headers["Smithers-Run"] == "run-1"
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
     assert (await story.store.run("run-1")).last_seq == before
 
 

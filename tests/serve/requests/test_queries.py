@@ -71,7 +71,7 @@ async def test_an_unknown_parameter_of_a_decision_decides_nothing(client: Client
     await story.ask()
     assert (await client.post("/approve/approval?note=x")).status == 400
     assert (await client.post("/cancel?force=1")).status == 400
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 @pytest.mark.parametrize("path", ["/health?x=1", "/ready?x=1", "/metrics?x=1"])

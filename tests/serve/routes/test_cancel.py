@@ -9,7 +9,7 @@ from smithersd.core.log.events import Event
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import ErrorInfo
 from smithersd.store import Store
-from smithersd.store.records import InboxKind
+from smithersd.store.records import RequestKind
 from tests.serve.conftest import Client
 from tests.serve.story import Story, pending
 from tests.support.waiting import until_async
@@ -45,7 +45,7 @@ async def test_a_driver_is_asked_in_every_live_state(
     cancelling = asyncio.create_task(cancelled(client))
     await story.left()
     assert not cancelling.done()
-    assert [row.kind for row in await story.apply_inbox()] == [InboxKind.CANCEL]
+    assert [row.kind for row in await story.apply_inbox()] == [RequestKind.CANCEL]
     assert await cancelling == (200, "run-1")
     assert abort.is_set()
     assert (await (await client.get("/")).json())["status"] == "cancelled"
@@ -76,7 +76,7 @@ async def test_what_was_accepted_before_stands_in_the_log_before_the_end(client:
     assert await cancelled(client) == (200, "run-1")
     types = [row.type for row in await story.store.events("run-1", after_seq=-1)]
     assert types[types.index("ApprovalGranted") :] == ["ApprovalGranted", "NodeCancelled", "RunCancelled"]
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 @pytest.mark.parametrize("end", [e.RunFinished(), e.RunFailed(ErrorInfo("X", "X", "x")), e.RunCancelled()])

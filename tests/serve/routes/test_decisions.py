@@ -9,7 +9,8 @@ from yarl import URL
 
 from smithersd.core.log import events as e
 from smithersd.limits import BODY_BYTES_MAX
-from smithersd.store.records import InboxKind
+from smithersd.store.records import RequestKind
+from smithersd.store.requests import decision_of
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
 from tests.serve.story import Story, pending
@@ -47,9 +48,11 @@ async def test_a_decision_is_left_for_the_run(client: Client, story: Story, verb
     response = await client.post(f"/{verb}/approval", json=body)
     assert response.status == 200
     assert await response.json() == {"runId": "run-1"}
-    (row,) = await story.store.inbox("run-1")
-    assert (row.kind, row.node_id, row.iteration) == (InboxKind(verb), "approval", 0)
-    assert (row.note, row.decided_by, row.decision) == ("Looks good", "alice", '{"risk":[1,null,"ü"]}')
+    (row,) = await story.store.requests("run-1")
+    assert (row.kind, row.node_id, row.iteration, row.sender) == (RequestKind.DECIDE, "approval", 0, "alice")
+    decision = decision_of(row)
+    assert (decision.approved, decision.note) == (verb == "approve", "Looks good")
+    assert decision.decision == {"risk": [1, None, "ü"]}
 
 
 async def test_the_answer_waits_until_the_driver_has_applied_it(client: Client, story: Story) -> None:
@@ -68,7 +71,7 @@ async def test_a_driver_that_is_busy_is_not_waited_for_without_end(client: Clien
     await story.ask()
     async with asyncio.timeout(DEADLINE_S):
         assert await answer(client, "/approve/approval") == (200, None, None)
-    assert len(await story.store.inbox("run-1")) == 1
+    assert len(await story.store.requests("run-1")) == 1
 
 
 @VERBS
@@ -106,7 +109,7 @@ async def test_an_iteration_that_does_not_ask_is_not_pending(client: Client, sto
     await story.begin()
     await story.ask()
     assert await answer(client, "/approve/approval", {"iteration": 1}) == (409, "APPROVAL_NOT_PENDING", None)
-    assert await story.store.inbox("run-1") == []
+    assert await story.store.requests("run-1") == []
 
 
 async def test_several_pending_iterations_must_be_named(client: Client, story: Story) -> None:
@@ -119,8 +122,8 @@ async def test_several_pending_iterations_must_be_named(client: Client, story: S
     assert await answer(client, "/approve/approval", {"iteration": 1}) == (200, None, None)
     # With one of them decided, the other one is meant.
     assert await answer(client, "/deny/approval") == (200, None, None)
-    left = {row.iteration: row.kind for row in await story.store.inbox("run-1")}
-    assert left == {1: InboxKind.APPROVE, 0: InboxKind.DENY}
+    left = {row.iteration: decision_of(row).approved for row in await story.store.requests("run-1")}
+    assert left == {1: True, 0: False}
 
 
 @pytest.mark.parametrize("is_applied", [False, True])
@@ -140,7 +143,7 @@ async def test_another_decision_is_told_what_stands(client: Client, story: Story
         ("/deny/approval", {"iteration": 0}),
     ):
         assert await answer(client, path, body) == (409, "APPROVAL_ALREADY_DECIDED", stands)
-    assert len(await story.store.inbox("run-1")) == (0 if is_applied else 1)
+    assert len(await story.store.requests("run-1")) == (0 if is_applied else 1)
 
 
 @pytest.mark.parametrize("is_applied", [False, True])
@@ -152,7 +155,7 @@ async def test_the_same_decision_again_changes_nothing(client: Client, story: St
     again = {"note": "second", "decidedBy": "alice", "decision": {"b": 2, "a": 1}}
     for repeated in (body, again, {**again, "iteration": 0}):
         assert await answer(client, "/deny/approval", repeated) == (200, None, None)
-    assert len(await story.store.inbox("run-1")) == (0 if is_applied else 1)
+    assert len(await story.store.requests("run-1")) == (0 if is_applied else 1)
 
 
 async def test_the_same_decision_again_is_accepted_even_when_the_run_is_over(client: Client, story: Story) -> None:
@@ -178,10 +181,10 @@ async def test_of_many_at_once_one_is_applied_and_the_others_hear_who_won(client
     await story.abandon()
     people = [f"person-{number}" for number in range(30)]
     answers = await asyncio.gather(*(answer(client, "/approve/approval", {"decidedBy": person}) for person in people))
-    (row,) = await story.store.inbox("run-1")
+    (row,) = await story.store.requests("run-1")
     winners = [person for person, (status, _, _) in zip(people, answers, strict=True) if status == 200]
-    assert winners == [row.decided_by]
-    assert {details["decidedBy"] for status, _, details in answers if status == 409} == {row.decided_by}
+    assert winners == [row.sender]
+    assert {details["decidedBy"] for status, _, details in answers if status == 409} == {row.sender}
 
 
 ODD_IDS = [
@@ -201,7 +204,7 @@ async def test_a_node_id_of_any_characters_is_reached_when_it_is_encoded(
     told = await client.get(path_of("/nodes", node_id))
     assert (told.status, (await told.json())["nodeId"]) == (200, node_id)
     assert (await client.post(path_of("/approve", node_id))).status == 200
-    assert [row.node_id for row in await story.store.inbox("run-1")] == [node_id]
+    assert [row.node_id for row in await story.store.requests("run-1")] == [node_id]
 
 
 @pytest.mark.parametrize("path", ["%FF", "%00", "%", "%zz", "%ED%A0%80", "a%2", "." * 3, "x" * 4_000])

@@ -30,12 +30,17 @@ CREATE TABLE smithers_inputs (
   input TEXT NOT NULL
 );
 
+-- The columns beside the payload are there to find events by; a state stands with the event that led to it.
 CREATE TABLE smithers_events (
   run_id TEXT COLLATE "C" NOT NULL REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
   seq BIGINT NOT NULL CHECK (seq >= 0),
   timestamp_ms BIGINT NOT NULL,
   type TEXT NOT NULL,
   node_id TEXT COLLATE "C",
+  iteration BIGINT,
+  attempt BIGINT,
+  node_state TEXT,
+  attempt_state TEXT,
   payload TEXT NOT NULL,
   PRIMARY KEY (run_id, seq)
 );
@@ -60,43 +65,40 @@ CREATE TABLE smithers_frames (
   PRIMARY KEY (run_id, frame_no)
 );
 
-CREATE TABLE smithers_approvals (
+-- What a node waits for, or has waited for: the event that asks, and the one that has ended it, as JSON.
+CREATE TABLE smithers_waits (
   run_id TEXT COLLATE "C" NOT NULL REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
   node_id TEXT COLLATE "C" NOT NULL,
   iteration BIGINT NOT NULL CHECK (iteration >= 0),
-  status TEXT NOT NULL CHECK (status IN ('requested', 'granted', 'denied', 'cancelled')),
-  title TEXT NOT NULL,
-  summary TEXT,
-  metadata TEXT NOT NULL,
-  show TEXT,
-  on_deny TEXT NOT NULL CHECK (on_deny IN ('fail', 'continue', 'skip')),
+  kind TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('open', 'ended', 'cancelled')),
+  request TEXT NOT NULL,
+  answer TEXT,
   requested_at_ms BIGINT NOT NULL,
-  note TEXT,
-  decided_by TEXT,
-  decision TEXT,
-  decided_at_ms BIGINT,
-  PRIMARY KEY (run_id, node_id, iteration),
-  CHECK ((decided_at_ms IS NOT NULL) = (status IN ('granted', 'denied')))
+  due_at_ms BIGINT,
+  ended_at_ms BIGINT,
+  PRIMARY KEY (run_id, node_id, iteration, kind),
+  CHECK ((answer IS NOT NULL) = (status = 'ended')),
+  CHECK ((ended_at_ms IS NULL) = (status = 'open'))
 );
 
-CREATE TABLE smithers_inbox (
+CREATE TABLE smithers_requests (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   run_id TEXT COLLATE "C" NOT NULL REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
-  kind TEXT NOT NULL CHECK (kind IN ('approve', 'deny', 'cancel')),
+  kind TEXT NOT NULL,
   node_id TEXT COLLATE "C",
   iteration BIGINT,
-  note TEXT,
-  decided_by TEXT,
-  decision TEXT,
+  sender TEXT,
+  payload TEXT,
   created_at_ms BIGINT NOT NULL,
-  CHECK ((kind = 'cancel') = (node_id IS NULL)),
   CHECK ((node_id IS NULL) = (iteration IS NULL))
 );
 
-CREATE INDEX smithers_inbox_by_run ON smithers_inbox (run_id, id);
-CREATE UNIQUE INDEX smithers_inbox_one_decision
-  ON smithers_inbox (run_id, node_id, iteration) WHERE kind IN ('approve', 'deny');
-CREATE UNIQUE INDEX smithers_inbox_one_cancel ON smithers_inbox (run_id) WHERE kind = 'cancel';
+CREATE INDEX smithers_requests_by_run ON smithers_requests (run_id, id);
+-- A wait is ended once.
+CREATE UNIQUE INDEX smithers_requests_one_a_wait
+  ON smithers_requests (run_id, node_id, iteration) WHERE node_id IS NOT NULL;
+CREATE UNIQUE INDEX smithers_requests_one_cancel ON smithers_requests (run_id) WHERE kind = 'cancel';
 
 -- Who is woken, at the commit. A notification makes commits of the whole server wait for one another, so there is none
 -- for events that nobody follows: who does holds a shared lock by the run's name (729384 is our own class of them).
@@ -121,68 +123,37 @@ CREATE TRIGGER smithers_runs_moved AFTER INSERT OR UPDATE OF last_seq ON smither
   FOR EACH ROW EXECUTE FUNCTION smithers_wake_followers();
 CREATE TRIGGER smithers_runs_taken AFTER UPDATE OF fence ON smithers_runs
   FOR EACH ROW EXECUTE FUNCTION smithers_wake();
-CREATE TRIGGER smithers_inbox_filled AFTER INSERT ON smithers_inbox
+CREATE TRIGGER smithers_requests_filled AFTER INSERT ON smithers_requests
   FOR EACH ROW EXECUTE FUNCTION smithers_wake();
 
--- The payload's fields that the views show; a NUL, which JSON may hold and a text of PostgreSQL may not, is replaced.
-CREATE VIEW smithers_facts AS
-SELECT
-  run_id,
-  node_id,
-  seq,
-  timestamp_ms,
-  type,
-  (fields ->> 'iteration')::bigint AS iteration,
-  (fields ->> 'attempt')::bigint AS attempt,
-  fields -> 'error' AS error
-FROM smithers_events, LATERAL (SELECT replace(payload, '\u0000', '\ufffd')::json AS fields) AS body
-WHERE node_id IS NOT NULL;
-
+-- A NUL, which JSON may hold and a text of PostgreSQL may not, is replaced.
 CREATE VIEW smithers_attempts AS
 SELECT
   started.run_id,
   started.node_id,
   started.iteration,
   started.attempt,
-  CASE ended.type
-    WHEN 'NodeFinished' THEN 'finished'
-    WHEN 'NodeFailed' THEN 'failed'
-    WHEN 'NodeCancelled' THEN 'cancelled'
-    WHEN 'NodeInterrupted' THEN 'interrupted'
-    ELSE 'in-progress'
-  END AS state,
+  coalesce(ended.attempt_state, started.attempt_state) AS state,
   started.timestamp_ms AS started_at_ms,
   ended.timestamp_ms AS finished_at_ms,
-  ended.error
-FROM smithers_facts AS started
-LEFT JOIN smithers_facts AS ended
+  replace(ended.payload, '\u0000', '\ufffd')::json -> 'error' AS error
+FROM smithers_events AS started
+LEFT JOIN smithers_events AS ended
   ON ended.run_id = started.run_id
   AND ended.node_id = started.node_id
-  AND ended.type IN ('NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeInterrupted')
   AND ended.iteration = started.iteration
   AND ended.attempt = started.attempt
+  AND ended.attempt_state IS NOT NULL
+  AND ended.seq > started.seq
 WHERE started.type = 'NodeStarted';
 
 CREATE VIEW smithers_nodes AS
-SELECT DISTINCT ON (run_id, node_id, iteration)
-  run_id,
-  node_id,
-  iteration,
-  CASE type
-    WHEN 'NodePending' THEN 'pending'
-    WHEN 'NodeStarted' THEN 'in-progress'
-    WHEN 'NodeFinished' THEN 'finished'
-    WHEN 'NodeFailed' THEN 'failed'
-    WHEN 'NodeCancelled' THEN 'cancelled'
-    WHEN 'NodeSkipped' THEN 'skipped'
-    WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
-    WHEN 'NodeWaitingTimer' THEN 'waiting-timer'
-    ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
-  END AS state,
-  timestamp_ms AS changed_at_ms
-FROM smithers_facts
-WHERE type IN (
-  'NodePending', 'NodeStarted', 'NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeSkipped',
-  'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied',
-  'NodeWaitingTimer', 'TimerFired')
-ORDER BY run_id, node_id, iteration, seq DESC;
+SELECT run_id, node_id, iteration, node_state AS state, timestamp_ms AS changed_at_ms
+FROM (
+  SELECT
+    run_id, node_id, iteration, node_state, timestamp_ms,
+    row_number() OVER (PARTITION BY run_id, node_id, iteration ORDER BY seq DESC) AS age
+  FROM smithers_events
+  WHERE node_state IS NOT NULL
+) AS states
+WHERE age = 1;

@@ -28,12 +28,17 @@ CREATE TABLE inputs (
   input TEXT NOT NULL
 ) STRICT;
 
+-- The columns beside the payload are there to find events by; a state stands with the event that led to it.
 CREATE TABLE events (
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL CHECK (seq >= 0),
   timestamp_ms INTEGER NOT NULL,
   type TEXT NOT NULL,
   node_id TEXT,
+  iteration INTEGER,
+  attempt INTEGER,
+  node_state TEXT,
+  attempt_state TEXT,
   payload TEXT NOT NULL,
   PRIMARY KEY (run_id, seq)
 ) STRICT, WITHOUT ROWID;
@@ -58,56 +63,47 @@ CREATE TABLE frames (
   PRIMARY KEY (run_id, frame_no)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE approvals (
+-- What a node waits for, or has waited for: the event that asks, and the one that has ended it, as JSON.
+CREATE TABLE waits (
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
   node_id TEXT NOT NULL,
   iteration INTEGER NOT NULL CHECK (iteration >= 0),
-  status TEXT NOT NULL CHECK (status IN ('requested', 'granted', 'denied', 'cancelled')),
-  title TEXT NOT NULL,
-  summary TEXT,
-  metadata TEXT NOT NULL,
-  show TEXT,
-  on_deny TEXT NOT NULL CHECK (on_deny IN ('fail', 'continue', 'skip')),
+  kind TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('open', 'ended', 'cancelled')),
+  request TEXT NOT NULL,
+  answer TEXT,
   requested_at_ms INTEGER NOT NULL,
-  note TEXT,
-  decided_by TEXT,
-  decision TEXT,
-  decided_at_ms INTEGER,
-  PRIMARY KEY (run_id, node_id, iteration),
-  CHECK ((decided_at_ms IS NOT NULL) = (status IN ('granted', 'denied')))
+  due_at_ms INTEGER,
+  ended_at_ms INTEGER,
+  PRIMARY KEY (run_id, node_id, iteration, kind),
+  CHECK ((answer IS NOT NULL) = (status = 'ended')),
+  CHECK ((ended_at_ms IS NULL) = (status = 'open'))
 ) STRICT, WITHOUT ROWID;
 
 -- AUTOINCREMENT: an id is never given twice, so "is my request still there?" has one answer.
-CREATE TABLE inbox (
+CREATE TABLE requests (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
-  kind TEXT NOT NULL CHECK (kind IN ('approve', 'deny', 'cancel')),
+  kind TEXT NOT NULL,
   node_id TEXT,
   iteration INTEGER,
-  note TEXT,
-  decided_by TEXT,
-  decision TEXT,
+  sender TEXT,
+  payload TEXT,
   created_at_ms INTEGER NOT NULL,
-  CHECK ((kind = 'cancel') = (node_id IS NULL)),
   CHECK ((node_id IS NULL) = (iteration IS NULL))
 ) STRICT;
 
-CREATE UNIQUE INDEX inbox_one_decision ON inbox (run_id, node_id, iteration) WHERE kind IN ('approve', 'deny');
-CREATE UNIQUE INDEX inbox_one_cancel ON inbox (run_id) WHERE kind = 'cancel';
+-- A wait is ended once.
+CREATE UNIQUE INDEX requests_one_a_wait ON requests (run_id, node_id, iteration) WHERE node_id IS NOT NULL;
+CREATE UNIQUE INDEX requests_one_cancel ON requests (run_id) WHERE kind = 'cancel';
 
 CREATE VIEW attempts AS
 SELECT
   started.run_id,
   started.node_id,
-  json_extract(started.payload, '$.iteration') AS iteration,
-  json_extract(started.payload, '$.attempt') AS attempt,
-  CASE ended.type
-    WHEN 'NodeFinished' THEN 'finished'
-    WHEN 'NodeFailed' THEN 'failed'
-    WHEN 'NodeCancelled' THEN 'cancelled'
-    WHEN 'NodeInterrupted' THEN 'interrupted'
-    ELSE 'in-progress'
-  END AS state,
+  started.iteration,
+  started.attempt,
+  coalesce(ended.attempt_state, started.attempt_state) AS state,
   started.timestamp_ms AS started_at_ms,
   ended.timestamp_ms AS finished_at_ms,
   json_extract(ended.payload, '$.error') AS error
@@ -115,39 +111,19 @@ FROM events AS started
 LEFT JOIN events AS ended
   ON ended.run_id = started.run_id
   AND ended.node_id = started.node_id
-  AND ended.type IN ('NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeInterrupted')
-  AND json_extract(ended.payload, '$.iteration') = json_extract(started.payload, '$.iteration')
-  AND json_extract(ended.payload, '$.attempt') = json_extract(started.payload, '$.attempt')
+  AND ended.iteration = started.iteration
+  AND ended.attempt = started.attempt
+  AND ended.attempt_state IS NOT NULL
+  AND ended.seq > started.seq
 WHERE started.type = 'NodeStarted';
 
 CREATE VIEW nodes AS
-WITH changes AS (
+SELECT run_id, node_id, iteration, node_state AS state, timestamp_ms AS changed_at_ms
+FROM (
   SELECT
-    run_id,
-    node_id,
-    json_extract(payload, '$.iteration') AS iteration,
-    seq,
-    timestamp_ms,
-    CASE type
-      WHEN 'NodePending' THEN 'pending'
-      WHEN 'NodeStarted' THEN 'in-progress'
-      WHEN 'NodeFinished' THEN 'finished'
-      WHEN 'NodeFailed' THEN 'failed'
-      WHEN 'NodeCancelled' THEN 'cancelled'
-      WHEN 'NodeSkipped' THEN 'skipped'
-      WHEN 'NodeWaitingApproval' THEN 'waiting-approval'
-      WHEN 'NodeWaitingTimer' THEN 'waiting-timer'
-      ELSE 'pending'  -- NodeRetrying, NodeInterrupted, and an approval that was decided
-    END AS state
+    run_id, node_id, iteration, node_state, timestamp_ms,
+    row_number() OVER (PARTITION BY run_id, node_id, iteration ORDER BY seq DESC) AS age
   FROM events
-  WHERE type IN (
-    'NodePending', 'NodeStarted', 'NodeFinished', 'NodeFailed', 'NodeCancelled', 'NodeSkipped',
-    'NodeWaitingApproval', 'NodeRetrying', 'NodeInterrupted', 'ApprovalGranted', 'ApprovalDenied',
-    'NodeWaitingTimer', 'TimerFired')
+  WHERE node_state IS NOT NULL
 )
-SELECT run_id, node_id, iteration, state, timestamp_ms AS changed_at_ms
-FROM changes
-WHERE seq = (
-  SELECT MAX(later.seq) FROM changes AS later
-  WHERE later.run_id = changes.run_id AND later.node_id = changes.node_id AND later.iteration = changes.iteration
-);
+WHERE age = 1;

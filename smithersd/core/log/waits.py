@@ -1,0 +1,25 @@
+"""What an event makes of its node's waits. Which events open and end one is said by `core/log/transitions.py`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from smithersd.core.log.events import Event
+from smithersd.core.log.records import NodeKey, WaitRecord
+from smithersd.core.log.states import WaitKind, WaitStatus
+from smithersd.core.log.transitions import TRANSITIONS
+
+
+def waits_after(waits: Mapping[WaitKind, WaitRecord], key: NodeKey, event: Event, at_ms: int) -> tuple[WaitRecord, ...]:
+    """Return those of a node's waits that an event changes, as they are after it; often none."""
+    move = TRANSITIONS[type(event)].wait
+    if move is None or move.target is None:
+        return ()
+    if move.target is WaitStatus.OPEN:
+        assert move.kind is not None
+        return (WaitRecord(key, move.kind, event, at_ms, None if move.due_at_ms is None else move.due_at_ms(event)),)
+    answer = event if move.target is WaitStatus.ENDED else None
+    return tuple(
+        replace(wait, status=move.target, answer=answer, ended_at_ms=at_ms)
+        for kind, wait in waits.items()
+        if move.kind in {None, kind} and wait.status is WaitStatus.OPEN
+    )

@@ -1,0 +1,68 @@
+"""POST /approve/:nodeId, /deny/:nodeId and /fire/:nodeId: requests that end a wait."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from smithersd.elements import Decision
+from smithersd.engine import wait_until_applied
+from smithersd.serve.answer_time import within_answer_time
+from smithersd.serve.answers import json_answer
+from smithersd.serve.bodies import DecisionBody, FireBody, read_body
+from smithersd.serve.context import RunContext, run_of
+from smithersd.serve.queries import read_query
+from smithersd.store.records import Submitted
+
+
+async def approve(request: web.Request) -> web.Response:
+    """Approve what a node asks; the run goes on at once."""
+    return await _decide(request, is_approval=True)
+
+
+async def deny(request: web.Request) -> web.Response:
+    """Deny what a node asks; what becomes of the run is the approval's on_deny."""
+    return await _decide(request, is_approval=False)
+
+
+async def fire(request: web.Request) -> web.Response:
+    """Fire a timer before its time; the run goes on at once."""
+    context = run_of(request)
+    read_query(request)
+    body = await read_body(request, FireBody)
+    node_id = request.match_info["node_id"]
+    return await _submit(
+        context,
+        node_id,
+        lambda: context.store.submit_fire(
+            context.run_id, node_id, body.iteration, created_at_ms=context.clock.now_ms(), sender=body.fired_by
+        ),
+    )
+
+
+async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
+    context = run_of(request)
+    read_query(request)
+    body = await read_body(request, DecisionBody)
+    node_id = request.match_info["node_id"]
+    decision = Decision(
+        approved=is_approval,
+        note=body.note,
+        decided_by=body.decided_by,
+        decided_at_ms=context.clock.now_ms(),
+        decision=body.decision,
+    )
+    return await _submit(
+        context,
+        node_id,
+        lambda: context.store.submit_decision(context.run_id, node_id, body.iteration, decision),
+    )
+
+
+async def _submit(context: RunContext, node_id: str, submit: Callable[[], Awaitable[Submitted]]) -> web.Response:
+    """Submit a request about a node; answered once it is durable and, where a live engine holds the run, applied."""
+    async with within_answer_time():
+        async with context.view.reading():
+            context.view.iterations(node_id)  # NodeNotFound, before the store sees an id of any shape
+        submitted = await submit()
+    await wait_until_applied(context.store, submitted)
+    return json_answer({"runId": context.run_id})

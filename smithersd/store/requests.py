@@ -1,0 +1,245 @@
+"""Requests from outside: checked against the waits of a run and left for its driver, in one transaction.
+
+The transaction's first statement locks the run's row, so that the run cannot end between the check and the insert.
+What is accepted stays until the driver has applied it.
+"""
+
+import json
+from typing import NoReturn
+
+from smithersd.core.log.records import ApprovalRecord, WaitRecord
+from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
+from smithersd.elements import Decision
+from smithersd.errors import (
+    ApprovalAlreadyDecided,
+    ApprovalAmbiguous,
+    ApprovalNotPending,
+    InvalidRequest,
+    NodeNotFound,
+    RunNotActive,
+    TimerNotPending,
+)
+from smithersd.store.reading import no_such_run
+from smithersd.store.records import RequestKind, RequestRow, Submitted
+from smithersd.store.statements import Row, Statement, Transaction
+from smithersd.store.waits import waits_of_node
+
+_Left = dict[int | None, RequestRow]
+"""The requests that are left for a node, by iteration."""
+
+
+def submit_cancel(run_id: str, created_at_ms: int, sender: str | None) -> Transaction[Submitted]:
+    """Leave a request to cancel the run; a second one is the first.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunNotActive: it has ended.
+    """
+    status, is_leased = yield from _locked_run(run_id)
+    if status.is_final:
+        raise _not_active(run_id, f"has ended ({status})")
+    for row in (yield from request_rows(run_id)):
+        if row.kind is RequestKind.CANCEL:
+            return Submitted(run_id, row.id, is_leased)
+    request_id = yield from _insert(run_id, RequestKind.CANCEL, created_at_ms, sender=sender)
+    return Submitted(run_id, request_id, is_leased)
+
+
+def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: Decision) -> Transaction[Submitted]:
+    """Leave a decision for a pending approval; the same decision again is accepted and changes nothing.
+
+    Raises:
+        RunNotFound, NodeNotFound: there is no such run or node.
+        ApprovalAmbiguous: several of the node's approvals are pending and no iteration is named.
+        ApprovalAlreadyDecided: somebody decided otherwise.
+        RunNotActive: the run has ended, or a cancel is on its way.
+        ApprovalNotPending: the node waits for no decision.
+    """
+    status, is_leased = yield from _locked_run(run_id)
+    waits, requests, left = yield from _node(run_id, node_id, WaitKind.APPROVAL)
+    pending = _pending(waits, left)
+    if iteration is None and len(pending) > 1:
+        raise ApprovalAmbiguous(
+            f"Node {node_id!r} has {len(pending)} pending approvals.",
+            remedy="Name the iteration.",
+            details={"pending": [{"nodeId": node_id, "iteration": wait.key[1]} for wait in pending]},
+        )
+    wait = _meant(iteration, waits, pending, left)
+    if wait is not None and wait.key[1] in left:
+        request = left[wait.key[1]]
+        _check_same(wait, decision, decision_of(request))
+        return Submitted(run_id, request.id, is_leased)
+    if wait is not None and wait.status is WaitStatus.ENDED:
+        _check_same(wait, decision, ApprovalRecord.of(wait).decision)
+        return Submitted(run_id, None, is_leased)
+    _check_active(run_id, status, requests)
+    if wait is None or wait.status is not WaitStatus.OPEN:
+        raise ApprovalNotPending(
+            f"Node {node_id!r} of run {run_id!r} waits for no decision.",
+            remedy="`smithers inspect` and GET /approvals tell what does.",
+        )
+    payload = decision.model_dump_json()
+    request_id = yield from _insert(
+        run_id, RequestKind.DECIDE, decision.decided_at_ms, wait=wait, sender=decision.decided_by, payload=payload
+    )
+    return Submitted(run_id, request_id, is_leased)
+
+
+def submit_fire(
+    run_id: str, node_id: str, iteration: int | None, created_at_ms: int, sender: str | None
+) -> Transaction[Submitted]:
+    """Leave a request to fire a timer before its time; one that has fired is left as it is.
+
+    Raises:
+        RunNotFound, NodeNotFound: there is no such run or node.
+        InvalidRequest: several of the node's timers are pending and no iteration is named.
+        RunNotActive: the run has ended, or a cancel is on its way.
+        TimerNotPending: the node waits for no time.
+    """
+    status, is_leased = yield from _locked_run(run_id)
+    waits, requests, left = yield from _node(run_id, node_id, WaitKind.TIMER)
+    pending = _pending(waits, left)
+    if iteration is None and len(pending) > 1:
+        raise InvalidRequest(f"Node {node_id!r} has {len(pending)} pending timers.", remedy="Name the iteration.")
+    wait = _meant(iteration, waits, pending, left)
+    if wait is not None and wait.key[1] in left:
+        return Submitted(run_id, left[wait.key[1]].id, is_leased)
+    if wait is not None and wait.status is WaitStatus.ENDED:
+        return Submitted(run_id, None, is_leased)
+    _check_active(run_id, status, requests)
+    if wait is None or wait.status is not WaitStatus.OPEN:
+        raise TimerNotPending(
+            f"Node {node_id!r} of run {run_id!r} is not a timer that waits.",
+            remedy=f"`smithers inspect {run_id}` tells what does.",
+        )
+    request_id = yield from _insert(run_id, RequestKind.FIRE, created_at_ms, wait=wait, sender=sender)
+    return Submitted(run_id, request_id, is_leased)
+
+
+def request_rows(run_id: str) -> Transaction[list[RequestRow]]:
+    """Read what was accepted for a run and not applied yet, oldest first."""
+    rows = yield Statement("select_requests", {"run_id": run_id})
+    return [_request(row) for row in rows]
+
+
+def is_request_left(run_id: str, request_id: int) -> Transaction[bool]:
+    """Whether a request is still to be applied."""
+    return bool((yield Statement("is_request_left", {"run_id": run_id, "id": request_id})))
+
+
+def decision_of(request: RequestRow) -> Decision:
+    """Read the decision that a request brings."""
+    assert request.payload is not None, f"request {request.id} brings no decision"
+    return Decision.model_validate_json(request.payload)
+
+
+def _request(row: Row) -> RequestRow:
+    return RequestRow(**{**row, "kind": RequestKind(row["kind"])})
+
+
+def _locked_run(run_id: str) -> Transaction[tuple[RunStatus, bool]]:
+    rows = yield Statement("lock_run", {"run_id": run_id})
+    if not rows:
+        raise no_such_run(run_id)
+    return RunStatus(rows[0]["status"]), bool(rows[0]["is_leased"])
+
+
+def _node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[tuple[list[WaitRecord], list[RequestRow], _Left]]:
+    """Read a node's waits of a kind, the run's requests, and those of them that are for the node."""
+    waits = yield from waits_of_node(run_id, node_id, kind)
+    if not waits and not (yield Statement("is_node", {"run_id": run_id, "node_id": node_id})):
+        raise NodeNotFound(
+            f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` lists its nodes, GET /nodes too."
+        )
+    requests = yield from request_rows(run_id)
+    return waits, requests, {row.iteration: row for row in requests if row.node_id == node_id}
+
+
+def _pending(waits: list[WaitRecord], left: _Left) -> list[WaitRecord]:
+    return [wait for wait in waits if wait.status is WaitStatus.OPEN and wait.key[1] not in left]
+
+
+def _meant(iteration: int | None, waits: list[WaitRecord], pending: list[WaitRecord], left: _Left) -> WaitRecord | None:
+    """Find what a request is about: the iteration that it names, the pending one, or the one that ended last."""
+    if iteration is not None:
+        return next((wait for wait in waits if wait.key[1] == iteration), None)
+    return pending[0] if pending else max(waits, key=lambda wait: _ended_at(wait, left), default=None)
+
+
+def _ended_at(wait: WaitRecord, left: _Left) -> tuple[int, int]:
+    """Order waits by when somebody ended them; those that nobody has ended come first."""
+    iteration = wait.key[1]
+    if iteration in left:
+        return left[iteration].created_at_ms, iteration
+    decided_at_ms = getattr(wait.answer, "decided_at_ms", wait.ended_at_ms)
+    return (decided_at_ms if wait.status is WaitStatus.ENDED and decided_at_ms is not None else -1), iteration
+
+
+def _insert(
+    run_id: str,
+    kind: RequestKind,
+    created_at_ms: int,
+    *,
+    wait: WaitRecord | None = None,
+    sender: str | None = None,
+    payload: str | None = None,
+) -> Transaction[int]:
+    node_id, iteration = (None, None) if wait is None else wait.key
+    rows = yield Statement(
+        "insert_request",
+        {
+            "run_id": run_id,
+            "kind": kind,
+            "node_id": node_id,
+            "iteration": iteration,
+            "sender": sender,
+            "payload": payload,
+            "created_at_ms": created_at_ms,
+        },
+    )
+    request_id: int = rows[0]["id"]
+    return request_id
+
+
+def _check_same(wait: WaitRecord, decision: Decision, stands: Decision | None) -> None:
+    """The same verb, person and decision again is no conflict; the note is not compared."""
+    assert stands is not None, f"{wait.key} was ended without a decision"
+    if _compared(decision) != _compared(stands):
+        _refuse_other(wait, stands)
+
+
+def _compared(decision: Decision) -> tuple[bool, str | None, str]:
+    """What is compared: of JSON the order of keys does not count, and true is not 1."""
+    return decision.approved, decision.decided_by, json.dumps(decision.decision, sort_keys=True)
+
+
+def _refuse_other(wait: WaitRecord, stands: Decision) -> NoReturn:
+    node_id, iteration = wait.key
+    verb = "approved" if stands.approved else "denied"
+    by = f" by {stands.decided_by}" if stands.decided_by else ""
+    raise ApprovalAlreadyDecided(
+        f"Node {node_id!r} was already {verb}{by}.",
+        remedy="The first decision stands.",
+        details={
+            "nodeId": node_id,
+            "iteration": iteration,
+            "approved": stands.approved,
+            "decidedBy": stands.decided_by,
+            "decidedAtMs": stands.decided_at_ms,
+            "note": stands.note,
+            "decision": stands.decision,
+        },
+    )
+
+
+def _check_active(run_id: str, status: RunStatus, requests: list[RequestRow]) -> None:
+    if status.is_final:
+        raise _not_active(run_id, f"has ended ({status})")
+    if any(row.kind is RequestKind.CANCEL for row in requests):
+        raise _not_active(run_id, "is being cancelled")
+
+
+def _not_active(run_id: str, why: str) -> RunNotActive:
+    return RunNotActive(
+        f"Run {run_id!r} {why}.", remedy="Start a new run, or one that reuses what this one has finished: --from."
+    )
