@@ -54,7 +54,7 @@ async def test_a_task_that_holds_the_loop_is_named_and_its_lease_is_renewed(
     async with open_store(backend.url, lease_s=LEASE_S) as store:
         assert (await run(flow, store)).status is RunStatus.FINISHED
     (said,) = [record.getMessage() for record in caplog.records if "has been held" in record.getMessage()]
-    assert re.search(r"by task 'culprit', at tests/(support/waiting|engine/test_held_loops)\.py:\d+ in ", said)
+    assert re.search(r"by task 'culprit', at tests/(support/waiting|engine/lease/test_held_loops)\.py:\d+ in ", said)
 
 
 async def test_code_of_the_workflow_itself_that_holds_the_loop_is_named(
@@ -70,7 +70,7 @@ async def test_code_of_the_workflow_itself_that_holds_the_loop_is_named(
 
     assert (await run(flow, store)).status is RunStatus.FINISHED
     assert re.search(
-        r"by code of the workflow, at tests/(support/waiting|engine/test_held_loops)\.py:\d+ in ", caplog.text
+        r"by code of the workflow, at tests/(support/waiting|engine/lease/test_held_loops)\.py:\d+ in ", caplog.text
     )
 
 
