@@ -7,7 +7,8 @@ import pydantic_core
 
 from smithersd.core.flow.step import FrameChange, Step
 from smithersd.core.log import events
-from smithersd.core.log.events import Recorded, encode
+from smithersd.core.log.event_json import encode
+from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import WaitRecord
 from smithersd.core.log.states import WaitKind

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from smithersd.core.log.events import Event, decode, encode
+from smithersd.core.log.event_json import decode, encode
+from smithersd.core.log.events import Event
 from smithersd.core.log.records import WaitRecord
 from smithersd.core.log.states import WaitKind, WaitStatus
 from smithersd.errors import StoreInvalid

@@ -15,7 +15,8 @@ import pytest
 from smithersd import Approval, Branch, Context, Parallel, Store, Task, Timer, workflow
 from smithersd import Sequence as InTurn
 from smithersd.client import RequestStage, Run
-from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.event_json import decode
+from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import fold
 from smithersd.core.log.states import AttemptState, NodeState, RunStatus
 from smithersd.errors import (

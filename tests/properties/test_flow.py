@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log import events
-from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
+from smithersd.core.log.event_json import decode, encode
+from smithersd.core.log.events import TERMINAL_TYPES, Recorded
 from smithersd.core.log.fold import RunState, fold
 from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import NodeState, RunStatus

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smithersd.core.log import events
-from smithersd.core.log.events import TERMINAL_TYPES, Recorded, decode, encode
+from smithersd.core.log.event_json import decode, encode
+from smithersd.core.log.events import TERMINAL_TYPES, Recorded
 from smithersd.core.log.fold import RunState, fold
 from smithersd.core.log.records import NodeKey, WaitRecord
 from smithersd.core.log.states import NodeState, WaitKind, WaitStatus

@@ -15,7 +15,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.event_json import decode
+from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState, fold
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from smithersd import Store, Workflow
-from smithersd.core.log.events import Recorded, decode
+from smithersd.core.log.event_json import decode
+from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeRecord
 from smithersd.core.log.states import RunStatus

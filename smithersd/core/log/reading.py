@@ -1,6 +1,7 @@
 """Read an event back from its row in a store: what cannot be read makes the run's log a damaged one."""
 
-from smithersd.core.log.events import Event, decode
+from smithersd.core.log.event_json import decode
+from smithersd.core.log.events import Event
 from smithersd.errors import StoreInvalid
 
 
