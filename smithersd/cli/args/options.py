@@ -80,6 +80,12 @@ def say_folder(storage: Storage) -> None:
         say_aside(f"State folder: {storage.folder.path}")
 
 
+def say_store_folder(storage: Storage) -> None:
+    """Print the state folder as `say_folder` does, unless runs are kept elsewhere: then it has nothing of the run."""
+    if storage.store is None:
+        say_folder(storage)
+
+
 UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
 """The run that a read-only command means, if none is named."""
 

@@ -8,7 +8,7 @@ from smithersd.cli.args.options import (
     on_runs,
     run_argument,
     run_epilog,
-    say_folder,
+    say_store_folder,
     storage_options,
 )
 from smithersd.cli.terminal.output import say, say_lines
@@ -29,8 +29,7 @@ from smithersd.limits import STOP_GRACE_S
 @debug_option
 def command(run: str | None, storage: Storage) -> None:
     """End a run for good, whoever drives it, also when nobody does. One that is cancelled already stays so."""
-    if storage.store is None:
-        say_folder(storage)
+    say_store_folder(storage)
     on_runs(storage, lambda runs: _cancel(runs, run, storage))
 
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from smithersd.cli.args.options import debug_option, on_store, run_argument, run_epilog, say_folder, storage_options
+from smithersd.cli.args.options import (
+    debug_option,
+    on_store,
+    run_argument,
+    run_epilog,
+    say_store_folder,
+    storage_options,
+)
 from smithersd.cli.args.serve_flags import serve_flags, serve_options
 from smithersd.cli.terminal.output import flush, say
 from smithersd.cli.text.phrases import Phrase
@@ -33,8 +40,7 @@ def command(run: str | None, storage: Storage, **flags: Any) -> None:
 
     inherited = take_environment()
     options = serve_options(flags, inherited_token=inherited.auth_token)
-    if storage.store is None:
-        say_folder(storage)
+    say_store_folder(storage)
     on_store(
         storage,
         lambda opened: serve_run(opened, run, options, sockets=inherited.sockets, on_serving=_say, warn=_warn),
