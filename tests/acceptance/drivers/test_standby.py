@@ -48,6 +48,17 @@ def hanging_driver(place: Place) -> Process:
     return process
 
 
+def halted_and_taken_over(place: Place) -> tuple[Process, Process]:
+    """A driver that was halted, and the standby that took its run over, which waits for a person."""
+    place.write(WAITING)
+    first = driver(place, "--standby")
+    first.until_text("smithers approve")
+    second = standby(place)
+    place.halt(first.popen.pid)
+    second.until_text("smithers approve")
+    return first, second
+
+
 def interruptions(place: Place) -> list[str]:
     return [one.event.reason.value for one in place.log("r") if isinstance(one.event, NodeInterrupted)]
 
@@ -224,12 +235,7 @@ def test_down_of_a_standby_in_a_state_folder_of_its_own_leaves_the_run_to_its_dr
 
 
 def test_a_driver_that_lost_its_lease_stands_by_again_and_takes_the_run_up_in_turn(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place, "--standby")
-    first.until_text("smithers approve")
-    second = standby(place)
-    place.halt(first.popen.pid)
-    second.until_text("smithers approve")
+    first, second = halted_and_taken_over(place)
     first.signal(signal.SIGCONT)
     first.until_text(f"driven by process {second.popen.pid} on .* This process stands by")
     second.kill()
@@ -240,12 +246,7 @@ def test_a_driver_that_lost_its_lease_stands_by_again_and_takes_the_run_up_in_tu
 
 
 def test_a_driver_that_lost_its_lease_and_stands_by_leaves_a_run_that_was_suspended_since(place: Place) -> None:
-    place.write(WAITING)
-    first = driver(place, "--standby")
-    first.until_text("smithers approve")
-    second = standby(place)
-    place.halt(first.popen.pid)
-    second.until_text("smithers approve")
+    first, second = halted_and_taken_over(place)
     second.signal(signal.SIGTERM)
     assert second.wait() == 143
     first.signal(signal.SIGCONT)

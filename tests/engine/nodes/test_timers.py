@@ -268,14 +268,14 @@ async def test_a_side_that_was_not_chosen_waits_for_nothing(store: Store) -> Non
     assert ("t", 0) not in state.nodes
 
 
+@workflow
+def span_and_date(_: Any) -> Any:
+    return Parallel(Timer("span", "1h"), Timer("date", until=START + timedelta(hours=1)))
+
+
 async def test_a_clock_that_is_put_forward_moves_a_date_and_not_a_span(store: Store) -> None:
     clock = SteppedClock()
-
-    @workflow
-    def flow(_: Any) -> Any:
-        return Parallel(Timer("span", "1h"), Timer("date", until=START + timedelta(hours=1)))
-
-    async with driven(flow, store, clock=clock) as (_, driving):
+    async with driven(span_and_date, store, clock=clock) as (_, driving):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_TIMER)
         clock.ahead_ms = HOUR_MS // 2
         clock.pass_ms(HOUR_MS // 2)
@@ -288,12 +288,7 @@ async def test_a_clock_that_is_put_forward_moves_a_date_and_not_a_span(store: St
 
 async def test_a_clock_that_is_put_back_delays_a_date_and_not_a_span(store: Store) -> None:
     clock = SteppedClock()
-
-    @workflow
-    def flow(_: Any) -> Any:
-        return Parallel(Timer("span", "1h"), Timer("date", until=START + timedelta(hours=1)))
-
-    async with driven(flow, store, clock=clock) as (_, driving):
+    async with driven(span_and_date, store, clock=clock) as (_, driving):
         await until_state(store, lambda state: state.status is RunStatus.WAITING_TIMER)
         clock.ahead_ms = -HOUR_MS
         clock.pass_ms(HOUR_MS)
