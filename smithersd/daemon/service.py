@@ -36,6 +36,7 @@ from smithersd.daemon.stop import stop_sender
 from smithersd.engine import (
     UNSET,
     Engine,
+    Standby,
     StartMode,
     SystemClock,
     WorkflowSource,
@@ -43,7 +44,6 @@ from smithersd.engine import (
     driver_name,
     fitting_input,
     new_run_id,
-    stand_by,
     start_run,
 )
 from smithersd.engine.loading.dry_render import dry_render
@@ -233,14 +233,14 @@ class Service:
 
         if not self._options.is_standby:
             return await self._store_wait.retry_until_available(start)
-        return await stand_by(
+        standby = Standby(
             store,
             run_id,
             start,
             on_wait=lambda row: self._stand_by(row, url, record_file),
-            is_stopped=self._is_stopped,
-            has_stood_by=self._has_stood_by,
+            has_waited=self._has_stood_by,
         )
+        return await standby.take_up(self._is_stopped)
 
     def _stand_by(self, row: RunRow, url: str | None, record_file: ProcessRecordFile) -> None:
         fitting_input(self._source.workflow, row, self._input)  # fail now, not at the takeover

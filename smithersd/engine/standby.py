@@ -21,57 +21,50 @@ from smithersd.store.records import RunRow
 _log = logger(__name__)
 
 
-async def stand_by(
-    store: Store,
-    run_id: str,
-    prepare: Callable[[], Awaitable[Engine]],
-    *,
-    on_wait: Callable[[RunRow], None],
-    is_stopped: asyncio.Event,
-    has_stood_by: bool = False,
-) -> Engine | None:
-    """Begin or take up the run by `prepare` as soon as it has no other driver; None when stopped before that.
+class Standby:
+    """A process that waits beside a run's driver.
 
-    A run that has ended is prepared too: there is nothing to drive, and it tells how it ended. `on_wait` is told the
-    run's row when the waiting begins, and when another driver or nobody has the run in hand. `has_stood_by` says that
-    this process had the run to do with before: one that is suspended by now is left so.
-
-    Raises:
-        UserError: what `prepare` raises that waiting does not mend.
+    `start` starts or resumes the run. `on_wait` is called with the run's row when the waiting begins, and when the
+    driver or the run's suspension has changed. `has_waited` says that this process has waited or driven before: a run
+    that is suspended by now is left so.
     """
-    return await _Standby(store, run_id, prepare, on_wait, has_waited=has_stood_by).take_up(is_stopped)
 
-
-class _Standby:
     def __init__(
         self,
         store: Store,
         run_id: str,
-        prepare: Callable[[], Awaitable[Engine]],
-        on_wait: Callable[[RunRow], None],
+        start: Callable[[], Awaitable[Engine]],
         *,
+        on_wait: Callable[[RunRow], None],
         has_waited: bool,
     ) -> None:
         self._store = store
         self._run_id = run_id
-        self._prepare = prepare
+        self._start = start
         self._on_wait = on_wait
         self._has_waited = has_waited
         self._waits_for: tuple[str | None, bool] | None = None
         self._problem: str | None = None
 
     async def take_up(self, is_stopped: asyncio.Event) -> Engine | None:
+        """Start or resume the run as soon as it has no other driver; return None if stopped before that.
+
+        A run that has ended is resumed too: there is nothing to drive, and it tells how it ended.
+
+        Raises:
+            UserError: what `start` raises that waiting does not mend.
+        """
         while True:
             row = await self._look()
             if row is not None and _is_in_hand(row, has_waited=self._has_waited):
                 self._wait_for(row)
-            elif (engine := await self._prepared()) is not None:
+            elif (engine := await self._started()) is not None:
                 return engine
             if await _rest(_rest_s(row), is_stopped):
                 return None
 
     async def _look(self) -> RunRow | None:
-        """Read the run's row, None where there is none; where the store does not answer `prepare` finds out."""
+        """Read the run's row, None where there is none; where the store does not answer `start` finds out."""
         with suppress(StoreUnavailable):
             return await self._store.find_run(self._run_id)
         return None
@@ -83,10 +76,10 @@ class _Standby:
             self._has_waited = True
             self._on_wait(row)
 
-    async def _prepared(self) -> Engine | None:
+    async def _started(self) -> Engine | None:
         """Take the run, unless another process was quicker or the store refuses, which is said once."""
         try:
-            return await self._prepare()
+            return await self._start()
         except (RunIsDriven, RunExists, LeaseLost):
             return None
         except StoreUnavailable as error:

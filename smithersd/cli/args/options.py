@@ -81,7 +81,7 @@ def say_folder(storage: Storage) -> None:
 
 
 def say_store_folder(storage: Storage) -> None:
-    """Print the state folder as `say_folder` does, unless runs are kept elsewhere: then it has nothing of the run."""
+    """Print the state folder as `say_folder` does, unless the runs are kept in another store."""
     if storage.store is None:
         say_folder(storage)
 
