@@ -87,7 +87,7 @@ class _DaemonLog(LogReport):
             StartFailed: the starter of the daemon has ended.
         """
         if not self._answer.is_awaited:
-            raise StartFailed("Whoever started the daemon left before the run had begun.")
+            raise StartFailed("The process that started this daemon ended before the run had started.")
         super().settle(run_id, folder)
 
     def warn(self, text: str) -> None:

@@ -52,7 +52,7 @@ class _Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context
 def smithers(context: click.Context, *, debug: bool) -> None:
-    """Run a durable workflow as a service, and watch, decide and stop it."""
+    """Run durable workflows as services: start, watch, approve, stop and resume them."""
     context.obj = debug
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

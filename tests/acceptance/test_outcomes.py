@@ -104,12 +104,12 @@ def test_the_end_of_a_run_is_served_until_a_signal_which_then_exits_with_the_run
             return Task("shout", shout)
         """)
     up = place.up("--run-id", "r", "--serve", "--port", "0")
-    up.until_text("Served as it is")
+    up.until_text("Still serving")
     assert up.request("/")[1]["status"] == "failed"
     up.popen.terminate()
     assert up.wait() == 1
     again = place.up("--run-id", "r", "--resume", "--serve", "--port", "0")
-    again.until_text("Served as it is")
+    again.until_text("Still serving")
     assert again.request("/")[1]["status"] == "failed"
     again.popen.terminate()
     assert again.wait() == 1

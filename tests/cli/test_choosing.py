@@ -77,7 +77,7 @@ def test_without_a_live_run_who_only_looks_sees_the_newest(
     log.parent.mkdir(parents=True)
     log.write_text("in a log\n")
     done = finish(start(command))
-    assert (done.code, done.err) == (0, "No run is live; the newest is ended-2.\n")
+    assert (done.code, done.err) == (0, "No run is live; showing the newest, ended-2.\n")
     assert seen in done.out
     assert finish(start(command, "ended-2")).err == ""
 

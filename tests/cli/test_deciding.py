@@ -51,7 +51,7 @@ def test_a_decision_counts_later_where_nobody_drives_the_run(smithers: Smithers)
     assert (said.code, said.err) == (0, "")
     assert "It is stored, and counts as soon as the run goes on." in said.out
     assert f"smithers up {FLOWS}:approval --run-id release-1 --resume" in said.out
-    assert "publish was approved by ada, which counts when the run goes on." in smithers("inspect").out
+    assert "publish was approved by ada; this takes effect when the run is resumed." in smithers("inspect").out
     assert run_flow("approval", "release-1", mode=StartMode.RESUME) is RunStatus.FINISHED
     assert outputs("release-1")["publish"]["decided_by"] == "ada"
 
@@ -130,8 +130,8 @@ def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_ap
         (("--node", "publish", "--iteration", "7"), "waits for no decision"),
         (("--node", "make"), "waits for no decision"),
         (("--iteration", "0"), "--iteration needs --node."),
-        (("--node", "publish", "--iteration", "-1"), "'-1' is not a whole number from 0 up."),
-        (("--node", "publish", "--iteration", "9" * 30), "is not a whole number from 0 up."),
+        (("--node", "publish", "--iteration", "-1"), "'-1' is not a whole number (0 or more)."),
+        (("--node", "publish", "--iteration", "9" * 30), "is not a whole number (0 or more)."),
         (("--decision", "{a"), "is not valid JSON"),
         (("--decision", "NaN"), "NaN is not a JSON number"),
         (("--decision", '"\\ud800"'), "half a surrogate pair"),

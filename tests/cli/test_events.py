@@ -81,7 +81,7 @@ def test_after_must_be_a_seq(smithers: Smithers, after: str) -> None:
     run_flow("quick", "run-1")
     said = smithers("events", "run-1", "--after", after)
     assert (said.code, said.out) == (4, "")
-    assert f"'{after}' is not a whole number from 0 up." in said.err
+    assert f"'{after}' is not a whole number (0 or more)." in said.err
 
 
 def test_following_goes_on_until_the_run_has_ended(smithers: Smithers) -> None:
@@ -111,7 +111,7 @@ def test_following_says_when_nobody_drives_the_run(smithers: Smithers, buffering
         assert smithers("cancel").code == 0
         assert following.wait(DEADLINE_S) == 0
         assert following.stdout.read().splitlines()[-1].endswith("run cancelled")
-    assert said == "No process is driving the run: it was suspended. Following it until it goes on and ends.\n"
+    assert said == "No process is driving the run: it was suspended. New events are printed once it is resumed.\n"
 
 
 def test_a_reader_that_leaves_is_no_fault() -> None:

@@ -35,7 +35,7 @@ def test_ps_tells_what_gets_each_run_on(smithers: Smithers) -> None:
     out = smithers("ps").out
     assert "\n  publish asks: Publish it?\n" in out
     assert "\n    smithers approve live-1 --node publish\n" in out
-    assert f"\n  It goes on with:\n    smithers up {FLOWS}:approval --run-id live-1 --resume\n" in out
+    assert f"\n  Resume it with:\n    smithers up {FLOWS}:approval --run-id live-1 --resume\n" in out
 
 
 def test_ps_all_lists_runs_that_have_ended_too(smithers: Smithers) -> None:
@@ -164,7 +164,7 @@ def test_inspect_shows_the_run_its_tree_and_what_gets_it_on(smithers: Smithers) 
         "  All of it: smithers inspect live-1 --json",
         "  smithers approve live-1 --node publish",
         "  smithers deny live-1 --node publish",
-        "It goes on with:",
+        "Resume it with:",
         f"  smithers up {FLOWS}:approval --run-id live-1 --resume",
     ]
 
@@ -228,8 +228,8 @@ def test_a_run_that_took_over_another_says_so(smithers: Smithers) -> None:
     assert smithers("cancel", "live-1").code == 0
     with driving("approval", "live-2", RunStatus.WAITING_APPROVAL, "--from", "live-1"):
         out = smithers("inspect", "live-2").out
-    assert "took over  what was done of live-1" in out
-    assert "taken over from live-1" in out
+    assert "reuses     outputs of live-1" in out
+    assert "reused from live-1" in out
 
 
 @pytest.mark.parametrize("command", ["ps", "inspect", "events", "graph"])

@@ -13,8 +13,8 @@ from smithersd.errors import ErrorInfo
 ERROR = ErrorInfo("TASK_FAILED", "ValueError", "no\x1b[31m\nway")
 
 SAID = {
-    events.RunStarted("release", "r-1"): "run started: release, taking over what is done of r-1",
-    events.RunResumed(2, workflow_changed=True): "run resumed, the workflow was edited",
+    events.RunStarted("release", "r-1"): "run started: release, reusing outputs of r-1",
+    events.RunResumed(2, workflow_changed=True): "run resumed; the workflow has changed",
     events.RunStatusChanged(RunStatus.WAITING_APPROVAL): "run waiting-approval",
     events.RunSuspended("stopped"): "run suspended: stopped",
     events.RunFinished(): "run finished",
@@ -24,7 +24,7 @@ SAID = {
     events.NodePending("fix", 0, "task"): "fix pending (task)",
     events.NodeSkipped("fix", 2): "fix#2 skipped",
     events.NodeStarted("fix", 0, 1): "fix started",
-    events.NodeFinished("fix", 0, reused_from="r-1"): "fix finished, taken over from r-1",
+    events.NodeFinished("fix", 0, reused_from="r-1"): "fix finished, reused from r-1",
     events.NodeFailed("fix", 0, ErrorInfo("TASK_TIMEOUT", "TaskTimeout", "Too slow."), 2): (
         "fix failed (attempt 2): TASK_TIMEOUT: Too slow."
     ),
@@ -72,7 +72,7 @@ def test_what_was_printed_keeps_its_lines_and_indents_but_no_control_characters(
     assert [phrase.text for phrase in event_phrases(printed)] == [
         "fix | a",
         "fix |   b\\x1b[2J\\x07",
-        "fix | (more was printed than is kept)",
+        "fix | (output limit reached; further output is not recorded)",
     ]
 
 

@@ -151,7 +151,7 @@ def test_it_says_to_a_person_where_everything_is_and_what_to_type(place: DaemonP
     folder = place.state_folder / "runs" / "r"
     pid = (folder / "pid").read_text().strip()
     head, facts, _, *commands = re.split(r"\n(?=  url|\n|Stop)", said.strip())
-    assert head == "Run r goes on in the background."
+    assert head == "Run r is running in the background."
     assert re.fullmatch(
         rf"  url       http://127.0.0.1:\d+\n  pid       {pid}\n  log       {folder}/log\n  pidfile   {folder}/pid",
         facts,

@@ -96,12 +96,12 @@ def test_a_start_waits_for_a_server_that_is_away_where_the_process_is_to_live(
     own_host.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
     own_server.stop()
     process = own_host.up("--run-id", "r", "--resume-or-start")
-    process.until_text("The start waits until the store answers.")
+    process.until_text("Waiting until the store answers.")
     detached = own_host.up("--run-id", "d", "-d")
-    detached.until_text("The start waits until the store answers.")
+    detached.until_text("Waiting until the store answers.")
     own_server.start()
     assert (process.wait(), detached.wait()) == (0, 0)
-    assert "Run d goes on in the background." in detached.text
+    assert "Run d is running in the background." in detached.text
     until(lambda: own_host.state("d").status.is_final, "the end of the one in the background")
 
 
@@ -109,7 +109,7 @@ def test_a_start_that_waits_for_a_server_can_be_stopped(own_host: Host, own_serv
     own_host.write("@workflow\ndef quick(ctx): return Task('one', int)\n")
     own_server.stop()
     process = own_host.up("--run-id", "r", "--standby")
-    process.until_text("The start waits until the store answers.")
+    process.until_text("Waiting until the store answers.")
     process.signal(signal.SIGTERM)
     assert process.wait() == 143
     own_server.start()

@@ -50,14 +50,14 @@ _store_option = click.option(
     envvar="SMITHERS_STORE",
     metavar="URL",
     callback=_hide_store,
-    help="Where runs are kept [default: SMITHERS_STORE, else in the state folder].",
+    help="The store [default: SMITHERS_STORE, else in the state folder].",
 )
 _folder_option = click.option(
     "--state-folder",
     envvar=FOLDER_VARIABLE,
     metavar="DIR",
     callback=_absolute_folder,
-    help=f"The folder of runs and processes [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
+    help=f"The state folder [default: {FOLDER_VARIABLE}, else the nearest .smithers].",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Add the traceback to an error.")
@@ -86,7 +86,7 @@ def say_store_folder(storage: Storage) -> None:
         say_folder(storage)
 
 
-UNNAMED_TO_LOOK_AT = "only live run, else the newest,"
+UNNAMED_TO_LOOK_AT = "only live run, else the newest"
 """The run that a read-only command means, if none is named."""
 
 
@@ -105,14 +105,14 @@ async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
 
 def say_newest(run_id: str) -> None:
     """Print to stderr which run is meant, since none was named and none is live."""
-    say_aside(f"No run is live; the newest is {run_id}.")
+    say_aside(f"No run is live; showing the newest, {run_id}.")
 
 
 def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
     """Return the end of a command's help: what RUN means, the default, and examples."""
     unwrapped = "\b"
     shown = [unwrapped, "Examples:", *(f"  {example}" for example in examples)]
-    return "\n".join([f"RUN is a run's id or the beginning of it; without it the {unnamed} is meant.", "", *shown])
+    return "\n".join([f"RUN is a run's id or the beginning of it [default: the {unnamed}].", "", *shown])
 
 
 def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], int]:
@@ -122,8 +122,8 @@ def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], 
         text = str(given)
         if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and first <= int(text) <= (last or int(text)):
             return int(text)
-        end = "up" if last is None else f"to {last}"
-        raise click.BadParameter(f"{text!r} is not a whole number from {first} {end}.")
+        allowed = f"{first} or more" if last is None else f"{first} to {last}"
+        raise click.BadParameter(f"{text!r} is not a whole number ({allowed}).")
 
     return read
 
@@ -135,7 +135,7 @@ def seconds_from_zero(given: object) -> float:
     except ValueError:
         duration_s = math.nan
     if not 0 <= duration_s < math.inf:
-        raise click.BadParameter(f"{str(given)!r} is not a number of seconds from 0 up.")
+        raise click.BadParameter(f"{str(given)!r} is not a number of seconds (0 or more).")
     return duration_s
 
 

@@ -31,13 +31,13 @@ _OPTIONS = (
         help="The token that clients must send [default: SMITHERS_API_KEY, else none].",
     ),
     click.option("--metrics/--no-metrics", default=True, show_default=True, help="Serve /metrics."),
-    click.option("--insecure", is_flag=True, help="Without a token, answer other machines too."),
+    click.option("--insecure", is_flag=True, help="Without a token, answer other machines and host names too."),
     click.option(
         "--allowed-host",
         "allowed_hosts",
         metavar="NAME",
         multiple=True,
-        help="Without a token, answer under this name too.",
+        help="Without a token, answer requests to this host name too.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""smithers backup: copy the store, also while runs are driven."""
+"""smithers backup: copy the SQLite store, also while runs are driven."""
 
 from pathlib import Path
 
@@ -11,14 +11,15 @@ from smithersd.daemon.state.storage import Storage
 _EXAMPLE = "\b\nExample:\n  smithers backup /backups/smithers-$(date +%F).db"
 
 
-@click.command("backup", short_help="Copy the store, also while runs are driven.", epilog=_EXAMPLE)
+@click.command("backup", short_help="Copy the SQLite store.", epilog=_EXAMPLE)
 @click.argument("file", metavar="FILE")
 @storage_options
 @debug_option
 def command(*, file: str, storage: Storage) -> None:
-    """Copy the SQLite store to FILE, which must not exist: one state of all runs, while they go on.
+    """Copy the SQLite store to FILE, which must not exist. Runs may go on meanwhile.
 
-    To restore it, put it in the store's place while nothing runs, and resume. pg_dump backs up a PostgreSQL store.
+    To restore the copy, suspend all runs, put it in the place of the store and resume them. Use pg_dump to back up a
+    PostgreSQL store.
     """
     target = Path(checked_path(str(Path(file).absolute())))
     say_folder(storage)

@@ -1,4 +1,4 @@
-"""smithers cancel: end a run for good."""
+"""smithers cancel: cancel a run."""
 
 import click
 
@@ -21,14 +21,15 @@ from smithersd.errors import RunNotActive
 from smithersd.limits import STOP_GRACE_S
 
 
-@click.command(
-    "cancel", short_help="End a run for good.", epilog=run_epilog("smithers cancel", "smithers cancel release-1")
-)
+@click.command("cancel", short_help="Cancel a run.", epilog=run_epilog("smithers cancel", "smithers cancel release-1"))
 @run_argument
 @storage_options
 @debug_option
 def command(run: str | None, storage: Storage) -> None:
-    """End a run for good, whoever drives it, also when nobody does. One that is cancelled already stays so."""
+    """Cancel a run, wherever it is driven, or if no process drives it. It cannot be resumed.
+
+    Cancelling a run that is cancelled already changes nothing.
+    """
     say_store_folder(storage)
     on_runs(storage, lambda runs: _cancel(runs, run, storage))
 
@@ -45,5 +46,5 @@ async def _cancel(runs: StoredRuns, said: str | None, storage: Storage) -> None:
         say(Phrase(f"Run {run.run_id} is ", "bold"), status_phrase(info), ".")
     else:
         by = "" if info.driver is None else f" by {info.driver.name}"
-        say(f"Run {run.run_id} is being cancelled{by}: what runs has {STOP_GRACE_S:g} s to stop.")
+        say(f"Run {run.run_id} is being cancelled{by}. Running tasks have {STOP_GRACE_S:g} s to stop.")
     say_lines(next_steps(info, storage))

@@ -1,4 +1,4 @@
-"""smithers down: end a run's process, and cancel or suspend the run."""
+"""smithers down: stop a run's processes, and cancel or suspend the run."""
 
 import asyncio
 from pathlib import Path
@@ -31,7 +31,7 @@ from smithersd.store import Store
 
 @click.command(
     "down",
-    short_help="End a run's process: cancel the run, or suspend it.",
+    short_help="Stop a run's process; cancel or suspend the run.",
     epilog=run_epilog(
         "smithers down",
         "smithers down release-1 --suspend",
@@ -40,8 +40,8 @@ from smithersd.store import Store
     ),
 )
 @run_argument
-@click.option("--suspend", "is_suspension", is_flag=True, help="Leave the run resumable instead of cancelling it.")
-@click.option("--all", "is_all", is_flag=True, help="Every run that has a process, or whose process has died.")
+@click.option("--suspend", "is_suspension", is_flag=True, help="Suspend the run instead of cancelling it.")
+@click.option("--all", "is_all", is_flag=True, help="Stop every run that has a process here, or whose process died.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -49,10 +49,10 @@ from smithersd.store import Store
     metavar="SECONDS",
     default=STOP_TIMEOUT_S_DEFAULT,
     show_default=True,
-    help="How long to wait for the end.",
+    help="How long to wait for the processes to end.",
 )
-@click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended by then.")
-@click.option("--pid-file", metavar="FILE", help="End only the process that has this pidfile.")
+@click.option("--force", "is_forced", is_flag=True, help="Kill a process that has not ended in time.")
+@click.option("--pid-file", metavar="FILE", help="Stop only the process that has this pidfile.")
 @storage_options
 @debug_option
 @click.pass_context
@@ -68,13 +68,13 @@ def command(
     pid_file: str | None,
     storage: Storage,
 ) -> None:
-    """End a run's processes on this machine, also those that stand by, and wait for them.
+    """Stop a run's processes on this machine, standbys too, and wait until they have ended.
 
-    The run is cancelled, or with --suspend left so that --resume goes on. A run that has ended stays as it is, and only
-    its server is stopped. What a process that died has left behind is put in order.
+    The run is cancelled or, with --suspend, suspended, so that `up --resume` continues it. A run that has ended keeps
+    its status, and only its server stops. If a process has died, its pidfile is removed.
     """
     if is_all and (run is not None or pid_file is not None):
-        raise InvalidRequest("--all means every run.", remedy="Leave RUN and --pid-file out beside it.")
+        raise InvalidRequest("--all cannot be given together with RUN or --pid-file.", remedy="Give one of them.")
     request = StopRequest(is_suspension, timeout_s, is_forced, by=f"{login_name()} (smithers down)")
     say_folder(storage)
     named = None if pid_file is None else Path(pid_file).absolute()
@@ -107,7 +107,7 @@ async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> boo
     folder = storage.folder
     run_ids = await local_runs(store, folder)
     if not run_ids:
-        say("No run has a process here.")
+        say("No run has a process on this machine.")
     stopping = [stop_run(store, run_id, folder.run(run_id), request) for run_id in run_ids]
     outcomes = await asyncio.gather(*stopping, return_exceptions=True)
     for outcome in outcomes:
@@ -124,9 +124,9 @@ async def _stop_all(store: Store, storage: Storage, request: StopRequest) -> boo
 async def _say(store: Store, stopped: StopResult, storage: Storage) -> None:
     run = await StoredRuns(store).find(stopped.run_id)
     if run is None:
-        say(f"No run {stopped.run_id} is in the store. ", _process(stopped))
+        say(f"Run {stopped.run_id} is not in the store. ", _process(stopped))
         return
-    verb = "had ended" if stopped.was_over else "is"
+    verb = "had already ended:" if stopped.was_over else "is"
     say(Phrase(f"Run {run.run_id} {verb} ", "bold"), status_phrase(run), ". ", _process(stopped))
     if not stopped.was_over:
         say_lines(next_steps(run, storage))
@@ -139,4 +139,4 @@ def _process(stopped: StopResult) -> str:
             for process in stopped.ended
         ]
         return " ".join(said)
-    return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process here."
+    return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process on this machine."

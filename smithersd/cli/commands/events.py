@@ -1,4 +1,4 @@
-"""smithers events: a run's log, also while it grows."""
+"""smithers events: print a run's events, also while they are written."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -48,7 +48,7 @@ Print = Callable[[int, str, Event], None]
 
 @click.command(
     "events",
-    short_help="Print a run's log.",
+    short_help="Print a run's events.",
     epilog=run_epilog(
         "smithers events -f",
         "smithers events release-1 --types NodeFailed,NodeRetrying",
@@ -57,15 +57,15 @@ Print = Callable[[int, str, Event], None]
     ),
 )
 @run_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on printing until the run has ended.")
-@click.option("--after", type=whole_number(), metavar="SEQ", help="Only what comes after this number.")
-@click.option("--types", metavar="A,B", help="Only events of these types.")
-@click.option("--node", metavar="NODE", help="Only events of this node.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new events until the run has ended.")
+@click.option("--after", type=whole_number(), metavar="SEQ", help="Print only the events after this number.")
+@click.option("--types", metavar="A,B", help="Print only events of these types.")
+@click.option("--node", metavar="NODE", help="Print only events of this node.")
 @click.option("--json", "is_json", is_flag=True, help="Print each event as a line of JSON, with its seq.")
 @storage_options
 @debug_option
 def command(run: str | None, storage: Storage, **given: Any) -> None:
-    """Print a run's log, a line for each event."""
+    """Print a run's events, a line for each."""
     wanted = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
     after_seq = -1 if given["after"] is None else given["after"]
     show = _print_json if given["is_json"] else _print_line
@@ -109,7 +109,7 @@ async def _follow(runs: StoredRuns, said: str | None, after_seq: int, wanted: _F
     run = await run_to_look_at(runs, said)
     info = await run.info()
     if info.status is RunStatus.SUSPENDED or info.is_interrupted:
-        print(f"{why_undriven(info)} Following it until it goes on and ends.", file=sys.stderr)
+        print(f"{why_undriven(info)} New events are printed once it is resumed.", file=sys.stderr)
     async with run.follow(after_seq=after_seq) as batches:
         async for events in batches:
             _show(run, events, wanted, show)

@@ -1,4 +1,4 @@
-"""smithers graph: what a workflow looks like, without running any of it."""
+"""smithers graph: show a workflow's tree without running it."""
 
 import json
 import sys
@@ -29,9 +29,9 @@ _INDENT = "  "
 @json_option
 @debug_option
 def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
-    """Render a workflow as a new run would and show its tree: elements, what each comes after, options.
+    """Show a workflow's tree as a new run would render it: its elements, their dependencies and options.
 
-    Nothing runs and nothing is written. A lazy subtree shows what it holds only where it reads no output.
+    Nothing is run or written. The contents of a lazy subtree are shown only if it reads no output.
     """
     text = read_input(given_input)
     # What a workflow file prints must not stand in the JSON.

@@ -39,7 +39,7 @@ _INPUT_LENGTH_MAX = 200
 
 @click.command(
     "inspect",
-    short_help="Show a run: its nodes, what it waits for.",
+    short_help="Show a run: its nodes and what it waits for.",
     epilog=run_epilog(
         "smithers inspect", "smithers inspect release-1 --json | jq .summary", unnamed=UNNAMED_TO_LOOK_AT
     ),
@@ -49,9 +49,9 @@ _INPUT_LENGTH_MAX = 200
 @storage_options
 @debug_option
 def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
-    """Show a run: how it stands, every node in its tree, and what gets it on.
+    """Show a run: its status, every node of its tree, what it waits for, and the next command.
 
-    Outputs are shortened; --json has them whole.
+    Outputs are shortened; --json prints them whole.
     """
     snapshot = on_runs(storage, lambda runs: _read(runs, run))
     if is_json:
@@ -96,7 +96,7 @@ def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Lin
     facts = {
         "workflow": run.workflow_name + (f" ({run.workflow_path})" if run.workflow_path else ""),
         "started": f"{date_and_time(run.started_at_ms)}, {'took' if run.status.is_final else 'for'} {took}",
-        "took over": None if run.from_run_id is None else f"what was done of {run.from_run_id}",
+        "reuses": None if run.from_run_id is None else f"outputs of {run.from_run_id}",
         "served at": process.url,
         "process": None if process.pid is None else str(process.pid),
         "driven by": None if run.driver is None else run.driver.name,
@@ -121,10 +121,10 @@ def _to_be_applied(request: AcceptedRequest) -> Phrase:
     """Return the phrase for a stored request that is applied when the run is resumed."""
     by = f" by {one_line(request.requested_by)}" if request.requested_by else ""
     if request.node_id is None or request.iteration is None:
-        return Phrase(f"It is to be cancelled{by}, as soon as somebody drives it.")
+        return Phrase(f"A cancellation was requested{by}; it takes effect when the run is resumed.")
     done = _DONE[request.verb]
     name = node_name(request.node_id, request.iteration)
-    return Phrase(f"{name} was {done}{by}, which counts when the run goes on.")
+    return Phrase(f"{name} was {done}{by}; this takes effect when the run is resumed.")
 
 
 def _json(snapshot: Snapshot, folder: StateFolder) -> dict[str, Any]:

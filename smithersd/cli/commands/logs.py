@@ -1,4 +1,4 @@
-"""smithers logs: what a run's daemon has written to its log."""
+"""smithers logs: print the log file of a run's process."""
 
 import os
 import sys
@@ -17,18 +17,18 @@ from smithersd.limits import LOG_POLL_S
 from smithersd.store import Store
 
 _COPY_BYTES = 64 * 1024
-_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest,")
+_EPILOG = run_epilog("smithers logs -f", unnamed="only run that has a process, else the newest")
 
 
 @click.command("logs", short_help="Print a run's log file.", epilog=_EPILOG)
 @run_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on printing until the process has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the process has ended.")
 @storage_options
 @debug_option
 def command(run: str | None, *, follow: bool, storage: Storage) -> None:
-    """Print what a run's process has written to its log: what happened, and what the workflow printed.
+    """Print the log file of a run's process: the run's events, and what the workflow printed.
 
-    A run that was started in a terminal has a log only with --log-file.
+    A run that was started in a terminal has a log file only with --log-file.
     """
     folder = storage.folder.run(on_store(storage, lambda opened: _chosen(opened, storage.folder, run)))
     path = _log_of(folder)
@@ -36,9 +36,9 @@ def command(run: str | None, *, follow: bool, storage: Storage) -> None:
         _print_log(path, folder, is_followed=follow)
     except FileNotFoundError:
         raise UserError(
-            f"Run {folder.path.name!r} has no log here.",
-            remedy="`smithers events` prints what happened in it; what a unit prints is in the journal: "
-            f"`journalctl --user -u smithersd@{folder.path.name}`, without --user for the system's manager.",
+            f"Run {folder.path.name!r} has no log file on this machine.",
+            remedy="`smithers events` prints its events. A systemd service logs to the journal: "
+            f"`journalctl --user -u smithersd@{folder.path.name}`, or without --user for a system service.",
         ) from None
 
 

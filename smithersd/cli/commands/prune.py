@@ -18,16 +18,18 @@ _EXAMPLES = "\b\nExamples:\n  smithers prune --older-than 30d --dry-run\n  smith
 
 
 @click.command("prune", short_help="Delete runs that ended long ago.", epilog=_EXAMPLES)
-@click.option("--older-than", "age", required=True, metavar="AGE", help="How long ago a run must have ended: 30d, 12h.")
-@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what would be deleted.")
+@click.option(
+    "--older-than", "age", required=True, metavar="AGE", help="Delete runs that ended longer ago than this: 30d, 12h."
+)
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @json_option
 @storage_options
 @debug_option
 def command(*, age: str, is_dry_run: bool, is_json: bool, storage: Storage) -> None:
-    """Delete runs that ended longer ago than that, with their folders in .smithers.
+    """Delete runs that ended longer than AGE ago, with their folders in .smithers.
 
-    Runs that are live or suspended stay, those that have a process here, and those from which a live run takes over
-    what was done. A SQLite file keeps its size: its free space is used for later runs.
+    Live and suspended runs are kept, and so are runs that have a process on this machine and runs whose outputs a live
+    run reuses. A SQLite file keeps its size; later runs use the free space.
     """
     age_ms = round(seconds(age, "--older-than") * 1000)
     before_ms = SystemClock().now_ms() - age_ms

@@ -38,23 +38,23 @@ class _Listed:
 
 
 @click.command("ps", short_help="List runs.")
-@click.option("-a", "--all", "is_all", is_flag=True, help="Also runs that have ended.")
+@click.option("-a", "--all", "is_all", is_flag=True, help="List ended runs too.")
 @click.option(
     "--limit",
     type=whole_number(1, _LIMIT_MAX),
     metavar="N",
     default=_LIMIT_DEFAULT,
-    help=f"At most so many [default: {_LIMIT_DEFAULT}].",
+    help=f"List at most N runs [default: {_LIMIT_DEFAULT}].",
 )
 @json_option
 @storage_options
 @debug_option
 def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> None:
-    """List runs that have not ended or still have a process, the newest first, and what gets each of them on.
+    """List runs that have not ended or still have a process, the newest first, each with its next command.
 
-    PID, UP (for how long) and URL are those of the run's process on this machine, and below stand those that stand by;
-    of a driver elsewhere PID is its pid@host. A run whose driver has died, or was not heard of for longer than its
-    lease, is "interrupted": --resume goes on with it.
+    PID, UP and the URL below are those of the run's process on this machine; UP is how long the process has been
+    running. Standbys are listed below, too. The PID of a driver on another machine is shown as pid@host. A run is
+    "interrupted" when its driver has died or has not renewed its lease in time: `up --resume` continues it.
     """
     listed, is_cut = on_runs(storage, lambda runs: _read(runs, storage.folder, is_all=is_all, limit=limit))
     if is_json:
@@ -120,7 +120,7 @@ def _below(entry: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
     processes = entry.processes
     if processes.main.url is not None:
         yield Phrase(processes.main.url, is_whole=True)
-    for does, others in (("stands by", processes.standbys), ("serves it too", processes.servers)):
+    for does, others in (("stands by", processes.standbys), ("serves the run too", processes.servers)):
         for other in others:
             at = "" if other.url is None else f" at {other.url}"
             yield Phrase(f"process {other.pid} {does}{at}, up {_up(other, now_ms)}", is_whole=True)

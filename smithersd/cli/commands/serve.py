@@ -1,4 +1,4 @@
-"""smithers serve: serve a run that another process drives, or that has ended."""
+"""smithers serve: serve a run over HTTP without driving it."""
 
 import sys
 from typing import Any
@@ -24,7 +24,7 @@ from smithersd.query.run_info import RunInfo
 
 @click.command(
     "serve",
-    short_help="Serve a run that another process drives, or that has ended.",
+    short_help="Serve a run over HTTP without driving it.",
     epilog=run_epilog("smithers serve", "smithers serve release-1 --port 8080"),
 )
 @run_argument
@@ -32,9 +32,10 @@ from smithersd.query.run_info import RunInfo
 @storage_options
 @debug_option
 def command(run: str | None, storage: Storage, **flags: Any) -> None:
-    """Serve a run over HTTP without driving it, whoever drives it, also when nobody does and when it has ended.
+    """Serve a run over HTTP without driving it.
 
-    Decisions and cancels reach its driver through the store. Ctrl+C ends the server and leaves the run alone.
+    Another process may drive the run, or none, or the run may have ended. Decisions and cancellations reach the driver
+    through the store. Ctrl+C stops the server, and the run continues.
     """
     from smithersd.daemon.serve_run import serve_run  # noqa: PLC0415 - brings the web server
 
@@ -50,7 +51,7 @@ def command(run: str | None, storage: Storage, **flags: Any) -> None:
 def _say(run: RunInfo, url: str) -> None:
     say(Phrase(f"Run {run.run_id} of {run.workflow_name} is ", "bold"), status_phrase(run), driver_phrase(run), ".")
     say(f"Serving at {url}")
-    say("Ctrl+C ends this server and leaves the run alone.")
+    say("Ctrl+C stops this server; the run is not affected.")
     flush()
 
 

@@ -1,4 +1,4 @@
-"""smithers systemd install: make a run a service that systemd starts, restarts and stops."""
+"""smithers systemd install: write systemd units that start, restart and stop a run."""
 
 import os
 import shlex
@@ -21,9 +21,9 @@ from smithersd.limits import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 _IPV6 = 6
 
 
-@click.group("systemd", short_help="Make a run a service of this machine.")
+@click.group("systemd", short_help="Install a run as a systemd service.")
 def command() -> None:
-    """Make a run a service of this machine."""
+    """Install a run as a systemd service."""
 
 
 _EXAMPLE = """\b
@@ -31,7 +31,7 @@ Example:
   smithers systemd install release.py --run-id release-1 -- --input @release.json"""
 
 
-@command.command("install", short_help="Write the unit files for a run, and say what to type next.", epilog=_EXAMPLE)
+@command.command("install", short_help="Write unit files, and print the next commands.", epilog=_EXAMPLE)
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
 @click.argument("up_options", metavar="[-- OPTION OF UP ...]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--run-id", metavar="ID", required=True, help="The run's id; the service is smithersd@ID.")
@@ -39,15 +39,15 @@ Example:
 @click.option(
     "--port", metavar="PORT", default=PORT_DEFAULT, show_default=True, type=whole_number(1, PORT_MAX), help="The port."
 )
-@click.option("--socket", "has_socket", is_flag=True, help="Let systemd hold the port, also while the run restarts.")
-@click.option("--token-file", metavar="FILE", help="Ask clients for the token that is in this file.")
-@click.option("--system", "is_system", is_flag=True, help="For the system's manager, as the owner of WORKFLOW.py.")
+@click.option("--socket", "has_socket", is_flag=True, help="Let systemd keep the port open while the service restarts.")
+@click.option("--token-file", metavar="FILE", help="Require the token in this file from clients.")
+@click.option("--system", "is_system", is_flag=True, help="Install a system service, run by the owner of WORKFLOW.py.")
 @click.option("--print", "is_printing", is_flag=True, help="Print the files and write nothing.")
 @debug_option
 def install(**flags: Any) -> None:
-    """Write the unit files that make a run a service, and say what to type next.
+    """Write the unit files that make a run a service, and print the commands that start it.
 
-    The run is started, and gone on with, in the present directory. What follows `--` are options of `smithers up`.
+    The service starts and resumes the run in the current directory. Options after `--` are those of `smithers up`.
     """
     instance = _instance(flags)
     files = unit_files(instance)
@@ -93,7 +93,9 @@ def _check(arguments: tuple[str, ...]) -> None:
     if flags["auth_token"] is not None:
         raise InvalidRequest("A unit file must not contain a token.", remedy="Put it into a file: --token-file FILE.")
     if flags["detach"]:
-        raise InvalidRequest("systemd wants the process in the foreground.", remedy="Leave -d out.")
+        raise InvalidRequest(
+            "-d cannot be given to a service.", remedy="Leave it out: systemd runs the process in the background."
+        )
     if may_hold_password(flags["store"] or ""):
         raise InvalidRequest(
             "A unit file must not contain a password.", remedy="Leave it out of --store and put it into ~/.pgpass."
@@ -105,7 +107,8 @@ def _address(host: str, port: int) -> str:
         address = ip_address(host)
     except ValueError as error:
         raise InvalidRequest(
-            f"systemd cannot listen on {host!r}.", remedy="Give an address: 127.0.0.1, 0.0.0.0, ::1."
+            f"systemd cannot listen on {host!r}: it is not an IP address.",
+            remedy="Give --host an address such as 127.0.0.1, 0.0.0.0 or ::1.",
         ) from error
     return f"[{address}]:{port}" if address.version == _IPV6 else f"{address}:{port}"
 
@@ -120,16 +123,16 @@ def _say_next(instance: Instance) -> None:
     systemctl = "systemctl" if instance.is_system else "systemctl --user"
     units = instance.service if instance.address is None else f"{instance.socket} {instance.service}"
     if instance.token_file is not None and not instance.token_file.exists():
-        say("\nMake the token:")
+        say("\nCreate the token:")
         file, folder = (shlex.quote(str(path)) for path in (instance.token_file, instance.token_file.parent))
         say(f"  (umask 077; mkdir -p {folder} && head -c 24 /dev/urandom | base64 > {file})")
     say("\nStart it, now and at every boot:")
     say(f"  {systemctl} daemon-reload")
     say(f"  {systemctl} enable --now {units}")
     if not instance.is_system:
-        say("  loginctl enable-linger     # else a user's services end with the last login")
-    say("\nRead what it says:")
+        say("  loginctl enable-linger     # keeps the service running after you log out")
+    say("\nRead its log:")
     say(f"  journalctl {'' if instance.is_system else '--user '}-u {instance.service} -f")
-    say("\nStopping it suspends the run, and starting it goes on; `smithers down` cancels it.")
+    say("\nStopping the service suspends the run, and starting it resumes the run. `smithers down` cancels the run.")
     if instance.token_file is None:
-        say("No token is asked for, so only this machine is answered: see --token-file.")
+        say("Without a token only this machine is answered; see --token-file.")

@@ -1,4 +1,4 @@
-"""smithers up: run a workflow, in this terminal."""
+"""smithers up: run a workflow, in this terminal or in the background."""
 
 import os
 from dataclasses import replace
@@ -27,46 +27,51 @@ from smithersd.errors import InvalidRequest
 from smithersd.limits import LEASE_S, LEASE_S_MIN
 
 _SECTIONS = {
-    "The run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
-    "Telling somebody": ("on_wait", "on_fail", "on_end"),
-    "Going on with a run": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
-    "Serving it": ("serve", *SERVE_FLAGS),
-    "The process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
+    "Run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
+    "Notifications": ("on_wait", "on_fail", "on_end"),
+    "Resuming, reusing, standing by": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
+    "Server": ("serve", *SERVE_FLAGS),
+    "Process": ("detach", "is_json", "pid_file", "log_file", "log_format"),
 }
 
 
 @click.command("up", cls=SectionedCommand, sections=_SECTIONS, short_help="Run a workflow, and serve it with --serve.")
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
-@click.option("--serve", is_flag=True, help="Serve the run over HTTP, also after it has ended.")
+@click.option("--serve", is_flag=True, help="Serve the run over HTTP, and keep serving it after its end.")
 @serve_flags
 @click.option("--run-id", metavar="ID", help="The run's id [default: workflow, time and random letters].")
 @click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
-@click.option("--resume", is_flag=True, help="Go on with the run of --run-id, or with the only live one.")
-@click.option("--resume-or-start", is_flag=True, help="Go on with the run of --run-id, or start it.")
-@click.option("--from", "from_run", metavar="RUN", help="Start a new run that takes over what this ended one has done.")
-@click.option("--redo", multiple=True, metavar="NODE", help="With --from: do this node again, and all that follows.")
-@click.option("--force", is_flag=True, help="With a resumption: take the run from a process that drives it.")
-@click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take it up.")
+@click.option("--resume", is_flag=True, help="Resume the run of --run-id, or the only live run.")
+@click.option("--resume-or-start", is_flag=True, help="Resume the run of --run-id, or start it.")
+@click.option("--from", "from_run", metavar="RUN", help="Start a new run that reuses the outputs of this ended run.")
+@click.option(
+    "--redo", multiple=True, metavar="NODE", help="With --from: run this node again, and all that follows it."
+)
+@click.option("--force", is_flag=True, help="With --resume: take the run from the process that drives it.")
+@click.option("--standby", is_flag=True, help="While another process drives the run of --run-id, wait to take over.")
 @click.option("--lease", "lease_s", hidden=True, default=LEASE_S, type=click.FloatRange(min=LEASE_S_MIN))
-@click.option("-c", "--max-concurrency", metavar="N", type=whole_number(1), help="Attempts at once [default: 4].")
-@click.option("--on-wait", metavar="COMMAND", help="Run this when a person is waited for, with JSON on its stdin.")
-@click.option("--on-fail", metavar="COMMAND", help="Run this when the run has failed, likewise.")
-@click.option("--on-end", metavar="COMMAND", help="Run this when the run has ended, in whatever way, likewise.")
-@click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with 3.")
-@click.option("-d", "--detach", is_flag=True, help="Go to the background when the run has begun; see `smithers down`.")
-@click.option("--pid-file", metavar="FILE", help="The process's pidfile [default: that of the run in .smithers].")
-@click.option("--log-file", metavar="FILE", help="Write a log [default with -d: that of the run in .smithers].")
-@click.option("--log-format", type=click.Choice([choice.value for choice in LogFormat]), help="For people or machines.")
-@click.option("--json", "is_json", is_flag=True, help="With -d: say as JSON where the daemon is found.")
+@click.option(
+    "-c", "--max-concurrency", metavar="N", type=whole_number(1), help="Attempts to run at once [default: 4]."
+)
+@click.option("--on-wait", metavar="COMMAND", help="Run this when the run waits for a person, with JSON on stdin.")
+@click.option("--on-fail", metavar="COMMAND", help="Run this in the same way when the run has failed.")
+@click.option("--on-end", metavar="COMMAND", help="Run this in the same way when the run has ended in any way.")
+@click.option("--no-wait", is_flag=True, help="When only waits remain, suspend the run and exit with code 3.")
+@click.option("-d", "--detach", is_flag=True, help="Continue in the background; `smithers down` stops it.")
+@click.option("--pid-file", metavar="FILE", help="The pidfile of the process [default: in the run's folder].")
+@click.option("--log-file", metavar="FILE", help="Write a log to this file [default with -d: in the run's folder].")
+@click.option("--log-format", type=click.Choice([choice.value for choice in LogFormat]), help="Text or JSON lines.")
+@click.option("--json", "is_json", is_flag=True, help="With -d: print run id, URL, pid and files as JSON.")
 @storage_options
 @click.option("--debug", "is_debugging", is_flag=True, help="Add the traceback to an error.")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> None:
     """Run a workflow until it has ended.
 
-    Ctrl+C cancels the run, SIGTERM suspends it so that --resume goes on; a second one ends at once.
+    Ctrl+C cancels the run. SIGTERM suspends it, so that --resume continues it. A second signal ends the process at
+    once.
     """
-    # Before anything else: nothing of it is for the workflow, whose file is imported soon.
+    # Before the workflow file is imported, which must see none of it.
     inherited = take_environment()
     _check_flags(context, flags)
     options = _options(flags, inherited, is_debugging=flags["is_debugging"] or bool(context.obj))
@@ -158,7 +163,11 @@ def _mode(flags: dict[str, Any]) -> StartMode:
 
 
 def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
-    """Refuse what contradicts itself, or would be without effect."""
+    """Refuse flags that contradict each other or would have no effect.
+
+    Raises:
+        InvalidRequest: naming the flag.
+    """
     ways = [name for name in ("resume", "resume_or_start", "from_run") if flags[name]]
     if len(ways) > 1:
         raise InvalidRequest(
@@ -167,25 +176,29 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
     if flags["resume_or_start"] and flags["run_id"] is None:
         raise InvalidRequest("--resume-or-start needs --run-id.", remedy="Name the run.")
     if flags["force"] and not (flags["resume"] or flags["resume_or_start"]):
-        raise InvalidRequest("--force needs --resume.", remedy="It takes a run that exists from its process.")
+        raise InvalidRequest("--force needs --resume.", remedy="Add --resume, or leave --force out.")
     if flags["redo"] and flags["from_run"] is None:
-        raise InvalidRequest("--redo names nodes of a run that is taken over.", remedy="Name that run with --from.")
+        raise InvalidRequest("--redo needs --from.", remedy="Name the earlier run with --from RUN.")
     if flags["standby"] and flags["run_id"] is None:
-        raise InvalidRequest("--standby needs --run-id.", remedy="Name the run that it is for.")
+        raise InvalidRequest("--standby needs --run-id.", remedy="Name the run to stand by for.")
     excluded = next((name for name in ("from_run", "force") if flags["standby"] and flags[name]), None)
     if excluded is not None:
         raise InvalidRequest(f"--standby and {_flag(excluded)} cannot be given together.", remedy="Give one of them.")
     if flags["is_json"] and not flags["detach"]:
-        raise InvalidRequest("--json needs -d.", remedy="It says where the process in the background is found.")
+        raise InvalidRequest("--json needs -d.", remedy="Add -d, or leave --json out.")
     if flags["detach"] and flags["log_file"] is not None:
         _check_daemon_log(Path(flags["log_file"]).absolute())
     idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if idle and not flags["serve"]:
-        raise InvalidRequest(f"{_flag(idle[0])} needs --serve.", remedy="It is for a run that is served.")
+        raise InvalidRequest(f"{_flag(idle[0])} needs --serve.", remedy="Add --serve, or leave it out.")
 
 
 def _check_daemon_log(path: Path) -> None:
-    """Refuse /dev/stdout and its like: a daemon's stdout is its log, so there is nothing behind that name."""
+    """Refuse a log that is not a regular file, such as /dev/stdout: a daemon's stdout is its log.
+
+    Raises:
+        InvalidRequest: naming the path.
+    """
     of_a_process = path.parts[1:2] in (("dev",), ("proc",)) and path != Path(os.devnull)
     if of_a_process or (path.exists() and path != Path(os.devnull) and not path.is_file()):
         raise InvalidRequest(

@@ -113,7 +113,7 @@ class LogReport:
         for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
             if node.approval is not None:
                 title = phrases.one_line(node.approval.request.title)
-                self._say_all([f"{phrases.node_name(*node.key)} asked before: {title}"])
+                self._say_all([f"{phrases.node_name(*node.key)} still asks: {title}"])
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""
@@ -163,7 +163,9 @@ class LogReport:
 
 
 def _loss(count: int) -> Line:
-    return Line(SystemClock().now_ms(), logging.WARNING, f"{count} lines could not be written here.")
+    return Line(
+        SystemClock().now_ms(), logging.WARNING, f"{count} lines are missing here: the log could not be written."
+    )
 
 
 def _lines_of(recorded: Recorded) -> list[Line]:

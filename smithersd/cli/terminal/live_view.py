@@ -123,7 +123,7 @@ def _status(begun: StartedRun, now_ms: int) -> Iterator[Text]:
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
     yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
     if begun.engine.problem is not None:
-        yield Text(f"It waits for its store: {begun.engine.problem}", "bold red")
+        yield Text(f"Waiting for the store: {begun.engine.problem}", "bold red")
 
 
 def _folded(line: Text, width: int) -> Iterable[Text]:

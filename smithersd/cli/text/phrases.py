@@ -152,7 +152,7 @@ def event_phrases(event: events.Event, *, zone: tzinfo | None = None) -> list[Ph
 def _printed(event: events.NodeOutput) -> list[Phrase]:
     lines = [line for line in event.text.splitlines() if line.strip()]
     if event.truncated:
-        lines.append("(more was printed than is kept)")
+        lines.append("(output limit reached; further output is not recorded)")
     name = node_name(event.node_id, event.iteration)
     return [
         Phrase(f"{name} | {one_line(line, is_indented=True)}", _STREAM_STYLES.get(event.stream, "")) for line in lines
@@ -162,10 +162,10 @@ def _printed(event: events.NodeOutput) -> list[Phrase]:
 def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, PLR0911, PLR0912 - one arm an event
     match event:
         case events.RunStarted(name, from_run_id):
-            takes_over = "" if from_run_id is None else f", taking over what is done of {from_run_id}"
-            return Phrase(f"run started: {name}{takes_over}", "bold")
+            reusing = "" if from_run_id is None else f", reusing outputs of {from_run_id}"
+            return Phrase(f"run started: {name}{reusing}", "bold")
         case events.RunResumed(_, workflow_changed):
-            return Phrase("run resumed" + (", the workflow was edited" if workflow_changed else ""), "bold")
+            return Phrase("run resumed" + ("; the workflow has changed" if workflow_changed else ""), "bold")
         case events.RunStatusChanged(status):
             return Phrase(f"run {status.value}", STATUS_STYLES[status])
         case events.RunSuspended(reason):
@@ -185,7 +185,7 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
         case events.NodeStarted():
             return _of_node(event, "started" + _attempt(event.attempt), NodeState.IN_PROGRESS)
         case events.NodeFinished(reused_from=reused_from):
-            return _of_node(event, "finished" + (f", taken over from {reused_from}" if reused_from else ""))
+            return _of_node(event, "finished" + (f", reused from {reused_from}" if reused_from else ""))
         case events.NodeFailed(attempt=attempt, error=error):
             return _of_node(event, f"failed{_attempt(attempt)}: {error_phrase(error)}", NodeState.FAILED)
         case events.NodeRetrying(attempt=attempt, retry_at_ms=at_ms):
@@ -210,7 +210,7 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
         case events.ApprovalDenied():
             return _of_node(event, "denied" + _by_and_note(event.decided_by, event.note), NodeState.FAILED)
         case events.TimerCreated(fires_at_ms=at_ms):
-            return _of_node(event, f"is to fire at {time_of_day(at_ms, zone)}", NodeState.WAITING_TIMER)
+            return _of_node(event, f"fires at {time_of_day(at_ms, zone)}", NodeState.WAITING_TIMER)
         case events.NodeWaitingTimer():
             return _of_node(event, "waiting-timer", NodeState.WAITING_TIMER)
         case events.TimerFired(delay_ms=delay_ms, fired_by=fired_by):
@@ -230,11 +230,11 @@ _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "until": lambda until: f"waits until {until}",
         "label": lambda label: f'"{one_line(label)}"',
         "dependsOn": lambda names: "after " + ", ".join(names),
-        "needsApproval": lambda _: "needs an approval",
+        "needsApproval": lambda _: "needs approval",
         "retries": lambda retries: f"retries {retries}",
         "timeoutS": lambda timeout_s: f"timeout {duration(int(timeout_s * _SECOND_MS))}",
         "continueOnFail": lambda _: "may fail",
-        "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"denied: {on_deny}",
+        "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"if denied: {on_deny}",
     }
 )
 """How each fact of an element's tree is said."""

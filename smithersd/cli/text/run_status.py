@@ -45,7 +45,7 @@ def next_steps(run: RunInfo, storage: Storage) -> list[Phrase]:
         # Whoever resumes the run has to end a former process that still holds its pidfile.
         is_forced = run.holder is not None and run.holder.is_local and not run.holder.is_dead
         resume = command_lines.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
-        return [Phrase(f"{why_undriven(run)} It goes on with:"), command_phrase(resume)]
+        return [Phrase(f"{why_undriven(run)} Resume it with:"), command_phrase(resume)]
     return next_steps_at_rest(run.status, run.run_id, run.workflow_path, storage) if run.status.is_at_rest else []
 
 
@@ -56,8 +56,8 @@ def next_steps_at_rest(status: RunStatus, run_id: str, workflow_path: str | None
             return []
         case RunStatus.FAILED | RunStatus.CANCELLED:
             command = command_lines.start_from(run_id, workflow_path, storage=storage)
-            redo = Phrase("With --redo NODE it does that node again, and what follows from it.")
-            return [Phrase("A new run can take over what is done:"), command_phrase(command), redo]
+            redo = Phrase("Add --redo NODE to run that node again, and all that follows from it.")
+            return [Phrase("A new run can reuse its outputs:"), command_phrase(command), redo]
         case (
             RunStatus.SUSPENDED
             | RunStatus.RUNNING
@@ -66,7 +66,7 @@ def next_steps_at_rest(status: RunStatus, run_id: str, workflow_path: str | None
             | RunStatus.WAITING_EVENT
         ):
             resume = command_lines.resume(run_id, workflow_path, storage=storage)
-            return [Phrase("It goes on with:"), command_phrase(resume)]
+            return [Phrase("Resume it with:"), command_phrase(resume)]
         case _:
             assert_never(status)
 
@@ -81,5 +81,5 @@ def why_undriven(run: RunInfo) -> str:
         return "No process is driving the run: its process has died."
     return (
         f"No process is driving the run: {run.holder.name} has not renewed its lease, which ran out "
-        f"{duration(-run.holder.lease_left_ms)} ago; it is stopped, cut off or dead."
+        f"{duration(-run.holder.lease_left_ms)} ago. It may be stopped, cut off or dead."
     )

@@ -26,12 +26,12 @@ def opening_lines(begun: StartedRun) -> list[str]:
 def _taking_over(forecast: Forecast) -> list[str]:
     """Say what is taken over of an earlier run, and what runs anew and why."""
     count = len(forecast.taken_over)
-    lines = [f"Taking over up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
+    lines = [f"Reusing up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
     reasons = [
         f"  {phrases.one_line(node_id)}: {phrases.one_line(reason)}" for node_id, reason in forecast.anew.items()
     ]
     if reasons:
-        lines[0] += " Anew run:"
+        lines[0] += " These nodes run again:"
     if len(reasons) > _ANEW_SHOWN_MAX:
         reasons[_ANEW_SHOWN_MAX:] = [f"  and {len(reasons) - _ANEW_SHOWN_MAX} more"]
     return [*lines, *reasons]
@@ -39,15 +39,15 @@ def _taking_over(forecast: Forecast) -> list[str]:
 
 def waiting_for_store(problem: str) -> str:
     """Say that the start waits for the store."""
-    return f"{problem} The start waits until the store answers."
+    return f"{problem} Waiting until the store answers."
 
 
 def standby_lines(waiting: StandingBy) -> list[str]:
     """Say what this process waits for, and where the run is served meanwhile."""
     if waiting.driver is None:
-        lines = [f"Run {waiting.run_id} was suspended. This process stands by until somebody has resumed it."]
+        lines = [f"Run {waiting.run_id} is suspended. This process stands by until it is resumed."]
     else:
-        lines = [f"Run {waiting.run_id} is driven by {waiting.driver}. This process stands by."]
+        lines = [f"Run {waiting.run_id} is driven by {waiting.driver}. This process stands by to take over."]
     return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
@@ -60,7 +60,7 @@ def closing_lines(begun: StartedRun, *, is_still_served: bool, ended_by: str = "
         *next_steps_at_rest(state.status, state.run_id, begun.workflow, begun.storage),
     ]
     if is_still_served:
-        lines.append(Phrase(f"Served as it is at {begun.url} until {ended_by}."))
+        lines.append(Phrase(f"Still serving at {begun.url}. To stop: {ended_by}"))
     return lines
 
 

@@ -24,10 +24,10 @@ def _lines(started: Started, storage: Storage) -> list[str]:
     url = [f"  url       {started.url}"] if started.url is not None else []
     run_id = started.run_id
     if started.is_standby:
-        said = f"Run {run_id} has a driver; this process stands by in the background."
+        said = f"Standing by for run {run_id} in the background."
         stop = command_lines.down(run_id, storage=storage, standby_pid_file=started.pid_file)
     else:
-        said = f"Run {run_id} goes on in the background."
+        said = f"Run {run_id} is running in the background."
         stop = command_lines.down(run_id, storage=storage)
     return [
         said,

@@ -153,10 +153,10 @@ def _facts(node: NodeRecord) -> Iterator[str]:
     if node.attempt > 1:
         yield f"attempt {node.attempt}"
     if node.retry_at_ms is not None:
-        yield f"next try at {time_of_day(node.retry_at_ms)}"
+        yield f"next attempt at {time_of_day(node.retry_at_ms)}"
     yield from wait_phrases(node)
     if node.reused_from is not None:
-        yield f"taken over from {node.reused_from}"
+        yield f"reused from {node.reused_from}"
     last_error = next((record.error for record in reversed(node.attempts) if record.state is AttemptState.FAILED), None)
     error = node.error or (None if node.state is NodeState.FINISHED else last_error)
     if error is not None:

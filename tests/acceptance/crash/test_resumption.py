@@ -91,7 +91,7 @@ def edited(ctx):
     up.until_text("smithers approve")
     place.run("approve", "r")
     assert up.wait() == 0
-    assert "run resumed, the workflow was edited\n" in up.text
+    assert "run resumed; the workflow has changed\n" in up.text
     assert place.lines("effects") == ["first", "added"]
     assert [one.event.workflow_changed for one in place.log("r") if hasattr(one.event, "workflow_changed")] == [True]
 

@@ -18,7 +18,7 @@ def nap(ctx):
 def test_a_kill_while_a_timer_waits_neither_prolongs_nor_repeats_it(place: Place) -> None:
     place.write(NAP.format(after="3s"))
     up = place.up("--run-id", "r")
-    up.until_text("nap is to fire at")
+    up.until_text("nap fires at")
     up.kill()
     assert place.state("r").nodes["nap", 0].state is NodeState.WAITING_TIMER
     assert place.up("--run-id", "r", "--resume").wait() == 0
@@ -48,7 +48,7 @@ def test_a_run_that_waits_for_a_time_is_left_on_request_and_shows_it_everywhere(
 def test_a_served_run_says_that_it_waits_for_a_time(place: Place) -> None:
     place.write(NAP.format(after="2d"))
     up = place.up("--run-id", "r", "--serve", "--port", "0")
-    up.until_text("nap is to fire at")
+    up.until_text("nap fires at")
     _, told = up.request("/")
     assert told["status"] == "waiting-timer"
     assert told["summary"] == {"waiting-timer": 1, "pending": 1}

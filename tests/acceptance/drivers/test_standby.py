@@ -159,7 +159,7 @@ def test_a_run_that_was_suspended_on_purpose_stays_so_until_somebody_resumes_it(
     second = standby(place)
     first.signal(signal.SIGTERM)
     assert first.wait() == 143
-    second.until_text("was suspended. This process stands by until")
+    second.until_text("is suspended. This process stands by until")
     time.sleep(2 * LEASE_S)  # in which it could have taken it
     assert place.state("r").status is RunStatus.SUSPENDED
     third = driver(place, "--resume")
@@ -250,5 +250,5 @@ def test_a_driver_that_lost_its_lease_and_stands_by_leaves_a_run_that_was_suspen
     second.signal(signal.SIGTERM)
     assert second.wait() == 143
     first.signal(signal.SIGCONT)
-    first.until_text("was suspended. This process stands by until")
+    first.until_text("is suspended. This process stands by until")
     assert place.state("r").status is RunStatus.SUSPENDED

@@ -72,7 +72,7 @@ def test_json_lines_are_for_machines(place: DaemonPlace) -> None:
 def test_it_says_how_a_server_that_stays_is_stopped(place: DaemonPlace) -> None:
     place.write("@workflow\ndef quick(ctx): return Shell('true', 'true')\n")
     daemon = place.serve("--run-id", "r")
-    daemon.until_log(f"Served as it is at {daemon.url} until smithers down r.")
+    daemon.until_log(f"Still serving at {daemon.url}. To stop: smithers down r")
 
 
 def test_a_log_file_is_chosen_and_found_again(place: DaemonPlace) -> None:
@@ -213,7 +213,7 @@ def test_what_could_not_be_written_is_counted_when_it_can_be_again(place: Daemon
     until(daemon.log_file.exists)
     until(partial(can_approve, place, "approval-2"))
     daemon.until_ended()
-    assert re.search(r"WARNING r \d+ lines could not be written here\.\n", daemon.log)
+    assert re.search(r"WARNING r \d+ lines are missing here: the log could not be written\.\n", daemon.log)
     assert "approval-0 approved" not in daemon.log
     assert "approval-2 approved" in daemon.log
 
@@ -258,7 +258,7 @@ def test_logs_prints_it_and_needs_no_name_where_one_run_has_a_process(place: Dae
     assert_is_of(place.call("logs"), daemon)
     said = place.call("logs", "suspended")
     assert said.code == 4
-    assert "Run 'suspended' has no log here." in said.err
+    assert "Run 'suspended' has no log file on this machine." in said.err
 
 
 def test_a_log_that_was_deleted_is_opened_anew(place: DaemonPlace) -> None:

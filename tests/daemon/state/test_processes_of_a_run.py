@@ -63,12 +63,12 @@ def test_a_standby_that_outlives_the_run_takes_nothing_from_the_process_that_sti
     second = standby(place)
     assert place.call("approve", "r").code == 0
     for each in (daemon, second):
-        each.until_log("Served as it is")
+        each.until_log("Still serving")
     second.signal(signal.SIGTERM)
     second.until_ended()
     assert str(daemon.pid) in place.call("ps").out
     said = place.call("down", "r")
-    assert (said.code, said.out) == (0, f"Run r had ended finished. Process {daemon.pid} has ended.\n")
+    assert (said.code, said.out) == (0, f"Run r had already ended: finished. Process {daemon.pid} has ended.\n")
     assert place.has_nothing_of("r")
 
 
@@ -143,7 +143,7 @@ def test_a_cancel_that_is_repeated_is_no_error(place: DaemonPlace, daemon: Daemo
 
 def test_a_run_that_has_finished_cannot_be_cancelled(place: DaemonPlace, daemon: Daemon) -> None:
     assert place.call("approve", "r").code == 0
-    daemon.until_log("Served as it is")
+    daemon.until_log("Still serving")
     said = place.call("cancel", "r")
     assert said.code == 4
     assert "has ended (finished)" in said.err

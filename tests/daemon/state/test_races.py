@@ -102,7 +102,7 @@ def test_down_beside_a_run_that_is_about_to_end(place: DaemonPlace, rounds: int)
         said = place.call("down", daemon.run_id, *flags)
         assert said.code == 0, said.err
         assert place.status(daemon.run_id) in {"finished", "suspended" if flags else "cancelled"}
-        assert f"{daemon.run_id} is " in said.out or f"{daemon.run_id} had ended" in said.out
+        assert f"{daemon.run_id} is " in said.out or f"{daemon.run_id} had already ended" in said.out
         assert place.has_nothing_of(daemon.run_id)
 
 

@@ -64,10 +64,10 @@ def test_it_suspends(place: DaemonPlace, daemon: Daemon) -> None:
 def test_it_stops_the_server_of_a_run_that_has_ended_and_leaves_that_alone(place: DaemonPlace) -> None:
     place.write("@workflow\ndef quick(ctx): return Shell('true', 'true')\n")
     daemon = place.serve("--run-id", "r")
-    daemon.until_log("Served as it is")
+    daemon.until_log("Still serving")
     events = place.types("r")
     said = place.call("down", "r")
-    assert (said.code, said.out) == (0, f"Run r had ended finished. Process {daemon.pid} has ended.\n")
+    assert (said.code, said.out) == (0, f"Run r had already ended: finished. Process {daemon.pid} has ended.\n")
     assert place.types("r") == events
     assert place.has_nothing_of("r")
 
@@ -262,7 +262,7 @@ def test_all_stops_every_process_and_finishes_what_a_dead_one_left(place: Daemon
         "suspended": "suspended",
     }
     assert all(f"Run run-{i} is cancelled" in said.out for i in range(2))
-    assert place.call("down", "--all").out == "No run has a process here.\n"
+    assert place.call("down", "--all").out == "No run has a process on this machine.\n"
 
 
 @pytest.mark.slow
@@ -280,9 +280,9 @@ def test_all_says_which_has_not_ended(place: DaemonPlace, daemon: Daemon) -> Non
 def test_a_run_without_a_process_is_settled_or_left(place: DaemonPlace) -> None:
     place.write(WAITS)
     assert place.up("--run-id", "r", "--no-wait").wait() == 3
-    assert place.call("down", "r", "--suspend").out.startswith("Run r is suspended. It had no process here.")
-    assert place.call("down", "r").out.startswith("Run r is cancelled. It had no process here.")
-    assert place.call("down", "r").out == "Run r had ended cancelled. It had no process here.\n"
+    assert place.call("down", "r", "--suspend").out.startswith("Run r is suspended. It had no process on this machine.")
+    assert place.call("down", "r").out.startswith("Run r is cancelled. It had no process on this machine.")
+    assert place.call("down", "r").out == "Run r had already ended: cancelled. It had no process on this machine.\n"
 
 
 def test_what_cannot_be_meant_is_refused(place: DaemonPlace) -> None:
@@ -290,8 +290,8 @@ def test_what_cannot_be_meant_is_refused(place: DaemonPlace) -> None:
     assert place.up("--run-id", "r", "--no-wait").wait() == 3
     for arguments, error in {
         ("nobody",): "There is no run 'nobody'.",
-        ("--all", "r"): "--all means every run.",
-        ("--timeout", "-1"): "is not a number of seconds from 0 up",
+        ("--all", "r"): "--all cannot be given together with RUN or --pid-file.",
+        ("--timeout", "-1"): "is not a number of seconds (0 or more)",
         ("--pid-file", "none.pid"): "No run of",
     }.items():
         said = place.call("down", *arguments)

@@ -242,7 +242,7 @@ def test_a_store_that_is_away_is_waited_for_with_more_time_for_the_start(place):
         process = place.up("--run-id", "r", "--store", url, NOTIFY_SOCKET=address)
         said = manager.until("EXTEND_TIMEOUT_USEC=60000000")
         assert "READY=1" not in said
-        process.until_text("The start waits until the store answers.")
+        process.until_text("Waiting until the store answers.")
         process.signal(signal.SIGTERM)
         assert process.wait() == 143
         heard = manager.until("STOPPING=1")
