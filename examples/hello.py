@@ -1,4 +1,4 @@
-"""The smallest workflow: two steps, each done once, whatever happens in between."""
+"""The smallest workflow: two steps, each of which finishes only once, even after a crash."""
 
 from smithersd import Context, Sequence, Task, workflow
 

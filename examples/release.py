@@ -1,9 +1,9 @@
-"""A release that a person must wave through: test, build, check, ask, publish.
+"""A release that a person must approve: test, build, check, ask, publish.
 
     smithers up examples/release.py --serve
 
 It releases the small package in the folder `almanac` beside this file, and "publishes" to the folder `published`.
-Nothing here needs the network, and a release can be repeated: what is published already is left as it is.
+It needs no network, and a release can be repeated: a file that is published already stays as it is.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Release(BaseModel):
 
 
 class Artifact(BaseModel):
-    """A file that was built and has been looked into."""
+    """A file that was built and checked."""
 
     path: Path
     version: str
@@ -38,14 +38,14 @@ class Artifact(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a person approves and what is then published: the same bytes, by their hashes."""
+    """What a person approves and what is published then: the same bytes, by their hashes."""
 
     version: str
     artifacts: list[Artifact]
 
 
 class Receipt(BaseModel):
-    """What publishing did."""
+    """Which files were published, and where to."""
 
     folder: Path
     published: list[str]
@@ -80,7 +80,7 @@ def check_wheel(package: Path) -> Artifact:
 
 
 def check_sdist(package: Path) -> Artifact:
-    """See that the sdist unpacks into one folder only, and read its version."""
+    """Check that the sdist unpacks into one folder only, and read its version."""
     path = built(package, "*.tar.gz")
     with tarfile.open(path) as sdist:
         root = path.name.removesuffix(".tar.gz")
@@ -93,52 +93,52 @@ def check_sdist(package: Path) -> Artifact:
 
 
 def describe(artifacts: list[Artifact]) -> Manifest:
-    """Gather what was built; all of it must be of one version."""
-    versions = {one.version for one in artifacts}
+    """List the artifacts in a manifest; they must all have the same version."""
+    versions = {file.version for file in artifacts}
     if len(versions) != 1:
         raise ValueError(f"the artifacts have different versions: {', '.join(sorted(versions))}")
-    for one in artifacts:
-        print(f"{one.sha256[:16]}  {one.size:>6}  {one.path.name}")
+    for file in artifacts:
+        print(f"{file.sha256[:16]}  {file.size:>6}  {file.path.name}")
     return Manifest(version=versions.pop(), artifacts=artifacts)
 
 
 def upload(manifest: Manifest, target: Path) -> Receipt:
-    """Publish exactly what was approved. Doing it again changes nothing, so a retry is safe."""
+    """Publish exactly what was approved; repeating it changes nothing, so a retry is safe."""
     target.mkdir(parents=True, exist_ok=True)
     receipt = Receipt(folder=target, published=[], unchanged=[])
-    for one in manifest.artifacts:
-        if digest(one.path) != one.sha256:
-            raise ValueError(f"{one.path.name} is not the file that was approved")
-        goal = target / one.path.name
-        if not goal.exists():
-            publish(one.path, goal)
-            receipt.published.append(goal.name)
-        elif digest(goal) == one.sha256:
-            receipt.unchanged.append(goal.name)
+    for file in manifest.artifacts:
+        if digest(file.path) != file.sha256:
+            raise ValueError(f"{file.path.name} is not the file that was approved")
+        published = target / file.path.name
+        if not published.exists():
+            publish(file.path, published)
+            receipt.published.append(published.name)
+        elif digest(published) == file.sha256:
+            receipt.unchanged.append(published.name)
         else:
-            raise FileExistsError(f"another {goal.name} is published already; give the release a new version")
+            raise FileExistsError(f"another {published.name} is published already; give the release a new version")
     return receipt
 
 
-def publish(source: Path, goal: Path) -> None:
-    """Let a file appear whole or not at all."""
-    unfinished = goal.with_name(f".{goal.name}")
+def publish(source: Path, target: Path) -> None:
+    """Copy a file so that it appears whole or not at all."""
+    unfinished = target.with_name(f".{target.name}")
     shutil.copyfile(source, unfinished)
-    unfinished.replace(goal)
+    unfinished.replace(target)
 
 
 def built(package: Path, pattern: str) -> Path:
-    """The one file that the build left."""
+    """Return the only file of the build that matches a pattern."""
     (path,) = (package / "dist").glob(pattern)
     return path
 
 
 def artifact(path: Path, metadata: bytes) -> Artifact:
-    """Describe a file by its contents and by its own metadata."""
+    """Return the artifact of a file, with the version from its metadata."""
     version = BytesHeaderParser().parsebytes(metadata)["Version"]
     return Artifact(path=path, version=version, size=path.stat().st_size, sha256=digest(path))
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
