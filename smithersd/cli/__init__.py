@@ -1,4 +1,4 @@
-"""The command line: what people type and what they read."""
+"""The command line: commands, their options and their output."""
 
 import sys
 from typing import NoReturn
@@ -8,16 +8,16 @@ from smithersd.workflow_names import WorkflowFinder
 sys.meta_path.append(WorkflowFinder)
 
 _INTERRUPTED = 130
-"""As the exit code of that name, whose module may not be there yet."""
+"""`ExitCode.INTERRUPTED`, whose module may not be imported yet."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and end the process with its exit code.
+    """Run a command, that of `sys.argv` if `arguments` is None, and exit with its code.
 
-    Nothing is imported before, so that Ctrl+C amid the imports leaves no traceback.
+    The commands are imported here and not above, so that Ctrl+C during the import prints no traceback.
     """
     try:
-        from smithersd.cli.group import run  # noqa: PLC0415 - as said above
+        from smithersd.cli.group import run  # noqa: PLC0415 - see the docstring
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     run(arguments)

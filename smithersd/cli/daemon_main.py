@@ -1,9 +1,9 @@
-"""What `smithers up -d` starts: the process behind the prompt.
+"""The main of the process that `smithers up -d` starts in the background.
 
     python -m smithersd.cli.daemon_main OUTPUT ANSWER WORKFLOW.py[:name]
 
-OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`); the workflow's name is there for `ps`.
-The options come through stdin.
+OUTPUT and ANSWER are descriptors (see `daemon/launch/detach.py`). The workflow's name is only for readers of `ps`. The
+options are read from stdin.
 """
 
 import os
@@ -31,7 +31,7 @@ from smithersd.posix.process.daemonize import daemonize
 
 
 def main() -> None:
-    """Become a daemon; only then import the workflow, and run it."""
+    """Become a daemon, then import the workflow and run it."""
     output, answering = int(sys.argv[1]), int(sys.argv[2])
     options = ServiceOptions.from_json(sys.stdin.buffer.read())
     daemonize(output=output, kept=answering)
@@ -44,7 +44,7 @@ def main() -> None:
             traceback.print_exc()
         answer.send(StartRefused(error.code, error.message, error.remedy))
         code, has_left_tasks = exit_code_of_error(error), False
-    except Exception:  # noqa: BLE001 - a fault of ours: what it was stands in the log
+    except Exception:  # noqa: BLE001 - an internal error, which the log shows
         traceback.print_exc()
         code, has_left_tasks = ExitCode.ENGINE_FAILED, False
     leave(code, has_left_tasks=has_left_tasks)
@@ -64,13 +64,13 @@ def _run(options: ServiceOptions, answer: StartResult, output: int) -> tuple[Exi
 
 
 class _DaemonLog(LogReport):
-    """The daemon's log, which becomes its stdout and stderr, and tells whoever started it that the run has begun.
+    """The daemon's log, which becomes its stdout and stderr once the run has started.
 
-    Until then nothing is written to it: the starter is told what keeps the run from beginning.
+    Until then lines are kept in memory, and problems are sent to the starter, the process that started the daemon.
     """
 
     def __init__(self, options: ServiceOptions, answer: StartResult, earlier: int) -> None:
-        """`earlier` holds what is printed until the run has begun."""
+        """`earlier` is the descriptor of the file with what was printed before the run started."""
         super().__init__(self._log_file, options.log_format or LogFormat.HUMAN)
         self._options = options
         self._answer = answer
@@ -80,31 +80,31 @@ class _DaemonLog(LogReport):
         self._is_answered = False
 
     def settle(self, run_id: str, folder: RunFolder) -> None:
-        """Open the log, unless there is no reason to begin any more.
+        """Open the log, if the starter still waits for the run to start.
 
         Raises:
-            UserError: it cannot be opened.
-            StartFailed: the starter of the daemon has ended.
+            UserError: the log cannot be opened.
+            StartFailed: the starter has ended.
         """
         if not self._answer.is_awaited:
             raise StartFailed("The process that started this daemon ended before the run had started.")
         super().settle(run_id, folder)
 
     def warn(self, text: str) -> None:
-        """Write a warning, which the starter shows too if it comes before the run begins."""
+        """Write a warning; the starter shows it, too, if the run has not started yet."""
         if self._held is not None:
             self._warnings.append(text)
         super().warn(text)
 
     def say(self, lines: Sequence[Line]) -> None:
-        """Write lines, or keep them until the run has begun."""
+        """Write lines, or keep them until the run has started."""
         if self._held is None:
             super().say(lines)
         else:
             self._held += lines
 
     def wait_for_store(self, problem: str | None) -> None:
-        """Say it in the log, and to the starter. If that has left, the daemon ends: nobody would know of it."""
+        """Write the problem to the log and send it to the starter; stop if the starter has ended."""
         super().wait_for_store(problem)
         is_told = (
             self._answer.send(Waiting(waiting_for_store(problem))) if problem is not None else self._answer.is_awaited
@@ -113,13 +113,13 @@ class _DaemonLog(LogReport):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def stand_by(self, waiting: StandingBy) -> None:
-        """Say it in the log, and at first to the starter. If that has left in this moment, the daemon ends."""
+        """Write to the log that this process stands by; the first time tell the starter, and stop if it has ended."""
         self._take_stdio()
         super().stand_by(waiting)
         self._send_answer(waiting.run_id, waiting.url, is_standby=True)
 
     def begin(self, begun: StartedRun) -> None:
-        """Say it in the log, and to the starter. If that has left in this moment, the run is suspended."""
+        """Write the opening lines to the log, and tell the starter; suspend the run if it has ended."""
         self._take_stdio()
         super().begin(begun)
         self._send_answer(begun.engine.run_id, begun.url, is_standby=False)
@@ -136,7 +136,7 @@ class _DaemonLog(LogReport):
     def _take_stdio(self) -> None:
         if self._held is None:
             return
-        assert isinstance(self._file, LogFile), "the log is settled before the run begins"
+        assert isinstance(self._file, LogFile), "the log is opened before the run starts"
         self._file.take_stdio(self._earlier)
         os.close(self._earlier)
         held, self._held = self._held, None

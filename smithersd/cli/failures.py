@@ -1,4 +1,4 @@
-"""How a command fails: one line of what happened, one of what to do, and an exit code that is never click's own."""
+"""Errors of a command: a line that says what happened, a line that says what to do, and an exit code of ours."""
 
 import errno
 import logging
@@ -21,22 +21,22 @@ from smithersd.posix.system_journal import is_journal, with_priority
 
 _INDENT = "  "
 _WIDTH_DEFAULT = 80
-"""Cells of a terminal that does not tell its size."""
+"""The width of a terminal that does not report its size, in cells."""
 
 
 class ReaderLeft(Exception):
-    """Whoever read our output has left: that is no fault (`smithers events | head`)."""
+    """The reader of our output has closed the pipe, which is not an error (`smithers events | head`)."""
 
 
 @contextmanager
 def exiting(*, is_debugging: bool) -> Iterator[None]:
-    """Turn what a command raises into a message on stderr and an exit code."""
+    """Print what a command raises as a message to stderr, and exit with its code."""
     streams = sys.stdout, sys.stderr
     try:
         try:
             yield
         finally:
-            sys.stdout, sys.stderr = streams  # author code may have put others there, which raise
+            sys.stdout, sys.stderr = streams  # author code may have replaced them by streams that raise
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
@@ -45,7 +45,7 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(ExitCode.INTERRUPTED)
     except (ReaderLeft, BrokenPipeError):
-        # What is still buffered goes nowhere, instead of failing once more at the interpreter's end.
+        # Discard what is buffered: flushing it at the interpreter's exit would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FINISHED)
     except OSError as error:
@@ -55,12 +55,12 @@ def exiting(*, is_debugging: bool) -> Iterator[None]:
             _print_error(traceback.format_exc().rstrip("\n"))
         _say(error.message, error.remedy)
         sys.exit(exit_code_of_error(error))
-    except Exception:  # noqa: BLE001 - a fault of ours
+    except Exception:  # noqa: BLE001 - an internal error
         _exit_with_traceback()
 
 
 def _exit_refused(error: OSError, *, is_debugging: bool) -> NoReturn:
-    """Say what the operating system refused, or show a fault of ours."""
+    """Print what the operating system refused, or the traceback of an internal error, and exit."""
     if error.errno == errno.ENOSPC:
         _say("The output cannot be written: no space is left on the device.", None)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,7 +73,7 @@ def _exit_refused(error: OSError, *, is_debugging: bool) -> NoReturn:
 
 
 def _exit_with_traceback() -> NoReturn:
-    """Show all that there is of a fault of ours, and exit with its code."""
+    """Print the traceback of an internal error, and exit."""
     _print_error(traceback.format_exc().rstrip("\n"))
     sys.exit(ExitCode.ENGINE_FAILED)
 
@@ -91,7 +91,7 @@ def _print_error(text: str) -> None:
 
 
 def _broken(line: str) -> list[str]:
-    """A line as a terminal shows it best; entries of a list, and commands in it, stay whole."""
+    """Wrap a line for the terminal; entries of a list stay whole, since they may be commands to copy."""
     if not sys.stderr.isatty() or line.startswith(2 * _INDENT):
         return [line]
     indented = _INDENT if line.startswith(_INDENT) else ""

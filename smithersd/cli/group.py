@@ -1,4 +1,4 @@
-"""`smithers` as a group of commands, and a command's whole life: its streams, its run, its exit code."""
+"""The `smithers` command group, and how a command is run: its streams and its exit code."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ _COMMANDS = (
 
 
 class _Commands(click.Group):
-    """Loads a command only when it is asked for: `smithers ps` needs no web server."""
+    """A group that imports a command only when it is used: `smithers ps` needs no web server."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -36,7 +36,7 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; that its reader has left is ours to handle, click would call it a failure."""
+        """Run the command; turn a closed pipe into `ReaderLeft`, since click would report it as a failure."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
@@ -60,7 +60,7 @@ def smithers(context: click.Context, *, debug: bool) -> None:
 
 
 def run(arguments: list[str] | None) -> NoReturn:
-    """Run a command, None being the one that was typed, and end the process with its exit code."""
+    """Run a command, that of `sys.argv` if `arguments` is None, and exit with its code."""
     split_from_process_1()
     reset_inherited_signals()
     _fill_streams()
@@ -86,4 +86,4 @@ def _fill_streams() -> None:
     """Open /dev/null for each closed stream (`smithers ... >&-`)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we live
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process exits

@@ -1,4 +1,4 @@
-"""Reading a workflow's input where the command line says that it lies."""
+"""The workflow's input, as given on the command line."""
 
 import sys
 from pathlib import Path
@@ -9,10 +9,10 @@ from smithersd.limits import JSON_DEPTH_MAX
 
 
 def read_input(given: str | None) -> str | None:
-    """Return the JSON text of `--input JSON`, `@file` or `-` (stdin), None where nothing was given.
+    """Return the JSON text of `--input`: JSON, `@file` or `-` (stdin); None if the flag was not given.
 
     Raises:
-        InvalidInput: it cannot be read or is not valid JSON.
+        InvalidInput: the input cannot be read or is not valid JSON.
     """
     if given is None:
         return None

@@ -28,7 +28,7 @@ _DIGITS_MAX = 18
 
 
 def hide_token(_: click.Context, __: click.Parameter, token: str | None) -> str | None:
-    """Hide a typed token from `ps`; a callback of an option."""
+    """Hide a token on the command line from `ps`; an option callback."""
     if token:
         hide_in_arguments(token)
     return token
@@ -75,7 +75,7 @@ def storage_options(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def say_folder(storage: Storage) -> None:
-    """Print the state folder of a command to stderr if it is not the working directory's own."""
+    """Print the state folder to stderr, unless it is the one in the working directory."""
     if storage.is_elsewhere:
         say_aside(f"State folder: {storage.folder.path}")
 
@@ -87,7 +87,7 @@ def say_store_folder(storage: Storage) -> None:
 
 
 UNNAMED_TO_LOOK_AT = "only live run, else the newest"
-"""The run that a read-only command means, if none is named."""
+"""The run that a read-only command selects if none is named, for `run_epilog`."""
 
 
 async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
@@ -104,7 +104,7 @@ async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
 
 
 def say_newest(run_id: str) -> None:
-    """Print to stderr which run is meant, since none was named and none is live."""
+    """Print to stderr that the newest run was selected, since none was named and none is live."""
     say_aside(f"No run is live; showing the newest, {run_id}.")
 
 
@@ -116,7 +116,7 @@ def run_epilog(*examples: str, unnamed: str = "only live run") -> str:
 
 
 def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], int]:
-    """Return an option type: a whole number from `first` to `last`, or to what every store can hold."""
+    """Return an option type: a whole number from `first` to `last`; without `last`, up to what every store can hold."""
 
     def read(given: object) -> int:
         text = str(given)
@@ -129,7 +129,7 @@ def whole_number(first: int = 0, last: int | None = None) -> Callable[[object], 
 
 
 def seconds_from_zero(given: object) -> float:
-    """Parse a number of seconds; an option type."""
+    """Parse a number of seconds, 0 or more; an option type."""
     try:
         duration_s = float(str(given))
     except ValueError:
@@ -166,7 +166,7 @@ def on_runs(storage: Storage, work: Callable[["StoredRuns"], Awaitable[T]]) -> T
 
 
 def login_name() -> str:
-    """Return the name of the user; in a container that may be only a number."""
+    """Return the user's login name, or "uid N" for a user without a name, as in some containers."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -174,7 +174,7 @@ def login_name() -> str:
 
 
 def absolute_url(url: str) -> str:
-    """Return a store's URL, or the path of its file, independent of the working directory."""
+    """Return a store's URL, or the path of its file, with an absolute path."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return str(Path(url).absolute())
@@ -184,10 +184,10 @@ def absolute_url(url: str) -> str:
 
 
 def checked_text(text: str, flag: str) -> str:
-    """Refuse text that is not UTF-8: no store and no client could hold it.
+    """Return the value of a flag if it is UTF-8, as stores and clients need it.
 
     Raises:
-        InvalidRequest: naming the flag.
+        InvalidRequest: it is not, naming the flag.
     """
     try:
         text.encode()
@@ -197,10 +197,10 @@ def checked_text(text: str, flag: str) -> str:
 
 
 def checked_path(path: str) -> str:
-    """Refuse a path that is not UTF-8: neither the store nor a client could hold it.
+    """Return a path if it is UTF-8, as stores and clients need it.
 
     Raises:
-        InvalidRequest: naming the path.
+        InvalidRequest: it is not, naming the path.
     """
     try:
         path.encode()

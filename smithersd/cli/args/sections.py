@@ -1,4 +1,4 @@
-"""Help with its options under headings: a command with many of them is read like a table of contents."""
+"""A command whose help shows its options under headings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ _OTHERS = "Other"
 
 
 class SectionedCommand(click.Command):
-    """A command whose help groups options; those that no section names come last, as "Other"."""
+    """A command whose help groups its options in sections; those of no section come last, as "Other"."""
 
     def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **attributes: Any) -> None:
-        """`sections` names parameters by heading, in the order in which they are shown."""
+        """`sections` maps headings to parameter names, in the order in which they are shown."""
         super().__init__(*args, **attributes)
         self._sections = sections
 

@@ -1,4 +1,4 @@
-"""The flags that say how a run is served, the same for `up` and `serve`."""
+"""The options of the HTTP server, the same for `up` and `serve`."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from smithersd.limits import HOST_DEFAULT, PORT_DEFAULT, PORT_MAX
 C = TypeVar("C", bound=Callable[..., Any])
 
 SERVE_FLAGS = ("host", "port", "auth_token", "metrics", "insecure", "allowed_hosts")
-"""Their names as parameters."""
+"""The parameter names of the options."""
 
 _OPTIONS = (
     click.option("--host", metavar="ADDRESS", default=HOST_DEFAULT, show_default=True, help="The address to serve on."),
@@ -43,14 +43,14 @@ _OPTIONS = (
 
 
 def serve_flags(command: C) -> C:
-    """Give a command these flags."""
+    """Add the options of the HTTP server to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def serve_options(flags: dict[str, Any], *, inherited_token: str | None) -> ServeOptions:
-    """Return what the flags say; the token that this process was given counts where none was typed."""
+    """Return the options of the HTTP server; `inherited_token` is used if no flag gives a token."""
     typed = flags["auth_token"]
     return ServeOptions(
         host=flags["host"],

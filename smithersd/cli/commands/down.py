@@ -93,7 +93,7 @@ async def _stop_one(
 
 
 async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
-    """Return the run to stop: the named one, that of the pidfile, else the only one that has a process."""
+    """Select the run to stop: the named one, that of the pidfile, else the only one that has a process."""
     if said is not None or pid_file is None:
         return await select_local_run(store, folder, said)
     run_id = run_of_pid_file(folder, pid_file)

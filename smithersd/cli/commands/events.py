@@ -38,12 +38,12 @@ class _Filter:
     node_id: str | None
 
     def lets_pass(self, event: Encoded) -> bool:
-        """Whether the event was asked for."""
+        """Whether the event is to be printed."""
         return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
 
 
 Print = Callable[[int, str, Event], None]
-"""Prints an event, given its seq, its JSON text and what that says."""
+"""Prints an event, given its seq, its JSON text and the parsed event."""
 
 
 @click.command(

@@ -19,7 +19,7 @@ from smithersd.engine import UNSET, load_workflow
 from smithersd.engine.loading.dry_render import dry_render
 
 _RUN_ID = "graph"
-"""What the workflow function reads as its run id."""
+"""The value of `ctx.run_id` in the rendering."""
 _INDENT = "  "
 
 
@@ -34,7 +34,7 @@ def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
     Nothing is run or written. The contents of a lazy subtree are shown only if it reads no output.
     """
     text = read_input(given_input)
-    # What a workflow file prints must not stand in the JSON.
+    # Keep what the workflow file prints out of the JSON.
     with redirect_stdout(sys.stderr):
         source = load_workflow(workflow)
         tree = dry_render(source.workflow, run_id=_RUN_ID, input=UNSET if text is None else json.loads(text))
@@ -46,7 +46,7 @@ def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
 
 
 def _sides(tree: Tree) -> Iterator[tuple[int, Tree, str]]:
-    """Give each element with its depth and, below a branch, the side that it is."""
+    """Yield each element with its depth and, for a child of a branch, the name of its side."""
     sides: dict[int, str] = {}
     for depth, element in walk(folded(tree)):
         names = kind_named(element["kind"]).child_names

@@ -1,4 +1,4 @@
-"""smithers inspect: show one run in full."""
+"""smithers inspect: show one run."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -51,7 +51,7 @@ async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
 
 
 def _log_of(folder: RunFolder) -> Path:
-    """Return the log that the run's process recorded, else the one in its folder."""
+    """Return the path of the log that the run's process recorded, else of the one in its folder."""
     process_record = last_process_record(folder)
     return (
         folder.log_file if process_record is None or process_record.log_file is None else Path(process_record.log_file)
@@ -80,7 +80,7 @@ def _copy_out(descriptor: int) -> None:
 
 
 def _followed(descriptor: int, path: Path) -> int:
-    """Return the descriptor to read on: after a rotation that of the new file; rewound if the file was truncated."""
+    """Return the descriptor to read from: that of the new file after a rotation; rewound if the file was truncated."""
     try:
         now = path.stat()
     except FileNotFoundError:

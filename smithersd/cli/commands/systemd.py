@@ -65,7 +65,7 @@ def _instance(flags: dict[str, Any]) -> Instance:
     workflow = find_workflow_file(flags["workflow"]).path
     arguments = (flags["workflow"], "--serve", "--run-id", flags["run_id"], "--resume-or-start")
     address = ("--host", flags["host"], "--port", str(flags["port"]))
-    folder = os.environ.get(FOLDER_VARIABLE)  # no service inherits it
+    folder = os.environ.get(FOLDER_VARIABLE)  # a service does not inherit it
     state = ("--state-folder", str(Path(folder).absolute())) if folder else ()
     arguments = (*arguments, *(() if flags["has_socket"] else address), *state, *flags["up_options"])
     _check(arguments)
@@ -82,13 +82,17 @@ def _instance(flags: dict[str, Any]) -> Instance:
 
 
 def _program() -> tuple[str, ...]:
-    """Return this program by a path that works without a login shell."""
+    """Return the words that start this program without a login shell's PATH."""
     script = Path(sys.executable).with_name("smithers")
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "smithersd")
 
 
 def _check(arguments: tuple[str, ...]) -> None:
-    """Check the options of `up` now, and refuse those that must not be in a unit file."""
+    """Check the options of `up`, and refuse those that a unit file must not contain.
+
+    Raises:
+        InvalidRequest: naming the option.
+    """
     flags = up.make_context("smithers up", list(arguments)).params
     if flags["auth_token"] is not None:
         raise InvalidRequest("A unit file must not contain a token.", remedy="Put it into a file: --token-file FILE.")

@@ -83,7 +83,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
 
 
 def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
-    # Only here: --help and wrong flags need none of it, and neither does whoever starts a daemon.
+    # Imported here, because --help, a usage error and -d do not need it.
     from smithersd.cli.reports.reports import choose_log, choose_report  # noqa: PLC0415
     from smithersd.cli.terminal.streams import Streams  # noqa: PLC0415
     from smithersd.daemon.launch.early_exit import EarlyExit  # noqa: PLC0415
@@ -95,7 +95,7 @@ def _run_here(options: ServiceOptions, inherited: Inherited) -> NoReturn:
 
     with refusing_clients(inherited.sockets):
         early_exit = EarlyExit()
-        # Before the import, at which an author may replace them.
+        # Before the workflow is imported, which may replace the streams.
         streams = Streams.of_process()
         log = choose_log(options, streams)
         source = load_workflow(options.workflow)

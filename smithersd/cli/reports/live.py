@@ -1,4 +1,4 @@
-"""What `up` shows on a terminal: the run's nodes at the bottom, and above them what tasks print."""
+"""The report of `up` to a terminal: the run's nodes at the bottom, and above them what tasks print."""
 
 from collections.abc import Sequence
 
@@ -82,7 +82,7 @@ class LiveReport:
         self._region.release()
 
     def _broken(self, lines: Sequence[Phrase]) -> list[Text]:
-        """Lines that the terminal need not break amid a word; what is to be pasted it may."""
+        """Return lines wrapped between words; those that are whole are not wrapped."""
         width = self._region.width
         return [
             Text(part, line.style)

@@ -1,9 +1,9 @@
-"""The report to a log: a line for each event and for each message of the server or the engine.
+"""The report to a log: a line for each event, and for each message of the server or the engine.
 
     2026-11-24T14:03:09.120Z INFO    release-20261124-140309-abcd publish asks: Publish it?
 
-or, for machines, the same as JSON: `{"time", "level", "run", "node"?, "event"?, "message", "traceback"?}`. The system's
-journal has time, unit and priority of its own: there a line is the message alone, and JSON is as it is.
+The same as JSON: `{"time", "level", "run", "node"?, "event"?, "message", "traceback"?}`. The system's journal records
+time, unit and priority itself: there a line of text is only the message, and JSON is the same.
 """
 
 import logging
@@ -52,7 +52,7 @@ class LogReport:
     def __init__(
         self, place: Callable[[RunFolder], Path | None], log_format: LogFormat, stderr: TextIO | None = None
     ) -> None:
-        """`place` gives the path for the run's folder; `stderr` is for a log without a file."""
+        """`place` returns the log's path for a run's folder; a log without a path goes to `stderr`."""
         self._place = place
         self._write = _writer(log_format, is_in_journal=is_journal(stderr))
         self._file: LogFile | None = None
@@ -145,7 +145,7 @@ class LogReport:
             self._printer.close(has_deadline=True)
 
     def say(self, lines: Sequence[Line]) -> None:
-        """Write lines; those that cannot be written are counted, and the count is written later."""
+        """Write lines; if that fails, count them, and write the count before the next line that can be written."""
         if self._stderr is not None:
             self._printer = self._printer or Printer()
             self._printer.write(self._text(lines), self._stderr)

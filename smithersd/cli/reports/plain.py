@@ -1,4 +1,4 @@
-"""What `up` prints without a terminal: a line for each event that matters."""
+"""The report of `up` to a pipe or file: a line for each event that matters."""
 
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -53,7 +53,7 @@ class PlainReport:
         self._started_run: StartedRun | None = None
         self._printer = Printer()
         self._unasked: dict[NodeKey, Recorded] = {}
-        """Approvals that have been requested and not been shown yet."""
+        """Requests of approvals that have not been printed yet."""
 
     def warn(self, text: str) -> None:
         """Print the warning to stderr."""

@@ -1,4 +1,4 @@
-"""The choice of reports: to the terminal, to a log, or both."""
+"""The reports of a process: to the terminal, to a log, or to both."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ _LOGGER = "smithersd"
 
 
 def choose_log(options: ServiceOptions, streams: Streams) -> LogReport | None:
-    """Return the log of a process in the foreground: a file that was named, else stderr for a format or the journal."""
+    """Return the log of a process in the foreground: the named file, else stderr for a format or the journal."""
     log_format = options.log_format or LogFormat.HUMAN
     if options.log_file is not None:
         path = options.log_file
@@ -36,9 +36,10 @@ def choose_log(options: ServiceOptions, streams: Streams) -> LogReport | None:
 def choose_report(
     options: ServiceOptions, log: LogReport | None, inherited: Inherited, streams: Streams
 ) -> Iterator[Report]:
-    """Report to `streams` while the `with` lasts, to the log, and to a service manager.
+    """Report to `streams`, to the log and to a service manager while the `with` lasts.
 
-    A log on stderr is the only one for readers. The manager is last: READY=1 comes after all other reports.
+    If the log goes to stderr, nothing else is printed. The service manager is last: READY=1 comes after all other
+    reports.
     """
     reports: list[Report] = [] if log is None else [log]
     if log is None or options.log_file is not None:
@@ -51,9 +52,9 @@ def choose_report(
 
 @contextmanager
 def reporting(reports: Sequence[Report], *, is_debugging: bool = False) -> Iterator[Report]:
-    """Report to all of these while the `with` lasts; what smithersd logs becomes part of it.
+    """Report to all of these while the `with` lasts, and send them what smithersd logs.
 
-    A terminal shows the tracebacks of tasks only with `is_debugging`; a log always has them.
+    A terminal shows the tracebacks of tasks only with `is_debugging`; a log always contains them.
     """
     handlers = [_handler_of(report, is_debugging=is_debugging) for report in reports]
     ours = logger(_LOGGER)
@@ -61,7 +62,7 @@ def reporting(reports: Sequence[Report], *, is_debugging: bool = False) -> Itera
     ours.setLevel(min(handler.level for handler in handlers))
     for handler in handlers:
         ours.addHandler(handler)
-    ours.propagate = False  # the author's root logger does not repeat it
+    ours.propagate = False  # so that the author's root logger does not repeat it
     report = _Reports(reports)
     try:
         yield report
@@ -148,7 +149,7 @@ def _handler_of(report: Report, *, is_debugging: bool) -> logging.Handler:
 
 
 class _TerminalHandler(logging.Handler):
-    """Shows warnings on a terminal, and nothing below that."""
+    """A handler that shows warnings on a terminal, and nothing below."""
 
     def __init__(self, report: Report, level: int) -> None:
         super().__init__(level)

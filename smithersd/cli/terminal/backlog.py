@@ -1,4 +1,4 @@
-"""Text that waits for a slow reader: in memory, and beyond a limit in a nameless file."""
+"""Text that waits for a slow reader: in memory, and beyond a limit in an unnamed temporary file."""
 
 import os
 import tempfile
@@ -9,11 +9,11 @@ from typing import TextIO
 from smithersd.limits import BACKLOG_FILE_BYTES_MAX, BACKLOG_LENGTH_MAX
 
 _BLOCK_BYTES = 64 * 1024
-"""Bytes up to which pieces in the file are taken together, so that few need to be remembered."""
+"""The size up to which texts in the file are joined, so that few positions are kept in memory."""
 
 
 class Backlog:
-    """A queue of texts, each for a stream; any thread may add to it, one takes from it."""
+    """A queue of texts, each for a stream; any thread may add a text, and one thread takes them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -28,11 +28,11 @@ class Backlog:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is text that has not been written yet."""
+        """Whether a text has not been written yet."""
         return bool(self._is_taken or self._texts or self._blocks)
 
     def add(self, text: str, stream: TextIO) -> None:
-        """Add a text. If there is no room it is dropped; its lines are counted, and the next text says so."""
+        """Add a text; if there is no room, drop it, and let the next text say how many lines were dropped."""
         with self._changed:
             if self._left_out:
                 text = f"({self._left_out} lines were dropped: the output was not read)\n{text}"
@@ -84,7 +84,7 @@ class Backlog:
         return True
 
     def _taken_from_file(self) -> tuple[str, TextIO]:
-        assert self._file is not None, "blocks lie in a file"
+        assert self._file is not None, "blocks are in the file"
         size, stream = self._blocks.popleft()
         data = os.pread(self._file, size, self._read_bytes)
         self._read_bytes += size

@@ -1,7 +1,7 @@
 """The bottom lines of a terminal, redrawn in place, with lines above them that scroll away.
 
-It draws a few times a second at most, and only when something changed or a duration ticks. A drawing that took long is
-followed by a pause of many times that, so that drawing does not slow down a large run.
+It is drawn a few times a second at most, and only when something has changed or a duration has to be updated. After a
+slow drawing comes a pause of many times its duration, so that drawing does not slow down a large run.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ REDRAW_S = 0.125
 TICK_S = 1.0
 """How often durations are redrawn when nothing else happens."""
 _REST_FACTOR = 20
-"""A drawing may take a twentieth of the loop's time."""
+"""The pause after a drawing is this many times as long as the drawing took."""
 _STDOUT, _STDERR = 1, 2
 _SIZE_DEFAULT = (80, 24)
 _RELEASE_S = 1.0
@@ -45,7 +45,7 @@ class Screen:
 
 
 class _Paper(io.TextIOBase):
-    """The file that rich draws on: the terminal, through a printer that never blocks."""
+    """The file that rich writes to: the terminal, through a printer that never blocks."""
 
     def __init__(self, printer: Printer, terminal: TextIO) -> None:
         self._printer = printer
@@ -74,7 +74,7 @@ def _size_of(terminal: TextIO) -> ConsoleDimensions:
 
 
 class LiveRegion:
-    """Owns the terminal of stdout, from its construction until `close`."""
+    """The owner of stdout's terminal, from construction until `close`."""
 
     def __init__(self, streams: Streams) -> None:
         assert streams.out is not None, "it is a terminal"
@@ -97,7 +97,7 @@ class LiveRegion:
 
     @property
     def width(self) -> int:
-        """The width of a line in cells."""
+        """The width of the terminal in cells."""
         return self._console.width
 
     def print(self, lines: Sequence[Text]) -> None:
@@ -110,7 +110,7 @@ class LiveRegion:
     def print_errors(self, lines: Sequence[Text]) -> None:
         """Print lines above the region at once, or to stderr if that is not the terminal; call it from any thread.
 
-        It does not need the loop, which may be blocked.
+        It works while the event loop is blocked.
         """
         if self._is_stderr_here:
             self.print(lines)
@@ -141,7 +141,7 @@ class LiveRegion:
             self._draw_in(max(0.0, self._drawn_at_s + rest_s - time.monotonic()))
 
     def stop(self) -> None:
-        """Draw a last time, and leave the drawing on the screen."""
+        """Draw for the last time, and leave the drawing on the screen."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -171,7 +171,7 @@ class LiveRegion:
     def _show_stray(self, lines: list[str]) -> None:
         self.print([Text(one_line(line, is_indented=True)) for line in lines])
         if self._loop is not None:
-            with suppress(RuntimeError):  # it is over
+            with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self.change)
 
     def _taken_above(self) -> list[Text]:
@@ -188,7 +188,7 @@ class LiveRegion:
                 self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def _measure(self) -> None:
-        """Give rich the size: it would ask stdin, stdout and stderr, which may not be terminals."""
+        """Set the size for rich, which would measure stdin, stdout and stderr, none of which may be a terminal."""
         self._console.size = _size_of(self._terminal)
 
     def _draw_in(self, delay_s: float) -> None:
@@ -206,7 +206,7 @@ class LiveRegion:
             return
         began_s = time.monotonic()
         self._print_above()
-        if self._printer.is_behind:  # a drawing that is not read yet would be outdated
+        if self._printer.is_behind:  # another drawing would be outdated before it is read
             self._draw_in(REDRAW_S)
             return
         with self._printing:
@@ -221,7 +221,7 @@ class LiveRegion:
 
 
 def _flush_stdio() -> None:
-    """Flush what author code has printed, so that it comes before our last lines."""
+    """Flush what author code has printed, so that it comes before the last lines."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it may be an author's
+        with suppress(Exception):  # author code may have replaced it
             stream.flush()

@@ -1,4 +1,4 @@
-"""What the live region of a terminal shows of a run: its nodes, how far it is, and what waits with its command."""
+"""The live view of a run: its nodes, its status, and the approvals that wait, with the commands that decide them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -24,10 +24,10 @@ _URGENCY = {
     **{state: 1 for state in NodeState if state.is_waiting},
     NodeState.IN_PROGRESS: 2,
 }
-"""Which nodes are shown first where not all fit; those of other states are counted only."""
+"""Which nodes are shown first if not all fit; nodes in other states are only counted."""
 _COMMANDS_MAX = 3
 _NARROW = 60
-"""Columns below which only the symbol shows the state."""
+"""The width below which only the symbol shows the state."""
 _NAME_SHARE = 0.45
 
 
@@ -39,7 +39,7 @@ def live_view(
     notes: Mapping[NodeKey, str],
     approvals: Mapping[NodeKey, PendingApproval],
 ) -> RenderableType:
-    """Draw a run so that it fits the screen with a line to spare."""
+    """Return the view of a run, which fits the screen and leaves one line free."""
     said = [*_waits(begun, screen, approvals), *_status(begun, now_ms)]
     foot = [part for line in said for part in _folded(line, screen.width)]
     rows = screen.height - 1 - len(foot)
@@ -60,14 +60,14 @@ def _nodes(begun: StartedRun, rows: int, width: int, now_ms: int, notes: Mapping
 
 
 def _urgent(nodes: Sequence[NodeRecord], rows: int) -> list[NodeKey]:
-    """The nodes that matter now; of equal urgency those that began first."""
+    """Return the most urgent active nodes; of equally urgent ones those that started first."""
     active = [node for node in nodes if node.state in _URGENCY]
     active.sort(key=lambda node: (_URGENCY[node.state], node.started_at_ms or 0))
     return [node.key for node in active[:rows]]
 
 
 def _aligned(lines: Sequence[TreeLine], width: int) -> Iterator[Text]:
-    """Lines whose pieces stand under one another, each cut to the screen's width."""
+    """Yield lines with their cells aligned in columns, each cut to the screen's width."""
     pieces = [line.phrases() for line in lines]
     if width < _NARROW:
         pieces = [[name, elapsed, detail] for name, _, elapsed, detail in pieces]
@@ -80,7 +80,7 @@ def _aligned(lines: Sequence[TreeLine], width: int) -> Iterator[Text]:
             text.append(_sized(piece, cells)).append("  ")
         text.append(line[-1].text, line[-1].style)
         if not any(piece.text for piece in line[1:]):
-            text = Text(line[0].text, line[0].style)  # a container's name has the line for itself
+            text = Text(line[0].text, line[0].style)  # a container's name may use the whole line
         text.rstrip()
         text.truncate(width, overflow="ellipsis")
         yield text
@@ -93,7 +93,7 @@ def _sized(piece: Phrase, cells: int) -> Text:
 
 
 def _waits(begun: StartedRun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
-    """The first approval and the commands that get the run on; on a small screen less of them."""
+    """Return the first approval, and the commands that approve; fewer of them on a small screen."""
     state = begun.engine.state
     waiting = [node.key for node in state.awaiting_approval]
     if not waiting:
@@ -115,7 +115,7 @@ def _approval(begun: StartedRun, screen: Screen, approval: PendingApproval) -> I
 
 
 def _status(begun: StartedRun, now_ms: int) -> Iterator[Text]:
-    """How far the run is, as long as it is under way; the closing lines say how it ended."""
+    """Yield the status of a run that is not at rest; the closing lines show that of one that is."""
     state = begun.engine.state
     if state.status.is_at_rest:
         return
@@ -127,6 +127,6 @@ def _status(begun: StartedRun, now_ms: int) -> Iterator[Text]:
 
 
 def _folded(line: Text, width: int) -> Iterable[Text]:
-    """Cut a line where the terminal ends, not between words: a command stays one that can be pasted."""
+    """Break a line at the screen's width and not between words, so that a command can be copied."""
     lengths = [len(part) for part in chop_cells(line.plain, width)]
     return line.divide(list(accumulate(lengths))[:-1])

@@ -1,7 +1,7 @@
-"""Where commands write: styled by rich on a terminal, plain lines elsewhere, JSON for machines.
+"""The output of commands: styled by rich on a terminal, plain lines elsewhere, JSON for programs.
 
-rich is imported only where there is a terminal. Nothing is cut here. On a terminal lines are laid out to its
-width; in a pipe they stay whole.
+rich is imported only for a terminal. On a terminal lines are wrapped to its width; elsewhere they stay whole. Nothing
+is cut.
 """
 
 import sys
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BELOW = "  "
-"""The indentation of lines below a row of a table."""
+"""The indentation of lines below a table row."""
 
 
 def say(*phrases: Phrase | str) -> None:
-    """Write a line, given in pieces."""
+    """Print a line, given in pieces."""
     pieces = [phrase if isinstance(phrase, Phrase) else Phrase(phrase) for phrase in phrases]
     if sys.stdout.isatty():
         _say_styled(pieces)
@@ -32,7 +32,7 @@ def say(*phrases: Phrase | str) -> None:
 
 
 def say_aside(text: str) -> None:
-    """Write a note to stderr; stdout is for the output of the command."""
+    """Print a note to stderr, which is not part of the command's output."""
     if not sys.stderr.isatty():
         print(text, file=sys.stderr)
         return
@@ -42,7 +42,7 @@ def say_aside(text: str) -> None:
 
 
 def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
-    """Write lines, on a terminal wrapped between words; phrases to be pasted stay whole."""
+    """Print lines, wrapped between words on a terminal; phrases that are whole are not wrapped."""
     width = terminal_width()
     for line in lines:
         for text in [line.text] if width is None or line.is_whole else wrapped(line.text, width - indent):
@@ -50,14 +50,14 @@ def say_lines(lines: Iterable[Phrase], *, indent: int = 0) -> None:
 
 
 def say_columns(lines: Sequence[Line]) -> None:
-    """Write lines whose pieces are aligned in columns."""
+    """Print lines with their cells aligned in columns."""
     for parts in in_columns(lines, terminal_width()):
         for part in parts:
             _say_whole(part)
 
 
 def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write a table, with further lines below each row."""
+    """Print a table, with further lines below each row."""
     below: list[Sequence[Phrase]] = [(), *(row.below for row in rows)]
     for (parts, moved), more in zip(in_table(heads, rows, terminal_width()), below, strict=True):
         for part in parts:
@@ -73,12 +73,12 @@ def terminal_width() -> int | None:
 
 
 def _say_whole(pieces: Line) -> None:
-    """Write a line that is laid out already."""
+    """Print a line that is laid out already."""
     say(*(replace(piece, is_whole=True) for piece in pieces))
 
 
 def say_json(value: Any) -> None:
-    """Write a value as one JSON document."""
+    """Print a value as one JSON document."""
     print(pydantic_core.to_json(value, indent=2, inf_nan_mode="null").decode())
 
 

@@ -1,4 +1,4 @@
-"""Writes to a terminal or pipe in a thread: a stopped terminal or a slow reader delays no run."""
+"""A thread that writes to terminals and pipes, so that a stopped terminal or a slow reader delays no run."""
 
 import stat
 import threading
@@ -9,15 +9,15 @@ from typing import TextIO
 from smithersd.cli.terminal.backlog import Backlog
 
 _PIECE_LENGTH = 4 * 1024
-"""Characters per write: small enough to see whether a reader reads."""
+"""Characters per write: few enough to see whether the reader still reads."""
 _REST_S = 1.0
 """How long a terminal may accept nothing, at the end, before it counts as stopped."""
 
 
 class Printer:
-    """Writes to several streams in order, and loses nothing that a live reader reads in the end.
+    """A queue of text for several streams, written in order by a thread of its own.
 
-    Once the reader is gone, text is discarded.
+    A slow reader loses nothing. Text for a reader that has gone is discarded.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Printer:
             self._backlog.add(text, stream)
 
     def close(self, *, has_deadline: bool = False) -> None:
-        """Wait until all is read: by a pipe while its reader lives, by a terminal while that accepts text.
+        """Wait until all text is written, for a pipe while its reader lives, for a terminal while it accepts text.
 
         With `has_deadline` the reader of a pipe, too, must read something within a second.
         """

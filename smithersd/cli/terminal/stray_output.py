@@ -1,8 +1,8 @@
-"""Output that others write to this process's stdout and stderr: child processes of tasks, C code.
+"""Output that child processes of tasks, or C code, write to this process's stdout and stderr.
 
-While something is drawn on the terminal such output would tear it. So the descriptors become a pipe, and its lines are
-handed on to be shown in order. The pipe is as large as may be: code that writes while it holds the interpreter's lock
-must not fill it, since then nobody could read.
+Such output would damage what is drawn on the terminal. So the descriptors are replaced by a pipe, and its lines are
+shown in order with everything else. The pipe is as large as the system allows: code that writes while it holds the
+interpreter's lock must not fill it, since no thread could read then.
 """
 
 import codecs
@@ -23,14 +23,14 @@ _FIRST_FREE = 3
 
 
 class StrayOutput:
-    """Replaces descriptors by a pipe until `restore`; `show` is called with its lines, in a thread."""
+    """A pipe in place of descriptors until `restore`; `show` is called with its lines, in a thread."""
 
     def __init__(self, descriptors: Sequence[int], show: Callable[[list[str]], None]) -> None:
         self._show = show
         self._kept = {number: fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number in descriptors}
         self._pipe, writing = os.pipe()
         self._wake, self._waking = os.pipe()
-        with suppress(AttributeError, OSError):  # another system, or a limit
+        with suppress(AttributeError, OSError):  # not on this system, or above its limit
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         for descriptor in descriptors:
             os.dup2(writing, descriptor)
@@ -42,10 +42,10 @@ class StrayOutput:
         self._thread.start()
 
     def restore(self, *, timeout_s: float | None = None) -> None:
-        """Restore the descriptors, and show what was written until then; from any thread, any number of times.
+        """Restore the descriptors, and show what was written until now, waiting at most `timeout_s` for that.
 
-        It waits at most `timeout_s` until that is shown, which is a full pipe at most.
-        Processes that go on with the pipe as their stdout find that its reader has left once this process ends.
+        It may be called from any thread and more than once. Processes that keep the pipe as their stdout get SIGPIPE
+        once this process has ended.
         """
         with self._lock:
             kept, self._kept = self._kept, {}
@@ -62,7 +62,7 @@ class StrayOutput:
             waiting.register(descriptor, select.POLLIN)
         while self._wake not in dict(waiting.poll()):
             self._take(os.read(self._pipe, _READ_BYTES))
-        rest = _readable_bytes(self._pipe)  # not more: processes may write for ever
+        rest = _readable_bytes(self._pipe)  # not more, since processes may keep writing
         while rest and (data := os.read(self._pipe, min(rest, _READ_BYTES))):
             rest -= len(data)
             self._take(data)
@@ -77,6 +77,6 @@ class StrayOutput:
 
 
 def _readable_bytes(descriptor: int) -> int:
-    """Return how much a pipe holds."""
+    """Return how many bytes a pipe contains."""
     (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
     return int(count)

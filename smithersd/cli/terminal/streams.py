@@ -1,7 +1,6 @@
 """The streams that this process was started with, for our own output.
 
-Whatever an author does to `sys.stdout` and `sys.stderr` (replaces them, closes them) is theirs: our output goes
-through descriptors of our own.
+Author code may replace or close `sys.stdout` and `sys.stderr`; our output uses copies of their descriptors.
 """
 
 import io
@@ -28,9 +27,9 @@ class Streams:
 
     @staticmethod
     def of_process() -> "Streams":
-        """Return streams to the targets of `sys.stdout` and `sys.stderr`, which become line-buffered.
+        """Return streams to where `sys.stdout` and `sys.stderr` lead, and make those two line-buffered.
 
-        So what author code prints stays in order with our output.
+        Line buffering keeps what author code prints in order with our output.
         """
         return Streams(_copy(sys.stdout), _copy(sys.stderr))
 
@@ -72,7 +71,7 @@ class _BlockingWriter(DescriptorWriter):
 def _copy(stream: TextIO | None) -> TextIO | None:
     if stream is None:
         return None
-    with suppress(OSError, ValueError):  # a stream without a descriptor, or none is left: then it must do itself
+    with suppress(OSError, ValueError):  # the stream has no descriptor, or none is free: use the stream itself
         stream.flush()
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)

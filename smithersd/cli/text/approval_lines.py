@@ -1,4 +1,4 @@
-"""An approval in lines, as `up`, `ps`, `inspect`, `approve` and `deny` print it: all that a decision needs."""
+"""An approval as lines, as `up`, `ps`, `inspect`, `approve` and `deny` print it, with all that a decision needs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,8 +22,8 @@ def approval_lines(
 ) -> list[Phrase]:
     """Return an approval's lines: title, summary, metadata, and the output that it shows.
 
-    After the title there are at most `lines_max` lines (of so many cells, where a `width` is given) and one that names
-    the command that shows the `whole`. None is broken again.
+    After the title there are at most `lines_max` lines, wrapped to `width` cells if that is given. If something is
+    left out, one more line names `whole`, the command that shows everything.
     """
     head = Phrase(f"{node_name(approval.node_id, approval.iteration)} {verb}: {one_line(approval.title)}", _HEAD_STYLE)
     return [head, *(Phrase(f"{_INDENT}{line}", is_whole=True) for line in _details(approval, lines_max, whole, width))]

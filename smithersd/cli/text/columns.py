@@ -1,6 +1,6 @@
-"""Lines and tables laid out for a width: no word is broken that fits a line, and nothing is cut.
+"""Layout of lines and tables for a width: text is wrapped between words and never cut.
 
-Without a width (a pipe, a file) lines are as long as they need to be.
+Without a width (a pipe, a file) nothing is wrapped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from smithersd.cli.text.phrases import Phrase
 
 Line = Sequence[Phrase]
-"""A line in pieces, each with its style."""
+"""The cells of a line, each with its style."""
 
 GAP = "  "
 _FIRST_SHARE = 0.45
-"""How much of the width the first column takes at most; what is longer has a line of its own."""
+"""The largest share of the width for the first column; a longer cell gets a line of its own."""
 _LAST_CELLS_MIN = 24
-"""With fewer cells than that left, the last piece of a line goes below it."""
+"""If fewer cells of the terminal are left, the last cell of a line goes below it."""
 _BELOW = "    "
 
 
 def cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes."""
+    """Return the width of a text in cells of a terminal."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # noqa: PLC0415 - most texts need no table of widths
@@ -29,7 +29,7 @@ def cells(text: str) -> int:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Break a text between its words; a word that is wider than a line stays whole, for the terminal to break."""
+    """Wrap a text between words; a word that is wider than a line stays whole, for the terminal to break."""
     lines: list[str] = []
     room = 0
     for word in text.split(" "):
@@ -44,14 +44,15 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def has_longer_word(text: str, width: int) -> bool:
-    """Whether a word of the text is wider than a line: only the terminal can break that so that it can be copied."""
+    """Whether a word of the text is wider than a line; it must stay whole, so that it can be copied."""
     return any(cells(word) > width for word in text.split(" "))
 
 
 def in_columns(lines: Sequence[Line], width: int | None = None) -> list[list[Line]]:
-    """Put the pieces of lines under one another; each line may become several.
+    """Align the cells of lines in columns; return for each line the lines that it became.
 
-    Columns that are empty go. The last piece of a line may be of any width: it goes on under itself, or below.
+    Empty columns are left out. The last cell of a line may have any width: it is wrapped within its column, or below
+    the line if the column is too narrow.
     """
     lines = [_without_empty_end(line) for line in lines]
     widths = _widths(lines)
@@ -61,7 +62,7 @@ def in_columns(lines: Sequence[Line], width: int | None = None) -> list[list[Lin
 
 
 def _widths(lines: Sequence[Line]) -> list[int]:
-    """The widths of all columns but the last pieces of lines."""
+    """Return the widths of the columns, not counting the last cell of each line."""
     widths: list[int] = []
     for line in lines:
         widths += [0] * (len(line) - 1 - len(widths))
@@ -71,7 +72,7 @@ def _widths(lines: Sequence[Line]) -> list[int]:
 
 
 def _first_width(pieces: Sequence[Phrase], width: int) -> int:
-    """The width of a first column in which only what is much too long has no room."""
+    """Return the width of the first column, in which only much longer cells do not fit."""
     sizes = [cells(piece.text) for piece in pieces]
     return max((size for size in sizes if size <= width * _FIRST_SHARE), default=0)
 
@@ -110,16 +111,16 @@ def _with_last(head: list[Phrase], last: Phrase, width: int | None) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table, and what stands below it."""
+    """A row of a table, and the lines below it."""
 
     cells: Line
     below: Sequence[Phrase] = ()
 
 
 def in_table(heads: Sequence[str], rows: Sequence[Row], width: int | None = None) -> list[tuple[list[Line], Line]]:
-    """Lay out a table, its heads first; for each row return its lines, and the cells for which there was no room.
+    """Lay out a table, its header first; return for each row its lines, and the cells that did not fit.
 
-    Empty columns go. Where there is no room for all, the last ones go below the row, each with its head as its name.
+    Empty columns are left out. The last columns that do not fit go below the row, each cell with its header before it.
     """
     full = [place for place in range(len(heads)) if any(row.cells[place].text for row in rows)]
     sizes = {place: max(cells(text) for text in (heads[place], *(r.cells[place].text for r in rows))) for place in full}

@@ -1,6 +1,7 @@
-"""Words and colours for people: states, events, durations.
+"""Phrases for people: states, events and durations, each with a style.
 
-Nothing here knows a terminal: styles are rich's names as plain text, and every text is one printable line.
+A style is the name of one of rich's, as plain text; nothing here needs rich or a terminal. Every phrase is one
+printable line.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ SAID_BY_ANOTHER = (events.NodeWaitingApproval, events.NodeWaitingTimer)
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a state is shown: a symbol one cell wide, and a style."""
+    """The symbol of a state, one cell wide, and its style."""
 
     symbol: str
     style: str
@@ -69,7 +70,7 @@ _STREAM_STYLES = MappingProxyType({"stderr": "yellow"})
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A text in one line, and its style; one that `is_whole` is never wrapped, so that it can be pasted."""
+    """A text of one line and its style; if it `is_whole` it is never wrapped, so that it can be copied."""
 
     text: str
     style: str = ""
@@ -77,12 +78,12 @@ class Phrase:
 
 
 def command_phrase(command: str) -> Phrase:
-    """Return a command as a phrase to be pasted."""
+    """Return an indented command that can be copied."""
     return Phrase(f"  {command}", is_whole=True)
 
 
 def duration(duration_ms: int) -> str:
-    """Say how long something took: "40ms", "1.2s", "3m20s", "5h07m", "2d03h"."""
+    """Format a duration: "40ms", "1.2s", "3m20s", "5h07m", "2d03h"."""
     ms = max(0, duration_ms)
     if ms < _SECOND_MS:
         return f"{ms}ms"
@@ -96,18 +97,18 @@ def duration(duration_ms: int) -> str:
 
 
 def time_of_day(at_ms: int, zone: tzinfo | None = None) -> str:
-    """Say a time of day: in the local zone as "14:03:09", in another as "14:03:09 UTC"."""
+    """Format a time of day: in the local zone as "14:03:09", in another as "14:03:09 UTC"."""
     return _local(at_ms).strftime("%H:%M:%S") if zone is None else _local(at_ms, zone).strftime("%H:%M:%S %Z")
 
 
 def short_time(at_ms: int, now_ms: int) -> str:
-    """Say a time of today as "14:03:09", of another day as "2026-11-23 14:03"."""
+    """Format a time of today as "14:03:09", of another day as "2026-11-23 14:03"."""
     at = _local(at_ms)
     return at.strftime("%H:%M:%S" if at.date() == _local(now_ms).date() else "%Y-%m-%d %H:%M")
 
 
 def date_and_time(at_ms: int) -> str:
-    """Say a date and a time in the local zone: "2026-11-24 14:03:09"."""
+    """Format a date and a time in the local zone: "2026-11-24 14:03:09"."""
     return _local(at_ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -116,7 +117,10 @@ def _local(at_ms: int, zone: tzinfo | None = None) -> datetime:
 
 
 def one_line(text: str, *, length_max: int | None = None, is_indented: bool = False) -> str:
-    """Make text that others wrote fit for a line of a terminal: no control characters, no more than so many."""
+    """Return text from outside as one printable line of at most `length_max` characters.
+
+    Control characters are escaped. If `is_indented` the white space in the line is kept, except at its end.
+    """
     stripped = text.rstrip() if is_indented else " ".join(text.split())
     line = "".join(char if char.isprintable() else _visible(char) for char in stripped)
     if length_max is not None and len(line) > length_max:
@@ -129,20 +133,20 @@ def _visible(char: str) -> str:
 
 
 def node_name(node_id: str, iteration: int) -> str:
-    """Name a node iteration: "fix", or "fix#2" inside a loop."""
+    """Return the name of a node iteration: "fix", or "fix#2" inside a loop."""
     return node_id if iteration == FIRST_ITERATION else f"{node_id}#{iteration}"
 
 
 def error_phrase(error: ErrorInfo) -> str:
-    """Say an error in a line: the name of an author's exception, the code of one of ours."""
+    """Return an error in one line: the class of an author's exception or the code of one of ours, and the message."""
     name = error.name if error.code == "TASK_FAILED" else error.code
     return f"{name}: {one_line(error.message)}"
 
 
 def event_phrases(event: events.Event, *, zone: tzinfo | None = None) -> list[Phrase]:
-    """Say an event in a line; what an attempt printed has as many lines as it had.
+    """Return the phrase of an event; for the output of an attempt, a phrase for each line.
 
-    `zone` is that of the times which stand beside it, None for the local one.
+    `zone` is the time zone of times in the phrase; None is the local one.
     """
     if isinstance(event, events.NodeOutput):
         return _printed(event)
@@ -237,11 +241,11 @@ _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"if denied: {on_deny}",
     }
 )
-"""How each fact of an element's tree is said."""
+"""The phrase for each fact of an element in the tree."""
 
 
 def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
-    """Say what a tree tells of an element."""
+    """Yield the phrases for the facts of an element in the tree."""
     said = (say(element[fact]) for fact, say in _FACTS.items() if fact in element)
     return (phrase for phrase in said if phrase)
 
@@ -261,7 +265,7 @@ def wait_phrases(node: NodeRecord) -> Iterator[str]:
 
 
 def progress(done: float | None, total: float | None, message: str | None) -> str:
-    """Say how far an attempt is: "3/10 uploading"."""
+    """Format the progress of an attempt: "3/10 uploading"."""
     count = "" if done is None else f"{done:g}" + ("" if total is None else f"/{total:g}")
     return " ".join(part for part in (count, one_line(message or "")) if part)
 

@@ -1,4 +1,4 @@
-"""How a run stands, who drives it and what gets it on: said the same by every command."""
+"""A run's status, its driver and the next command, in the same words for every command."""
 
 from collections.abc import Iterator, Sequence
 from typing import assert_never
@@ -13,12 +13,12 @@ from smithersd.query.run_info import RunInfo
 
 
 def status_phrase(run: RunInfo) -> Phrase:
-    """Name the run's status; one whose driver has died is never called running."""
+    """Return the run's status; a run whose driver has died is "interrupted", never "running"."""
     return Phrase(run.status_text, INTERRUPTED_STYLE if run.is_interrupted else STATUS_STYLES[run.status])
 
 
 def driver_phrase(run: RunInfo) -> str:
-    """Say who drives the run, in the middle of a sentence; empty where nobody does."""
+    """Return ", driven by DRIVER", to end a sentence with; empty if no process drives the run."""
     return "" if run.driver is None else f", driven by {run.driver.name}"
 
 
@@ -31,7 +31,7 @@ def approvals_with_commands(
     width: int | None,
     verbs: tuple[str, ...] = ("approve",),
 ) -> Iterator[Phrase]:
-    """Say what a run asks, and the commands of these verbs that answer it."""
+    """Yield the approvals of a run as lines, each with the commands that decide it (`verbs`)."""
     whole = command_lines.inspect(run_id, storage=storage, is_json=len(verbs) > 1)
     for approval in approvals:
         yield from approval_lines(approval, lines_max=lines_max, whole=whole, width=width)
@@ -40,9 +40,9 @@ def approvals_with_commands(
 
 
 def next_steps(run: RunInfo, storage: Storage) -> list[Phrase]:
-    """Say which command goes on with a run that nobody drives, or with what it has done; nothing where it is driven."""
+    """Return the command that resumes a run that no process drives, or reuses its outputs; nothing for a driven run."""
     if run.is_interrupted:
-        # Whoever resumes the run has to end a former process that still holds its pidfile.
+        # The former process may still hold the pidfile; --force ends it.
         is_forced = run.holder is not None and run.holder.is_local and not run.holder.is_dead
         resume = command_lines.resume(run.run_id, run.workflow_path, storage=storage, is_forced=is_forced)
         return [Phrase(f"{why_undriven(run)} Resume it with:"), command_phrase(resume)]
@@ -50,7 +50,7 @@ def next_steps(run: RunInfo, storage: Storage) -> list[Phrase]:
 
 
 def next_steps_at_rest(status: RunStatus, run_id: str, workflow_path: str | None, storage: Storage) -> list[Phrase]:
-    """Say which command goes on with a run that is driven no longer, or with what it has done."""
+    """Return the command that resumes a run that is no longer driven, or reuses its outputs."""
     match status:
         case RunStatus.FINISHED | RunStatus.CONTINUED:
             return []
@@ -72,7 +72,7 @@ def next_steps_at_rest(status: RunStatus, run_id: str, workflow_path: str | None
 
 
 def why_undriven(run: RunInfo) -> str:
-    """Say what became of the driver of a run that nobody drives."""
+    """Return why no process drives the run."""
     if run.status is RunStatus.SUSPENDED:
         return "No process is driving the run: it was suspended."
     if run.holder is None:

@@ -1,4 +1,4 @@
-"""What `up` says of a whole run: where it is reached at the start, how it ended, and the command to type next."""
+"""Lines of `up` about the run as a whole: its start, its end, and the next command."""
 
 from smithersd.cli.text import phrases
 from smithersd.cli.text.phrases import Phrase
@@ -10,11 +10,11 @@ from smithersd.daemon import command_lines
 from smithersd.daemon.report import StandingBy, StartedRun
 
 _ANEW_SHOWN_MAX = 12
-"""Nodes that run anew of which the reason is told."""
+"""How many of the nodes that run again are listed."""
 
 
 def opening_lines(begun: StartedRun) -> list[str]:
-    """Say what runs, and where it is served."""
+    """Return the lines at the start: the run, its URL, and the outputs that it reuses."""
     state = begun.engine.state
     lines = [f"Run {state.run_id} of {state.workflow_name} ({begun.workflow})"]
     if begun.url is not None:
@@ -24,7 +24,7 @@ def opening_lines(begun: StartedRun) -> list[str]:
 
 
 def _taking_over(forecast: Forecast) -> list[str]:
-    """Say what is taken over of an earlier run, and what runs anew and why."""
+    """Return the lines about reused outputs, and about the nodes that run again with the reason of each."""
     count = len(forecast.taken_over)
     lines = [f"Reusing up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
     reasons = [
@@ -38,12 +38,12 @@ def _taking_over(forecast: Forecast) -> list[str]:
 
 
 def waiting_for_store(problem: str) -> str:
-    """Say that the start waits for the store."""
+    """Return the line that says that the start waits for the store."""
     return f"{problem} Waiting until the store answers."
 
 
 def standby_lines(waiting: StandingBy) -> list[str]:
-    """Say what this process waits for, and where the run is served meanwhile."""
+    """Return the lines of a standby: what it waits for, and where the run is served meanwhile."""
     if waiting.driver is None:
         lines = [f"Run {waiting.run_id} is suspended. This process stands by until it is resumed."]
     else:
@@ -52,7 +52,7 @@ def standby_lines(waiting: StandingBy) -> list[str]:
 
 
 def closing_lines(begun: StartedRun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
-    """Say how the run stands when it is driven no longer; `ended_by` is what ends the server that stays."""
+    """Return the lines at the end: the status and the next command; `ended_by` stops the server that continues."""
     state = begun.engine.state
     lines = [
         Phrase(_ending(state)),

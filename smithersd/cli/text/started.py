@@ -1,4 +1,4 @@
-"""What `smithers up -d` says when the daemon runs: where everything is, and what to type next."""
+"""The output of `smithers up -d`: URL, process and files of the run, and the next commands."""
 
 import sys
 from typing import Any
@@ -10,7 +10,7 @@ from smithersd.daemon.state.storage import Storage
 
 
 def say_started(started: Started, *, storage: Storage, is_json: bool) -> None:
-    """Say it to a person, or as JSON to a script; warnings go to stderr in either case."""
+    """Print where the run is, for a person or as JSON; warnings go to stderr in either case."""
     for warning in started.warnings:
         print(warning, file=sys.stderr)
     if is_json:

@@ -1,4 +1,4 @@
-"""A run's tree in lines for people: what `inspect` prints, and `up` while it runs."""
+"""A run's tree as lines, for `inspect` and for the live view of `up`."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,10 @@ _INDENT = "  "
 
 @dataclass(frozen=True, slots=True)
 class TreeLine:
-    """One element, or one iteration of a node; `node` is None for containers and for nodes that do not exist yet."""
+    """The line of an element, or of one iteration of a node.
+
+    `node` is None for containers and for nodes that do not exist yet.
+    """
 
     depth: int
     name: str
@@ -40,7 +43,7 @@ class TreeLine:
     detail: str
 
     def phrases(self) -> list[Phrase]:
-        """The line in pieces: symbol and name, state, time, detail."""
+        """Return the cells of the line: symbol and name, state, elapsed time, detail."""
         head = Phrase(f"{_INDENT * self.depth}{self.look.symbol} {self.name}", self.look.style)
         return [head, Phrase(self.state, self.look.style), Phrase(self.elapsed, "dim"), Phrase(self.detail)]
 
@@ -53,9 +56,10 @@ def tree_lines(
     is_driven: bool = True,
     notes: Mapping[NodeKey, str] | None = None,
 ) -> Iterator[TreeLine]:
-    """Give a run's nodes in their tree, iterations ascending; nodes that the tree has dropped come last.
+    """Yield a line for each element of a run's tree, iterations ascending; nodes no longer in the tree come last.
 
-    `notes` are added to the lines of nodes: what they print, how far they are.
+    Without a driver (`is_driven`) attempts in progress are shown as interrupted. `notes` are texts that are added to
+    the lines of nodes, such as their progress.
     """
     records: dict[str, list[NodeRecord]] = defaultdict(list)
     for key in sorted(run.nodes):
@@ -70,14 +74,14 @@ def tree_lines(
 def node_lines(
     run: RunState, keys: Iterable[NodeKey], *, now_ms: int, notes: Mapping[NodeKey, str]
 ) -> Iterator[TreeLine]:
-    """Give some nodes of a run that is driven, without their tree."""
+    """Yield lines for some nodes of a driven run, without their tree."""
     telling = _Telling(run, now_ms, is_driven=True, notes=notes)
     for key in keys:
         yield telling.node(0, run.nodes[key])
 
 
 def folded(tree: Tree) -> Tree:
-    """Leave out the levels that tell nothing: containers that nobody has named, with one child."""
+    """Return the tree without the unnamed containers that have only one child."""
     if not is_container(tree):
         return tree
     if len(tree["children"]) == 1 and _is_nameless(tree):
@@ -90,14 +94,14 @@ def _is_nameless(element: Tree) -> bool:
 
 
 def walk(tree: Tree, depth: int = 0) -> Iterator[tuple[int, Tree]]:
-    """Give each element of a tree with its depth, in tree order."""
+    """Yield each element of a tree with its depth, in tree order."""
     yield depth, tree
     for child in tree.get("children", ()):
         yield from walk(child, depth + 1)
 
 
 def element_name(element: Tree) -> str:
-    """Name an element: containers by their kind, with the label or id that the author gave."""
+    """Return the name of an element; for a container its kind, with the label or id that the author gave."""
     if not is_container(element):
         return str(element["id"])
     limit = f" (at most {element['maxConcurrency']} at once)" if "maxConcurrency" in element else ""
@@ -119,7 +123,7 @@ class _Telling:
         elif is_container(element):
             yield self._container(depth, element)
         else:
-            # Its branch is still to be decided, or was decided the other way.
+            # Its branch is not decided yet, or was decided the other way.
             yield TreeLine(depth, element_name(element), None, NODE_LOOKS[NodeState.PENDING], "", "", "")
 
     def node(self, depth: int, node: NodeRecord) -> TreeLine:
