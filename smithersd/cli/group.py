@@ -63,7 +63,7 @@ def run(arguments: list[str] | None) -> NoReturn:
     """Run a command, that of `sys.argv` if `arguments` is None, and exit with its code."""
     split_from_process_1()
     reset_inherited_signals()
-    _fill_streams()
+    _open_missing_streams()
     _make_streams_block()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks shows as a question mark
@@ -82,7 +82,7 @@ def _make_streams_block() -> None:
             setattr(sys, name, blocking_stream(stream, stream.fileno()))
 
 
-def _fill_streams() -> None:
+def _open_missing_streams() -> None:
     """Open /dev/null for each closed stream (`smithers ... >&-`)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

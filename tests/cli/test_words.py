@@ -4,7 +4,15 @@ from datetime import UTC
 
 import pytest
 
-from smithersd.cli.text.phrases import NODE_LOOKS, STATUS_STYLES, duration, event_phrases, node_name, one_line, progress
+from smithersd.cli.text.phrases import (
+    NODE_STYLES,
+    STATUS_STYLES,
+    duration,
+    event_phrases,
+    node_name,
+    one_line,
+    progress,
+)
 from smithersd.core.log import events
 from smithersd.core.log.states import Cancellation, Interruption, NodeState, RunStatus
 from smithersd.elements.kinds import OnDeny
@@ -103,5 +111,5 @@ def test_text_of_others_becomes_one_printable_line() -> None:
 
 
 def test_every_state_has_its_look() -> None:
-    assert set(NODE_LOOKS) == set(NodeState)
+    assert set(NODE_STYLES) == set(NodeState)
     assert set(STATUS_STYLES) == set(RunStatus)

@@ -10,7 +10,7 @@ from hypothesis import find
 
 import smithersd
 from smithersd import elements
-from smithersd.cli.text.phrases import NODE_LOOKS
+from smithersd.cli.text.phrases import NODE_STYLES
 from smithersd.cli.text.tree import walk
 from smithersd.core.kinds.node_kind import NodeKind
 from smithersd.core.kinds.registry import KINDS, NODE_KINDS, kind_of
@@ -158,4 +158,4 @@ def test_every_element_is_drawn_in_the_property_tests(element: type[Element[obje
 
 @pytest.mark.parametrize("state", elements.NodeState)
 def test_every_state_of_a_node_has_a_look(state: elements.NodeState) -> None:
-    assert len(NODE_LOOKS[state].symbol) == 1
+    assert len(NODE_STYLES[state].symbol) == 1

@@ -86,19 +86,19 @@ def say_store_folder(storage: Storage) -> None:
         say_folder(storage)
 
 
-UNNAMED_TO_LOOK_AT = "only live run, else the newest"
+UNNAMED_TO_READ = "only live run, else the newest"
 """The run that a read-only command selects if none is named, for `run_epilog`."""
 
 
-async def run_to_look_at(runs: "StoredRuns", said: str | None) -> "Run":
+async def run_to_read(runs: "StoredRuns", selector: str | None) -> "Run":
     """Select the run for a read-only command; if it is the newest, print its id to stderr.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
-    run = await runs.select(said, or_newest=True)
-    if said is None and (await run.info()).status.is_final:
+    run = await runs.select(selector, or_newest=True)
+    if selector is None and (await run.info()).status.is_final:
         say_newest(run.run_id)
     return run
 

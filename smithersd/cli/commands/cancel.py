@@ -34,8 +34,8 @@ def command(run: str | None, storage: Storage) -> None:
     on_runs(storage, lambda runs: _cancel(runs, run, storage))
 
 
-async def _cancel(runs: StoredRuns, said: str | None, storage: Storage) -> None:
-    run = await runs.select(said)
+async def _cancel(runs: StoredRuns, selector: str | None, storage: Storage) -> None:
+    run = await runs.select(selector)
     try:
         await run.cancel(requested_by=login_name())
     except RunNotActive:

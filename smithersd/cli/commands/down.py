@@ -85,17 +85,17 @@ def command(
 
 
 async def _stop_one(
-    store: Store, storage: Storage, said: str | None, pid_file: Path | None, request: StopRequest
+    store: Store, storage: Storage, selector: str | None, pid_file: Path | None, request: StopRequest
 ) -> None:
     folder = storage.folder
-    run_id = await _chosen(store, folder, said, pid_file)
+    run_id = await _select_run(store, folder, selector, pid_file)
     await _say(store, await stop_run(store, run_id, folder.run(run_id), request, pid_file=pid_file), storage)
 
 
-async def _chosen(store: Store, folder: StateFolder, said: str | None, pid_file: Path | None) -> str:
+async def _select_run(store: Store, folder: StateFolder, selector: str | None, pid_file: Path | None) -> str:
     """Select the run to stop: the named one, that of the pidfile, else the only one that has a process."""
-    if said is not None or pid_file is None:
-        return await select_local_run(store, folder, said)
+    if selector is not None or pid_file is None:
+        return await select_local_run(store, folder, selector)
     run_id = run_of_pid_file(folder, pid_file)
     if run_id is None:
         raise RunNotFound(f"No run of {str(folder.path)!r} has the pidfile {str(pid_file)!r}.", remedy="Name the run.")
@@ -134,9 +134,9 @@ async def _say(store: Store, stopped: StopResult, storage: Storage) -> None:
 
 def _process(stopped: StopResult) -> str:
     if stopped.ended:
-        said = [
+        ends = [
             f"Process {process.pid} " + ("was killed." if process.is_killed else "has ended.")
             for process in stopped.ended
         ]
-        return " ".join(said)
+        return " ".join(ends)
     return "Its process had died; the pidfile was stale." if stopped.was_stale else "It had no process on this machine."

@@ -10,12 +10,12 @@ import click
 import pydantic_core
 
 from smithersd.cli.args.options import (
-    UNNAMED_TO_LOOK_AT,
+    UNNAMED_TO_READ,
     debug_option,
     on_runs,
     run_argument,
     run_epilog,
-    run_to_look_at,
+    run_to_read,
     storage_options,
     whole_number,
 )
@@ -37,7 +37,7 @@ class _Filter:
     types: frozenset[str] | None
     node_id: str | None
 
-    def lets_pass(self, event: Encoded) -> bool:
+    def matches(self, event: Encoded) -> bool:
         """Whether the event is to be printed."""
         return (self.types is None or event.type in self.types) and self.node_id in {None, event.node_id}
 
@@ -53,7 +53,7 @@ Print = Callable[[int, str, Event], None]
         "smithers events -f",
         "smithers events release-1 --types NodeFailed,NodeRetrying",
         "smithers events release-1 --json --after 41 | jq .type",
-        unnamed=UNNAMED_TO_LOOK_AT,
+        unnamed=UNNAMED_TO_READ,
     ),
 )
 @run_argument
@@ -66,11 +66,11 @@ Print = Callable[[int, str, Event], None]
 @debug_option
 def command(run: str | None, storage: Storage, **given: Any) -> None:
     """Print a run's events, a line for each."""
-    wanted = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
+    event_filter = _Filter(None if given["types"] is None else _types(given["types"]), given["node"])
     after_seq = -1 if given["after"] is None else given["after"]
     show = _print_json if given["is_json"] else _print_line
     work = _follow if given["follow"] else _print_stored
-    on_runs(storage, lambda runs: work(runs, run, after_seq, wanted, show))
+    on_runs(storage, lambda runs: work(runs, run, after_seq, event_filter, show))
 
 
 def _types(text: str) -> frozenset[str]:
@@ -86,12 +86,14 @@ def _types(text: str) -> frozenset[str]:
     return types
 
 
-async def _print_stored(runs: StoredRuns, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await run_to_look_at(runs, said)
-    if wanted.node_id is not None:
-        await _check_node(run, wanted.node_id)
+async def _print_stored(
+    runs: StoredRuns, selector: str | None, after_seq: int, event_filter: _Filter, show: Print
+) -> None:
+    run = await run_to_read(runs, selector)
+    if event_filter.node_id is not None:
+        await _check_node(run, event_filter.node_id)
     async for events in run.events(after_seq=after_seq):
-        _show(run, events, wanted, show)
+        _show(run, events, event_filter, show)
 
 
 async def _check_node(run: Run, node_id: str) -> None:
@@ -105,20 +107,20 @@ async def _check_node(run: Run, node_id: str) -> None:
         )
 
 
-async def _follow(runs: StoredRuns, said: str | None, after_seq: int, wanted: _Filter, show: Print) -> None:
-    run = await run_to_look_at(runs, said)
+async def _follow(runs: StoredRuns, selector: str | None, after_seq: int, event_filter: _Filter, show: Print) -> None:
+    run = await run_to_read(runs, selector)
     info = await run.info()
     if info.status is RunStatus.SUSPENDED or info.is_interrupted:
         print(f"{why_undriven(info)} New events are printed once it is resumed.", file=sys.stderr)
     async with run.follow(after_seq=after_seq) as batches:
         async for events in batches:
-            _show(run, events, wanted, show)
+            _show(run, events, event_filter, show)
             flush()
 
 
-def _show(run: Run, events: Iterable[Encoded], wanted: _Filter, show: Print) -> None:
+def _show(run: Run, events: Iterable[Encoded], event_filter: _Filter, show: Print) -> None:
     for event in events:
-        if wanted.lets_pass(event):
+        if event_filter.matches(event):
             show(event.seq, event.data.decode(), read_event(run.run_id, event.seq, event.data))
 
 

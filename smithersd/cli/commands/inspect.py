@@ -7,13 +7,13 @@ import click
 import pydantic_core
 
 from smithersd.cli.args.options import (
-    UNNAMED_TO_LOOK_AT,
+    UNNAMED_TO_READ,
     debug_option,
     json_option,
     on_runs,
     run_argument,
     run_epilog,
-    run_to_look_at,
+    run_to_read,
     storage_options,
 )
 from smithersd.cli.terminal.output import say, say_columns, say_json, say_lines, terminal_width
@@ -40,9 +40,7 @@ _INPUT_LENGTH_MAX = 200
 @click.command(
     "inspect",
     short_help="Show a run: its nodes and what it waits for.",
-    epilog=run_epilog(
-        "smithers inspect", "smithers inspect release-1 --json | jq .summary", unnamed=UNNAMED_TO_LOOK_AT
-    ),
+    epilog=run_epilog("smithers inspect", "smithers inspect release-1 --json | jq .summary", unnamed=UNNAMED_TO_READ),
 )
 @run_argument
 @json_option
@@ -60,8 +58,8 @@ def command(run: str | None, *, is_json: bool, storage: Storage) -> None:
         _say(snapshot, storage)
 
 
-async def _read(runs: StoredRuns, said: str | None) -> Snapshot:
-    return await (await run_to_look_at(runs, said)).snapshot()
+async def _read(runs: StoredRuns, selector: str | None) -> Snapshot:
+    return await (await run_to_read(runs, selector)).snapshot()
 
 
 def _say(snapshot: Snapshot, storage: Storage) -> None:

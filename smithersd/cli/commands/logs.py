@@ -30,7 +30,7 @@ def command(run: str | None, *, follow: bool, storage: Storage) -> None:
 
     A run that was started in a terminal has a log file only with --log-file.
     """
-    folder = storage.folder.run(on_store(storage, lambda opened: _chosen(opened, storage.folder, run)))
+    folder = storage.folder.run(on_store(storage, lambda opened: _select_run(opened, storage.folder, run)))
     path = _log_of(folder)
     try:
         _print_log(path, folder, is_followed=follow)
@@ -42,10 +42,10 @@ def command(run: str | None, *, follow: bool, storage: Storage) -> None:
         ) from None
 
 
-async def _chosen(store: Store, folder: StateFolder, said: str | None) -> str:
-    run_id = await select_local_run(store, folder, said, or_newest=True)
+async def _select_run(store: Store, folder: StateFolder, selector: str | None) -> str:
+    run_id = await select_local_run(store, folder, selector, or_newest=True)
     run = await store.find_run(run_id)
-    if said is None and run is not None and run.status.is_final and read_process_record(folder.run(run_id)) is None:
+    if selector is None and run is not None and run.status.is_final and read_process_record(folder.run(run_id)) is None:
         say_newest(run_id)
     return run_id
 

@@ -24,12 +24,12 @@ from smithersd.query.run_info import RunInfo
 
 _LIMIT_DEFAULT = 50
 _LIMIT_MAX = 10_000
-_HEADS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP")
+_HEADERS = ("RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "PID", "UP")
 _INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _ListedRun:
     """A run with what it waits for and its processes on this machine."""
 
     run: RunInfo
@@ -65,7 +65,7 @@ def command(*, is_all: bool, limit: int, is_json: bool, storage: Storage) -> Non
             say(Phrase(f"These are the newest {limit}; --limit shows more.", "dim"))
 
 
-async def _read(runs: StoredRuns, folder: StateFolder, *, is_all: bool, limit: int) -> tuple[list[_Listed], bool]:
+async def _read(runs: StoredRuns, folder: StateFolder, *, is_all: bool, limit: int) -> tuple[list[_ListedRun], bool]:
     found = await runs.list(limit=limit + 1, is_live=None if is_all else True)
     if not is_all:
         found = sorted([*found, *await _still_served(runs, folder)], key=lambda run: run.started_at_ms, reverse=True)
@@ -79,20 +79,20 @@ async def _still_served(runs: StoredRuns, folder: StateFolder) -> list[RunInfo]:
     return [run for run in found if run is not None and run.status.is_final]
 
 
-async def _listed(runs: StoredRuns, folder: StateFolder, run: RunInfo) -> _Listed:
+async def _listed(runs: StoredRuns, folder: StateFolder, run: RunInfo) -> _ListedRun:
     approvals = [] if run.status.is_final else await runs.run(run.run_id).approvals()
-    return _Listed(run, approvals, local_processes(run, folder))
+    return _ListedRun(run, approvals, local_processes(run, folder))
 
 
-def _say(listed: list[_Listed], *, is_all: bool, storage: Storage) -> None:
+def _say(listed: list[_ListedRun], *, is_all: bool, storage: Storage) -> None:
     if not listed:
         say("There are no runs." if is_all else "No run is live; `smithers ps --all` lists those that have ended.")
         return
     now_ms = SystemClock().now_ms()
-    say_table(_HEADS, [Row(_cells(entry, now_ms), list(_below(entry, storage, now_ms))) for entry in listed])
+    say_table(_HEADERS, [Row(_cells(entry, now_ms), list(_lines_below(entry, storage, now_ms))) for entry in listed])
 
 
-def _cells(entry: _Listed, now_ms: int) -> Line:
+def _cells(entry: _ListedRun, now_ms: int) -> Line:
     run = entry.run
     process = entry.processes.main
     return [
@@ -102,7 +102,7 @@ def _cells(entry: _Listed, now_ms: int) -> Line:
         Phrase(short_time(run.started_at_ms, now_ms)),
         Phrase(duration((run.finished_at_ms or now_ms) - run.started_at_ms)),
         Phrase(str(process.pid) if process.pid is not None else _elsewhere(run)),
-        Phrase(_up(process, now_ms)),
+        Phrase(_uptime(process, now_ms)),
     ]
 
 
@@ -111,11 +111,11 @@ def _elsewhere(run: RunInfo) -> str:
     return "" if run.driver is None or run.driver.is_local else f"{run.driver.pid}@{run.driver.host}"
 
 
-def _up(process: LocalProcess, now_ms: int) -> str:
+def _uptime(process: LocalProcess, now_ms: int) -> str:
     return "" if process.started_at_ms is None else duration(now_ms - process.started_at_ms)
 
 
-def _below(entry: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
+def _lines_below(entry: _ListedRun, storage: Storage, now_ms: int) -> Iterator[Phrase]:
     """Yield the lines below a run: its URL, its other processes, what it waits for, and the next command."""
     processes = entry.processes
     if processes.main.url is not None:
@@ -123,7 +123,7 @@ def _below(entry: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
     for does, others in (("stands by", processes.standbys), ("serves the run too", processes.servers)):
         for other in others:
             at = "" if other.url is None else f" at {other.url}"
-            yield Phrase(f"process {other.pid} {does}{at}, up {_up(other, now_ms)}", is_whole=True)
+            yield Phrase(f"process {other.pid} {does}{at}, up {_uptime(other, now_ms)}", is_whole=True)
     if not entry.run.status.is_final:
         width = terminal_width()
         yield from approvals_with_commands(
@@ -136,7 +136,7 @@ def _below(entry: _Listed, storage: Storage, now_ms: int) -> Iterator[Phrase]:
         yield from next_steps(entry.run, storage)
 
 
-def _json(entry: _Listed, storage: Storage) -> dict[str, Any]:
+def _json(entry: _ListedRun, storage: Storage) -> dict[str, Any]:
     run = entry.run
     process = entry.processes.main
     return {

@@ -188,9 +188,9 @@ def _check_flags(context: click.Context, flags: dict[str, Any]) -> None:
         raise InvalidRequest("--json needs -d.", remedy="Add -d, or leave --json out.")
     if flags["detach"] and flags["log_file"] is not None:
         _check_daemon_log(Path(flags["log_file"]).absolute())
-    idle = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if idle and not flags["serve"]:
-        raise InvalidRequest(f"{_flag(idle[0])} needs --serve.", remedy="Add --serve, or leave it out.")
+    unused = [name for name in SERVE_FLAGS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if unused and not flags["serve"]:
+        raise InvalidRequest(f"{_flag(unused[0])} needs --serve.", remedy="Add --serve, or leave it out.")
 
 
 def _check_daemon_log(path: Path) -> None:
@@ -199,8 +199,8 @@ def _check_daemon_log(path: Path) -> None:
     Raises:
         InvalidRequest: naming the path.
     """
-    of_a_process = path.parts[1:2] in (("dev",), ("proc",)) and path != Path(os.devnull)
-    if of_a_process or (path.exists() and path != Path(os.devnull) and not path.is_file()):
+    is_device = path.parts[1:2] in (("dev",), ("proc",)) and path != Path(os.devnull)
+    if is_device or (path.exists() and path != Path(os.devnull) and not path.is_file()):
         raise InvalidRequest(
             f"{str(path)!r} cannot be the log of a daemon: it is not a regular file.",
             remedy="Name a file, or leave -d out to log to this process's own output.",

@@ -46,11 +46,11 @@ class LiveReport:
         self._approvals.clear()
         self._region.print([Text(line) for line in standby_lines(waiting)])
 
-    def begin(self, begun: StartedRun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         """Print the opening lines, and start to draw."""
-        self._started_run = begun
-        self._region.print([Text(line, "bold") for line in opening_lines(begun)])
-        if not begun.engine.is_ended_before:
+        self._started_run = started_run
+        self._region.print([Text(line, "bold") for line in opening_lines(started_run)])
+        if not started_run.engine.is_ended_before:
             self._region.start(self._view)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
@@ -104,7 +104,7 @@ class LiveReport:
                 pass
 
     def _view(self, screen: Screen) -> RenderableType:
-        assert self._started_run is not None, "the region is started by a run that has begun"
+        assert self._started_run is not None, "the region is started by a run that has started"
         return live_view(
             self._started_run, screen, now_ms=self._clock.now_ms(), notes=self._notes, approvals=self._approvals
         )

@@ -29,7 +29,7 @@ from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
 from smithersd.query.approvals import PendingApproval
 
-_UNTOLD = (events.NodePending, events.FrameCommitted, *phrases.SAID_BY_ANOTHER, events.TaskHeartbeat)
+_OMITTED = (events.NodePending, events.FrameCommitted, *phrases.REDUNDANT_EVENTS, events.TaskHeartbeat)
 """Events without a line: another event says the same, or it is of no use in a log."""
 _WARNINGS = (events.NodeFailed, events.NodeRetrying, events.NodeInterrupted, events.ApprovalDenied)
 
@@ -106,11 +106,11 @@ class LogReport:
         """Write what this process waits for."""
         self._say_all(standby_lines(waiting))
 
-    def begin(self, begun: StartedRun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         """Write the opening lines: the run, its status and its URL."""
-        self._started_run = begun
-        self._say_all(opening_lines(begun))
-        for node in begun.engine.state.awaiting_approval if begun.engine.is_resumed else ():
+        self._started_run = started_run
+        self._say_all(opening_lines(started_run))
+        for node in started_run.engine.state.awaiting_approval if started_run.engine.is_resumed else ():
             if node.approval is not None:
                 title = phrases.one_line(node.approval.request.title)
                 self._say_all([f"{phrases.node_name(*node.key)} still asks: {title}"])
@@ -118,7 +118,7 @@ class LogReport:
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Write a line for each event."""
         for entry in recorded:
-            if not isinstance(entry.event, _UNTOLD):
+            if not isinstance(entry.event, _OMITTED):
                 self.say(_lines_of(entry))
 
     def ask(self, approval: PendingApproval) -> None:
@@ -150,7 +150,7 @@ class LogReport:
             self._printer = self._printer or Printer()
             self._printer.write(self._text(lines), self._stderr)
         elif self._file is not None and lines:
-            lost = [_loss(self._lost_lines)] if self._lost_lines else []
+            lost = [_missing_lines(self._lost_lines)] if self._lost_lines else []
             is_written = self._file.write(self._text([*lost, *lines]))
             self._lost_lines = 0 if is_written else self._lost_lines + len(lines)
 
@@ -162,7 +162,7 @@ class LogReport:
         self.say([Line(now_ms, level, text.strip()) for text in texts])
 
 
-def _loss(count: int) -> Line:
+def _missing_lines(count: int) -> Line:
     return Line(
         SystemClock().now_ms(), logging.WARNING, f"{count} lines are missing here: the log could not be written."
     )

@@ -8,8 +8,8 @@ from smithersd.cli.terminal.streams import Streams
 from smithersd.cli.text import phrases
 from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.run_summary import (
+    approve_command,
     closing_lines,
-    command_that_decides,
     opening_lines,
     standby_lines,
     waiting_for_store,
@@ -24,7 +24,7 @@ from smithersd.query.approvals import PendingApproval
 
 _BELOW = " " * 10
 """The indentation of further lines of an event."""
-_UNTOLD = (
+_OMITTED = (
     events.RunStarted,
     events.RunResumed,
     events.RunStatusChanged,
@@ -34,7 +34,7 @@ _UNTOLD = (
     events.RunSuspended,
     events.FrameCommitted,
     events.NodePending,
-    *phrases.SAID_BY_ANOTHER,
+    *phrases.REDUNDANT_EVENTS,
     events.BranchDecided,
     events.TaskHeartbeat,
 )
@@ -42,7 +42,7 @@ _UNTOLD = (
 
 
 def _is_printed(event: events.Event) -> bool:
-    return not isinstance(event, _UNTOLD) or (isinstance(event, events.RunResumed) and event.workflow_changed)
+    return not isinstance(event, _OMITTED) or (isinstance(event, events.RunResumed) and event.workflow_changed)
 
 
 class PlainReport:
@@ -52,7 +52,7 @@ class PlainReport:
         self._streams = streams
         self._started_run: StartedRun | None = None
         self._printer = Printer()
-        self._unasked: dict[NodeKey, Recorded] = {}
+        self._unprinted_requests: dict[NodeKey, Recorded] = {}
         """Requests of approvals that have not been printed yet."""
 
     def warn(self, text: str) -> None:
@@ -68,28 +68,28 @@ class PlainReport:
         """Print what this process waits for."""
         self._print(standby_lines(waiting), self._streams.out)
 
-    def begin(self, begun: StartedRun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         """Print the opening lines: the run, its status and its URL."""
-        self._started_run = begun
-        self._print(opening_lines(begun), self._streams.out)
+        self._started_run = started_run
+        self._print(opening_lines(started_run), self._streams.out)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         """Print a line for each event that matters."""
         for entry in recorded:
             if isinstance(entry.event, events.ApprovalRequested):
-                self._unasked[entry.event.node_id, entry.event.iteration] = entry
+                self._unprinted_requests[entry.event.node_id, entry.event.iteration] = entry
             elif _is_printed(entry.event):
-                self._say_unasked(getattr(entry.event, "node_id", None))
-                self._say_event(entry)
+                self._print_request(getattr(entry.event, "node_id", None))
+                self._print_event(entry)
 
     def ask(self, approval: PendingApproval) -> None:
         """Print the approval, and the command that decides it."""
         assert self._started_run is not None, "a run begins before it asks"
-        self._unasked.pop(approval.key, None)
+        self._unprinted_requests.pop(approval.key, None)
         whole = command_lines.inspect(self._started_run.engine.run_id, storage=self._started_run.storage)
         head, *details = approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole)
-        self._say(approval.requested_at_ms, [head.text])
-        command = command_that_decides(self._started_run, approval.key)
+        self._print_at(approval.requested_at_ms, [head.text])
+        command = approve_command(self._started_run, approval.key)
         self._print([f"{_BELOW}{line.text.strip()}" for line in details] + [f"{_BELOW}{command}"], self._streams.out)
 
     def reload(self) -> None:
@@ -98,8 +98,8 @@ class PlainReport:
     def end(self, *, is_still_served: bool) -> None:
         """Print how the run ended, and the next command."""
         if self._started_run is not None:
-            for key in list(self._unasked):
-                self._say_unasked(key[0])
+            for key in list(self._unprinted_requests):
+                self._print_request(key[0])
             closing = closing_lines(self._started_run, is_still_served=is_still_served)
             self._print([line.text for line in closing], self._streams.out)
 
@@ -111,15 +111,15 @@ class PlainReport:
         """Print what is buffered, as far as that does not block."""
         self._printer.close(has_deadline=True)
 
-    def _say_unasked(self, node_id: str | None) -> None:
+    def _print_request(self, node_id: str | None) -> None:
         """Print the request of an approval that was decided before it was shown."""
-        for key in [key for key in self._unasked if key[0] == node_id]:
-            self._say_event(self._unasked.pop(key))
+        for key in [key for key in self._unprinted_requests if key[0] == node_id]:
+            self._print_event(self._unprinted_requests.pop(key))
 
-    def _say_event(self, recorded: Recorded) -> None:
-        self._say(recorded.timestamp_ms, [phrase.text for phrase in phrases.event_phrases(recorded.event)])
+    def _print_event(self, recorded: Recorded) -> None:
+        self._print_at(recorded.timestamp_ms, [phrase.text for phrase in phrases.event_phrases(recorded.event)])
 
-    def _say(self, at_ms: int, texts: Iterable[str]) -> None:
+    def _print_at(self, at_ms: int, texts: Iterable[str]) -> None:
         self._print([f"{phrases.time_of_day(at_ms)}  {text}" for text in texts], self._streams.out)
 
     def _print(self, lines: Iterable[str], stream: TextIO | None) -> None:

@@ -92,9 +92,9 @@ class _Reports:
         for report in self._reports:
             report.stand_by(waiting)
 
-    def begin(self, begun: StartedRun) -> None:
+    def begin(self, started_run: StartedRun) -> None:
         for report in self._reports:
-            report.begin(begun)
+            report.begin(started_run)
 
     def show(self, recorded: Sequence[Recorded]) -> None:
         for report in self._reports:

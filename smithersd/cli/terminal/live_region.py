@@ -27,7 +27,7 @@ from smithersd.cli.text.phrases import one_line
 REDRAW_S = 0.125
 TICK_S = 1.0
 """How often durations are redrawn when nothing else happens."""
-_REST_FACTOR = 20
+_PAUSE_FACTOR = 20
 """The pause after a drawing is this many times as long as the drawing took."""
 _STDOUT, _STDERR = 1, 2
 _SIZE_DEFAULT = (80, 24)
@@ -44,7 +44,7 @@ class Screen:
     height: int
 
 
-class _Paper(io.TextIOBase):
+class _TerminalFile(io.TextIOBase):
     """The file that rich writes to: the terminal, through a printer that never blocks."""
 
     def __init__(self, printer: Printer, terminal: TextIO) -> None:
@@ -79,21 +79,21 @@ class LiveRegion:
     def __init__(self, streams: Streams) -> None:
         assert streams.out is not None, "it is a terminal"
         self._terminal, self._stderr = streams.out, streams.err
-        self._is_stderr_here = streams.err is not None and streams.err.isatty()
+        self._is_stderr_shown = streams.err is not None and streams.err.isatty()
         self._printer = Printer()
         self._console = Console(
-            file=cast("TextIO", _Paper(self._printer, self._terminal)), force_terminal=True, highlight=False
+            file=cast("TextIO", _TerminalFile(self._printer, self._terminal)), force_terminal=True, highlight=False
         )
         self._measure()
         self._live: Live | None = None
         self._view: Callable[[Screen], RenderableType] = lambda _: Text()
         self._above: list[Text] = []
         self._lock = threading.Lock()
-        self._printing = threading.RLock()
+        self._print_lock = threading.RLock()
         self._timer: asyncio.TimerHandle | None = None
-        self._due_s = self._drawn_at_s = self._rest_s = 0.0
+        self._due_s = self._drawn_at_s = self._pause_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stray = StrayOutput([_STDOUT, _STDERR] if self._is_stderr_here else [_STDOUT], self._show_stray)
+        self._stray = StrayOutput([_STDOUT, _STDERR] if self._is_stderr_shown else [_STDOUT], self._show_stray)
 
     @property
     def width(self) -> int:
@@ -112,7 +112,7 @@ class LiveRegion:
 
         It works while the event loop is blocked.
         """
-        if self._is_stderr_here:
+        if self._is_stderr_shown:
             self.print(lines)
             self._print_above()
         else:
@@ -130,15 +130,15 @@ class LiveRegion:
             vertical_overflow="crop",
             get_renderable=self._draw_view,
         )
-        with self._printing:
+        with self._print_lock:
             self._live.start()
         self._draw()
 
     def change(self) -> None:
         """Schedule a drawing."""
         if self._live is not None:
-            rest_s = max(REDRAW_S, self._rest_s)
-            self._draw_in(max(0.0, self._drawn_at_s + rest_s - time.monotonic()))
+            pause_s = max(REDRAW_S, self._pause_s)
+            self._draw_in(max(0.0, self._drawn_at_s + pause_s - time.monotonic()))
 
     def stop(self) -> None:
         """Draw for the last time, and leave the drawing on the screen."""
@@ -147,7 +147,7 @@ class LiveRegion:
             self._timer = None
         live, self._live = self._live, None
         if live is not None:
-            with self._printing:
+            with self._print_lock:
                 self._print_above()
                 live.refresh()
                 live.stop()
@@ -163,7 +163,7 @@ class LiveRegion:
     def release(self) -> None:
         """Write what is buffered and show the cursor again; call it from any thread, at any time."""
         self._stray.restore(timeout_s=_RELEASE_S)
-        self._printer.write("".join(f"{line.plain}\r\n" for line in self._taken_above()), self._terminal)
+        self._printer.write("".join(f"{line.plain}\r\n" for line in self._take_above()), self._terminal)
         self._printer.close(has_deadline=True)
         with suppress(OSError):
             os.write(self._terminal.fileno(), _SHOW_CURSOR)
@@ -174,15 +174,15 @@ class LiveRegion:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self.change)
 
-    def _taken_above(self) -> list[Text]:
+    def _take_above(self) -> list[Text]:
         with self._lock:
             lines, self._above = self._above, []
         return lines
 
     def _print_above(self) -> None:
         """Print the waiting lines, before another thread prints later ones or draws."""
-        with self._printing:
-            lines = self._taken_above()
+        with self._print_lock:
+            lines = self._take_above()
             self._measure()
             if lines:
                 self._console.print(Text("\n").join(lines), soft_wrap=True)
@@ -209,11 +209,11 @@ class LiveRegion:
         if self._printer.is_behind:  # another drawing would be outdated before it is read
             self._draw_in(REDRAW_S)
             return
-        with self._printing:
+        with self._print_lock:
             self._live.refresh()
         self._drawn_at_s = time.monotonic()
-        self._rest_s = _REST_FACTOR * (self._drawn_at_s - began_s)
-        self._draw_in(max(TICK_S, self._rest_s))
+        self._pause_s = _PAUSE_FACTOR * (self._drawn_at_s - began_s)
+        self._draw_in(max(TICK_S, self._pause_s))
 
     def _draw_view(self) -> RenderableType:
         size = self._console.size

@@ -10,7 +10,7 @@ from rich.text import Text
 from smithersd.cli.terminal.live_region import Screen
 from smithersd.cli.text.approval_lines import approval_lines
 from smithersd.cli.text.phrases import STATUS_STYLES, Phrase, duration
-from smithersd.cli.text.run_summary import command_that_decides
+from smithersd.cli.text.run_summary import approve_command
 from smithersd.cli.text.tree import TreeLine, node_lines, tree_lines
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
@@ -32,7 +32,7 @@ _NAME_SHARE = 0.45
 
 
 def live_view(
-    begun: StartedRun,
+    started_run: StartedRun,
     screen: Screen,
     *,
     now_ms: int,
@@ -40,16 +40,16 @@ def live_view(
     approvals: Mapping[NodeKey, PendingApproval],
 ) -> RenderableType:
     """Return the view of a run, which fits the screen and leaves one line free."""
-    said = [*_waits(begun, screen, approvals), *_status(begun, now_ms)]
+    said = [*_waits(started_run, screen, approvals), *_status(started_run, now_ms)]
     foot = [part for line in said for part in _folded(line, screen.width)]
     rows = screen.height - 1 - len(foot)
     if rows <= 0:
         return Group(*foot[1 - screen.height :])
-    return Group(*_nodes(begun, rows, screen.width, now_ms, notes), *foot)
+    return Group(*_nodes(started_run, rows, screen.width, now_ms, notes), *foot)
 
 
-def _nodes(begun: StartedRun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
-    engine = begun.engine
+def _nodes(started_run: StartedRun, rows: int, width: int, now_ms: int, notes: Mapping[NodeKey, str]) -> Iterator[Text]:
+    engine = started_run.engine
     if len(engine.state.nodes) <= rows:
         lines = list(tree_lines(engine.tree, engine.state, now_ms=now_ms, notes=notes))
         if len(lines) <= rows:
@@ -92,38 +92,38 @@ def _sized(piece: Phrase, cells: int) -> Text:
     return text
 
 
-def _waits(begun: StartedRun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
+def _waits(started_run: StartedRun, screen: Screen, approvals: Mapping[NodeKey, PendingApproval]) -> list[Text]:
     """Return the first approval, and the commands that approve; fewer of them on a small screen."""
-    state = begun.engine.state
+    state = started_run.engine.state
     waiting = [node.key for node in state.awaiting_approval]
     if not waiting:
         return []
     shown = min(_COMMANDS_MAX, max(1, screen.height // 8))
-    lines = [Text(f"➜ {command_that_decides(begun, key)}", "bold yellow") for key in waiting[:shown]]
+    lines = [Text(f"➜ {approve_command(started_run, key)}", "bold yellow") for key in waiting[:shown]]
     if waiting[0] in approvals:
-        lines = [*_approval(begun, screen, approvals[waiting[0]]), *lines]
+        lines = [*_approval(started_run, screen, approvals[waiting[0]]), *lines]
     if len(waiting) > shown:
         lines.append(Text(f"  and {len(waiting) - shown} more: smithers inspect {state.run_id}", "yellow"))
     return lines
 
 
-def _approval(begun: StartedRun, screen: Screen, approval: PendingApproval) -> Iterator[Text]:
-    whole = command_lines.inspect(begun.engine.run_id, storage=begun.storage)
+def _approval(started_run: StartedRun, screen: Screen, approval: PendingApproval) -> Iterator[Text]:
+    whole = command_lines.inspect(started_run.engine.run_id, storage=started_run.storage)
     lines_max = min(APPROVAL_LINES_MAX, screen.height // 3)
     for line in approval_lines(approval, lines_max=lines_max, whole=whole, width=screen.width):
         yield Text(line.text, line.style)
 
 
-def _status(begun: StartedRun, now_ms: int) -> Iterator[Text]:
+def _status(started_run: StartedRun, now_ms: int) -> Iterator[Text]:
     """Yield the status of a run that is not at rest; the closing lines show that of one that is."""
-    state = begun.engine.state
+    state = started_run.engine.state
     if state.status.is_at_rest:
         return
     took_ms = now_ms - (state.started_at_ms or now_ms)
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
     yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
-    if begun.engine.problem is not None:
-        yield Text(f"Waiting for the store: {begun.engine.problem}", "bold red")
+    if started_run.engine.problem is not None:
+        yield Text(f"Waiting for the store: {started_run.engine.problem}", "bold red")
 
 
 def _folded(line: Text, width: int) -> Iterable[Text]:

@@ -56,10 +56,10 @@ def say_columns(lines: Sequence[Line]) -> None:
             _say_whole(part)
 
 
-def say_table(heads: Sequence[str], rows: Sequence[Row]) -> None:
+def say_table(headers: Sequence[str], rows: Sequence[Row]) -> None:
     """Print a table, with further lines below each row."""
     below: list[Sequence[Phrase]] = [(), *(row.below for row in rows)]
-    for (parts, moved), more in zip(in_table(heads, rows, terminal_width()), below, strict=True):
+    for (parts, moved), more in zip(in_table(headers, rows, terminal_width()), below, strict=True):
         for part in parts:
             _say_whole(part)
         if moved:

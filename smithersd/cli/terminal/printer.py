@@ -10,7 +10,7 @@ from smithersd.cli.terminal.backlog import Backlog
 
 _PIECE_LENGTH = 4 * 1024
 """Characters per write: few enough to see whether the reader still reads."""
-_REST_S = 1.0
+_STALL_S = 1.0
 """How long a terminal may accept nothing, at the end, before it counts as stopped."""
 
 
@@ -47,7 +47,7 @@ class Printer:
         self._backlog.close()
         while self._thread.is_alive():
             pieces = self._pieces
-            self._thread.join(_REST_S)
+            self._thread.join(_STALL_S)
             if self._pieces == pieces and (self._has_deadline or not _is_pipe(self._stream)):
                 return
 

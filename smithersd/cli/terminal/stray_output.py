@@ -27,7 +27,9 @@ class StrayOutput:
 
     def __init__(self, descriptors: Sequence[int], show: Callable[[list[str]], None]) -> None:
         self._show = show
-        self._kept = {number: fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number in descriptors}
+        self._saved = {
+            descriptor: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for descriptor in descriptors
+        }
         self._pipe, writing = os.pipe()
         self._wake, self._waking = os.pipe()
         with suppress(AttributeError, OSError):  # not on this system, or above its limit
@@ -48,11 +50,11 @@ class StrayOutput:
         once this process has ended.
         """
         with self._lock:
-            kept, self._kept = self._kept, {}
-        for descriptor, copy in kept.items():
+            saved, self._saved = self._saved, {}
+        for descriptor, copy in saved.items():
             os.dup2(copy, descriptor)
             os.close(copy)
-        if kept:
+        if saved:
             os.write(self._waking, b"\0")
         self._thread.join(timeout_s)
 

@@ -117,33 +117,35 @@ class Row:
     below: Sequence[Phrase] = ()
 
 
-def in_table(heads: Sequence[str], rows: Sequence[Row], width: int | None = None) -> list[tuple[list[Line], Line]]:
+def in_table(headers: Sequence[str], rows: Sequence[Row], width: int | None = None) -> list[tuple[list[Line], Line]]:
     """Lay out a table, its header first; return for each row its lines, and the cells that did not fit.
 
     Empty columns are left out. The last columns that do not fit go below the row, each cell with its header before it.
     """
-    full = [place for place in range(len(heads)) if any(row.cells[place].text for row in rows)]
-    sizes = {place: max(cells(text) for text in (heads[place], *(r.cells[place].text for r in rows))) for place in full}
+    full = [column for column in range(len(headers)) if any(row.cells[column].text for row in rows)]
+    sizes = {
+        column: max(cells(text) for text in (headers[column], *(r.cells[column].text for r in rows))) for column in full
+    }
     kept = _fitting(full, sizes, width)
-    lines = [[Phrase(heads[place], "bold") for place in kept]]
-    lines += [[row.cells[place] for place in kept] for row in rows]
-    moved = [[_named(heads[place], row.cells[place]) for place in full if place not in kept] for row in rows]
+    lines = [[Phrase(headers[column], "bold") for column in kept]]
+    lines += [[row.cells[column] for column in kept] for row in rows]
+    moved = [[_named(headers[column], row.cells[column]) for column in full if column not in kept] for row in rows]
     shown = [[piece for piece in line if piece.text] for line in ([], *moved)]
     return list(zip(in_columns(lines, width), shown, strict=True))
 
 
-def _fitting(places: Sequence[int], sizes: dict[int, int], width: int | None) -> list[int]:
-    kept = list(places)
+def _fitting(columns: Sequence[int], sizes: dict[int, int], width: int | None) -> list[int]:
+    kept = list(columns)
     if width is None or not kept:
         return kept
     first = min(sizes[kept[0]], int(width * _FIRST_SHARE))
-    while len(kept) > 1 and first + sum(len(GAP) + sizes[place] for place in kept[1:]) > width:
+    while len(kept) > 1 and first + sum(len(GAP) + sizes[column] for column in kept[1:]) > width:
         kept.pop()
     return kept
 
 
-def _named(head: str, cell: Phrase) -> Phrase:
-    return Phrase(f"{head.lower()} {cell.text}" if cell.text else "", cell.style)
+def _named(header: str, cell: Phrase) -> Phrase:
+    return Phrase(f"{header.lower()} {cell.text}" if cell.text else "", cell.style)
 
 
 def _without_empty_end(line: Line) -> Line:

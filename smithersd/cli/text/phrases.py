@@ -22,7 +22,7 @@ _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
 
 
-SAID_BY_ANOTHER = (events.NodeWaitingApproval, events.NodeWaitingTimer)
+REDUNDANT_EVENTS = (events.NodeWaitingApproval, events.NodeWaitingTimer)
 """Events that are not printed, because the event before them says the same."""
 
 
@@ -34,7 +34,7 @@ class Style:
     style: str
 
 
-NODE_LOOKS: Mapping[NodeState, Style] = MappingProxyType(
+NODE_STYLES: Mapping[NodeState, Style] = MappingProxyType(
     {
         NodeState.PENDING: Style("·", "dim"),
         NodeState.IN_PROGRESS: Style("●", "cyan"),
@@ -122,13 +122,13 @@ def one_line(text: str, *, length_max: int | None = None, is_indented: bool = Fa
     Control characters are escaped. If `is_indented` the white space in the line is kept, except at its end.
     """
     stripped = text.rstrip() if is_indented else " ".join(text.split())
-    line = "".join(char if char.isprintable() else _visible(char) for char in stripped)
+    line = "".join(char if char.isprintable() else _escaped(char) for char in stripped)
     if length_max is not None and len(line) > length_max:
         return line[: length_max - 1] + "…"
     return line
 
 
-def _visible(char: str) -> str:
+def _escaped(char: str) -> str:
     return " " if char.isspace() else f"\\x{ord(char):02x}"
 
 
@@ -149,11 +149,11 @@ def event_phrases(event: events.Event, *, zone: tzinfo | None = None) -> list[Ph
     `zone` is the time zone of times in the phrase; None is the local one.
     """
     if isinstance(event, events.NodeOutput):
-        return _printed(event)
+        return _output_phrases(event)
     return [_phrase(event, zone)]
 
 
-def _printed(event: events.NodeOutput) -> list[Phrase]:
+def _output_phrases(event: events.NodeOutput) -> list[Phrase]:
     lines = [line for line in event.text.splitlines() if line.strip()]
     if event.truncated:
         lines.append("(output limit reached; further output is not recorded)")
@@ -271,7 +271,7 @@ def progress(done: float | None, total: float | None, message: str | None) -> st
 
 
 def _of_node(event: Any, what: str, state: NodeState = NodeState.FINISHED) -> Phrase:
-    return Phrase(f"{node_name(event.node_id, event.iteration)} {what}", NODE_LOOKS[state].style)
+    return Phrase(f"{node_name(event.node_id, event.iteration)} {what}", NODE_STYLES[state].style)
 
 
 def _attempt(attempt: int | None) -> str:

@@ -9,21 +9,21 @@ from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import StandingBy, StartedRun
 
-_ANEW_SHOWN_MAX = 12
+_RUN_AGAIN_SHOWN_MAX = 12
 """How many of the nodes that run again are listed."""
 
 
-def opening_lines(begun: StartedRun) -> list[str]:
+def opening_lines(started_run: StartedRun) -> list[str]:
     """Return the lines at the start: the run, its URL, and the outputs that it reuses."""
-    state = begun.engine.state
-    lines = [f"Run {state.run_id} of {state.workflow_name} ({begun.workflow})"]
-    if begun.url is not None:
-        lines.append(f"Serving at {begun.url}")
-    forecast = None if begun.engine.is_resumed else begun.engine.forecast
-    return lines if forecast is None else [*lines, *_taking_over(forecast)]
+    state = started_run.engine.state
+    lines = [f"Run {state.run_id} of {state.workflow_name} ({started_run.workflow})"]
+    if started_run.url is not None:
+        lines.append(f"Serving at {started_run.url}")
+    forecast = None if started_run.engine.is_resumed else started_run.engine.forecast
+    return lines if forecast is None else [*lines, *_reused_outputs(forecast)]
 
 
-def _taking_over(forecast: Forecast) -> list[str]:
+def _reused_outputs(forecast: Forecast) -> list[str]:
     """Return the lines about reused outputs, and about the nodes that run again with the reason of each."""
     count = len(forecast.taken_over)
     lines = [f"Reusing up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
@@ -32,8 +32,8 @@ def _taking_over(forecast: Forecast) -> list[str]:
     ]
     if reasons:
         lines[0] += " These nodes run again:"
-    if len(reasons) > _ANEW_SHOWN_MAX:
-        reasons[_ANEW_SHOWN_MAX:] = [f"  and {len(reasons) - _ANEW_SHOWN_MAX} more"]
+    if len(reasons) > _RUN_AGAIN_SHOWN_MAX:
+        reasons[_RUN_AGAIN_SHOWN_MAX:] = [f"  and {len(reasons) - _RUN_AGAIN_SHOWN_MAX} more"]
     return [*lines, *reasons]
 
 
@@ -51,37 +51,37 @@ def standby_lines(waiting: StandingBy) -> list[str]:
     return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
-def closing_lines(begun: StartedRun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
+def closing_lines(started_run: StartedRun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
     """Return the lines at the end: the status and the next command; `ended_by` stops the server that continues."""
-    state = begun.engine.state
+    state = started_run.engine.state
     lines = [
-        Phrase(_ending(state)),
-        *_tracebacks(begun),
-        *next_steps_at_rest(state.status, state.run_id, begun.workflow, begun.storage),
+        Phrase(_status_line(state)),
+        *_tracebacks_line(started_run),
+        *next_steps_at_rest(state.status, state.run_id, started_run.workflow, started_run.storage),
     ]
     if is_still_served:
-        lines.append(Phrase(f"Still serving at {begun.url}. To stop: {ended_by}"))
+        lines.append(Phrase(f"Still serving at {started_run.url}. To stop: {ended_by}"))
     return lines
 
 
-def command_that_decides(begun: StartedRun, key: NodeKey) -> str:
+def approve_command(started_run: StartedRun, key: NodeKey) -> str:
     """Return the command that approves what a node asks."""
     node_id, iteration = key
-    return command_lines.decide("approve", begun.engine.run_id, node_id, iteration, storage=begun.storage)
+    return command_lines.decide("approve", started_run.engine.run_id, node_id, iteration, storage=started_run.storage)
 
 
-def _tracebacks(begun: StartedRun) -> list[Phrase]:
-    file = begun.storage.folder.run(begun.engine.run_id).tracebacks_file
+def _tracebacks_line(started_run: StartedRun) -> list[Phrase]:
+    file = started_run.storage.folder.run(started_run.engine.run_id).tracebacks_file
     return [Phrase(f"Tracebacks: {command_lines.near(str(file))}")] if file.exists() else []
 
 
-def _ending(state: RunState) -> str:
+def _status_line(state: RunState) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items()) or "no nodes"
     why = "" if state.error is None else f" {phrases.error_phrase(state.error)}"
-    return f"Run {state.status.value}{_took(state)}: {counts}.{why}"
+    return f"Run {state.status.value}{_elapsed(state)}: {counts}.{why}"
 
 
-def _took(state: RunState) -> str:
+def _elapsed(state: RunState) -> str:
     if state.started_at_ms is None or state.finished_at_ms is None:
         return ""
     return f" after {phrases.duration(state.finished_at_ms - state.started_at_ms)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smithersd.cli.text.phrases import (
     INTERRUPTED_STYLE,
-    NODE_LOOKS,
+    NODE_STYLES,
     Phrase,
     Style,
     duration,
@@ -37,15 +37,15 @@ class TreeLine:
     depth: int
     name: str
     node: NodeRecord | None
-    look: Style
+    style: Style
     state: str
     elapsed: str
     detail: str
 
     def phrases(self) -> list[Phrase]:
         """Return the cells of the line: symbol and name, state, elapsed time, detail."""
-        head = Phrase(f"{_INDENT * self.depth}{self.look.symbol} {self.name}", self.look.style)
-        return [head, Phrase(self.state, self.look.style), Phrase(self.elapsed, "dim"), Phrase(self.detail)]
+        head = Phrase(f"{_INDENT * self.depth}{self.style.symbol} {self.name}", self.style.style)
+        return [head, Phrase(self.state, self.style.style), Phrase(self.elapsed, "dim"), Phrase(self.detail)]
 
 
 def tree_lines(
@@ -64,32 +64,32 @@ def tree_lines(
     records: dict[str, list[NodeRecord]] = defaultdict(list)
     for key in sorted(run.nodes):
         records[key[0]].append(run.nodes[key])
-    telling = _Telling(run, now_ms, is_driven, notes or {})
+    lines = _LineBuilder(run, now_ms, is_driven, notes or {})
     for depth, element in walk(folded(tree)):
-        yield from telling.of(depth, element, records.pop(element["id"], []))
+        yield from lines.of_element(depth, element, records.pop(element["id"], []))
     for dropped in records.values():
-        yield from (telling.node(0, record) for record in dropped)
+        yield from (lines.of_node(0, record) for record in dropped)
 
 
 def node_lines(
     run: RunState, keys: Iterable[NodeKey], *, now_ms: int, notes: Mapping[NodeKey, str]
 ) -> Iterator[TreeLine]:
     """Yield lines for some nodes of a driven run, without their tree."""
-    telling = _Telling(run, now_ms, is_driven=True, notes=notes)
+    lines = _LineBuilder(run, now_ms, is_driven=True, notes=notes)
     for key in keys:
-        yield telling.node(0, run.nodes[key])
+        yield lines.of_node(0, run.nodes[key])
 
 
 def folded(tree: Tree) -> Tree:
     """Return the tree without the unnamed containers that have only one child."""
     if not is_container(tree):
         return tree
-    if len(tree["children"]) == 1 and _is_nameless(tree):
+    if len(tree["children"]) == 1 and _is_unnamed(tree):
         return folded(tree["children"][0])
     return {**tree, "children": [folded(child) for child in tree["children"]]}
 
 
-def _is_nameless(element: Tree) -> bool:
+def _is_unnamed(element: Tree) -> bool:
     return bool(element["id"].startswith(POSITION_MARK)) and not element.keys() & {"label", "maxConcurrency"}
 
 
@@ -111,30 +111,30 @@ def element_name(element: Tree) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _LineBuilder:
     run: RunState
     now_ms: int
     is_driven: bool
     notes: Mapping[NodeKey, str]
 
-    def of(self, depth: int, element: Tree, records: list[NodeRecord]) -> Iterator[TreeLine]:
+    def of_element(self, depth: int, element: Tree, records: list[NodeRecord]) -> Iterator[TreeLine]:
         if records:
-            yield from (self.node(depth, record) for record in records)
+            yield from (self.of_node(depth, record) for record in records)
         elif is_container(element):
-            yield self._container(depth, element)
+            yield self._of_container(depth, element)
         else:
             # Its branch is not decided yet, or was decided the other way.
-            yield TreeLine(depth, element_name(element), None, NODE_LOOKS[NodeState.PENDING], "", "", "")
+            yield TreeLine(depth, element_name(element), None, NODE_STYLES[NodeState.PENDING], "", "", "")
 
-    def node(self, depth: int, node: NodeRecord) -> TreeLine:
-        look = NODE_LOOKS[node.state]
+    def of_node(self, depth: int, node: NodeRecord) -> TreeLine:
+        style = NODE_STYLES[node.state]
         state = node.state.value
         if node.state is NodeState.IN_PROGRESS and not self.is_driven:
-            look, state = Style(look.symbol, INTERRUPTED_STYLE), INTERRUPTED
+            style, state = Style(style.symbol, INTERRUPTED_STYLE), INTERRUPTED
         name = node_name(node.node_id, node.iteration)
-        return TreeLine(depth, name, node, look, state, self._elapsed(node), self._detail(node))
+        return TreeLine(depth, name, node, style, state, self._elapsed(node), self._detail(node))
 
-    def _container(self, depth: int, element: Tree) -> TreeLine:
+    def _of_container(self, depth: int, element: Tree) -> TreeLine:
         decided = self.run.branches.get(key_of(element))
         detail = "" if decided is None else kind_named(element["kind"]).child_names[0 if decided.value else 1]
         return TreeLine(depth, element_name(element), None, Style("┬", "dim"), "", "", detail)
