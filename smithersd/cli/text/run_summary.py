@@ -26,7 +26,8 @@ def opening_lines(started_run: StartedRun) -> list[str]:
 def _reused_outputs(forecast: Forecast) -> list[str]:
     """Return the lines about reused outputs, and about the nodes that run again with the reason of each."""
     count = len(forecast.taken_over)
-    lines = [f"Reusing up to {count} output{'' if count == 1 else 's'} of {forecast.from_run_id}."]
+    how_many = f"up to {count} output{'' if count == 1 else 's'}" if count else "no outputs"
+    lines = [f"Reusing {how_many} of {forecast.from_run_id}."]
     reasons = [
         f"  {phrases.one_line(node_id)}: {phrases.one_line(reason)}" for node_id, reason in forecast.anew.items()
     ]
