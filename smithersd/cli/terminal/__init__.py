@@ -1,1 +1,1 @@
-"""The terminal and the streams of this process: what is drawn, and who writes to it."""
+"""The terminal and the streams of this process, and what writes to them."""

@@ -1,1 +1,1 @@
-"""Texts for people: phrases, tables, trees, and how a run stands in words."""
+"""Texts for people: phrases, tables, trees, and the status and next command of a run."""
