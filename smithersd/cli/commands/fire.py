@@ -32,9 +32,9 @@ Examples:
 @storage_options
 @debug_option
 def command(run: str, node: str, iteration: int | None, by: str | None, storage: Storage) -> None:
-    """Fire a timer before its time. The run goes on at once.
+    """Fire a timer before its time. The run continues at once.
 
-    RUN is the run's id or the beginning of it, NODE the timer's id.
+    RUN is a run's id or the beginning of it; NODE is the id of the timer.
     """
     checked_text(node, "NODE")
     if by is not None:

@@ -251,7 +251,7 @@ def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
 
 
 def wait_phrases(node: NodeRecord) -> Iterator[str]:
-    """Say what a node waits for; of one that asked a person also what was decided."""
+    """Yield what a node waits for; for an approval also its decision."""
     for wait in node.waits.values():
         if wait.status is WaitStatus.OPEN and wait.due_at_ms is not None:
             yield f"until {date_and_time(wait.due_at_ms)}"
