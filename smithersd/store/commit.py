@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 
 from smithersd.core.log.states import RunStatus
 from smithersd.errors import LeaseLost, RunExists
@@ -21,9 +22,8 @@ from smithersd.store.waits import wait_parameters
 
 _Written = EventRow | OutputRow | FrameRow
 
-_COLUMNS: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (EventRow, OutputRow, FrameRow)
-}
+_COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in (EventRow, OutputRow, FrameRow)}
+_VALUES = {kind: attrgetter(*columns) for kind, columns in _COLUMNS.items()}
 
 
 def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
@@ -141,4 +141,6 @@ def _insert_rows(run_id: str, batch: Batch) -> Transaction[None]:
 
 
 def _parameters(run_id: str, row: _Written) -> Parameters:
-    return {"run_id": run_id} | {column: getattr(row, column) for column in _COLUMNS[type(row)]}
+    parameters = dict(zip(_COLUMNS[type(row)], _VALUES[type(row)](row), strict=True))
+    parameters["run_id"] = run_id
+    return parameters
