@@ -1,4 +1,4 @@
-"""For an author's own tests: run a workflow to its end, without waiting and without leaving anything behind."""
+"""Test a workflow: run it to its end in a temporary store, without real waiting."""
 
 import asyncio
 import tempfile
@@ -16,7 +16,7 @@ from smithersd.store import Store, open_store
 __all__ = ["Decisions", "run_to_end"]
 
 Decisions = Mapping[str, bool] | bool
-"""What a person answers: to each approval by its node id, or the same to all."""
+"""Whether each approval is approved (True) or denied, by its node id; or one answer for all."""
 
 
 async def run_to_end(
@@ -26,19 +26,29 @@ async def run_to_end(
     decisions: Decisions = True,
     run_id: str = "test",
 ) -> RunResult:
-    """Run a workflow on a throw-away store with a clock that jumps over waits.
+    """Run a workflow to its end in a temporary store, with a clock that jumps over delays and timers.
 
-    `decisions` says what a person answers to each approval, by node id (True approves), or to all of them.
-
-    Examples:
-        ```python
-        async def test_a_denied_release_publishes_nothing() -> None:
-            result = await run_to_end(release, {"version": "1.2"}, decisions={"publish": False})
-            assert result.status == "failed"
-        ```
+    Args:
+        workflow: the workflow to run; its tasks really run.
+        input: the run's input, as plain data or as an object of the input type.
+        decisions: whether each approval is approved, by node id, or one answer for all.
+        run_id: the run's id.
 
     Raises:
-        UserError: the workflow or its input is at fault, or an approval asks that `decisions` does not name.
+        UserError: the workflow or its input is not valid, or an approval is requested that `decisions` does not have.
+
+    Examples:
+        >>> import asyncio
+        >>> from smithersd import Approval, Context, Sequence, Task, workflow
+        >>> @workflow
+        ... def release(ctx: Context[str]):
+        ...     return Sequence(Approval("publish"), Task("done", "Published {}".format, ctx.input))
+        >>> result = asyncio.run(run_to_end(release, "1.2", decisions={"publish": True}))
+        >>> result.status.value, result.outputs["done"]
+        ('finished', 'Published 1.2')
+        >>> result = asyncio.run(run_to_end(release, "1.2", decisions={"publish": False}))
+        >>> result.status.value
+        'failed'
     """
     clock = JumpingClock()
     with tempfile.TemporaryDirectory(prefix="smithersd-") as folder:
@@ -55,7 +65,7 @@ async def run_to_end(
 
 
 class _Person:
-    """Answers every approval as soon as it asks."""
+    """Decides every approval as soon as it is requested."""
 
     def __init__(self, engine: Engine, store: Store, clock: JumpingClock, decisions: Decisions) -> None:
         self.error: UserError | None = None
@@ -67,13 +77,14 @@ class _Person:
         engine.observe(self._notice)
 
     async def answer(self) -> None:
-        """Answer until cancelled, or until an approval asks that nobody thought of."""
+        """Decide approvals until cancelled, or until one is requested that `decisions` does not have."""
         while self.error is None:
             node_id, iteration = await self._asked.get()
             is_approval = self._answer_to(node_id)
             if is_approval is None:
                 self.error = UserError(
-                    f"The approval {node_id!r} asks.", remedy="Say what is answered: decisions={...}."
+                    f"The approval {node_id!r} was requested, but decisions has no answer for it.",
+                    remedy=f"Add it: decisions={{{node_id!r}: True, ...}}.",
                 )
                 self._engine.request_cancel()
             else:

@@ -1,4 +1,4 @@
-"""Doing something with a run from outside: one port, whatever stands behind it, and the runs of a store."""
+"""Read, decide and cancel runs from outside: one protocol for a run, and its implementation for runs of a store."""
 
 from smithersd.client.run import RequestStage, Run
 from smithersd.client.stored_run import StoredRun

@@ -1,7 +1,7 @@
-"""The port through which everything is done with a run from outside, wherever the run is.
+"""The protocol of a run as seen from outside, wherever the run is.
 
-What it gives can travel as JSON: a run in a store and a run behind a URL keep the same promises, which
-`tests/client/conformance.py` states once for all.
+Everything that it returns can be sent as JSON, so that a run in a store and a run behind a URL can keep the same
+promises. `tests/client/conformance.py` tests these promises for every implementation.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -23,15 +23,15 @@ class RequestStage(StrEnum):
     """How far an accepted request has come."""
 
     ACCEPTED = "accepted"
-    """It is durable. Whoever drives the run applies it, or whoever resumes it."""
+    """It is durable; the run's driver, or the next one, will apply it."""
     APPLIED = "applied"
-    """The run's log says what came of it."""
+    """Its effect is in the run's log."""
     REPEATED = "repeated"
-    """The same had been decided before; nothing has changed."""
+    """The same was decided before; nothing has changed."""
 
 
 class DecisionFields(TypedDict, total=False):
-    """What may come with a decision: the iteration (else the only one that waits), why, by whom, and what more."""
+    """The optional fields of a decision; without `iteration` the only iteration that waits is meant."""
 
     iteration: int | None
     note: str | None
@@ -40,30 +40,30 @@ class DecisionFields(TypedDict, total=False):
 
 
 class Run(Protocol):
-    """One run, from outside.
+    """One run, as seen from outside.
 
-    Reading gives the run as it is now. A request that was accepted is durable: it survives every process. Where
-    somebody drives the run, a request returns once its effect can be read, or after APPLIED_WAIT_S.
+    Reads return the run as it is now. An accepted request is durable: it survives the end of every process. If a
+    process drives the run, a request returns once its effect can be read, or after APPLIED_WAIT_S seconds.
 
-    Every method raises RunNotFound where there is no such run, and StoreUnavailable where it cannot be reached at
-    present; then the same call again is right, and does nothing twice.
+    Every method raises RunNotFound if there is no such run, and StoreUnavailable if it cannot be reached at present.
+    After StoreUnavailable the same call can be repeated; nothing is done twice.
     """
 
     @property
     def run_id(self) -> str:
-        """Its id."""
+        """The run's id."""
 
     async def info(self) -> RunInfo:
-        """Return how the run stands and who drives it."""
+        """Return the run's status and its driver."""
 
     async def state(self) -> RunState:
-        """Return what the run's events have made of it: they can be folded wherever they can be read."""
+        """Return the run's state, folded from its events."""
 
     async def snapshot(self) -> Snapshot:
-        """Return all of the run, as of one moment."""
+        """Return everything about the run, as of one moment."""
 
     async def nodes(self) -> list[NodeRecord]:
-        """Return the node iterations in tree order; those that the tree has dropped come last."""
+        """Return the node iterations in tree order; those that are no longer in the tree come last."""
 
     async def node(self, node_id: str) -> list[NodeRecord]:
         """Return the iterations of a node with their attempts, ascending.
@@ -73,53 +73,53 @@ class Run(Protocol):
         """
 
     async def output(self, node_id: str, iteration: int) -> str | None:
-        """Return the output of a node iteration as JSON text; None where it has none."""
+        """Return the output of a node iteration as JSON text; None if it has none."""
 
     async def frames(self, *, after_frame_no: int | None = None, limit: int) -> list[Json]:
         """Return frames, the newest first; those after `after_frame_no` oldest first.
 
-        There are at most `limit`, and fewer where they are large, but at least one if there is one.
+        There are at most `limit`, and fewer if they are large, but at least one if there is any.
         """
 
     def events(self, *, after_seq: int = -1) -> AsyncIterator[Sequence[Encoded]]:
-        """Yield the events after a seq in order, page by page, as far as the log goes now. Their data is their JSON."""
+        """Yield the events after a seq in order, page by page, up to the log's current end; `data` is their JSON."""
 
     def follow(self, *, after_seq: int = -1) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Encoded]]]:
-        """Yield the events after a seq as they come, as many as there are at once, until the run has ended."""
+        """Yield the events after a seq in batches, as they are written, until the run has ended."""
 
     async def approvals(self) -> list[PendingApproval]:
-        """Return what waits for a person and was not decided yet, the longest waiting first."""
+        """Return the approvals that are pending and not decided yet, the longest waiting first."""
 
     async def approval(self, node_id: str, *, iteration: int | None = None) -> PendingApproval:
-        """Return what a node asks, or has asked; without an iteration that which it asked last.
+        """Return a node's approval, pending or decided; without an iteration, the last one that was requested.
 
         Raises:
-            ApprovalNotPending: the node has never asked.
+            ApprovalNotPending: the node has never requested one.
         """
 
     async def select_approval(self) -> NodeKey:
-        """Return the only approval that waits, or where none does the one that was decided last.
+        """Return the only pending approval; if none is pending, the one that was decided last.
 
-        So who says a decision again hears that it stands, or who was first.
+        So whoever repeats a decision learns that it stands, or who was first.
 
         Raises:
-            ApprovalNotPending: none waits, and none was decided.
-            ApprovalAmbiguous: several wait; details list them.
+            ApprovalNotPending: none is pending, and none was decided.
+            ApprovalAmbiguous: several are pending; details list them.
         """
 
     async def approve(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
-        """Approve what a node asks; the run goes on at once.
+        """Approve a node's pending approval; the run continues at once.
 
         Raises:
             NodeNotFound: the run has no such node.
-            ApprovalAmbiguous: no iteration is named and several wait; details list them.
-            ApprovalAlreadyDecided: somebody decided otherwise; details say who, when and what.
-            ApprovalNotPending: the node waits for no decision.
+            ApprovalAmbiguous: no iteration is given and several are pending; details list them.
+            ApprovalAlreadyDecided: it was decided differently before; details say by whom, when and how.
+            ApprovalNotPending: the node has no pending approval.
             RunNotActive: the run has ended, or is being cancelled.
         """
 
     async def deny(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
-        """Deny what a node asks, with the errors of `approve`; the approval's on_deny says what becomes of the run."""
+        """Deny a node's pending approval, with the errors of `approve`; its on_deny says what follows."""
 
     async def fire(self, node_id: str, *, iteration: int | None = None, fired_by: str | None = None) -> RequestStage:
         """Fire a timer now, before its time; one that has fired is left as it is.
@@ -132,8 +132,8 @@ class Run(Protocol):
         """
 
     async def cancel(self, *, requested_by: str | None = None) -> RequestStage:
-        """End the run for good; a second request is the first. One that nobody drives has ended when this returns.
+        """Cancel the run; a repeated request changes nothing. A run without a driver has ended when this returns.
 
         Raises:
-            RunNotActive: it has ended already.
+            RunNotActive: the run has ended.
         """

@@ -1,4 +1,4 @@
-"""A run in a store that this process has open: the first implementation of the port."""
+"""A run in a store that this process has open: an implementation of `client.Run`."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ from smithersd.store.records import Submitted
 
 
 class StoredRun:
-    """A run in a store; it holds nothing of it, so it costs nothing to make."""
+    """A run in a store. It keeps nothing of the run in memory, so it is cheap to make."""
 
     def __init__(self, store: Store, run_id: str, *, clock: Clock | None = None) -> None:
         self._store = store
@@ -37,20 +37,20 @@ class StoredRun:
 
     @property
     def run_id(self) -> str:
-        """Its id."""
+        """The run's id."""
         return self._run_id
 
     async def info(self) -> RunInfo:
-        """Return how the run stands and who drives it."""
+        """Return the run's status and its driver."""
         return run_info(await self._store.run(self._run_id))
 
     async def state(self) -> RunState:
-        """Return what the run's events have made of it."""
+        """Return the run's state, folded from its events."""
         await self._store.run(self._run_id)
         return await read_state(self._store, self._run_id)
 
     async def snapshot(self) -> Snapshot:
-        """Return all of the run, as of one moment."""
+        """Return everything about the run, as of one moment."""
         return await read_snapshot(self._store, await self.info())
 
     async def nodes(self) -> list[NodeRecord]:
@@ -86,7 +86,7 @@ class StoredRun:
         return [pydantic_core.from_json(frame) for frame in page]
 
     async def events(self, *, after_seq: int = -1) -> AsyncIterator[Sequence[Encoded]]:
-        """Yield the events after a seq in order, page by page, as far as the log goes now."""
+        """Yield the events after a seq in order, page by page, up to the log's current end."""
         last_seq = (await self._store.run(self._run_id)).last_seq
         while after_seq < last_seq and (rows := await self._store.events(self._run_id, after_seq=after_seq)):
             yield [Encoded(row.seq, row.type, row.node_id, _data(row)) for row in rows]
@@ -94,7 +94,7 @@ class StoredRun:
 
     @asynccontextmanager
     async def follow(self, *, after_seq: int = -1) -> AsyncIterator[AsyncIterator[Sequence[Encoded]]]:
-        """Yield the events after a seq as they come, until the run has ended."""
+        """Yield the events after a seq in batches, as they are written, until the run has ended."""
         await self._store.run(self._run_id)
         feed = Feed(StoredLog(self._store, self._run_id), encode=_data)
         async with feed.follow(after_seq) as follower:
@@ -106,30 +106,30 @@ class StoredRun:
             yield batches()
 
     async def approvals(self) -> list[PendingApproval]:
-        """Return what waits for a person and was not decided yet, the longest waiting first."""
+        """Return the approvals that are pending and not decided yet, the longest waiting first."""
         await self._store.run(self._run_id)
         return await undecided_approvals(self._store, self._run_id)
 
     async def approval(self, node_id: str, *, iteration: int | None = None) -> PendingApproval:
-        """Return what a node asks, or has asked; without an iteration that which it asked last."""
+        """Return a node's approval, pending or decided; without an iteration, the last one that was requested."""
         await self._store.run(self._run_id)
         return await approval_of_node(self._store, self._run_id, node_id, iteration)
 
     async def select_approval(self) -> NodeKey:
-        """Return the only approval that waits, or where none does the one that was decided last."""
+        """Return the only pending approval; if none is pending, the one that was decided last."""
         await self._store.run(self._run_id)
         return await select_approval(self._store, self._run_id)
 
     async def approve(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
-        """Approve what a node asks; the run goes on at once."""
+        """Approve a node's pending approval; the run continues at once."""
         return await self._decide(node_id, decision, is_approval=True)
 
     async def deny(self, node_id: str, **decision: Unpack[DecisionFields]) -> RequestStage:
-        """Deny what a node asks; the approval's on_deny says what becomes of the run."""
+        """Deny a node's pending approval; its on_deny says what follows."""
         return await self._decide(node_id, decision, is_approval=False)
 
     async def cancel(self, *, requested_by: str | None = None) -> RequestStage:
-        """End the run for good; a second request is the first."""
+        """Cancel the run; a repeated request changes nothing."""
         return await self._applied(await request_cancel(self._store, self._run_id, by=requested_by, clock=self._clock))
 
     async def fire(self, node_id: str, *, iteration: int | None = None, fired_by: str | None = None) -> RequestStage:
@@ -151,7 +151,7 @@ class StoredRun:
         return await self._applied(submitted)
 
     async def _applied(self, submitted: Submitted) -> RequestStage:
-        """Wait until the request can be read from the log, if somebody is there to apply it."""
+        """Wait until the request is applied, if a driver is there to do so; return how far it has come."""
         if submitted.request_id is None:
             return RequestStage.REPEATED
         await wait_until_applied(self._store, submitted)

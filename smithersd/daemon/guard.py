@@ -1,9 +1,9 @@
-"""A process that outlives this one: when this one has ended, in whatever way, it ends what the run has started.
+"""The guard: a process that outlives this one, and ends the processes of the run when this one has ended in any way.
 
 The kernel kills a command when its parent dies, but not the command's children, and `sh -c 'make test'` has some; nor
-does it end the workers of a task's process pool. So a small process reads a pipe of ours, which carries the tags of the
-running shell attempts, the tag of everything that this process starts, and the id of each process that is forked. When
-the pipe is closed, it ends them. It is started with the first attempt: a run that only waits has none.
+does it end the workers of a task's process pool. So a small process reads a pipe, through which this process sends the
+tags of the running shell attempts, the tag of everything that it starts, and the pid of each process that is forked.
+When the pipe is closed, the guard ends them. It is started with the first attempt: a run that only waits has none.
 
 What a finished run left running on purpose stays; its forked workers are ended, since they have nothing to do.
 """
@@ -32,7 +32,7 @@ from smithersd.posix.process.identity import this_process
 _log = logger(__name__)
 
 _END_S = 2 * STOP_GRACE_S
-"""How long to wait at the end until the guard has ended the remaining processes."""
+"""How long to wait at the end for the guard to end the remaining processes."""
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ class _GuardProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
         after_fork_in_child(self._register_child)
-        keep_from_forks(self._descriptors)  # else the pipe would outlive a kill of ours
+        keep_from_forks(self._descriptors)  # a fork that had the pipe would keep it open after a kill
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Send the tags of a step's attempts to the guard, before they start."""
@@ -85,7 +85,7 @@ class _GuardProcess:
         if self._pipe is None:
             self._start()
         if self._pipe is not None:
-            with suppress(OSError):  # the guard was killed: there is none any more
+            with suppress(OSError):  # somebody has killed the guard
                 os.write(self._pipe, json.dumps(tags).encode() + b"\n")
 
     def _start(self) -> None:
@@ -93,13 +93,15 @@ class _GuardProcess:
         os.set_blocking(self._pipe, False)
         command = [sys.executable, "-I", "-S", tagged.__file__, str(STOP_GRACE_S)]
         try:
-            # It inherits nothing of ours: no environment, folder, descriptor or terminal.
+            # It inherits no environment, working directory, descriptor or terminal.
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 command, stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, cwd="/",
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            _log.warning("The guard process cannot be started; commands will outlive a kill of this process: %s", error)
+            _log.warning(
+                "The guard process cannot be started; if this process is killed, its commands go on: %s", error
+            )
         finally:
             os.close(reading)
 

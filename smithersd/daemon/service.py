@@ -148,7 +148,7 @@ class Service:
                     return
 
     async def _run(self, begun: StartedRun, store: Store) -> None:
-        """Drive the run, and serve it as it is when it has ended."""
+        """Drive the run to its end, and then serve its final state."""
         engine = begun.engine
         self._begin(begun)
         async with self._running_hooks(begun, store):
@@ -161,7 +161,7 @@ class Service:
                 await self._is_stopped.wait()
 
     def _release_run(self, error: LeaseLost) -> None:
-        """Give up the engine, which is closed, because another driver has the run; this process stands by."""
+        """Stand by, because another driver has taken the run; this process's engine is closed."""
         self._engine = None
         self._has_stood_by = True
         self._report.warn(error.message)
@@ -261,7 +261,7 @@ class Service:
         """Report events; an error of a report must not stop the run."""
         try:
             self._report.show(recorded)
-        except Exception:  # noqa: BLE001 - whatever it is, the run matters more
+        except Exception:  # noqa: BLE001 - the run matters more than any error of a report
             _log.exception("Events could not be reported.")
 
     def _running_hooks(self, begun: StartedRun, store: Store) -> AbstractAsyncContextManager[None]:
@@ -282,7 +282,7 @@ class Service:
             self._report.warn(f"{error.message} The run's end was not stored; --resume continues from the last commit.")
 
     def _keeps_serving(self, status: RunStatus) -> bool:
-        """Whether the process continues to serve the run that has ended."""
+        """Return whether the process continues to serve the run that has ended."""
         if status is RunStatus.FAILED and self._options.ends_when_failed:
             return False
         return status.is_final and not self._is_stopped.is_set()
@@ -341,7 +341,7 @@ class Service:
             engine is None or not _is_over(engine) or engine.state.status is _CAUSES[stopped_by]
         ):
             return _SIGNAL_CODES[stopped_by]
-        assert engine is not None, "it ended before it had a run, and without an error"
+        assert engine is not None, "a service without a run ends by a signal or an error"
         return exit_code_of_status(engine.state.status)
 
 

@@ -19,7 +19,7 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class _WorkflowName:
-    """All that the app needs of a workflow."""
+    """What the app needs of a workflow."""
 
     name: str
 
@@ -28,7 +28,7 @@ def check_serving(options: ServeOptions) -> None:
     """Check the options before anything is created.
 
     Raises:
-        InvalidRequest: the token is empty or cannot be sent.
+        InvalidRequest: the token is empty, or no header can carry it.
     """
     token_of(options.auth_token)
 
@@ -52,7 +52,7 @@ async def served(
     answers 503.
 
     Raises:
-        UserError: the port is taken, the host is not one of this machine, or the token or an allowed host is not valid.
+        UserError: the port is in use, the host is not one of this machine, or the token or an allowed host is invalid.
     """
     app = create_serve_app(
         _WorkflowName(workflow_name),
@@ -77,7 +77,7 @@ async def served(
 
 
 def _waiting_for(is_settled: asyncio.Event) -> Middleware:
-    """Hold requests until the run has started: with socket activation they arrive before it."""
+    """Return a middleware that holds requests until the run has started: with socket activation they come before."""
 
     @web.middleware
     async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,6 +1,6 @@
-"""Stopping a run: its process gets a signal, is waited for and, if forced, killed; then the run itself is ended.
+"""Stop a run: signal its processes, wait for them and, if forced, kill them; then cancel or suspend the run itself.
 
-A process that was killed has left its run live in the store: it is cancelled or suspended from here, by the same events
+A process that was killed has left its run live in the store: that is cancelled or suspended here, with the same events
 as an engine would write.
 """
 
@@ -114,7 +114,7 @@ def _opened(process_record: ProcessRecord) -> Iterator[ProcessHandle | None]:
         yield None
         return
     with process:
-        # Still alive, so what we opened in between is this process and no later one of its number.
+        # Still alive, so the handle is on this process and not on a later one with its pid.
         yield process if process_record.process.is_alive else None
 
 
@@ -136,7 +136,7 @@ async def _wait_until_known(run_id: str, folder: RunFolder, pid_file: Path) -> N
 
 
 def _is_holder_known(folder: RunFolder, pid_file: Path) -> bool:
-    """Whether the pidfile is free, or held by a recorded process of the run on this machine."""
+    """Return whether the pidfile is free, or held by a recorded process of the run on this machine."""
     return held_pid(pid_file) in {None, *(process_record.pid for process_record in processes_here(folder))}
 
 
@@ -155,9 +155,9 @@ async def _end_all(
 ) -> tuple[EndedProcess, ...]:
     """End processes of a run; return those that were stopped.
 
-    A cancel goes through the store, where its driver finds it before it can suspend the run: so it is known who asked,
-    and a process that ignores SIGINT (a script's `command &`) is cancelled too. Standbys get their signal first, so
-    that none resumes the run that the driver releases.
+    A cancel is requested through the store before the signal, which would only suspend the run: so the log has the
+    sender, and a process that ignores SIGINT (a script's `command &`) is cancelled too. Standbys are signalled first,
+    so that none resumes the run when its driver releases it.
     """
     with ExitStack() as opened:
         processes = [
@@ -225,7 +225,7 @@ async def _ended(store: Store, run_id: str, process: ProcessHandle, request: Sto
 
 
 async def _settle(store: Store, run_id: str, request: StopRequest, *, is_standby: bool) -> RunStatus | None:
-    """Cancel or suspend the run, whose process has ended; return its status. A run without its standby goes on."""
+    """Cancel or suspend the run, whose process has ended; return its status. The end of a standby changes nothing."""
     row = await store.find_run(run_id)
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""What an author writes: tasks, containers, approvals, and the function that makes a tree of them."""
+"""What an author writes: tasks, containers, approvals, timers, and the function that returns a tree of them."""
 
 from smithersd.elements.approval import Approval, Decision
 from smithersd.elements.branch import Branch

@@ -16,7 +16,13 @@ from smithersd.limits import APPROVAL_TEXT_BYTES_MAX, JSON_DEPTH_MAX, LABEL_BYTE
 
 
 class Decision(BaseModel):
-    """What a person decided: the output of an `Approval`. It is true where they approved."""
+    """What a person decided: the output of an `Approval`. It is true if they approved.
+
+    Examples:
+        >>> decision = Decision(approved=True, decided_by="ann", decided_at_ms=1_700_000_000_000)
+        >>> "go" if decision else "stop"
+        'go'
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,10 +40,11 @@ _DECISION = Schema(Decision)
 
 
 class Approval(Node[Decision]):
-    """Ask a person: the flow waits here for them; the output is their `Decision`.
+    """Wait for a person's decision; the output is their `Decision`.
 
-    `show` is the node whose output helps to decide. Denied, `on_deny="fail"` fails the node and so the run, "continue"
-    goes on with `approved=False`, "skip" skips the node.
+    `title` and `summary` say what is asked, `show` is the node whose output helps to decide, and `metadata` is any JSON
+    for clients. If the person denies, `on_deny` says what follows: "fail" fails the node and so the run, "continue"
+    finishes it with `approved=False`, "skip" skips it.
 
     Examples:
         >>> from smithersd import Sequence, Task
@@ -74,7 +81,7 @@ class Approval(Node[Decision]):
         self.schema = _DECISION
 
     def references(self) -> Iterator[Reference]:
-        """Everything that must have ended before: what is shown, and depends_on."""
+        """Yield what must have ended before the approval is requested: what is shown, and depends_on."""
         if self.show is not None:
             yield self.show
         yield from self.depends_on
@@ -90,7 +97,7 @@ def _checked_show(show: object, name: str) -> str | None:
     kind = show.kind if isinstance(show, Element) else type(show).__name__
     raise WorkflowError(
         f"show of {name} is a {kind}, which has no output.",
-        remedy="Name the task whose output helps to decide.",
+        remedy="Give a task, or the id of one, whose output helps to decide.",
     )
 
 
@@ -108,7 +115,7 @@ def _checked_metadata(metadata: object, name: str) -> Any:
         )
     if len(text) > APPROVAL_TEXT_BYTES_MAX:
         raise WorkflowError(
-            f"metadata of {name} has {len(text)} bytes of JSON; at most {APPROVAL_TEXT_BYTES_MAX} are kept.",
-            remedy="Let a task put out what is larger, and show that.",
+            f"metadata of {name} has {len(text)} bytes of JSON; at most {APPROVAL_TEXT_BYTES_MAX} are allowed.",
+            remedy="Let a task return larger data, and give that task as show.",
         )
     return value

@@ -1,4 +1,4 @@
-"""Branch: one of two ways. It is the only container with state of its own: what was decided."""
+"""Branch: one of two subtrees. It is the only container with state of its own: which one was chosen."""
 
 from typing import Self
 
@@ -9,10 +9,10 @@ from smithersd.errors import WorkflowError
 
 
 class Branch(Container):
-    """One of two ways: `then` when the condition is true, else `otherwise` (nothing, when there is none).
+    """Run `then` if the condition is true, else `otherwise`, if there is one.
 
-    The condition is judged once, when the flow reaches the branch; the way not taken yields no nodes. The decision
-    belongs to the id: it stands wherever the branch is in the tree.
+    The condition is evaluated once, when the flow reaches the branch; the child that was not chosen yields no nodes.
+    The choice is kept by the branch's id, wherever in the tree a later rendering puts the branch.
 
     Examples:
         >>> from smithersd import Task
@@ -27,11 +27,11 @@ class Branch(Container):
     id: str
 
     def __new__(cls, *arguments: object, **_: object) -> Self:
-        """Say first that the id is missing, which a complaint about the other arguments would hide."""
+        """Check the id first: otherwise a missing id is reported as an error of the other arguments."""
         if arguments and not isinstance(arguments[0], str):
             raise WorkflowError(
-                f"A branch begins with its id, not with {_told(arguments[0])}.",
-                remedy='Name what it decides: Branch("large?", when, then, otherwise). Its decision is kept by it.',
+                f"The first argument of a branch is its id, not {_described(arguments[0])}.",
+                remedy='Name the question: Branch("large?", when, then, otherwise). The choice is kept by this id.',
             )
         return super().__new__(cls)
 
@@ -45,5 +45,5 @@ class Branch(Container):
         self.otherwise = None if otherwise is None else checked_child(otherwise, self)
 
 
-def _told(value: object) -> str:
+def _described(value: object) -> str:
     return "a function" if callable(value) else shown(value)

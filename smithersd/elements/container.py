@@ -1,4 +1,4 @@
-"""What the elements share that hold others: a label, and what may stand inside."""
+"""What the elements that hold others share: a label, and checked children."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from smithersd.limits import LABEL_BYTES_MAX
 
 
 class Container(Element[None]):
-    """An element around others; `label` names it for people."""
+    """An element that holds others; `label` is its name in what people read."""
 
     __slots__ = ("label",)
 
@@ -21,23 +21,33 @@ class Container(Element[None]):
 
 
 def checked_limit(value: object, what: str) -> int | None:
-    """Refuse a max_concurrency that is neither None nor a whole number from 1."""
+    """Return a max_concurrency: None, or a whole number of at least 1; `what` names its owner in the error.
+
+    Raises:
+        WorkflowError: it is neither.
+    """
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
-    raise WorkflowError(f"max_concurrency of {what} is {value!r}.", remedy="Give a whole number from 1, or None.")
+    raise WorkflowError(
+        f"max_concurrency of {what} is {value!r}.", remedy="Give a whole number of at least 1, or None."
+    )
 
 
 def checked_child(child: object, parent: Element[Any]) -> Child:
-    """Refuse what cannot stand in a tree."""
+    """Return a child of a container: an element, or a plain function of the context (a lazy subtree).
+
+    Raises:
+        WorkflowError: it is neither.
+    """
     if isinstance(child, Element) or (callable(child) and is_plain(child)):
         return child
     what = f"{shown(child)}, which is not an element"
-    remedy = "Put elements there, or functions of the context that return one."
+    remedy = "Give elements, or functions of the context that return one."
     if callable(child):
         what = f"{_name(child)}, an async or generator function"
-        remedy = f"For what it does put a task there: Task(id, {_name(child)}). A lazy subtree is a plain function."
+        remedy = f"To run it, make it a task: Task(id, {_name(child)}). A lazy subtree is a plain function."
     elif isinstance(child, (list, tuple)):
-        remedy = f"Spread the list: {type(parent).__name__}(*children)."
+        remedy = f"Unpack the list: {type(parent).__name__}(*children)."
     name = "" if parent.id is None else f" {parent.id!r}"
     raise WorkflowError(f"A child of {parent.kind}{name} is {what}.", remedy=remedy)
 

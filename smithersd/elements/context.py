@@ -18,20 +18,27 @@ _NOT_READ: Any = object()
 
 
 class Reads(Protocol):
-    """Where a context reads from; it notes what was read, so that a rendering knows what it depends on."""
+    """Where a context reads from. It records what was read, so that a change leads to a new rendering."""
 
     def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
-        """Return whether the node has an output, and that output read by `schema` (else by its own)."""
+        """Return whether the node has an output, and the output, validated by `schema` or else by the node's own."""
 
     def state(self, node_id: str) -> NodeState | None:
-        """Return the node's state, None for a node that the run does not have (yet)."""
+        """Return the node's state; None for a node that the run does not have (yet)."""
 
 
 class Context(Generic[InputT_co]):
-    """What a workflow reads from; `Context[Bug]` says that its input is a `Bug`.
+    """What a workflow function reads of the run; `Context[Bug]` says that its input is a `Bug`.
 
-    A workflow function is pure: it reads through the context only, and is rendered again when something that it
-    read has changed.
+    A workflow function is pure: it reads through the context only, and is called again when something that it read has
+    changed.
+
+    Examples:
+        >>> from smithersd import Sequence, Task, workflow
+        >>> @workflow
+        ... def greet(ctx: Context[str]):
+        ...     name = Task("name", str.title, ctx.input)
+        ...     return Sequence(name, lambda ctx: Task("hello", print, f"Hello, {ctx.output(name)}!"))
     """
 
     __slots__ = ("_given_input", "_own_input", "_reads", "run_id")
@@ -45,7 +52,7 @@ class Context(Generic[InputT_co]):
 
     @property
     def input(self) -> InputT_co:
-        """The run's input, validated; a copy for each rendering, so that none sees what another did to it."""
+        """The run's input, validated. Each rendering has a copy of its own, so that it may change it."""
         if self._own_input is _NOT_READ:
             self._own_input = Copies(lambda node: node).of(self._given_input)
         value: InputT_co = self._own_input
@@ -58,10 +65,11 @@ class Context(Generic[InputT_co]):
     def output(self, node: Reference) -> Any:
         """Return a node's output.
 
-        In a lazy subtree or a condition an output that is still to come is waited for.
+        If a lazy subtree or a condition reads an output that does not exist yet, the flow waits for it.
 
         Raises:
             OutputNotReady: the node has no output (yet).
+            WorkflowError: `node` is an element that is not a node, such as a container.
         """
         is_ready, value = self._read(node)
         if not is_ready:
@@ -75,12 +83,20 @@ class Context(Generic[InputT_co]):
     @overload
     def latest(self, node: str, default: Any = None) -> Any: ...
     def latest(self, node: Reference, default: Any = None) -> Any:
-        """Return a node's latest output, or the default while it has none."""
+        """Return a node's latest output, or `default` while it has none.
+
+        Raises:
+            WorkflowError: `node` is an element that is not a node, such as a container.
+        """
         is_ready, value = self._read(node)
         return value if is_ready else default
 
     def state(self, node: Reference) -> NodeState | None:
-        """Return a node's state, None for a node that the run does not have (yet)."""
+        """Return a node's state; None for a node that the run does not have (yet).
+
+        Raises:
+            WorkflowError: `node` is an element that is not a node, such as a container.
+        """
         return self._reads.state(_id_of(node))
 
     def _read(self, node: Reference) -> tuple[bool, Any]:
@@ -94,5 +110,5 @@ def _id_of(node: Reference) -> str:
     if isinstance(node, Node):
         return node.id
     raise WorkflowError(
-        f"{shown(node)} is not a node, so it has neither an output nor a state.", remedy="Ask for a task inside it."
+        f"{shown(node)} is not a node, so it has neither an output nor a state.", remedy="Name a task inside it."
     )

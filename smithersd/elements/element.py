@@ -1,4 +1,4 @@
-"""What every element has: a place in the tree, and for nodes an id, a condition, dependencies and an output schema."""
+"""The base classes of all elements, and of nodes: an id, a condition, dependencies and an output schema."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeGuard, TypeVar
@@ -17,9 +17,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Element(NotAValue, Generic[T_co]):
-    """A piece of a workflow's tree; generic in the output that it leaves behind.
+    """A part of a workflow's tree; generic in the type of its output.
 
-    Elements are made anew by each rendering. One is equal to itself only; what tells it again is its id.
+    Each rendering makes new elements. An element equals only itself; its id says that it is the same as one of an
+    earlier rendering.
     """
 
     __slots__ = ("id",)
@@ -37,7 +38,7 @@ Lazy = Callable[["Context[Any]"], "Element[Any]"]
 """A lazy subtree: a function of the context that is rendered when the flow reaches it."""
 
 Child = Element[Any] | Lazy
-"""What can stand wherever an element can stand."""
+"""What can be a child in the tree: an element or a lazy subtree."""
 
 Reference = str | Element[Any]
 """Names a node: its element or its id."""
@@ -46,11 +47,11 @@ References = Reference | list[Reference] | tuple[Reference, ...]
 """One reference or several."""
 
 Condition = bool | Callable[["Context[Any]"], bool]
-"""A bool, or a function of the context that is judged when the flow reaches the element."""
+"""A bool, or a function of the context that is called when the flow reaches the element."""
 
 
 class Node(Element[T_co]):
-    """An element with state of its own: it starts or waits, and ends with or without an output."""
+    """An element with a state of its own: it starts or waits, and ends with or without an output."""
 
     __slots__ = ("depends_on", "label", "schema", "skip_if")
 
@@ -66,21 +67,25 @@ class Node(Element[T_co]):
 
     @property
     def has_plain_arguments(self) -> bool:
-        """Whether it may be given anything beside the outputs of nodes, such as a value that a rendering has read."""
+        """Whether its arguments may be more than outputs of nodes, such as a value that the rendering has read."""
         return False
 
     def inputs(self) -> "Iterator[Element[Any]]":
-        """The nodes whose outputs it is given."""
+        """Yield the nodes whose outputs are among its arguments."""
         yield from ()
 
     def references(self) -> Iterator[Reference]:
-        """Everything that must have ended before this node is due."""
+        """Yield what must have ended before this node starts: its inputs and depends_on."""
         yield from self.inputs()
         yield from self.depends_on
 
 
 def check_condition(condition: object, name: str, element: Element[Any]) -> None:
-    """Refuse a condition that is neither a bool nor a plain function of the context."""
+    """Check that a condition is a bool or a plain function of the context; `name` is the option's.
+
+    Raises:
+        WorkflowError: it is neither.
+    """
     if isinstance(condition, bool) or (callable(condition) and is_plain(condition)):
         return
     what = "an async or generator function" if callable(condition) else shown(condition)
@@ -91,12 +96,12 @@ def check_condition(condition: object, name: str, element: Element[Any]) -> None
 
 
 def reference_id(reference: Reference) -> str | None:
-    """Return the id that a reference names, None for an element that has none of its own."""
+    """Return the id that a reference names; None for an element without an id of its own."""
     return reference if isinstance(reference, str) else reference.id
 
 
 def is_child(value: object) -> TypeGuard[Child]:
-    """Whether a value can stand in a tree, as far as can be seen without calling it."""
+    """Return whether a value can be a child in the tree, as far as that is known without calling it."""
     return isinstance(value, Element) or callable(value)
 
 
@@ -111,6 +116,6 @@ def _reference(reference: object, node: Node[Any]) -> Reference:
     if isinstance(reference, str):
         return plain_text(reference)
     raise WorkflowError(
-        f"depends_on of {node.kind} {node.id!r} holds {shown(reference)}.",
-        remedy="Name what it depends on by element or by id.",
+        f"depends_on of {node.kind} {node.id!r} has {shown(reference)}, which is neither an element nor an id.",
+        remedy="Give the elements, or their ids.",
     )

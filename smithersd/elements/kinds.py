@@ -1,10 +1,10 @@
-"""The closed vocabularies that an author's elements and the core share."""
+"""Enums that an author's elements and the core share."""
 
 from enum import StrEnum
 
 
 class OnDeny(StrEnum):
-    """What becomes of an approval that a person denied."""
+    """What follows when a person denies an approval: fail the node, finish it, or skip it."""
 
     FAIL = "fail"
     CONTINUE = "continue"
@@ -12,7 +12,7 @@ class OnDeny(StrEnum):
 
 
 class Backoff(StrEnum):
-    """How the delay between retries grows."""
+    """How the delay between retries grows: not at all, by the same amount, or by doubling."""
 
     FIXED = "fixed"
     LINEAR = "linear"
@@ -20,7 +20,7 @@ class Backoff(StrEnum):
 
 
 class TimerType(StrEnum):
-    """What a timer waits for."""
+    """What a timer waits for: a span of time, or a date."""
 
     DURATION = "duration"
     ABSOLUTE = "absolute"

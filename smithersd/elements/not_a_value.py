@@ -1,6 +1,6 @@
-"""An element is not its output: using it as one raises, where Python would give a wrong answer without a word.
+"""An element is not its output: using it as a value raises, where Python would silently do something wrong.
 
-The operators are put into the class by name, unseen by type checkers, which so refuse them where they are written.
+The operators are set on the class by name, so type checkers do not see them and report each use.
 """
 
 from collections.abc import Callable
@@ -9,38 +9,38 @@ from typing import Any, NoReturn
 from smithersd.errors import WorkflowError
 
 _DECIDE = (
-    "Decide by its output in a Branch(id, lambda ctx: ctx.output(...), then, otherwise) or a lazy subtree; "
-    "ask for None by `is None`."
+    "Use its output in a Branch(id, lambda ctx: ctx.output(...), then, otherwise) or a lazy subtree; "
+    "compare with None by `is None`."
 )
 _HAND_ON = "Pass it as an argument of a task, or read its output with ctx.output in a lazy subtree."
 _TEXT = f"{_HAND_ON} repr() shows the element itself."
 
 _ASKED = {
-    "__bool__": "asked whether it is true",
-    "__contains__": "asked what it contains",
+    "__bool__": "used as a condition",
+    "__contains__": "searched with `in`",
     **dict.fromkeys(("__lt__", "__le__", "__gt__", "__ge__"), "compared"),
 }
 _USED = {
     "__iter__": "iterated over",
-    "__len__": "asked for its length",
+    "__len__": "given to len()",
     "__getitem__": "indexed",
-    **dict.fromkeys(("__neg__", "__pos__", "__invert__", "__abs__"), "calculated with"),
+    **dict.fromkeys(("__neg__", "__pos__", "__invert__", "__abs__"), "used in a calculation"),
     **{
-        f"__{side}{operator}__": "calculated with"
+        f"__{side}{operator}__": "used in a calculation"
         for operator in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow")
         for side in ("", "r")
     },
     **{
-        f"__{side}{operator}__": "combined by an operator"
+        f"__{side}{operator}__": "combined with an operator"
         for operator in ("and", "or", "xor", "lshift", "rshift")
         for side in ("", "r")
     },
 }
-_WRITTEN = {"__format__": "put into a text", "__str__": "made a text"}
+_WRITTEN = {"__format__": "formatted into a text", "__str__": "converted to a text"}
 
 
 class NotAValue:
-    """What stands for an output that is still to come; equal to itself only, and comparable with its like only."""
+    """A placeholder of an output that does not exist yet. It equals only itself; comparing it with a value raises."""
 
     __slots__ = ()
 

@@ -1,13 +1,13 @@
-"""Parallel: children side by side."""
+"""Parallel: children at the same time."""
 
 from smithersd.elements.container import Container, checked_child, checked_limit
 from smithersd.elements.element import Child
 
 
 class Parallel(Container):
-    """Children side by side; it ends when all of them have ended.
+    """Run the children at the same time; it ends when all of them have ended.
 
-    `max_concurrency` limits how many attempts inside run at once (within the run's own limit).
+    `max_concurrency` limits how many attempts inside run at once, beside the run's own limit.
 
     Examples:
         >>> from smithersd import Task

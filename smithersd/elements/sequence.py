@@ -5,7 +5,7 @@ from smithersd.elements.element import Child
 
 
 class Sequence(Container):
-    """Children one after another; it ends with its last child.
+    """Run the children one after another; it ends with its last child.
 
     Examples:
         >>> from smithersd import Task

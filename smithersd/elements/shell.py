@@ -1,4 +1,4 @@
-"""Shell: one command of the operating system, durable once it has ended with 0."""
+"""Shell: one command of the operating system, durable once it has ended with exit code 0."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,16 +18,15 @@ Word = str | Element[Any]
 
 
 class Shell(Node[T_co]):
-    """One command: a text for `/bin/sh -c`, or a list of words that no shell touches.
+    """Run one command: a text for `/bin/sh -c`, or a list of words that no shell interprets.
 
-    Its lines become events while it runs. The output is what it printed to stdout, or the end of that where it is more
-    than 10 MiB; with `output=` that text is read as JSON of the given type, and more than 10 MiB fail the attempt. A
-    program with a slash in its name (`./test.sh`) is a path from `cwd`, any other is looked for on PATH.
+    Its lines become events while it runs. The output is what it wrote to stdout, or the last 10 MiB of that. With
+    `output=` stdout is read as JSON of the given type, and more than 10 MiB fail the attempt. A program with a slash in
+    its name (`./test.sh`) is a path from `cwd`; any other is looked for on PATH.
 
-    An element among the words or in `env` makes the command run after it, with its output there (a text, a
-    number, a path, a date and the like as they are, lists and objects as JSON). `cwd` is the folder to run in, `env` is
-    added to the environment.
-    Other options: see `TaskOptions`.
+    An element among the words or in `env` makes the command run after it, with its output in that place: texts,
+    numbers, paths and dates as they are, lists and objects as JSON. `cwd` is the working directory; `env` is added to
+    the environment. Other options: see `TaskOptions`.
 
     Examples:
         >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
@@ -84,11 +83,11 @@ class Shell(Node[T_co]):
 
     @property
     def has_plain_arguments(self) -> bool:
-        """Any word may hold a value."""
+        """True: any word may be a value that the rendering has read."""
         return True
 
     def inputs(self) -> Iterator[Element[Any]]:
-        """The elements among the words and in env."""
+        """Yield the elements among the words and in env."""
         yield from elements_in([list(self.command), self.env]) if self.has_elements else ()
 
 
@@ -103,7 +102,7 @@ def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
         return tuple(_plain(word) for word in command)
     raise WorkflowError(
         f"The command of {node} is {shown(command)}.",
-        remedy="Give a text for the shell, or a list of words (texts, elements).",
+        remedy="Give a text for the shell, or a list of words, each a text or an element.",
     )
 
 
@@ -113,7 +112,7 @@ def _checked_cwd(cwd: object, node: str) -> str | None:
     path = os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd
     if isinstance(path, str):
         return plain_text(path)
-    raise WorkflowError(f"cwd of {node} is {shown(cwd)}.", remedy="Give the path of a folder as text.")
+    raise WorkflowError(f"cwd of {node} is {shown(cwd)}.", remedy="Give the path of a folder as a text.")
 
 
 def _checked_env(env: object, node: str) -> dict[str, Word]:
@@ -123,7 +122,7 @@ def _checked_env(env: object, node: str) -> dict[str, Word]:
         isinstance(name, str) and isinstance(value, (str, Element)) for name, value in env.items()
     ):
         return {plain_text(name): _plain(value) for name, value in env.items()}
-    raise WorkflowError(f"env of {node} is {shown(env)}.", remedy="Give a dict of names and texts.")
+    raise WorkflowError(f"env of {node} is {shown(env)}.", remedy="Give a dict from names to texts or elements.")
 
 
 def _plain(word: Word) -> Word:

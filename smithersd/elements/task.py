@@ -17,11 +17,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Task(Node[T_co]):
-    """One call of a function: `Task(id, function, *arguments, **options)`.
+    """Call a function: `Task(id, function, *arguments, **options)`.
 
-    An async function runs in the event loop, a plain one in a thread. An element among the arguments, also in a list,
-    tuple, dict, dataclass or model, makes this task run after it and receive its output. Each attempt has its own
-    copies of the arguments. The return annotation is the output's schema: what the next task receives equals what was
+    An async function runs in the event loop, a plain one in a thread. An element among the arguments, also inside a
+    list, tuple, dict, dataclass or model, makes this task run after it and receive its output. Each attempt has its own
+    copies of the arguments. The return annotation is the output's type: what the next task receives equals what was
     returned, or the attempt fails with INVALID_OUTPUT. Options: see `TaskOptions`.
 
     Examples:
@@ -66,24 +66,26 @@ class Task(Node[T_co]):
 
     @property
     def has_plain_arguments(self) -> bool:
-        """Whether an argument is no element; a function that was made while rendering may hold a value, too."""
+        """Whether an argument is not an element; a function made by the rendering may also hold a value."""
         is_plain_function = inspect.isfunction(self.function) and "<locals>" not in self.function.__qualname__
         return not is_plain_function or not are_all_elements(self.arguments)
 
     def inputs(self) -> Iterator[Element[Any]]:
-        """The elements among the arguments."""
+        """Yield the elements among the arguments."""
         yield from elements_in(self.arguments) if self.has_elements else ()
 
 
 def _check_function(function: object, node: str) -> None:
     if not callable(function):
         raise WorkflowError(
-            f"{node} got {function!r}, which cannot be called.",
+            f"{node} has {function!r} as its function, which cannot be called.",
             remedy="Pass the function itself and its arguments after it: Task(id, function, *arguments).",
         )
     inner = unwrapped(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        raise WorkflowError(f"{node} got a generator function, which has no single result.", remedy="Return a list.")
+        raise WorkflowError(
+            f"The function of {node} is a generator function, which has no single result.", remedy="Return a list."
+        )
 
 
 def _schema(function: Callable[..., Any], options: TaskOptions, node: str) -> Schema:
@@ -93,7 +95,7 @@ def _schema(function: Callable[..., Any], options: TaskOptions, node: str) -> Sc
 
 
 def _return_type(function: Any, node: str) -> Any:
-    """The return annotation; a class called as a function gives itself, no annotation any JSON value."""
+    """Return a function's return annotation: Any if it has none; of a class, the class itself."""
     if inspect.isclass(function):
         return function
     annotation = getattr(function, "__annotations__", {}).get("return", Any)
@@ -110,5 +112,5 @@ def _resolved(function: Any, annotation: str, node: str) -> Any:
     except Exception as error:
         raise WorkflowError(
             f"The return annotation {annotation!r} of {node} cannot be resolved: {error}.",
-            remedy="Import the type at the top of the module, or say the type with output=.",
+            remedy="Import the type at the top of the module, or give it with output=.",
         ) from error

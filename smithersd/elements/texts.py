@@ -1,4 +1,4 @@
-"""Texts that an author gives: ids, labels, titles. What is kept is plain text, also of a `(str, Enum)` member."""
+"""Check an author's texts: ids, labels, titles. What is kept is a plain str, also of a `(str, Enum)` member."""
 
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ from smithersd.errors import WorkflowError
 from smithersd.limits import NODE_ID_LENGTH_MAX
 
 POSITION_MARK = "@"
-"""Begins the ids that elements without one get from their position; no author's id begins with it."""
+"""The first character of the ids that containers without one get from their position; no author's id has it there."""
 
 _SHOWN_LENGTH_MAX = 60
 
@@ -15,15 +15,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def plain_text(text: str) -> str:
-    """Return the text itself of a str, whatever its subclass makes of `str()`, `format()` and `hash()`."""
+    """Return the characters of a str as a plain str, whatever `str()` returns for its subclass."""
     return str.__str__(text)
 
 
 def checked_text(text: object, what: str, *, bytes_max: int) -> str | None:
-    """Return a text for people that every store and client can hold, or None.
+    """Return a text that every store and client can hold, as a plain str; None for None.
 
     Raises:
-        WorkflowError: it is neither; `what` names it.
+        WorkflowError: it is not a text, longer than `bytes_max`, not UTF-8, or has a NUL; `what` names it.
     """
     if text is None:
         return None
@@ -32,21 +32,23 @@ def checked_text(text: object, what: str, *, bytes_max: int) -> str | None:
     try:
         size = len(plain_text(text).encode())
     except UnicodeEncodeError:
-        raise WorkflowError(f"{what} holds half a surrogate pair.", remedy="Give a text that is UTF-8.") from None
+        raise WorkflowError(
+            f"{what} has half of a surrogate pair, which UTF-8 cannot encode.", remedy="Give a text that is UTF-8."
+        ) from None
     if size > bytes_max:
         raise WorkflowError(
-            f"{what} has {size} bytes; at most {bytes_max} are kept.", remedy="Let a task put out what is longer."
+            f"{what} has {size} bytes; at most {bytes_max} are allowed.", remedy="Let a task return longer texts."
         )
     if "\0" in text:
-        raise WorkflowError(f"{what} holds the character NUL.", remedy="Leave it out: not every store can hold it.")
+        raise WorkflowError(f"{what} has a NUL character.", remedy="Leave it out: not every store can hold it.")
     return plain_text(text)
 
 
 def chosen(choices: type[Choice], value: object, what: str) -> Choice:
-    """Return the member that a text names.
+    """Return the member of an enum that a text names.
 
     Raises:
-        WorkflowError: it names none; `what` was to be chosen.
+        WorkflowError: it names none; `what` is the option's name.
     """
     known = {one.value: one for one in choices}
     if isinstance(value, str) and (text := plain_text(value)) in known:
@@ -56,10 +58,10 @@ def chosen(choices: type[Choice], value: object, what: str) -> Choice:
 
 
 def checked_id(id: object, kind: str) -> str:
-    """Return what can be an id: 1 to 200 printable characters, not "." or "..", not beginning with "@".
+    """Return an element's id: 1 to 200 printable characters, not "." or "..", not beginning with "@".
 
     Raises:
-        WorkflowError: naming the element and the rule.
+        WorkflowError: it breaks one of these rules; the message says which.
     """
     given = plain_text(id) if isinstance(id, str) else id
     problem = _id_problem(given)
@@ -77,16 +79,16 @@ def _id_problem(id: object) -> str | None:  # noqa: PLR0911 - one line a rule
     if len(id) > NODE_ID_LENGTH_MAX:
         return f"is {len(id)} characters long (at most {NODE_ID_LENGTH_MAX})"
     if not id.isprintable():
-        return "holds characters that cannot be printed"
+        return "has characters that cannot be printed"
     if id in {".", ".."}:
-        return "is a path's name for a folder"
+        return "means a folder in paths and URLs"
     if id.startswith(POSITION_MARK):
-        return f'begins with "{POSITION_MARK}", the mark of the ids that containers get from their place'
+        return f'begins with "{POSITION_MARK}", as only the ids that containers get from their position may'
     return None
 
 
 def shown(value: Any) -> str:
-    """Show an author's value in a message, shortened; its own way to show itself may fail."""
+    """Return the repr of an author's value, shortened for a message; its type's name if its `__repr__` raises."""
     try:
         text = repr(value)
     except (Exception, SystemExit):  # noqa: BLE001 - the author's __repr__

@@ -1,4 +1,4 @@
-"""Timer: the flow waits here for a time."""
+"""Timer: wait for a span of time, or until a date."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,11 +18,11 @@ _NOTHING = Schema(type(None))
 
 
 class Timer(Node[None]):
-    """A wait for a span of time, or until a date: `Timer(id, after)` or `Timer(id, until=...)`.
+    """Wait for a span of time, or until a date: `Timer(id, after)` or `Timer(id, until=...)`.
 
-    It takes no slot. When it fires is computed once, when the flow reaches it, and kept in the log: `after` that,
-    `until` a datetime with a time zone, or a function of the context that returns one. A time that has passed fires at
-    once. Somebody may put the machine's clock meanwhile: an `until` is a time by that clock, an `after` is not.
+    `until` is a datetime with a time zone, or a function of the context that returns one. The due time is computed
+    once, when the flow reaches the timer, and kept in the log; a time that has passed is due at once. If the machine's
+    clock is set meanwhile, `until` follows it and `after` does not. A timer counts towards no max_concurrency.
 
     Examples:
         >>> from datetime import UTC, datetime
@@ -61,10 +61,10 @@ class Timer(Node[None]):
 
 
 def checked_time(value: object, what: str) -> datetime:
-    """Refuse what is not a datetime with a time zone; `what` names it in the error.
+    """Return a datetime with a time zone; `what` names it in the error.
 
     Raises:
-        WorkflowError: it is not, or it is outside of the years that a time may have.
+        WorkflowError: the value is not a datetime, or has no time zone.
     """
     if isinstance(value, datetime) and value.utcoffset() is not None:
         return value

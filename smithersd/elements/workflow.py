@@ -1,4 +1,4 @@
-"""@workflow: the author's function, named and typed."""
+"""@workflow: turn an author's function into a workflow with a name and an input type."""
 
 import inspect
 import typing
@@ -16,7 +16,7 @@ from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.values.same_input import is_given_again
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
-from smithersd.limits import INPUT_BYTES_MAX, KIB, NODE_ID_LENGTH_MAX
+from smithersd.limits import INPUT_BYTES_MAX, NODE_ID_LENGTH_MAX
 
 InputT = TypeVar("InputT")
 
@@ -26,7 +26,15 @@ WorkflowFunction = Callable[[Context[InputT]], Child]
 
 
 class Workflow(Generic[InputT]):
-    """A workflow function with its name, its input type and its own limit of attempts at once (None: the default)."""
+    """A workflow function with its name, its input type and its `max_concurrency` (None: the default).
+
+    Examples:
+        >>> from smithersd import Context, Task
+        >>> def greet(ctx: Context[str]):
+        ...     return Task("hello", print, ctx.input)
+        >>> Workflow(greet, name="greeting").input_text("Ann")
+        '"Ann"'
+    """
 
     def __init__(
         self, function: WorkflowFunction[InputT], *, name: str | None = None, max_concurrency: int | None = None
@@ -40,26 +48,26 @@ class Workflow(Generic[InputT]):
         return f"Workflow({self.name!r})"
 
     def input_text(self, value: Any) -> str:
-        """Check an input given as plain data or as the input type itself; return it as the JSON that a run keeps.
+        """Return an input, given as plain data or as an object of the input type, as the JSON text that a run keeps.
 
-        None stands for no input: a type whose fields all have defaults takes it as {}. What a run keeps has every
-        default in it, as it was judged here and now, and every process of the run reads it back from that.
+        None means no input: a type whose fields all have defaults takes it as {}. The text has every default in it, so
+        that a later change of the defaults does not change the run.
 
         Raises:
-            InvalidInput: it does not fit the type, has a key that the type does not know, or is larger than 1 MiB.
+            InvalidInput: it does not fit the type, has a key that the type does not have, or is larger than 1 MiB.
         """
         self._check_keys(value)
         text = self._dumped(value)
         size = len(text.encode())
         if size > INPUT_BYTES_MAX:
             raise InvalidInput(
-                f"The input of workflow {self.name!r} has {size} bytes; at most {INPUT_BYTES_MAX // KIB} KiB fit.",
-                remedy="Pass a path or an address of the data instead.",
+                f"The input of workflow {self.name!r} has {size} bytes; at most {INPUT_BYTES_MAX} are allowed.",
+                remedy="Pass the path or the URL of the data instead.",
             )
         return text
 
     def load_input(self, text: str) -> InputT:
-        """Read an input back from the JSON that a run keeps.
+        """Return the input that the JSON text kept by a run stands for.
 
         Raises:
             InvalidInput: it does not fit the type.
@@ -71,10 +79,10 @@ class Workflow(Generic[InputT]):
         return value
 
     def is_same_input(self, value: Any, kept: str) -> bool:
-        """Whether everything that is given is in the input that a run keeps; what is left out has the run's values.
+        """Return whether an input equals the one that a run keeps; fields that are not given count as equal.
 
         Raises:
-            InvalidInput: it does not fit the type, or has a key that the type does not know.
+            InvalidInput: it does not fit the type, or has a key that the type does not have.
         """
         self._check_keys(value)
         try:
@@ -91,7 +99,7 @@ class Workflow(Generic[InputT]):
             known = ", ".join(map(repr, near or sorted(found.known)[:_KEYS_SHOWN_MAX])) or "nothing"
             raise InvalidInput(
                 f"The input of workflow {self.name!r} has an unknown key {found.place!r}.",
-                remedy=f"Did you mean {known}?" if near else f"What is known there is {known}.",
+                remedy=f"Did you mean {known}?" if near else f"Known there: {known}.",
             )
 
     def _dumped(self, value: Any) -> str:
@@ -104,7 +112,7 @@ class Workflow(Generic[InputT]):
         try:
             return self._input_schema.dump({})
         except InvalidOutput:
-            remedy = "Pass one with --input JSON (or --input @file), from Python with input=."
+            remedy = "Give one with --input JSON or --input @file; from Python with input=."
             raise InvalidInput(
                 f"Workflow {self.name!r} needs an input of type {self._input_schema.name}.", remedy=remedy
             ) from first
@@ -123,9 +131,13 @@ def workflow(
 def workflow(
     function: WorkflowFunction[Any] | None = None, /, *, name: str | None = None, max_concurrency: int | None = None
 ) -> Any:
-    """Make a workflow of a function from a context to an element tree.
+    """Turn a function from a context to an element tree into a `Workflow`.
 
-    The function is pure: it reads through the context only and runs again when something that it read has changed.
+    The function is pure: it reads through the context only, and is called again when something that it read has
+    changed. The name is by default the function's.
+
+    Raises:
+        WorkflowError: the function is not a plain one with one parameter, or name or input type are not valid.
 
     Examples:
         >>> from smithersd import Context, Task, workflow
@@ -143,15 +155,18 @@ def workflow(
 def _checked_name(name: object) -> str:
     if isinstance(name, str) and 1 <= len(name) <= NODE_ID_LENGTH_MAX and name.isprintable():
         return plain_text(name)
-    raise WorkflowError(f"A workflow is named {shown(name)}.", remedy='Name it: @workflow(name="release").')
+    raise WorkflowError(
+        f"{shown(name)} is not a workflow name.",
+        remedy=f'Give 1 to {NODE_ID_LENGTH_MAX} printable characters: @workflow(name="release").',
+    )
 
 
 def _input_schema(function: Callable[..., Any], name: str) -> Schema:
     parameters = _parameters(function, name)
     if len(parameters) != 1:
         raise WorkflowError(
-            f"Workflow {name!r} takes {len(parameters)} parameters.",
-            remedy=f"It takes one, the context: def {name}(ctx).",
+            f"The function of workflow {name!r} has {len(parameters)} parameters.",
+            remedy=f"Give it one, the context: def {name}(ctx).",
         )
     annotation = parameters[0].annotation
     if isinstance(annotation, str):
@@ -163,7 +178,8 @@ def _input_schema(function: Callable[..., Any], name: str) -> Schema:
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
     if not is_plain(function):
         raise WorkflowError(
-            f"Workflow {name!r} is not a plain function.", remedy="Make it def, not async def: waiting is for tasks."
+            f"The function of workflow {name!r} is not a plain function.",
+            remedy="Write def instead of async def, without yield: work and waiting belong in tasks.",
         )
     required = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [one for one in inspect.signature(function).parameters.values() if one.kind in required]

@@ -1,4 +1,4 @@
-"""Where task code runs, and how it reports: knows nothing of stores, events or plans."""
+"""Run the code of attempts and report what it does. Stores, events and plans are unknown here."""
 
 from smithersd.core.flow.work import FunctionCall, ShellCall
 from smithersd.executors.call import AttemptInfo, Call, Failed, Outcome, Running, Sink, Stopped, Succeeded, Unreadable

@@ -1,4 +1,4 @@
-"""One attempt while it runs: what it may still report, and whether it was told to end."""
+"""One attempt while it runs: what it reports, and whether it was told to end."""
 
 import asyncio
 import threading
@@ -22,16 +22,16 @@ _log = logger(__name__)
 
 
 class Attempt:
-    """What one attempt reports, until it has ended or is abandoned.
+    """Passes on what one attempt reports, until it has ended or is abandoned.
 
-    Everything is told to the sink in the loop's thread and before `ended`; what comes later, from a thread that
-    was left behind for example, is dropped. A task that reports nothing pays for nothing.
+    The sink is called in the loop's thread, for the last time with `ended`; what comes later, for example from an
+    abandoned thread, is dropped. Buffers and timers exist only for a task that uses them.
     """
 
     __slots__ = ("_beats", "_output_buffer", "_progress", "_sink", "info", "is_over", "is_told_to_end", "shared")
 
     _making = threading.RLock()
-    """Held while a channel is made that several threads of one task may ask for at once."""
+    """Held while a buffer or throttle is made, since several threads of one task may use it first."""
 
     def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources) -> None:
         self.info = info
@@ -45,14 +45,14 @@ class Attempt:
 
     @property
     def output_buffer(self) -> OutputBuffer:
-        """Where prints go."""
+        """The buffer of what the attempt prints."""
         with self._making:
             if self._output_buffer is None:
                 self._output_buffer = OutputBuffer(self.shared.flush_timer, self._tell_printed)
             return self._output_buffer
 
     def beat(self, data: bytes) -> None:
-        """Report a sign of life, with its data as JSON; from any thread."""
+        """Report a heartbeat, with its data as JSON; from any thread."""
         with self._making:
             if self._beats is None:
                 self._beats = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._tell_beat)
@@ -66,10 +66,12 @@ class Attempt:
         self._progress.offer(progress)
 
     def end(self, outcome: Outcome) -> None:
-        """Tell the outcome, after all that was reported before it."""
+        """Report the outcome, after everything that was reported before it."""
         if self.is_over:
             if not isinstance(outcome, Stopped):
-                _log.warning("The late result of %s is dropped: it had been left behind.", self.info)
+                _log.warning(
+                    "The result of %s came too late and was dropped: the attempt had been abandoned.", self.info
+                )
             return
         for channel in (self._progress, self._beats, self._output_buffer):
             if channel is not None:
@@ -78,16 +80,16 @@ class Attempt:
         self.shared.bridge.call(self._sink.ended, outcome)
 
     def fail(self, error: BaseException) -> None:
-        """Tell that the work raised; if it was told to end, that is how it ended."""
+        """Report that the work raised: as `Failed`, or as `Stopped` if it had been told to end."""
         self.end(Stopped() if self.is_told_to_end else Failed(_described(error)))
         if self.is_told_to_end and isinstance(error, asyncio.CancelledError):
-            return  # as it should
-        # Events hold no stack traces, so this is where an author finds them. Logged once the attempt is over,
-        # since what is logged within it would become one of its events.
+            return  # the way a coroutine ends when it is told to
+        # Events hold no stack traces, so an author finds them here. Logged after the attempt's end, since what is
+        # logged before it would become one of its events.
         _log.info("%s raised %s", self.info, type(error).__name__, exc_info=error)
 
     def leave_behind(self) -> None:
-        """Report nothing any more, whatever still comes."""
+        """Report nothing from now on."""
         self.is_told_to_end = True
         self.is_over = True
 
@@ -107,14 +109,14 @@ class Attempt:
 def _described(error: BaseException) -> ErrorInfo:
     try:
         return _in_words(error)
-    except Exception:  # noqa: BLE001 - an exception whose own attributes raise must not hold up the attempt's end
-        return ErrorInfo(TASK_FAILED, type(error).__name__, "It raised an exception that cannot be described.")
+    except Exception:  # noqa: BLE001 - an exception whose own attributes raise must not prevent the attempt's end
+        return ErrorInfo(TASK_FAILED, type(error).__name__, "The task raised an exception that cannot be described.")
 
 
 def _in_words(error: BaseException) -> ErrorInfo:
     match error:
         case asyncio.CancelledError():
-            message = "The task was cancelled from within: something that it awaited was cancelled."
+            message = "The task was cancelled by its own code: something that it awaited was cancelled."
             return ErrorInfo(TASK_FAILED, "CancelledError", with_place(message, error))
         case SystemExit():
             return ErrorInfo(

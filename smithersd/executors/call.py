@@ -1,4 +1,4 @@
-"""What an executor is given to run, and what it gives back: the seam between the engine and task code."""
+"""The interface between the engine and executors: what to run, how to report it, how it ended."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ STDERR = "stderr"
 
 @dataclass(frozen=True, slots=True)
 class AttemptInfo:
-    """Which attempt it is, and what the attempt before it left behind."""
+    """Which attempt it is, and the data of the last heartbeat before it."""
 
     run_id: str
     node_id: str
@@ -25,11 +25,11 @@ class AttemptInfo:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of a node iteration, another one for everything else.
+        """A key of 32 hexadecimal digits: the same for every attempt of a node iteration, and for nothing else.
 
-        A digest: short and plain enough for any header, however long or odd the ids are.
+        It is a digest of the ids, so that any HTTP header can carry it.
         """
-        # Ids are printable, so NUL parts them without doubt.
+        # Ids are printable, so NUL separates them unambiguously.
         place = f"{self.run_id}\0{self.node_id}\0{self.iteration}"
         return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -40,10 +40,10 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt to be made.
+    """One attempt to run.
 
-    `encode_output` turns the result (of a shell: its stdout as text) into JSON text, or raises
-    InvalidOutput. It may be called in any thread, in the task's context.
+    `encode_output` converts the result (of a shell: its stdout as text) to JSON text, or raises InvalidOutput. It may
+    be called in any thread, in the task's context.
     """
 
     info: AttemptInfo
@@ -53,14 +53,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The work was done; `output` is its result as JSON text."""
+    """The work is done; `output` is its result as JSON text."""
 
     output: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The work failed by its own fault."""
+    """The work raised, or returned an output that is not valid."""
 
     error: ErrorInfo
 
@@ -72,7 +72,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The work did not begin: what it was to run with cannot be read (any more)."""
+    """The work did not start: the outputs that it takes as arguments cannot be read (any more)."""
 
     error: ErrorInfo
 
@@ -82,26 +82,26 @@ Outcome = Succeeded | Failed | Stopped | Unreadable
 
 
 class Sink(Protocol):
-    """Hears of an attempt; every method is called in the event loop's thread and never after `ended`."""
+    """Receives what an attempt reports; every method is called in the event loop's thread, and none after `ended`."""
 
     def printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
-        """Hear what the attempt printed; with `is_truncated` this is the last that will be told of it."""
+        """Receive text that the attempt printed; with `is_truncated` it is the last, since the limit is reached."""
 
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
-        """Hear how far the attempt is."""
+        """Receive the attempt's progress."""
 
     def beat(self, data: JsonValue) -> None:
-        """Hear that the attempt is alive."""
+        """Receive a heartbeat with its data."""
 
     def ended(self, outcome: Outcome) -> None:
-        """Hear that the attempt ended: exactly once, unless it is abandoned before."""
+        """Receive the outcome: exactly once, unless the attempt is abandoned before."""
 
 
 class Running(Protocol):
     """An attempt that was started."""
 
     def stop(self) -> None:
-        """Begin to end it: a coroutine is cancelled, a shell gets SIGTERM, a thread is told. Idempotent."""
+        """Ask it to end: cancel the coroutine, send the shell SIGTERM, set `cancelled` for a thread. Idempotent."""
 
     def abandon(self) -> None:
-        """Kill the shell, leave task or thread behind; nothing of it is reported any more."""
+        """Kill the shell, or leave the coroutine or thread to itself; nothing more is reported."""

@@ -1,4 +1,4 @@
-"""What a task's code can know and say about the attempt that it runs in."""
+"""The context of a task: what its code can read and report of the attempt that it runs in."""
 
 import json
 import math
@@ -25,7 +25,7 @@ current_attempt: ContextVar[Attempt | None] = ContextVar("smithersd_attempt", de
 
 
 def _leave_attempt() -> None:
-    """Leave the attempt in a process that a task forks: it has no loop to report to, so its output is its own."""
+    """Forget the attempt in a process that a task forked: it has no loop to report to, so it prints by itself."""
     current_attempt.set(None)
 
 
@@ -33,7 +33,7 @@ after_fork_in_child(_leave_attempt)
 
 
 def context_of(attempt: Attempt) -> Context:
-    """Return a new context for an attempt's code: the engine's, and in it which attempt this is."""
+    """Return a context for an attempt's code: a copy of the engine's, with the attempt as `current_attempt`."""
     context = attempt.shared.bridge.fresh_context()
     context.run(current_attempt.set, attempt)
     return context
@@ -67,55 +67,59 @@ class TaskContext:
 
     @property
     def attempt(self) -> int:
-        """Which try it is, from 1."""
+        """The number of this attempt, from 1."""
         return self._attempt.info.attempt
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of this node iteration, and for nothing else: 32 characters.
+        """A key of 32 characters: the same for every attempt of this node iteration, and for nothing else.
 
-        Give it to a service that must not do a thing twice, since an attempt that was interrupted is made again.
+        Send it to a service that must not do the same thing twice: an interrupted attempt is made again.
         """
         return self._attempt.info.idempotency_key
 
     @property
     def last_heartbeat(self) -> JsonValue:
-        """The data of the last heartbeat of the attempts before this one, or None: where to go on from."""
+        """The data of the last heartbeat of earlier attempts, or None; to continue from there."""
         return self._attempt.info.last_heartbeat
 
     @property
     def cancelled(self) -> bool:
-        """Whether the attempt should end now. A plain function asks this from time to time, and raises."""
+        """Whether the attempt should end now. A plain function checks this regularly, and raises if it is true."""
         return self._attempt.is_told_to_end
 
     def heartbeat(self, data: JsonValue = None) -> None:
-        """Say that the task is alive, and leave data for the next attempt in case this one is interrupted.
+        """Report that the task is alive, with data for the next attempt in case this one is interrupted.
 
-        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost.
+        At most one heartbeat in 500 ms is recorded, the latest; the last one before the attempt's end always is.
 
         Args:
             data: any JSON value of at most 64 KiB.
 
         Raises:
-            UserError: the data is no JSON, or too much.
+            UserError: the data cannot be written as JSON, is nested too deep, or is larger than 64 KiB.
         """
         self._attempt.beat(_heartbeat_json(data, self.node_id))
 
     def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
-        """Say how far the task is, in a unit of its own.
+        """Report how far the task is.
 
-        Recorded at most every 500 ms: the latest wins, and the last one before the end is never lost. Numbers of any
-        type will do: what is recorded is an int or a float.
+        At most one report in 500 ms is recorded, the latest; the last one before the attempt's end always is.
+
+        Args:
+            done: how much is done, in any unit; a number of any type, recorded as int or float.
+            total: how much there is to do, in the same unit, if that is known.
+            message: what the task is doing, at most 1,000 characters.
 
         Raises:
-            UserError: `done` or `total` is no finite number.
+            UserError: `done` or `total` is not a finite number.
         """
         text = None if message is None else _shown(message)
         self._attempt.progress((_finite(done, "done", self.node_id), _finite(total, "total", self.node_id), text))
 
 
 def task_context() -> TaskContext:
-    """The context of the task whose code calls this.
+    """Return the context of the task whose code calls this.
 
     ```python
     def fetch_all(urls: list[str]) -> int:
@@ -131,20 +135,20 @@ def task_context() -> TaskContext:
     ```
 
     Raises:
-        UserError: the calling code runs in no task.
+        UserError: the calling code does not run in a task.
     """
     attempt = current_attempt.get()
     if attempt is None:
         raise UserError(
             "task_context() was called outside of a task.",
-            remedy="Call it in the function that a Task runs. A thread that the function starts itself knows the "
-            "task only through asyncio.to_thread() or contextvars.copy_context().run().",
+            remedy="Call it in the function that a Task runs. In a thread of its own it works only if the thread was "
+            "started with asyncio.to_thread() or runs in contextvars.copy_context().",
         )
     return TaskContext(attempt)
 
 
 def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
-    """The data as it is stored. Written at once, since the author may change the object afterwards."""
+    """Return the data as JSON, now: the author may change the object afterwards."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         if is_deeper_than(pydantic_core.from_json(text), JSON_DEPTH_MAX):
@@ -156,22 +160,28 @@ def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
         ) from error
     if len(text) > HEARTBEAT_BYTES_MAX:
         raise UserError(
-            f"The heartbeat data of task {node_id!r} has {len(text):,} bytes; {HEARTBEAT_BYTES_MAX:,} is the limit.",
-            remedy="Store it elsewhere, and give heartbeat() the place.",
+            f"The heartbeat data of task {node_id!r} has {len(text):,} bytes; "
+            f"at most {HEARTBEAT_BYTES_MAX:,} are allowed.",
+            remedy="Store the data elsewhere, and give heartbeat() its path or URL.",
         )
     return text
 
 
 def _finite(number: object, name: str, node_id: str) -> float | None:
-    """The number as a plain int or float, which every event can hold: authors' numbers are of many types."""
+    """Return a number of any type as a plain int or float; None for None.
+
+    Raises:
+        UserError: it is not a finite number; `name` is the argument's name.
+    """
     if number is None:
         return None
-    with suppress(Exception):  # no number, one that no float can hold, or a type that raises: the same mistake
+    with suppress(Exception):  # not a number, too large for a float, or its type raises
         plain = _plain_number(number)
         if math.isfinite(plain):
             return plain
     raise UserError(
-        f"progress() of task {node_id!r} got {name}={shown(number)}.", remedy=f"Give {name} a finite number or None."
+        f"progress() of task {node_id!r} was called with {name}={shown(number)}.",
+        remedy=f"Give a finite number or None as {name}.",
     )
 
 

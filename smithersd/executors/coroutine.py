@@ -22,16 +22,16 @@ _log = logger(__name__)
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether a call of the function makes a coroutine: through partials, and for objects that can be called."""
+    """Return whether a call of the function makes a coroutine; partials and callable objects are looked through."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def node_of_task(task: "asyncio.Task[Any]") -> str | None:
-    """Name the node that a task of the loop works for, None where it is no node's.
+    """Return the id of the node that an asyncio task runs for; None if it runs for none.
 
-    Before Python 3.12 a task that author code has started itself cannot be told from others.
+    Before Python 3.12 the id is None for tasks that author code has started itself.
     """
     if sys.version_info >= (3, 12):
         attempt = task.get_context().get(current_attempt)
@@ -43,7 +43,7 @@ def node_of_task(task: "asyncio.Task[Any]") -> str | None:
 class CoroutineRun:
     """One attempt as one task of the event loop.
 
-    Nothing awaits that task, so author code which ignores its cancellation holds up nothing but itself.
+    Nothing awaits that task, so author code that ignores its cancellation blocks nothing else.
     """
 
     __slots__ = ("_attempt", "_encode", "_has_returned", "_task", "_work", "has_begun")
@@ -63,22 +63,22 @@ class CoroutineRun:
 
     @property
     def ends_soon(self) -> bool:
-        """Whether its end can be waited for: not once it has been left behind."""
+        """Whether its end can be awaited: not after it was abandoned."""
         return not self._attempt.is_over
 
     def stop(self) -> None:
-        """Cancel the task, unless its function has returned: work that was done is kept."""
+        """Cancel the task, unless its function has returned: its result is kept."""
         if self._attempt.is_told_to_end:
             return
         self._attempt.is_told_to_end = True
-        # A cancelled task that has not begun would never run a line of ours; it sees for itself that it is told.
+        # A task that is cancelled before its first step never runs, so no outcome would come; `_run` checks the flag.
         if self.has_begun and not self._has_returned:
             self._task.cancel()
 
     def abandon(self) -> None:
-        """Leave the task behind."""
+        """Cancel the task, and report nothing more of it."""
         if self._attempt.is_told_to_end and not self._attempt.is_over:
-            _log.warning("The coroutine of %s does not end; it is left behind.", self._attempt.info)
+            _log.warning("The coroutine of %s does not end, so it is abandoned.", self._attempt.info)
         self.stop()
         self._attempt.leave_behind()
 
@@ -92,7 +92,7 @@ class CoroutineRun:
             output = await self._output()
         except GeneratorExit as error:
             if not self._is_stepping():
-                raise  # the loop is gone and this coroutine is thrown away: there is nobody left to tell
+                raise  # the loop is closed and this coroutine is garbage: nobody receives an outcome
             self._fail(error)
         except UnreadableArguments as unreadable:
             self._attempt.shared.registry.discard(self)
@@ -114,7 +114,7 @@ class CoroutineRun:
 
     async def _bound(self) -> Callable[[], Any]:
         work = self._work
-        del self._work  # with the texts that are read, which may be large
+        del self._work  # it holds the arguments' JSON, which may be large
         if work.is_large or is_large(work.args):
             return await self._in_thread(work.bound)
         return work.bound()
@@ -138,7 +138,7 @@ class CoroutineRun:
 
 
 def takes_coroutine(work: Work) -> TypeGuard[FunctionCall]:
-    """Whether work is an async function, which runs in the loop."""
+    """Return whether work is an async function, which runs in the loop."""
     return isinstance(work, FunctionCall) and is_async(work.function)
 
 

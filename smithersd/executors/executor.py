@@ -1,4 +1,4 @@
-"""What an executor is: one way to run attempts, and which work it is for."""
+"""An executor: one way to run attempts, and the kind of work that it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ W = TypeVar("W", bound=Work)
 class Executor(Generic[W]):
     """One way to run attempts; an entry of the table `EXECUTORS`.
 
-    `takes` tells whether a piece of work is for this executor. `begin` starts an attempt at such work in the loop's
-    thread; its last argument is the `encode_output` of the call. The sink hears nothing of it before it has returned.
+    `takes` says whether it runs a piece of work. `begin` starts an attempt at such work, in the loop's thread; its last
+    argument is the `encode_output` of the call. The sink is not called before `begin` has returned.
     """
 
     name: str

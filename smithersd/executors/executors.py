@@ -1,4 +1,4 @@
-"""Where the code of tasks runs: the table of executors, and what an engine's attempts share."""
+"""The table of executors, and the runner of an engine's attempts."""
 
 import asyncio
 from typing import Any, Final
@@ -17,16 +17,16 @@ from smithersd.executors.shell.attempts import SHELL
 from smithersd.executors.thread import THREAD
 
 EXECUTORS: Final[tuple[Executor[Any], ...]] = (COROUTINE, THREAD, SHELL)
-"""All executors; each piece of work is for exactly one of them."""
+"""All executors; exactly one of them takes each piece of work."""
 
 CLOSE_WAIT_S: Final = 0.5
-"""How long `close` waits for what it cancelled and killed."""
+"""How long `close` waits for the coroutines that it cancelled and the commands that it killed."""
 
 
 class Executors:
-    """Runs attempts, and owns everything that it takes to do so; one per engine, made in its loop.
+    """Runs the attempts of one engine, and owns their threads, timers and buffers; made in the engine's loop.
 
-    With `captures_output`, what tasks print and log is told to their sinks, until `close`.
+    With `captures_output`, what tasks print and log goes to their sinks, until `close`.
     """
 
     def __init__(self, *, captures_output: bool) -> None:
@@ -35,14 +35,14 @@ class Executors:
         self._shared = SharedResources(bridge, ThreadPool(bridge), Registry(), FlushTimer(bridge), self._capture)
 
     def start(self, call: Call, sink: Sink) -> Running:
-        """Start an attempt; in the loop's thread. The sink hears nothing of it before this has returned."""
+        """Start an attempt; in the loop's thread. The sink is not called before this has returned."""
         attempt = Attempt(call.info, sink, self._shared)
         return executor_for(call.work).begin(attempt, call.work, call.encode_output)
 
     async def close(self) -> None:
-        """End what is left, without a word to the sinks, and undo the capture.
+        """Abandon what still runs, without calling the sinks, and undo the capture.
 
-        Author code cannot hold this up: what does not end in time is left behind.
+        Author code cannot delay this: what does not end within CLOSE_WAIT_S is left to itself.
         """
         ending = [run for run in self._shared.registry if run.ends_soon]
         for run in self._shared.registry:
@@ -51,7 +51,7 @@ class Executors:
             async with asyncio.timeout(CLOSE_WAIT_S):
                 await self._shared.registry.gone(ending)
         except TimeoutError:
-            pass  # left behind
+            pass  # left to itself
         finally:
             self._shared.flush_timer.close()
             self._shared.pool.close()
@@ -63,7 +63,7 @@ def executor_for(work: Work) -> Executor[Any]:
     """Return the executor that takes a piece of work.
 
     Raises:
-        TypeError: none does.
+        TypeError: no executor takes it.
     """
     for executor in EXECUTORS:
         if executor.takes(work):

@@ -1,4 +1,4 @@
-"""Much JSON, read and written without holding up the event loop: what is much, and how threads take turns."""
+"""Read and write large JSON without blocking the event loop: which values are large, and how threads take turns."""
 
 import gc
 import threading
@@ -10,32 +10,32 @@ from typing import Any, Final
 from smithersd.elements.not_a_value import NotAValue
 
 PARTS_MAX = 1_000
-"""Values inside a result that are still written in the loop: well under a millisecond."""
+"""How many values inside a result may be written in the loop: that takes well under a millisecond."""
 
 PART_LENGTH = 64
-"""Characters of text that count as one more part."""
+"""How many characters of text count as one more value."""
 
 _LIGHT_TYPES = frozenset({type(None), bool, int, float})
 
 _TURN_WAIT_S: Final = 5.0
-"""How long a thread waits for its turn: a validator of the author's may take for ever."""
+"""How long a thread waits for its turn: an author's validator may never return."""
 
 _REST_S: Final = 0.005
-"""How long a thread that is done rests before it gives its turn away."""
+"""How long a thread that is done keeps its turn, so that the loop gets to run."""
 
 _turn = threading.Lock()
 
 
 def is_large(result: Any) -> bool:
-    """Whether writing the result as JSON would hold up the event loop for longer than a thread's hop is worth.
+    """Return whether writing the result as JSON would block the event loop for longer than handing it to a thread.
 
-    What cannot be looked into, and an iterator, which yields who knows how much, is for a thread.
+    What cannot be inspected counts as large, and so does an iterator, whose length is unknown.
     """
     if type(result) in _LIGHT_TYPES:
         return False
     try:
         return _has_many_parts(result)
-    except Exception:  # noqa: BLE001 - an author's __len__ or __getattr__; writing it tells what is wrong
+    except Exception:  # noqa: BLE001 - an author's __len__ or __getattr__; writing it will report the error
         return True
 
 
@@ -59,7 +59,7 @@ def _inside(part: Any) -> Iterable[Any]:
         case Mapping():
             return (*part.keys(), *part.values()) if len(part) < PARTS_MAX else range(PARTS_MAX)
         case NotAValue():
-            return ()  # its output is not here yet
+            return ()  # an element: its output is read elsewhere
         case Iterator():
             return range(PARTS_MAX)
         case list() | tuple() | set() | frozenset():
@@ -69,7 +69,7 @@ def _inside(part: Any) -> Iterable[Any]:
 
 
 def _attributes(part: Any) -> Iterable[Any]:
-    """What a model, a dataclass or any other object holds, with and without slots."""
+    """Return what a model, a dataclass or any other object holds, with or without slots."""
     held = getattr(part, "__dict__", None)
     if isinstance(held, dict):
         return tuple(held.values())
@@ -79,11 +79,11 @@ def _attributes(part: Any) -> Iterable[Any]:
 
 @contextmanager
 def large_json() -> Iterator[None]:
-    """Give one thread after the other its turn, without garbage collection meanwhile.
+    """Let one thread at a time read or write large JSON, without garbage collection meanwhile.
 
-    No other thread runs while pydantic reads a text, so those that read at once would keep the loop waiting for all of
-    them. And each collection looks at every object that was made so far: with it a text of 8 MB takes five times as
-    long.
+    No other thread runs while pydantic reads a text, so several that read at once would block the loop for the sum of
+    their times. And each collection looks at every object that was made so far: with it, a text of 8 MB takes five
+    times as long.
     """
     has_turn = _turn.acquire(timeout=_TURN_WAIT_S)
     was_enabled = gc.isenabled()
@@ -95,11 +95,11 @@ def large_json() -> Iterator[None]:
             _count_as_old()
             gc.enable()
         if has_turn:
-            time.sleep(_REST_S)  # the others wait for their turn: this is the loop's
+            time.sleep(_REST_S)  # the other threads still wait, so the loop runs now
             _turn.release()
 
 
 def _count_as_old() -> None:
-    """Spare the next quick collections what was just made: of all of it they would find nothing to throw away."""
+    """Move the new objects to the oldest generation: the next quick collections would find no garbage in them."""
     gc.freeze()
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""The way from task code back to the engine: into the loop's thread, out of the task's context."""
+"""Call from task code back into the engine: in the loop's thread, and in the engine's context."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class LoopBridge:
-    """Makes calls in the event loop's thread and in the context that the engine had when it made this.
+    """Makes calls in the event loop's thread, in the context in which the bridge was made: the engine's.
 
-    Without that, whatever the engine starts when a task ends would inherit the context variables of that task,
-    and hold on to them for the rest of the run.
+    Otherwise, whatever the engine starts when a task ends would inherit that task's context variables, and keep them
+    alive for the rest of the run.
     """
 
     def __init__(self) -> None:
@@ -19,20 +19,20 @@ class LoopBridge:
         self._context = copy_context()
 
     def fresh_context(self) -> Context:
-        """A copy of the engine's context, for one attempt."""
+        """Return a copy of the engine's context, for one attempt."""
         return self._context.copy()
 
     def call(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call at once; in the loop's thread only."""
-        # A copy, since a context cannot be entered twice and this call may be made from within another.
+        """Call a function at once; from the loop's thread only."""
+        # A copy: a context cannot be entered twice, and this call may come from within another one.
         self._context.copy().run(callback, *args)
 
     def later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        """Call after a while; in the loop's thread only."""
+        """Call a function after `delay_s` seconds; from the loop's thread only."""
         return self.loop.call_later(delay_s, callback, *args, context=self._context)
 
     def run_in_loop(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call soon, from any thread."""
-        # A thread that was left behind may outlive the loop; then there is nobody left to tell.
+        """Call a function in the loop soon; from any thread."""
+        # An abandoned thread may outlive the loop; then nobody waits for the call.
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(callback, *args, context=self._context)

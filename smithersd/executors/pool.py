@@ -1,4 +1,4 @@
-"""Threads for plain functions: daemon threads, which never hold up the end of the process."""
+"""Threads for plain functions: daemon threads, which do not delay the end of the process."""
 
 import asyncio
 import os
@@ -24,10 +24,10 @@ Job = Callable[[], None]
 
 
 class ThreadPool:
-    """Grows when every thread is taken, and keeps its threads for later jobs.
+    """A pool that grows when every thread is busy, and keeps its threads for later jobs.
 
-    The standard pool is of no use here: the interpreter joins its threads at exit, so one task that never
-    ends would keep the process alive. The engine limits how much runs at once, so there is no limit here.
+    The interpreter joins the threads of the standard pool at exit, so one task that never ends would keep the process
+    alive. The engine limits how many attempts run at once, so there is no limit here.
     """
 
     def __init__(self, bridge: LoopBridge) -> None:
@@ -43,7 +43,7 @@ class ThreadPool:
         self._submit(job, START_RETRY_FIRST_S)
 
     def _submit(self, job: Job, retry_s: float) -> None:
-        # An idle thread is counted off here, not when it wakes: two jobs never reckon with the same one.
+        # An idle thread is subtracted here, not when it wakes, so that two jobs never count on the same one.
         with self._lock:
             is_thread_idle = self._idle > 0
             self._idle -= is_thread_idle
@@ -60,7 +60,7 @@ class ThreadPool:
             if not is_shortage(error):
                 raise
             if is_first_try:
-                _log.warning("A task waits for a thread: %s.", error)
+                _log.warning("A task waits because no thread can be started now: %s.", error)
             return False
         self._started += 1
         return True
@@ -89,10 +89,10 @@ class ThreadPool:
                 raise error
             return cast("T", result)
         finally:
-            del error  # else its traceback and this frame would keep each other
+            del error  # its traceback and this frame would keep each other alive
 
     def close(self) -> None:
-        """Let every thread go once it has nothing to do."""
+        """End each thread once it has nothing to do."""
         self._is_closed = True
         for _ in range(self._started):
             self._jobs.put(None)
@@ -103,17 +103,18 @@ class ThreadPool:
             job()
             if os.getpid() != pid:
                 _end_fork()
-            del job  # an idle thread holds on to no author's objects
+            del job  # an idle thread keeps no author's objects alive
             with self._lock:
                 self._idle += 1
 
 
 def _end_fork() -> NoReturn:
-    """End a child that a job has forked and that came back from the job: no job will ever come to its queue.
+    """End a forked child that has returned from the job that forked it.
 
-    It would wait for ever, with the pipes of our process open. A thread of one's own ends its child here too.
+    No job will ever come to its copy of the queue, so it would wait for ever and keep this process's pipes open. In a
+    thread of the author's own, a forked child ends with the thread as well.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # its reader has left, it is closed, or there is none
+        with suppress(OSError, ValueError, AttributeError):  # its reader is gone, it is closed, or there is none
             stream.flush()
     os._exit(0)

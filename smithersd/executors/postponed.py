@@ -1,4 +1,4 @@
-"""An attempt that waits because the system has no room for it."""
+"""An attempt that waits because the system lacks the resources to start it."""
 
 from collections.abc import Callable
 
@@ -12,25 +12,25 @@ _log = logger(__name__)
 
 
 class Postponed:
-    """An attempt whose start is tried again, ever more rarely, until there is room or it is told to end."""
+    """An attempt whose start is retried, at growing intervals, until it succeeds or the attempt is told to end."""
 
     def __init__(self, attempt: Attempt, begin: Callable[[], Running], shortage: BaseException) -> None:
-        """`begin` starts the attempt; it raises what `is_shortage` knows while there is no room."""
+        """`begin` starts the attempt; it raises an error for which `is_shortage` is true while resources are short."""
         self._attempt = attempt
         self._begin = begin
         self._running: Running | None = None
         self._delay_s = START_RETRY_FIRST_S
         attempt.shared.registry.add(self)
-        _log.warning("%s waits: it cannot be started now (%s).", attempt.info, shortage)
+        _log.warning("%s cannot be started now, and will be retried: %s.", attempt.info, shortage)
         self._timer = attempt.shared.bridge.later(self._delay_s, self._try_again)
 
     @property
     def ends_soon(self) -> bool:
-        """Whether its end can be waited for: nothing has begun."""
+        """True: nothing has started yet."""
         return True
 
     def stop(self) -> None:
-        """End what has begun, or never begin."""
+        """Stop the attempt if it has started; otherwise never start it."""
         if self._running is not None:
             self._running.stop()
         elif not self._attempt.is_told_to_end:
@@ -39,7 +39,7 @@ class Postponed:
             self._attempt.end(Stopped())
 
     def abandon(self) -> None:
-        """Leave behind what has begun, or never begin."""
+        """Abandon the attempt if it has started; otherwise never start it."""
         if self._running is not None:
             self._running.abandon()
             return
@@ -56,7 +56,7 @@ class Postponed:
             self._timer = self._attempt.shared.bridge.later(self._delay_s, self._try_again)
         else:
             self._attempt.shared.registry.discard(self)
-            _log.info("%s has begun after all.", self._attempt.info)
+            _log.info("%s was started after a wait for resources.", self._attempt.info)
 
     def _give_up(self) -> None:
         self._timer.cancel()

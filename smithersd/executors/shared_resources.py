@@ -12,15 +12,15 @@ from smithersd.executors.pool import ThreadPool
 
 
 class Owned(Running, Protocol):
-    """A run as its owner sees it."""
+    """A running attempt as the registry sees it."""
 
     @property
     def ends_soon(self) -> bool:
-        """Whether its end can be waited for when it is abandoned now."""
+        """Whether its end can be awaited if it is abandoned now."""
 
 
 class Registry:
-    """The runs that have not gone yet; also those that were left behind, until they end after all."""
+    """The attempts that still run, abandoned ones included."""
 
     def __init__(self) -> None:
         self._runs: set[Owned] = set()
@@ -30,16 +30,16 @@ class Registry:
         return iter(tuple(self._runs))
 
     def add(self, run: Owned) -> None:
-        """Own a run."""
+        """Add an attempt that has started."""
         self._runs.add(run)
 
     def discard(self, run: Owned) -> None:
-        """Let go of a run of which nothing is left."""
+        """Remove an attempt of which nothing runs any more."""
         self._runs.discard(run)
         self._has_changed.set()
 
     async def gone(self, runs: Iterable[Owned]) -> None:
-        """Wait until nothing is left of any of these runs."""
+        """Wait until none of these attempts runs any more."""
         awaited = set(runs)
         while awaited & self._runs:
             self._has_changed.clear()
@@ -48,9 +48,9 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """The way back to the loop, the threads, the owner of runs, the timer of buffers.
+    """The bridge to the loop, the threads, the registry of running attempts, and the timer of output buffers.
 
-    `capture` is this engine's part in the capture of what the process's tasks print, or None where it has none.
+    `capture` is the engine's `Capture`; None if what its tasks print is not captured.
     """
 
     bridge: LoopBridge

@@ -1,4 +1,4 @@
-"""Attempts of plain functions, each in a thread."""
+"""Run attempts of plain functions, each in a thread."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _ToAwait:
-    """The function returned something that the loop has to await."""
+    """The function returned an awaitable, which the loop has to await."""
 
     awaitable: Awaitable[Any]
 
@@ -34,7 +34,7 @@ _Produced = Succeeded | Stopped | Unreadable | _ToAwait
 
 
 class ThreadRun:
-    """One attempt as one job of the thread pool. A thread cannot be ended, only told."""
+    """One attempt as one job of the thread pool. A thread cannot be stopped; it sees `cancelled` and may end."""
 
     def __init__(self, attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> None:
         self._attempt = attempt
@@ -44,17 +44,17 @@ class ThreadRun:
         self._awaiting: tuple[CoroutineRun, _ToAwait] | None = None
 
     def begin(self, context: Context) -> None:
-        """Hand the function to a thread."""
+        """Hand the attempt to a thread."""
         self._shared.registry.add(self)
         self._shared.pool.submit(lambda: self._run(context))
 
     @property
     def ends_soon(self) -> bool:
-        """Whether its end can be waited for: a thread's never."""
+        """False: a thread may never end."""
         return False
 
     def stop(self) -> None:
-        """Tell the thread, or cancel the awaitable that the function returned."""
+        """Set `cancelled` for the thread, or cancel the awaitable that the function returned."""
         if self._awaiting is None:
             self._attempt.is_told_to_end = True
             return
@@ -64,20 +64,20 @@ class ThreadRun:
             to_await.throw_away()
 
     def abandon(self) -> None:
-        """Leave the thread behind."""
+        """Leave the thread to itself, and report nothing more of it."""
         if self._awaiting is not None:
             self.stop()
             self._awaiting[0].abandon()
             return
         if self._attempt.is_told_to_end and not self._attempt.is_over:
-            _log.warning("The thread of %s does not end; it is left behind.", self._attempt.info)
+            _log.warning("The thread of %s does not end, so it is abandoned.", self._attempt.info)
         self._attempt.leave_behind()
 
     def _run(self, context: Context) -> None:
-        """In the thread: call the function and write its result, both in the task's context."""
+        """Call the function and encode its result, both in the thread and in the task's context."""
         try:
             produced = context.run(self._produce)
-        except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
+        except BaseException as error:  # noqa: BLE001 - reported as the outcome; the thread has other jobs to run
             self._shared.bridge.run_in_loop(self._arrive, error, context)
         else:
             self._shared.bridge.run_in_loop(self._arrive, produced, context)
@@ -90,7 +90,7 @@ class ThreadRun:
                 call = self._work.bound()
         except UnreadableArguments as unreadable:
             return Unreadable(unreadable.error)
-        del self._work  # with the texts that were read, which may be large
+        del self._work  # it holds the arguments' JSON, which may be large
         result = call()
         if inspect.isawaitable(result):
             return _ToAwait(result)
@@ -122,7 +122,7 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 
 def takes_function(work: Work) -> TypeGuard[FunctionCall]:
-    """Whether work is a plain function, which would hold up the loop."""
+    """Return whether work is a plain function, which would block the loop."""
     return isinstance(work, FunctionCall) and not is_async(work.function)
 
 

@@ -9,7 +9,7 @@ _ARG_START = 45
 
 
 def hide_in_arguments(secret: str) -> None:
-    """Overwrite a secret in this process's arguments; does nothing on systems other than Linux."""
+    """Overwrite a secret in this process's arguments; do nothing on systems other than Linux."""
     hidden = os.fsencode(secret)
     try:
         shown = Path("/proc/self/cmdline").read_bytes()

@@ -5,7 +5,7 @@ import os
 
 
 class DescriptorWriter(io.RawIOBase):
-    """All of a raw stream but `write`: how that goes on when the descriptor refuses is the subclass's to say."""
+    """A raw stream without `write`: a subclass says what happens when the descriptor takes no more."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -20,5 +20,5 @@ class DescriptorWriter(io.RawIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether the descriptor is a terminal's."""
+        """Return whether the descriptor is a terminal's."""
         return os.isatty(self.descriptor)

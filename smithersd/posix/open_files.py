@@ -1,6 +1,6 @@
-"""The limit of open files: raised as far as the system allows, up to FILES_MAX.
+"""Raise the limit of open files as far as the system allows, up to FILES_MAX.
 
-Every client and every command takes some, and the usual soft limit of 1,024 is there for programs that use select().
+Every client and every command needs some, and the usual soft limit of 1,024 exists for programs that use select().
 """
 
 import resource
@@ -19,5 +19,5 @@ def raise_files_limit() -> None:
         return
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as error:  # a sandbox, or a system that allows less than it says
-        _log.info("The limit of open files stays at %d: %s.", soft, error)
+    except (OSError, ValueError) as error:  # a sandbox, or a system that allows less than its hard limit
+        _log.info("The limit of open files could not be raised and stays at %d: %s.", soft, error)

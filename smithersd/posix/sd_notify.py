@@ -7,8 +7,8 @@ from contextlib import suppress
 class Notifier:
     """Sends to the address of NOTIFY_SOCKET.
 
-    A manager that does not listen must not stop a run, so nothing is raised. Each message has a socket of its own: a
-    forked child inherits none.
+    A manager that does not listen must not stop a run, so nothing is raised. Each message has a socket of its own, so
+    that a forked child inherits none.
     """
 
     def __init__(self, address: str) -> None:

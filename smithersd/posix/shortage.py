@@ -1,6 +1,6 @@
 """A shortage of system resources: no more files, processes, threads or memory.
 
-It is not the workflow's fault and is temporary, so the attempt waits instead of failing.
+It is temporary and not the workflow's fault, so an attempt waits instead of failing.
 """
 
 import errno
@@ -9,8 +9,8 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, 
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that the system has no resources left."""
+    """Return whether an error says that the system has no resources left."""
     if isinstance(error, OSError):
         return error.errno in _SHORTAGES
-    # threading raises nothing more specific.
+    # threading raises nothing more specific than RuntimeError.
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))

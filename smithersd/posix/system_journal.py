@@ -1,7 +1,7 @@
-"""The system's journal (journald) behind an output of this process: a line has a priority and no time.
+"""Log lines for the system's journal (journald): each begins with its priority, and has no time.
 
-systemd names its stream in JOURNAL_STREAM, as device and inode, and reads a line's priority from "<N>" at its head
-(systemd.exec(5), sd-daemon(3)). The journal keeps the time itself.
+systemd names the journal's stream in JOURNAL_STREAM, as device and inode, and reads a line's priority from "<N>" at its
+start (systemd.exec(5), sd-daemon(3)). The journal adds the time itself.
 """
 
 import logging
@@ -14,7 +14,7 @@ _DEBUG = 7
 
 
 def is_journal(stream: TextIO | None) -> bool:
-    """Whether a stream is connected to the journal."""
+    """Return whether a stream is connected to the journal."""
     named = os.environ.get("JOURNAL_STREAM")
     if stream is None or named is None:
         return False
@@ -25,7 +25,7 @@ def is_journal(stream: TextIO | None) -> bool:
 
 
 def with_priority(text: str, level: int) -> str:
-    r"""Put the priority before each line of a text; `level` is one of `logging`.
+    r"""Put the priority before each line of a text; `level` is a level of `logging`.
 
     >>> with_priority("one\ntwo", logging.WARNING)
     '<4>one\n<4>two'

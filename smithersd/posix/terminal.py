@@ -4,9 +4,9 @@ import os
 
 
 def has_terminal() -> bool:
-    """Whether this process has a controlling terminal, which sends SIGHUP when it goes away.
+    """Return whether this process has a controlling terminal, which sends SIGHUP when it is closed.
 
-    After a hang-up there is none any more, so this distinguishes a hang-up from a SIGHUP that was sent.
+    After such a hang-up there is no terminal any more, so this distinguishes a hang-up from a SIGHUP sent by a process.
     """
     try:
         descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)

@@ -1,7 +1,7 @@
 """Pages of whole frames, composed from rows that hold only what each frame changed.
 
-A page costs what it shows, not what the history weighs: the scopes before it are carried forward from the nearest
-place where an earlier page began, and trees that would not fit into the page are not composed.
+The cost depends on the page, not on the length of the history: scopes are carried forward from the nearest frame at
+which an earlier page began, and trees that would not fit into the page are not composed.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from smithersd.store import Store
 from smithersd.store.records import FrameRow
 
 _BASES_MAX = 3
-"""Places from which later pages can be carried forward."""
+"""How many frames are kept from which later pages can be carried forward."""
 _ROWS_AT_ONCE = 50
 _STRETCH_GROWTH = 4
-"""Frames before those that were composed may be larger: so the next stretch grows by no more than this."""
+"""By which factor the next stretch may grow: earlier frames may be larger than those composed so far."""
 
 
 class FrameHistory:
@@ -56,7 +56,7 @@ class FrameHistory:
         return page if room >= 0 or len(page) == 1 else page[:-1]
 
     async def _newest_first(self, last: int, limit: int) -> list[bytes]:
-        """Compose backwards in stretches, each as long as the frames so far let expect to fit."""
+        """Compose backwards in stretches, each as long as is likely to fit by the size of the frames so far."""
         start = await self._remembered(max(0, last - limit))
         page: list[bytes] = []
         room = self._page_bytes_max
@@ -79,12 +79,12 @@ class FrameHistory:
         return await asyncio.to_thread(_compose, self._run_id, scopes.tree(), rows, None)
 
     async def _remembered(self, frame_no: int) -> Scopes:
-        """The scopes as of a frame, carried forward from the nearest place that is known."""
+        """Return the scopes as of a frame, carried forward from the nearest frame that is kept."""
         nearest = max((base for base in self._bases if base.frame_no <= frame_no), key=lambda base: base.frame_no)
         if nearest.frame_no == frame_no:
             return nearest
         scopes = await carried_forward(nearest, self._store, self._run_id, frame_no)
-        # The first one, before any frame, stays: every frame can be reached from it.
+        # The first one, before any frame, is always kept: every frame can be reached from it.
         self._bases.append(scopes)
         if len(self._bases) > _BASES_MAX:
             del self._bases[1]

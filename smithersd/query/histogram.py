@@ -1,4 +1,4 @@
-"""A histogram in Prometheus' sense, as plain numbers that a fold can raise."""
+"""A histogram as Prometheus defines it, in plain numbers."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from itertools import accumulate
 DURATION_BOUNDS_S = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400, 604_800,
 )  # fmt: skip
-"""From a trivial task to a person who was on holiday."""
+"""Bounds from a trivial task to an approval that waits for a week."""
 REQUEST_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -20,12 +20,12 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Take in one observation."""
+        """Add one observation."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Return bound and cumulated count of every bucket, as Prometheus wants them."""
+        """Return the bound and the cumulative count of every bucket."""
         return list(zip(self._names(), accumulate(self._counts), strict=True))
 
     def _names(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How a run's state is written as JSON: the same in the serve app's answers and in the command line's --json."""
+"""The JSON of a run's state, the same in responses of the server and in --json of the command line."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ Json = dict[str, Any]
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as JSON that every client can read: no NaN, no infinity."""
+    """Return a value as JSON that every client can read: NaN and infinities become null."""
     return pydantic_core.to_json(value, inf_nan_mode="null")
 
 
 def run_json(run: RunState) -> Json:
-    """Tell how a run stands and how many node iterations are in which state."""
+    """Return a run's status, and the number of node iterations in each state, as JSON."""
     return {
         "runId": run.run_id,
         "workflowName": run.workflow_name,
@@ -31,7 +31,7 @@ def run_json(run: RunState) -> Json:
 
 
 def node_json(node: NodeRecord) -> Json:
-    """Tell how a node iteration stands."""
+    """Return a node iteration as JSON."""
     return {
         "nodeId": node.node_id,
         "iteration": node.iteration,
@@ -46,7 +46,7 @@ def node_json(node: NodeRecord) -> Json:
 
 
 def attempt_json(attempt: AttemptRecord) -> Json:
-    """Tell how an attempt stands or ended."""
+    """Return an attempt as JSON."""
     return {
         "attempt": attempt.attempt,
         "state": attempt.state,
@@ -57,17 +57,17 @@ def attempt_json(attempt: AttemptRecord) -> Json:
 
 
 def error_json(error: ErrorInfo | None) -> Json | None:
-    """Tell an error."""
+    """Return an error as JSON."""
     return None if error is None else {"code": error.code, "name": error.name, "message": error.message}
 
 
 def driver_json(driver: LeaseHolder | None) -> Json | None:
-    """Name who drives a run, here or elsewhere."""
+    """Return the process that drives a run as JSON."""
     return None if driver is None else {"host": driver.host, "pid": driver.pid, "isLocal": driver.is_local}
 
 
 def approval_json(approval: PendingApproval) -> Json:
-    """Tell what an approval asks, with all that is needed to decide."""
+    """Return a pending approval as JSON, with all that is needed to decide."""
     return {
         "nodeId": approval.node_id,
         "iteration": approval.iteration,

@@ -1,4 +1,4 @@
-"""How a run stands, with who drives it: what `ps` lists, without reading the run's log."""
+"""A run's status and driver, as `ps` lists them, without reading the run's log."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from smithersd.errors import ErrorInfo
 from smithersd.posix.process.identity import ProcessIdentity
 
 INTERRUPTED = "interrupted"
-"""The status that people are told of a run which its log leaves running or waiting, and which nobody drives."""
+"""The status that is shown of a run that is running or waiting by its log, but that no process drives."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
-    """The process whose name is on a run's lease: it drives the run, or has died or fallen silent.
+    """The process that is named on a run's lease: it drives the run, or has died, or no longer renews the lease.
 
-    `identity` tells it from every other process, a later one of the same number too. `is_local` says that its number
-    means something here, `is_dead` that it is known to have ended. `lease_left_ms` is by the store's clock, and
-    negative once the lease has run out.
+    `identity` distinguishes it from every other process, also from a later one with its pid. `is_local` says that its
+    pid means something to this process, `is_dead` that it is known to have ended. `lease_left_ms` is measured by the
+    store's clock, and negative once the lease has run out.
     """
 
     identity: ProcessIdentity
@@ -28,18 +28,18 @@ class LeaseHolder:
 
     @property
     def name(self) -> str:
-        """How people are told of it."""
+        """The process's name in messages."""
         return f"process {self.pid} on {self.host}"
 
     @property
     def is_driving(self) -> bool:
-        """Whether it drives the run: its lease has time left, and it is not known to have ended."""
+        """Whether it drives the run: its lease has not run out, and it is not known to have ended."""
         return self.lease_left_ms > 0 and not self.is_dead
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as its store knows it. `input` is JSON text; `holder` is None while nobody's name is on the lease."""
+    """A run's row in the store. `input` is JSON text; `holder` is None if the lease names nobody."""
 
     run_id: str
     workflow_name: str
@@ -55,15 +55,15 @@ class RunInfo:
 
     @property
     def driver(self) -> LeaseHolder | None:
-        """The process that drives the run, None where nobody does."""
+        """The process that drives the run; None if there is none."""
         return self.holder if self.holder is not None and self.holder.is_driving else None
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the log says that the run goes on, but nobody is there to drive it."""
+        """Whether the run is running or waiting by its log, but no process drives it."""
         return not self.status.is_at_rest and self.driver is None
 
     @property
     def status_text(self) -> str:
-        """The status as people are told it: a run whose driver has died is never called running."""
+        """The status to show: a run whose driver has died is never shown as running."""
         return INTERRUPTED if self.is_interrupted else self.status.value

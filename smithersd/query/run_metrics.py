@@ -1,6 +1,6 @@
-"""What /metrics tells of a run: counters and durations, folded from its log.
+"""The metrics of a run: counters and durations, folded from its log.
 
-Since they come from the log alone they never go back, not even over a restart, and every process that serves the run
+Since they come from the log alone they never decrease, not even after a restart, and every process that serves the run
 shows the same.
 """
 
@@ -39,7 +39,7 @@ COUNTERS = MappingProxyType(
         "smithers_events_emitted": "Events in the log.",
     }
 )
-"""Name (without the `_total` that the exposition adds) and meaning of every counter."""
+"""The name, without the suffix `_total`, and the meaning of every counter."""
 
 _RAISED_BY: MappingProxyType[type, tuple[str, ...]] = MappingProxyType(
     {
@@ -74,7 +74,7 @@ DURATIONS = MappingProxyType(
         "smithers_approval_wait_duration_seconds": "From an approval's request to its decision.",
     }
 )
-"""Name and meaning of every histogram of the run."""
+"""The name and the meaning of every histogram of the run."""
 
 
 class RunMetrics:
@@ -86,7 +86,7 @@ class RunMetrics:
         self._failed: tuple[int | None, int] | None = None
 
     def apply(self, run: RunState, recorded: Recorded) -> None:
-        """Count an event that the state has just taken in."""
+        """Count an event that was just applied to the state."""
         self.counts["smithers_events_emitted"] += 1
         if not self._is_known_retry(recorded):
             for name in _RAISED_BY.get(type(recorded.event), ()):
@@ -95,11 +95,11 @@ class RunMetrics:
         self._measure(run, recorded)
 
     def _is_known_retry(self, recorded: Recorded) -> bool:
-        """Whether it only gives another time to a retry that was counted: a new one follows the failure at once."""
+        """Return whether an event changes the time of a counted retry: a new one follows its failure at once."""
         return isinstance(recorded.event, events.NodeRetrying) and self._failed is None
 
     def _settle_failure(self, recorded: Recorded) -> None:
-        """Whether a node has failed for good shows in what follows: a NodeRetrying, or anything else."""
+        """Count an earlier failure as the node's end, unless this event is the retry that follows it."""
         if self._failed is not None and not isinstance(recorded.event, events.NodeRetrying):
             self._observe("smithers_node_duration_seconds", *self._failed)
         self._failed = None
@@ -135,5 +135,5 @@ class RunMetrics:
 
     def _observe(self, name: str, from_ms: int | None, to_ms: int | None) -> None:
         if from_ms is not None and to_ms is not None:
-            # The clock of another host may lie a little before ours.
+            # The clock of another host may be a little behind this one.
             self.durations[name].observe(max(0, to_ms - from_ms) / 1000)

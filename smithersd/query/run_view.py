@@ -1,8 +1,8 @@
-"""The run as its log tells it now: one fold for all routes and metrics of an app.
+"""The run's current state: one fold of its log for all routes and metrics of an app.
 
-Each reading first takes in what the log has gained since. Readings that arrive together share one look at the store:
-one that began before I came may have missed what I must see, so I wait for the next one, and so does everybody else
-who waits with me.
+Each reading first applies the events that were added to the log since the last one. Readings that arrive together share
+one query of the store: a query that began before a reading arrived may have missed an event that the reading must see,
+so it waits for the next query, and so do all others that wait with it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from smithersd.limits import EVENTS_PER_PAGE_MAX, FOLD_SLICE_EVENTS
 from smithersd.store import Store
 
 Observe = Callable[[RunState, Recorded], None]
-"""Told of each event, once and in order, after the state took it in."""
+"""Called with each event, once and in order, after it was applied to the state."""
 
 
 class RunView:
@@ -35,15 +35,15 @@ class RunView:
 
     @property
     def last_seq(self) -> int:
-        """How far the log has been read, -1 before its first event."""
+        """The seq of the last event that was read; -1 before the first one."""
         return self._state.last_seq
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[RunState]:
-        """Give the state as of now; it does not change inside of the `with`.
+        """Yield the run's current state, which does not change inside the `with`.
 
         Raises:
-            RunNotFound: the run has not begun.
+            RunNotFound: the run has not started.
             StoreInvalid: the log is damaged.
             StoreUnavailable: the store does not answer.
         """
@@ -52,11 +52,11 @@ class RunView:
             if self._last_look < wanted:
                 self._begun_looks = look = self._begun_looks + 1
                 await self._catch_up()
-                # Only now: a look that failed, or whose client left, has shown nothing to those who wait for it.
+                # Only now: a query that failed or was cancelled has read nothing for those that wait for it.
                 self._last_look = look
             if self._state.last_seq < 0:
                 run_id = self._state.run_id
-                raise RunNotFound(f"The run {run_id!r} has not begun.", remedy="Ask again once it has.")
+                raise RunNotFound(f"The run {run_id!r} has not started.", remedy="Try again when it has.")
             yield self._state
 
     def iterations(self, node_id: str) -> list[int]:
@@ -73,7 +73,7 @@ class RunView:
     async def _catch_up(self) -> None:
         if not await self._take_page() and not self._state.status.is_final:
             return
-        # As far as the log goes now, not until a page is empty: beside an engine at full speed that might never be.
+        # Up to the log's current end, not until a page is empty: an engine at full speed might add events for ever.
         run = await self._store.find_run(self._state.run_id)
         if run is None or run.last_seq < self._state.last_seq:  # pruned, which only happens after the run's end
             self._forget()
@@ -85,7 +85,7 @@ class RunView:
         self._iterations.clear()
 
     async def _take_page(self) -> bool:
-        """Fold the next page of the log; False where there is none."""
+        """Fold the next page of the log; return False if there is none."""
         rows = await self._store.events(self._state.run_id, after_seq=self._state.last_seq, limit=EVENTS_PER_PAGE_MAX)
         for index, row in enumerate(rows, start=1):
             event = read_event(self._state.run_id, row.seq, row.payload)

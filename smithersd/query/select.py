@@ -1,4 +1,4 @@
-"""Which run and which approval somebody means who does not say it in full."""
+"""Select a run by a prefix of its id, or the only run or approval that can be meant."""
 
 from collections.abc import Sequence
 
@@ -10,29 +10,29 @@ from smithersd.store import Store
 from smithersd.store.records import RunRow
 
 _OFFERED_MAX = 10
-"""Runs that an error lists."""
+"""How many runs an error lists at most."""
 
 
-async def select_run(store: Store, said: str | None, *, or_newest: bool = False) -> RunRow:
-    """Return the run of this id, else the only one whose id begins so; with nothing said the only live one.
+async def select_run(store: Store, prefix: str | None, *, or_newest: bool = False) -> RunRow:
+    """Return the run with this id, or the only one whose id begins with it; with None the only live run.
 
-    `or_newest` is for whoever only looks: where no run is live, the newest is meant.
+    With `or_newest` None means the newest run if no run is live.
 
     Raises:
         RunNotFound: there is none.
         InvalidRequest: there are several.
     """
-    if said is None:
+    if prefix is None:
         live = await store.runs(limit=_OFFERED_MAX + 1, is_live=True)
         return _only_live(live or (await store.runs(limit=1) if or_newest else []))
-    found = await store.find_run(said)
+    found = await store.find_run(prefix)
     if found is not None:
         return found
-    runs = await store.runs_with_prefix(said, limit=_OFFERED_MAX + 1) if said else []
+    runs = await store.runs_with_prefix(prefix, limit=_OFFERED_MAX + 1) if prefix else []
     if not runs:
-        raise RunNotFound(f"There is no run {said!r}.", remedy="`smithers ps --all` lists those that there are.")
+        raise RunNotFound(f"There is no run {prefix!r}.", remedy="`smithers ps --all` lists all runs.")
     if len(runs) > 1:
-        raise InvalidRequest(f"{_count(runs)} runs have ids that begin with {said!r}.", remedy=_offer(runs))
+        raise InvalidRequest(f"{_count(runs)} runs have ids that begin with {prefix!r}.", remedy=_offer(runs))
     return runs[0]
 
 
@@ -57,17 +57,17 @@ def _offer(runs: Sequence[RunRow]) -> str:
 
 
 async def select_approval(store: Store, run_id: str) -> NodeKey:
-    """Return the only approval of a run that waits for a person, or where none does the one that was decided last.
+    """Return the only pending approval of a run; if none is pending, the one that was decided last.
 
-    So who says a decision again hears that it stands, or who was first.
+    So whoever repeats a decision learns that it stands, or who was first.
 
     Raises:
-        ApprovalNotPending: none waits, and none was decided.
-        ApprovalAmbiguous: several wait; details list them.
+        ApprovalNotPending: none is pending, and none was decided.
+        ApprovalAmbiguous: several are pending; details list them.
     """
     waits = await undecided_waits(store, run_id) or await _last_decided(store, run_id)
     if not waits:
-        raise ApprovalNotPending(f"Run {run_id!r} waits for no decision.", remedy=f"See `smithers inspect {run_id}`.")
+        raise ApprovalNotPending(f"Run {run_id!r} has no pending approval.", remedy=f"See `smithers inspect {run_id}`.")
     if len(waits) > 1:
         raise ApprovalAmbiguous(
             f"{len(waits)} approvals of run {run_id!r} wait for a decision.",
@@ -78,7 +78,7 @@ async def select_approval(store: Store, run_id: str) -> NodeKey:
 
 
 async def _last_decided(store: Store, run_id: str) -> list[WaitRecord]:
-    """The approval that was decided last, if any was; a decision that its driver has not applied yet counts too."""
+    """Return the approval that was decided last, if any was; one that its driver has not applied yet counts too."""
     accepted_at_ms = {(row.node_id, row.iteration): row.created_at_ms for row in await store.requests(run_id)}
     decided = [
         (at_ms, wait)

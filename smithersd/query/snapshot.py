@@ -1,4 +1,4 @@
-"""A run as it stands now, read once: for whoever looks at it from outside and goes away again."""
+"""Everything about a run as of one moment, read once."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ from smithersd.store.requests import decision_of
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRequest:
-    """A request that was accepted and is still to be applied.
+    """A request that was accepted and not yet applied.
 
-    "approve", "deny" and "fire" are for a node iteration, "cancel" is for the run.
+    `verb` is "approve", "deny" or "fire" for a node iteration, or "cancel" for the run.
     """
 
     verb: str
@@ -29,9 +29,9 @@ class AcceptedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of a run: how it stands, its folded log, its tree, its outputs as JSON text, and what is still to be applied.
+    """A run's status and driver, its state, its tree, its outputs as JSON text, and the requests to be applied.
 
-    `tree` is None before the first frame. `approvals` wait for a person, the one that has waited longest first.
+    `tree` is None before the first frame. `approvals` are the pending ones, the one that has waited longest first.
     """
 
     info: RunInfo
@@ -50,9 +50,9 @@ class Snapshot:
 
 
 async def read_snapshot(store: Store, info: RunInfo) -> Snapshot:
-    """Read a run as it stands.
+    """Read a run as of now.
 
-    The log is read at least as far as the run's row went for `info`: what that says has ended has ended here too.
+    The log is read at least as far as it went when `info` was read: a run that has ended there has ended here too.
     """
     run_id = info.run_id
     state = await read_state(store, run_id)

@@ -10,14 +10,14 @@ from smithersd.store.records import EventRow, Topic
 
 
 class StoredLog:
-    """A run's log in a store; the run need not have begun."""
+    """A run's log in a store; the run need not have started."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store = store
         self._run_id = run_id
 
     async def last_seq(self) -> int:
-        """Return the seq of the last event, -1 while there is none."""
+        """Return the seq of the last event; -1 if there is none."""
         run = await self._store.find_run(self._run_id)
         return -1 if run is None else run.last_seq
 
@@ -26,12 +26,12 @@ class StoredLog:
         return await self._store.events(self._run_id, after_seq=after_seq, limit=limit)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` when there may be more; return what ends that."""
+        """Call `wake` whenever there may be new events; return the function that ends that."""
         return self._store.subscribe(self._run_id, Topic.EVENTS, wake)
 
 
 async def read_state(store: Store, run_id: str) -> RunState:
-    """Fold a run's log as it stands; what a driver appends meanwhile may be left out, or reading might never end.
+    """Return a run's state, folded from its log up to the end that it had when this was called.
 
     Raises:
         StoreInvalid: the log is damaged.
@@ -43,10 +43,10 @@ async def read_state(store: Store, run_id: str) -> RunState:
 
 
 async def read_log(store: Store, run_id: str) -> AsyncIterator[Recorded]:
-    """Yield a run's events in order, as far as the log went when this was called.
+    """Yield a run's events in order, up to the end that the log had when this was called.
 
     Raises:
-        StoreInvalid: the log has something at a seq that is no event.
+        StoreInvalid: a row of the log is not a valid event.
     """
     run = await store.find_run(run_id)
     seq, last_seq = -1, -1 if run is None else run.last_seq

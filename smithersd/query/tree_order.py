@@ -1,4 +1,4 @@
-"""The order in which a run's nodes stand in its tree."""
+"""The order of a run's nodes in its tree."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Node keys in order, and the place of each."""
+    """Node keys in order, and the position of each."""
 
     keys: list[NodeKey]
     places: dict[NodeKey, int]
 
 
 class TreeOrder:
-    """Nodes in tree order, iterations ascending; those that the tree has dropped come last."""
+    """Nodes in tree order, iterations ascending; those that are no longer in the tree come last."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class TreeOrder:
         self._lock = asyncio.Lock()
 
     async def of(self, run: RunState) -> Ordered:
-        """Return all nodes of a state in order. Call it while the state stands still."""
+        """Return all nodes of a state in order; the state must not change meanwhile."""
         async with self._lock:
             is_new_tree = self._scopes.frame_no < run.frame_no
             if is_new_tree:

@@ -27,7 +27,7 @@ async def _cancel_on_abort(context: RunContext) -> None:
     try:
         while not await _is_cancelled(context):  # noqa: ASYNC110 - the run may begin in another process
             await asyncio.sleep(FEED_POLL_S)
-    except Exception:  # noqa: BLE001 - nobody awaits this task: the log is where it can tell
+    except Exception:  # noqa: BLE001 - nobody awaits this task, so the log is where it reports
         _log.exception("The run %s could not be cancelled.", context.run_id)
 
 

@@ -12,7 +12,7 @@ from smithersd.query.run_view import RunView
 
 @asynccontextmanager
 async def within_answer_time() -> AsyncIterator[None]:
-    """Limit what is in the `with` to STORE_ANSWER_S; a running transaction may still finish.
+    """Limit the body of the `with` to STORE_ANSWER_S seconds; a running transaction may still finish.
 
     Raises:
         StoreUnavailable: the store took longer.
@@ -21,16 +21,16 @@ async def within_answer_time() -> AsyncIterator[None]:
         async with asyncio.timeout(STORE_ANSWER_S):
             yield
     except TimeoutError as error:
-        raise StoreUnavailable(f"The store has not answered within {STORE_ANSWER_S:g} s.") from error
+        raise StoreUnavailable(f"The store did not answer within {STORE_ANSWER_S:g} seconds.") from error
 
 
 @asynccontextmanager
 async def reading_in_answer_time(view: RunView) -> AsyncIterator[RunState]:
-    """Give the run's state as of now, as `view.reading` does; a log that is long is read to its end all the same.
+    """Yield the run's current state, as `view.reading` does; a long log is still read to its end.
 
     Raises:
-        RunNotFound: the run has not begun.
-        StoreUnavailable: the store does not answer, or sent nothing for STORE_ANSWER_S.
+        RunNotFound: the run has not started.
+        StoreUnavailable: the store does not answer, or sent no event for STORE_ANSWER_S seconds.
     """
     async with AsyncExitStack() as stack:
         yield await _entered(stack, view)
@@ -45,4 +45,4 @@ async def _entered(stack: AsyncExitStack, view: RunView) -> RunState:
         except StoreUnavailable:
             if view.last_seq == known_seq:
                 raise
-            # It answers: what was read is kept, and the next read continues from there.
+            # The store answers, slowly: what was read is kept, and the next read continues from there.

@@ -25,7 +25,7 @@ def json_answer(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str
 
 
 def raw_answer(body: bytes, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a response with text that is JSON already."""
+    """Return a response whose body is JSON text already."""
     answer = web.Response(body=body, status=status, content_type="application/json", headers=headers)
     answer.headers.extend(EVERY_ANSWER)
     return answer

@@ -37,7 +37,7 @@ _log = logger(__name__)
 
 
 class NamedWorkflow(Protocol):
-    """All that the app needs of a workflow: engines run it, the app does not."""
+    """What the app needs of a workflow, which engines run and the app does not."""
 
     @property
     def name(self) -> str:
@@ -66,12 +66,12 @@ def create_serve_app(
         run_id: the run to serve.
         abort: setting it cancels the run; POST /cancel sets it.
         auth_token: the token that clients must send; None takes SMITHERS_API_KEY, and without that there is no auth.
-        metrics: whether /metrics is there.
+        metrics: whether the app has the route /metrics.
         insecure: without a token, answer other machines and any Host too.
         allowed_hosts: without a token, names beside the loopback ones under which clients may reach the app.
 
     Raises:
-        InvalidRequest: the token is empty or cannot be sent, or an allowed host is none.
+        InvalidRequest: the token is empty or no header can carry it, or an allowed host is not a host name.
     """
     guard = RequestGuard(token=token_of(auth_token), is_insecure=insecure, allowed_hosts=allowed_hosts)
     context = _context(workflow, store, run_id, abort, guard)
@@ -110,7 +110,7 @@ def _context(
 def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractResource, str]:
     """Add the routes; return the name of each resource, which stays the same wherever the app is mounted.
 
-    A node's id is the rest of its path: proxies make a slash of %2F.
+    A node's id is the rest of its path, slashes included: proxies decode %2F to a slash.
     """
     getters: list[tuple[str, Handler]] = [
         ("/health", health),
@@ -136,7 +136,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
         router.add_post(path, handler, expect_handler=_expect_nothing)
     router.add_get("/events", events, allow_head=False, expect_handler=_expect_nothing)
     labels = {resource: resource.canonical for resource in router.resources()}
-    # Under a prefix, GET /prefix is what GET /prefix/ is.
+    # Under a prefix, GET /prefix means the same as GET /prefix/.
     labels[router.add_get("", status).resource] = "/"  # type: ignore[index]  # a route that was added has one
     return labels
 
@@ -146,7 +146,7 @@ def _served(app: web.Application, labels: dict[AbstractResource, str]) -> Sequen
 
 
 async def _expect_nothing(_: web.Request) -> None:
-    """Leave `Expect: 100-continue` to the reader of the body, so that a refused body is never requested."""
+    """Leave `Expect: 100-continue` to the code that reads the body, so that a refused body is never requested."""
 
 
 async def _end_streams(app: web.Application) -> None:

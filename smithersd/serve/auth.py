@@ -20,7 +20,7 @@ from smithersd.serve.errors import Forbidden, Unauthorized
 
 TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - the name of the variable, not a token
 KEY_HEADER = "x-smithers-key"
-_OPENING = "Set a token with --auth-token, or allow it with --insecure."
+_REMEDY = "Set a token with --auth-token, or allow all requests with --insecure."
 
 
 def token_of(auth_token: str | None) -> str | None:
@@ -34,19 +34,19 @@ def token_of(auth_token: str | None) -> str | None:
         return None
     if not token:
         raise InvalidRequest(
-            "The auth token is empty.", remedy=f"Give one, or leave it out (and unset {TOKEN_VARIABLE})."
+            "The auth token is empty.", remedy=f"Give one, or none at all (and unset {TOKEN_VARIABLE})."
         )
     if token != token.strip() or not (token.isascii() and token.isprintable()):
         # Clients write what is not ASCII into a header in different ways, or not at all.
         raise InvalidRequest(
-            "The auth token has blanks around it or characters that no header can carry.",
-            remedy="Use letters, digits and signs of ASCII.",
+            "The auth token starts or ends with a blank, or has characters that no header can carry.",
+            remedy="Use ASCII letters, digits and punctuation.",
         )
     return token
 
 
 class RequestGuard:
-    """Allows requests or refuses them."""
+    """Decides which requests are allowed, by token or by where they come from."""
 
     def __init__(self, *, token: str | None, is_insecure: bool, allowed_hosts: Iterable[str]) -> None:
         self._digest = None if token is None else _digest(token)
@@ -98,14 +98,14 @@ class RequestGuard:
         peer = None if request.transport is None else request.transport.get_extra_info("peername")
         # A peer without an address came through a unix socket, which is this machine's.
         if isinstance(peer, tuple) and not is_loopback(str(peer[0])):
-            raise Forbidden("Without a token only requests from this machine are allowed.", remedy=_OPENING)
+            raise Forbidden("Without a token only requests from this machine are allowed.", remedy=_REMEDY)
 
     def _check_proxy(self, request: web.Request) -> None:
         sign = next((name for name in request.headers if _is_of_proxy(name)), None)
         if sign is None and request.version < HttpVersion11 and _asks_to_close(request):
             sign = "HTTP/1.0 with Connection: close"  # nginx in its default configuration
         if sign is not None:
-            raise Forbidden(f"Without a token no proxy is allowed; the request has {sign}.", remedy=_OPENING)
+            raise Forbidden(f"Without a token no proxy is allowed; the request has {sign}.", remedy=_REMEDY)
 
     def _check_host(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, ())
@@ -113,7 +113,7 @@ class RequestGuard:
         if not is_loopback(name) and name not in self._allowed_hosts:
             raise Forbidden(
                 "Without a token only requests to a loopback name are allowed.",
-                remedy=f"{_OPENING} A single name is allowed with --allowed-host.",
+                remedy=f"{_REMEDY} A single name is allowed with --allowed-host.",
             )
 
 
@@ -130,7 +130,7 @@ def _asks_to_close(request: web.Request) -> bool:
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether the request is a CORS preflight: it never has a token, and no route answers OPTIONS by itself."""
+    """Return whether the request is a CORS preflight: it never has a token, and no route answers OPTIONS by itself."""
     return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
 
 
@@ -140,7 +140,7 @@ def _fetch(request: web.Request, name: str) -> str:
 
 
 def _is_navigation(request: web.Request) -> bool:
-    """Whether the request follows a link: the linking page cannot read the response, and a GET changes nothing."""
+    """Return whether the request follows a link: the page cannot read the response, and a GET changes nothing."""
     return (
         request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
         and _fetch(request, "Mode") == "navigate"
@@ -160,7 +160,7 @@ def _digest(token: str) -> bytes:
 
 
 def _authority(netloc: str, scheme: str) -> str:
-    """Return host and port, without the scheme's default port."""
+    """Return the host, with the port unless it is the scheme's default."""
     return netloc.removesuffix(":443" if scheme == "https" else ":80")
 
 
@@ -183,7 +183,7 @@ def _allowed(host: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address is reached from this machine only."""
+    """Return whether a host name or address is reached from this machine only."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

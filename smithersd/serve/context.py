@@ -18,7 +18,7 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Everything that the routes share of one run; there is one for each run that is served."""
+    """Everything that the routes share of one run."""
 
     run_id: str
     store: Store
@@ -38,8 +38,8 @@ CONTEXT: web.AppKey[RunContext] = web.AppKey("CONTEXT", RunContext)
 
 
 def run_of(request: web.Request) -> RunContext:
-    """Return the context of the run that a request is about: that of the app, wherever the app is mounted.
+    """Return the context of the run that a request is about: that of its app, wherever the app is mounted.
 
-    Routes and middlewares ask here and nowhere else, so that what a request says may choose the run one day.
+    Routes and middlewares find the run in no other way, so that one app can later serve many runs.
     """
     return request.app[CONTEXT]

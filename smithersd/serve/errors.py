@@ -66,11 +66,11 @@ class MethodNotAllowed(UserError):
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
         self.allowed = ", ".join(sorted(allowed))
-        super().__init__(f"{method} is not possible here.", remedy=f"Allowed: {self.allowed}.")
+        super().__init__(f"This path does not take {method}.", remedy=f"Use one of: {self.allowed}.")
 
 
 class PayloadTooLarge(UserError):
-    """The body is larger than it may be."""
+    """The body is larger than BODY_BYTES_MAX."""
 
     code = "PAYLOAD_TOO_LARGE"
 
@@ -82,7 +82,7 @@ class UnsupportedMediaType(UserError):
 
 
 class RunMismatch(UserError):
-    """The request is meant for another run than the one that is served here."""
+    """The request names another run than the one that is served here."""
 
     code = "RUN_MISMATCH"
 
@@ -94,7 +94,7 @@ class RequestTimeout(UserError):
 
 
 class TooManyStreams(UserError):
-    """All event streams of this app are taken."""
+    """The app has as many open event streams as it may have."""
 
     code = "TOO_MANY_STREAMS"
 
@@ -184,7 +184,7 @@ def _translated(error: web.HTTPException) -> SmithersError:
         case web.HTTPMethodNotAllowed():
             return MethodNotAllowed(error.method, error.allowed_methods)
         case web.HTTPNotFound():
-            return RouteNotFound("There is nothing at this path.")
+            return RouteNotFound("No route has this path.")
         case web.HTTPRequestEntityTooLarge():
             return PayloadTooLarge("The body is too large.")
         case _:
@@ -194,5 +194,5 @@ def _translated(error: web.HTTPException) -> SmithersError:
 def _unforeseen(error: Exception) -> web.Response:
     error_id = secrets.token_hex(8)
     _log.error("A request failed, error id %s.", error_id, exc_info=error)
-    message = f"Something went wrong that should not have. The log tells more under the id {error_id}."
+    message = f"An internal error occurred. The server's log has its details under the id {error_id}."
     return _envelope(SmithersError(message, details={"id": error_id}))

@@ -1,4 +1,4 @@
-"""Lines of the log that strangers can cause: few of them, however often they do."""
+"""Log lines that any client can cause, even without a token: only a few are written, however many are caused."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from smithersd.limits import LOG_REPEAT_S
 
 
 class LimitedLog:
-    """Writes a line at once, and then at most one every LOG_REPEAT_S, which tells how many were left out."""
+    """Writes a line at once, then at most one every LOG_REPEAT_S seconds, with the number of lines left out."""
 
     def __init__(self, logger: logging.Logger, *, repeat_s: float = LOG_REPEAT_S) -> None:
         self._logger = logger
@@ -16,12 +16,12 @@ class LimitedLog:
         self._left_out = 0
 
     def warn(self, line: str) -> None:
-        """Write the line as a warning, or count it."""
+        """Log the line as a warning, or count it as left out."""
         now_s = time.monotonic()
         if now_s < self._quiet_until_s:
             self._left_out += 1
             return
-        more = f" ({self._left_out} lines like it were left out.)" if self._left_out else ""
+        more = f" ({self._left_out} similar lines were left out.)" if self._left_out else ""
         self._quiet_until_s = now_s + self._repeat_s
         self._left_out = 0
         self._logger.warning("%s%s", line, more)

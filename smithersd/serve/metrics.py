@@ -1,6 +1,6 @@
-"""/metrics: what the run's log tells, what its state is now, what the app has answered, and how the process is.
+"""The metrics of an app: counters from the run's log, gauges from its current state, HTTP traffic, the process.
 
-One registry for each app. Every series of the run exists from the start, also before the run does.
+Each app has a registry of its own. Every series of the run exists from the start, also before the run does.
 """
 
 import os
@@ -29,7 +29,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class Metrics:
-    """The numbers of one app and their registry."""
+    """The metrics of one app, and the registry that exposes them."""
 
     def __init__(self, *, run_id: str, workflow_name: str, open_streams: Callable[[], int]) -> None:
         self._info = {"run_id": run_id, "workflow": workflow_name}
@@ -42,17 +42,17 @@ class Metrics:
         self._registry.register(_Families(self.families))
 
     def observe(self, run: RunState, recorded: Recorded) -> None:
-        """Take in an event of the run, and the state that it led to."""
+        """Count an event of the run, and keep the state that it led to."""
         self._run = run
         self.run_metrics.apply(run, recorded)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics as text, and its content type, in the format that a scraper accepts."""
+        """Return all metrics in the format that a scraper accepts, and the content type of that format."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     def families(self) -> Iterator[Metric]:
-        """Yield every family as it stands."""
+        """Yield every family with its current values."""
         yield InfoMetricFamily("smithers_run", "The run that is served.", value=self._info)
         for name, meaning in COUNTERS.items():
             yield CounterMetricFamily(name, meaning, value=self.run_metrics.counts[name])
@@ -73,7 +73,7 @@ class Metrics:
 
 
 class _Families(Collector):
-    """What the registry asks at each scrape."""
+    """A collector for the registry that makes the families anew at each scrape."""
 
     def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
         self._families = families
@@ -98,7 +98,7 @@ def _state_families(run: RunState) -> Iterator[Metric]:
 
 
 def _resident_bytes() -> int | None:
-    """Resident memory of this process; None where the system does not tell it."""
+    """Return the resident memory of this process in bytes; None where the system does not report it."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -1,6 +1,6 @@
-"""What surrounds every route: the count, the envelope, the guard, from the outside in.
+"""The middlewares around every route, from the outside in: count, turn errors into JSON, check access.
 
-So every answer, whatever went wrong, is counted and has the envelope and the headers.
+So every response, whatever went wrong, is counted and has the error envelope and the headers.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from smithersd.serve.traffic import UNMATCHED, Traffic
 
 READY_ROUTE = "/ready"
 OPEN_ROUTES = frozenset({"/health", READY_ROUTE})
-"""Routes that answer anybody: they tell nothing, and probes have no token."""
+"""Routes that need no token: probes have none, and these routes reveal nothing."""
 
 _access_log = logger("smithersd.access")
 _CLIENT_LEFT = 499
@@ -27,7 +27,7 @@ _IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
 
 
 def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
-    """Return an app's middlewares; `labels` names the route of each resource, wherever the app is mounted."""
+    """Return an app's middlewares, the outermost first; `labels` names the route of each resource."""
 
     def route_of(request: web.Request) -> str:
         resource = request.match_info.route.resource
@@ -52,9 +52,9 @@ def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[Abstra
         try:
             answer = await handler(request)
         except ConnectionError:
-            # The client has left: there is nobody to tell.
+            # The client has disconnected: nobody would receive a response.
             raise
-        except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is told and logged
+        except Exception as error:  # noqa: BLE001 - the one place where unexpected errors are answered and logged
             answer = error_answer(error)
         if _IS_ADMITTED in request and not answer.prepared:
             answer.headers[RUN_HEADER] = run_header(run_of(request).run_id)

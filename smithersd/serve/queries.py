@@ -1,6 +1,6 @@
-"""Query parameters, read strictly: a parameter that a route does not know, or that comes twice, is a mistake.
+"""Query parameters, read strictly: a parameter that a route does not know, or that is given twice, is an error.
 
-A misspelt parameter that is passed over in silence would answer another question than was asked.
+If a misspelt parameter were ignored, the client would get the answer to another question.
 """
 
 import re
@@ -12,30 +12,30 @@ from smithersd.errors import InvalidRequest
 from smithersd.serve.run_match import RUN_PARAMETER
 
 INT64_MAX = 2**63 - 1
-"""The largest number that every store can hold."""
+"""The largest integer that every store can hold."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 def read_query(request: web.BaseRequest, *names: str) -> Mapping[str, str]:
-    """Return the parameters of a request that may have these, and the one that every request may have.
+    """Return a request's query parameters; allowed are `names`, and RUN_PARAMETER for every route.
 
     Raises:
-        InvalidRequest: another parameter is there, or one of these twice.
+        InvalidRequest: the request has another parameter, or one of these twice.
     """
     values: dict[str, str] = {}
     for name, value in request.query.items():
         if name not in names and name != RUN_PARAMETER:
-            known = f"This route knows {', '.join(names)}." if names else "This route knows none."
+            known = f"This route takes: {', '.join(names)}." if names else "This route takes none."
             raise InvalidRequest(f"Unknown query parameter {name!r}.", remedy=known)
         if name in values:
-            raise InvalidRequest(f"The query parameter {name!r} comes twice.")
+            raise InvalidRequest(f"The query parameter {name!r} is given twice.")
         values[name] = value
     return values
 
 
 def integer_of(text: str) -> int | None:
-    """Return the number that a text of ASCII digits is, or None when it is none or exceeds 64 bits."""
+    """Parse a decimal integer in ASCII digits; return None if the text is not one, or exceeds 64 bits."""
     if _INTEGER.fullmatch(text) is None:
         return None
     number = int(text)
@@ -43,10 +43,10 @@ def integer_of(text: str) -> int | None:
 
 
 def integer(values: Mapping[str, str], name: str, *, minimum: int, maximum: int = INT64_MAX) -> int | None:
-    """Return a parameter that is a number, None when it is absent.
+    """Return a parameter as an integer; None if it is absent.
 
     Raises:
-        InvalidRequest: it is no number, or lies outside of its bounds.
+        InvalidRequest: it is not an integer, or not within the bounds.
     """
     text = values.get(name)
     if text is None:

@@ -1,7 +1,7 @@
 """The check that a request is meant for the served run.
 
 A port outlives a run: yesterday's page, script or chat message would decide in today's run. So a request may name its
-run, by a header, a query parameter or a field of its body, and every authorized response names the run that it is of.
+run by a header, a query parameter or a field of its body, and every authorized response names the served run.
 """
 
 from urllib.parse import quote
@@ -16,15 +16,15 @@ RUN_PARAMETER = "runId"
 
 
 def run_header(run_id: str) -> str:
-    """Return a run id as the header carries it; an app may serve runs whose ids are not ASCII."""
+    """Return a run id as the header carries it, percent-encoded: run ids need not be ASCII."""
     return quote(run_id, safe="")
 
 
 def check_meant_run(request: web.Request, run_id: str) -> None:
-    """Refuse a request whose header or query names another run than the one that is served.
+    """Check that the header and the query of a request name no other run than the served one.
 
     Raises:
-        RunMismatch: naming both.
+        RunMismatch: one of them names another run; the message names both.
     """
     for name in request.headers.getall(RUN_HEADER, ()):
         if name.strip() not in {run_id, run_header(run_id)}:
@@ -34,10 +34,10 @@ def check_meant_run(request: web.Request, run_id: str) -> None:
 
 
 def check_named_run(named: str | None, run_id: str) -> None:
-    """Refuse the name of another run; None names none.
+    """Check that a run id, if there is one, is that of the served run.
 
     Raises:
-        RunMismatch: naming both.
+        RunMismatch: it is another run's; the message names both.
     """
     if named is not None and named != run_id:
         _refuse(named, run_id)
@@ -45,7 +45,7 @@ def check_named_run(named: str | None, run_id: str) -> None:
 
 def _refuse(named: str, run_id: str) -> None:
     raise RunMismatch(
-        f"This is the run {run_id!r}, and the request is meant for {named[:200]!r}.",
+        f"This server serves the run {run_id!r}, but the request is meant for {named[:200]!r}.",
         remedy="Send it to the server of that run; `smithers ps` shows its URL.",
         details={"runId": run_id},
     )

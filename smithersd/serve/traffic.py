@@ -1,4 +1,4 @@
-"""How many requests an app has answered, with what, and how fast. Every label has a bounded number of values."""
+"""Metrics of an app's HTTP traffic: requests and durations. Every label has a bounded number of values."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,13 +21,13 @@ class Traffic:
         self._durations: dict[tuple[str, str], Histogram] = {}
 
     def expect(self, routes: Iterable[tuple[str, str]]) -> None:
-        """Let the series of these methods and routes exist before their first request."""
+        """Create the series of these pairs of method and route before their first request."""
         for method, route in routes:
             self._requests[method, route, 200] = 0
             self._durations[method, route] = Histogram(REQUEST_BOUNDS_S)
 
     def count(self, method: str, route: str, status: int, duration_s: float | None) -> None:
-        """Take in a request; its duration is None for a stream, and where the client left before it was answered."""
+        """Count a request; its duration is None for a stream, and if the client disconnected before the response."""
         if method not in _METHODS:
             method = "other"
         self._requests[method, route, status] += 1
@@ -35,7 +35,7 @@ class Traffic:
             self._durations.setdefault((method, route), Histogram(REQUEST_BOUNDS_S)).observe(duration_s)
 
     def families(self) -> Iterator[Metric]:
-        """Yield both families as they stand."""
+        """Yield both families with their current values."""
         requests = CounterMetricFamily(
             "smithers_http_requests",
             "Requests that were answered; a stream counts when it has ended.",

@@ -154,7 +154,7 @@ def test_a_run_that_waits_for_nobody_says_so(smithers: Smithers) -> None:
     run_flow("quick", "release-1")
     said = smithers("approve", "release-1")
     assert said.code == 4
-    assert "Run 'release-1' waits for no decision." in said.err
+    assert "Run 'release-1' has no pending approval." in said.err
 
 
 def test_who_decides_is_the_login_name(smithers: Smithers, monkeypatch: pytest.MonkeyPatch) -> None:

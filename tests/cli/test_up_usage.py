@@ -106,6 +106,6 @@ def test_what_an_author_raises_is_one_line_unless_debugging(folder: Path, capsys
 
 def test_a_host_that_is_none_begins_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert up("--serve", "--host", "no.such.host.invalid", "--run-id", "r") == 4
-    assert "There is no host" in capsys.readouterr().err
+    assert "The host 'no.such.host.invalid' cannot be found" in capsys.readouterr().err
     assert up("--resume", "--run-id", "r") == 4
     assert "There is no run" in capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_a_port_that_is_taken(place: DaemonPlace, taken_port: int) -> None:
     place.write(APPROVAL)
     said = place.call("up", "flow.py", "-d", "--serve", "--port", str(taken_port))
     assert said.code == 4
-    assert f"Port {taken_port} on 127.0.0.1 is taken" in said.err
+    assert f"Port {taken_port} on 127.0.0.1 is in use" in said.err
     check_nothing_is_left(place)
 
 
@@ -88,8 +88,11 @@ def test_a_port_that_is_taken(place: DaemonPlace, taken_port: int) -> None:
     ("flags", "error"),
     [
         (("--serve", "--port", "0", "--auth-token", ""), "The auth token is empty."),
-        slow(("--serve", "--port", "0", "--auth-token", " x"), "The auth token has blanks around it"),
-        slow(("--serve", "--port", "0", "--host", "no.such.host.invalid"), "There is no host"),
+        slow(("--serve", "--port", "0", "--auth-token", " x"), "The auth token starts or ends with a blank"),
+        slow(
+            ("--serve", "--port", "0", "--host", "no.such.host.invalid"),
+            "The host 'no.such.host.invalid' cannot be found",
+        ),
         slow(("--run-id", "../r"), "'../r' cannot be a run id."),
         (("--log-file", "no/such/folder/log"), "log' cannot be opened: No such file or directory."),
         (("--pid-file", "no/such/folder/pid"), "pid' cannot be written and locked: No such file or directory."),

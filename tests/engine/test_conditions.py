@@ -87,7 +87,7 @@ ANSWERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "one": (lambda _: 1, "returned 1, which is not a bool"),
     "an empty list": (lambda _: [], "returned [], which is not a bool"),
     "something undecided": (lambda _: Undecided(), "returned a value of type Undecided, which is not a bool"),
-    "the truth of an element": (lambda _: bool(Task("x", work)), "Task('x') was asked whether it is true"),
+    "the truth of an element": (lambda _: bool(Task("x", work)), "Task('x') was used as a condition"),
 }
 
 

@@ -166,7 +166,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure_that_says_so(be
     outcome = await bench.function(work).outcome()
 
     assert outcome.error.name == "CancelledError"
-    assert "cancelled from within" in outcome.error.message
+    assert "cancelled by its own code" in outcome.error.message
 
 
 async def test_a_task_that_cancels_itself_fails(bench):
@@ -203,8 +203,8 @@ async def test_a_swallowed_cancellation_goes_on_until_it_is_abandoned_and_then_t
         await asyncio.sleep(0)
 
     assert record.told == []
-    assert "attempt 1 of 'node-1' does not end; it is left behind" in caplog.text
-    assert "late result of attempt 1 of 'node-1' is dropped" in caplog.text
+    assert "attempt 1 of 'node-1' does not end, so it is abandoned" in caplog.text
+    assert "The result of attempt 1 of 'node-1' came too late" in caplog.text
 
 
 class Callable:

@@ -198,7 +198,7 @@ async def test_a_command_waits_while_no_more_files_can_be_opened(bench, caplog):
 
     assert await record.outcome() == Succeeded('"here\\n"')
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said == ["attempt 1 of 'node-1' waits: it cannot be started now ([Errno 24] Too many open files)."]
+    assert said == ["attempt 1 of 'node-1' cannot be started now, and will be retried: [Errno 24] Too many open files."]
 
 
 async def test_a_command_that_waits_for_room_can_be_stopped(bench):

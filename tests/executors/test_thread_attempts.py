@@ -29,7 +29,7 @@ async def test_a_function_waits_while_no_thread_can_be_started(bench, caplog):
 
     assert [await record.outcome() for record in records] == [Succeeded("0"), Succeeded("2"), Succeeded("4")]
     assert [line.getMessage() for line in caplog.records if line.levelname == "WARNING"] == [
-        "A task waits for a thread: can't start new thread."
+        "A task waits because no thread can be started now: can't start new thread."
     ] * 3
 
 
@@ -139,9 +139,9 @@ async def test_a_thread_that_does_not_end_is_left_behind_and_its_late_result_is_
     with caplog.at_level(logging.WARNING):
         record.running.abandon()
         may_end.set()
-        await until_async(lambda: "late result" in caplog.text)
+        await until_async(lambda: "came too late" in caplog.text)
 
-    assert "attempt 1 of 'node-1' does not end; it is left behind" in caplog.text
+    assert "attempt 1 of 'node-1' does not end, so it is abandoned" in caplog.text
     assert record.told == []
 
 

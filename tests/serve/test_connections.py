@@ -140,7 +140,7 @@ async def test_who_has_a_request_makes_room_for_nobody(
         await story.tell(e.RunFinished())
         assert [b"RunFinished" in await stream.until_closed() for stream in streams] == [True, True]
     said = [line.getMessage() for line in caplog.records if line.name == "smithersd.serve.transport.connections"]
-    assert said == ["All 2 connections are taken; a client was sent away."]
+    assert said == ["All 2 connections are in use; a new one was closed."]
 
 
 async def test_where_no_file_can_be_opened_clients_wait_and_the_log_has_one_line(
@@ -169,7 +169,9 @@ async def test_where_no_file_can_be_opened_clients_wait_and_the_log_has_one_line
             async with asyncio.timeout(DEADLINE_S):
                 assert b" 200 " in await asyncio.get_running_loop().sock_recv(client, 1_000)
             client.close()
-    assert [line.getMessage() for line in caplog.records] == ["Clients must wait: no more files can be opened."]
+    assert [line.getMessage() for line in caplog.records] == [
+        "New connections have to wait: no more files can be opened."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def test_a_unix_socket_is_this_machine(make_app: MakeApp, tmp_path: Path) 
 
 async def test_a_port_that_is_taken_is_said_with_what_to_do(make_app: MakeApp) -> None:
     async with serving(make_app(), "127.0.0.1", 0) as server:
-        with pytest.raises(UserError, match=f"Port {server.port} on 127.0.0.1 is taken") as refused:
+        with pytest.raises(UserError, match=f"Port {server.port} on 127.0.0.1 is in use") as refused:
             async with serving(make_app(), "127.0.0.1", server.port):
                 pass
         assert refused.value.remedy is not None
@@ -62,8 +62,8 @@ async def test_a_port_that_is_taken_is_said_with_what_to_do(make_app: MakeApp) -
         ("127.0.0.1", -1, "not a port"),
         ("127.0.0.1", 65_536, "not a port"),
         ("192.0.2.1", 0, "not an address of this machine"),
-        ("", 0, "no host"),
-        ("a b", 0, "no host"),
+        ("", 0, "cannot be found"),
+        ("a b", 0, "cannot be found"),
     ],
 )
 async def test_an_address_that_cannot_be_is_said(make_app: MakeApp, host: str, port: int, said: str) -> None:

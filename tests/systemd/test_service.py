@@ -28,7 +28,7 @@ def test_a_stop_suspends_and_a_start_goes_on_with_nothing_done_twice(service):
     run.install()
     run.start()
     run.await_status("waiting-approval")
-    assert run.show("StatusText") == "waiting-approval, a person is to decide: approval"
+    assert run.show("StatusText") == "waiting-approval, pending approvals: approval"
     run.stop()
     assert (run.show("ActiveState"), run.show("Result")) == ("inactive", "success")
 

@@ -8,11 +8,13 @@ import pytest
 
 import smithersd.elements
 import smithersd.engine
+import smithersd.posix
 
 
 def _modules() -> list[str]:
-    packages = (smithersd.elements, smithersd.engine)
-    return [f"{one.__name__}.{found.name}" for one in packages for found in pkgutil.iter_modules(one.__path__)]
+    packages = (smithersd.elements, smithersd.engine, smithersd.posix)
+    found = [f"{package.__name__}.{it.name}" for package in packages for it in pkgutil.iter_modules(package.__path__)]
+    return [*found, "smithersd.testing"]
 
 
 @pytest.mark.parametrize("name", _modules())

@@ -156,12 +156,12 @@ MISTAKES = [
     ),
     mistake(
         lambda: Task("fix", functools.partial(fix, analysis)),
-        "task 'fix' has Task('analyze') hidden in a functools.partial",
+        "task 'fix' has Task('analyze') in a functools.partial",
         remedy="as an argument of the task itself",
     ),
     mistake(
         lambda: Task("a", anything, functools.partial(print, end=analysis)),
-        "hidden in a functools.partial",
+        "in a functools.partial",
         remedy="Pass",
     ),
     mistake(
@@ -189,11 +189,11 @@ MISTAKES = [
     mistake(lambda: Task("a", print, jitter=2), "jitter of task 'a' is 2", remedy="from 0 to 1"),
     mistake(lambda: Task("a", print, continue_on_fail="yes"), "continue_on_fail of task 'a'", remedy="True or False"),
     mistake(lambda: Task("a", print, skip_if="yes"), "skip_if of task 'a'", remedy="function of the context"),
-    mistake(lambda: Task("a", print, depends_on=[7]), "depends_on of task 'a' holds 7", remedy="by element or by id"),
+    mistake(lambda: Task("a", print, depends_on=[7]), "depends_on of task 'a' has 7", remedy="or their ids"),
     mistake(lambda: Task("a", print, label=7), "label of task 'a' is 7", remedy="text"),
     mistake(
         lambda: Branch(lambda _: True, then=Task("a", print)),
-        "A branch begins with its id, not with a function",
+        "The first argument of a branch is its id, not a function",
         remedy='Branch("large?", when, then, otherwise)',
     ),
     mistake(lambda: Branch(7, Task("a", print), id="b"), "not with 7", remedy="what it decides"),
@@ -393,6 +393,6 @@ def test_a_mistake_in_the_workflow_function_is_told_with_its_line() -> None:
         return Task("x", print) if analysis else Task("y", print)  # type: ignore[truthy-bool] # the mistake
 
     with pytest.raises(
-        WorkflowError, match=r"asked whether it is true.* \(tests/unit/test_elements.py:\d+ in mistaken\)\.$"
+        WorkflowError, match=r"used as a condition.* \(tests/unit/test_elements.py:\d+ in mistaken\)\.$"
     ):
         render(mistaken)

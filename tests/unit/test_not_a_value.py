@@ -14,10 +14,10 @@ task = Task("n", print)
 other = Task("other", print)
 
 USES: dict[str, tuple[Callable[[Any], object], str]] = {
-    "truth": (lambda n: "yes" if n else "no", "asked whether it is true"),
-    "not": (lambda n: not n, "asked whether it is true"),
-    "and": (lambda n: n and other, "asked whether it is true"),
-    "any": (lambda n: any([n]), "asked whether it is true"),
+    "truth": (lambda n: "yes" if n else "no", "used as a condition"),
+    "not": (lambda n: not n, "used as a condition"),
+    "and": (lambda n: n and other, "used as a condition"),
+    "any": (lambda n: any([n]), "used as a condition"),
     "equal": (lambda n: n == 3, "compared"),
     "equal, mirrored": (lambda n: "ok" == n, "compared"),  # noqa: SIM300 - that is the case
     "unequal": (lambda n: n != "ok", "compared"),
@@ -26,23 +26,23 @@ USES: dict[str, tuple[Callable[[Any], object], str]] = {
     "greater": (lambda n: n > other, "compared"),
     "least": (lambda n: min(other, n), "compared"),
     "sorted": (lambda n: sorted([other, n]), "compared"),
-    "in it": (lambda n: 3 in n, "asked what it contains"),
-    "length": (len, "asked for its length"),
+    "in it": (lambda n: 3 in n, "searched with `in`"),
+    "length": (len, "given to len()"),
     "loop": (list, "iterated over"),
     "unpacking": (lambda n: [*n], "iterated over"),
     "index": (lambda n: n[0], "indexed"),
     "key": (lambda n: n["path"], "indexed"),
-    "sum": (lambda n: n + 1, "calculated with"),
-    "sum, mirrored": (lambda n: 1 + n, "calculated with"),
-    "text and it": (lambda n: "size: " + n, "calculated with"),
-    "negative": (operator.neg, "calculated with"),
-    "either": (lambda n: n | other, "combined by an operator"),
-    "arrow": (lambda n: n >> other, "combined by an operator"),
-    "f-string": (lambda n: f"got {n}", "put into a text"),
-    "f-string with a format": (lambda n: f"got {n:>10}", "put into a text"),
-    "format": ("got {}".format, "put into a text"),
-    "str": (str, "made a text"),
-    "percent": (lambda n: "got %s" % n, "made a text"),  # noqa: UP031 - that is the case
+    "sum": (lambda n: n + 1, "used in a calculation"),
+    "sum, mirrored": (lambda n: 1 + n, "used in a calculation"),
+    "text and it": (lambda n: "size: " + n, "used in a calculation"),
+    "negative": (operator.neg, "used in a calculation"),
+    "either": (lambda n: n | other, "combined with an operator"),
+    "arrow": (lambda n: n >> other, "combined with an operator"),
+    "f-string": (lambda n: f"got {n}", "formatted into a text"),
+    "f-string with a format": (lambda n: f"got {n:>10}", "formatted into a text"),
+    "format": ("got {}".format, "formatted into a text"),
+    "str": (str, "converted to a text"),
+    "percent": (lambda n: "got %s" % n, "converted to a text"),  # noqa: UP031 - that is the case
 }
 
 

@@ -1,4 +1,4 @@
-"""Places that wait for an output which they have read and which is still to come, and why one may never come."""
+"""Places that wait for an output that does not exist yet, and the errors for one that never will."""
 
 from smithersd.core.log.records import NodeRecord
 from smithersd.core.tree.places import Place, Progress
@@ -7,39 +7,39 @@ from smithersd.errors import OutputNotReady, WorkflowError
 
 
 class Awaiting:
-    """Lazy subtrees and conditions, parked by the node whose output they read."""
+    """The places of lazy subtrees and conditions that wait, by the node whose output they read."""
 
     def __init__(self) -> None:
         self._parked: dict[str, list[tuple[Place, OutputNotReady]]] = {}
 
     def park(self, place: Place, error: OutputNotReady) -> None:
-        """A place waits for the output that it could not read."""
+        """Let a place wait for the output that it could not read."""
         self._parked.setdefault(error.node_id, []).append((place, error))
 
     def take(self, node_id: str) -> list[Place]:
-        """A node has ended: return those that waited for it."""
+        """Remove and return the places that wait for a node, which has ended."""
         return [place for place, _ in self._parked.pop(node_id, ())]
 
     def clear(self) -> None:
-        """Nobody waits any more."""
+        """Forget all waiting places, whose plan is replaced."""
         self._parked.clear()
 
     def stalled(self, plan: Plan) -> WorkflowError:
-        """Say why a run that neither runs nor waits cannot go on: what it reads will never come."""
+        """Return the error of a run that neither runs nor waits: an output that it reads will never exist."""
         for parked in self._parked.values():
             for place, error in parked:
                 return never_ready(place, error, None)
         waiting = [p.id for p in plan.places.values() if p.progress is Progress.REACHED and p.missing]
         names = ", ".join(map(repr, waiting))
         return WorkflowError(
-            f"The run cannot go on: {names} wait for nodes that can never end.",
-            remedy="A lazy subtree must not depend on what comes after it.",
+            f"The run cannot continue: {names} wait for nodes that can never end.",
+            remedy="Let no lazy subtree depend on nodes that come after it.",
         )
 
 
 def never_ready(place: Place, error: OutputNotReady, awaited: NodeRecord | None) -> OutputNotReady:
-    """Say that a place reads an output that can never come; both are named."""
-    how = "will never be part of the run" if awaited is None else f"ended as {awaited.state} without one"
+    """Return the error of a place that reads an output that will never exist; it names both."""
+    how = "will never be part of the run" if awaited is None else f"ended as {awaited.state} without an output"
     return OutputNotReady(
         error.node_id,
         f"The {place.kind.reader_name(place)} reads the output of {error.node_id!r}, which {how}.",

@@ -1,4 +1,4 @@
-"""Entering: what the flow does when it reaches a place. The kinds say what that means; here they act on the run."""
+"""Enter the places that the flow reaches. Kinds say what that means; the actions that they use are here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ from smithersd.limits import CRASHES_IN_A_ROW_MAX
 
 
 class Entering:
-    """The `FlowActions` of one run, and the way of a node from being reached to its start, its wait or its end."""
+    """The `FlowActions` of one run, and what leads from reaching a node to its start, its wait or its end."""
 
     def __init__(self, journal: Journal, tree: RenderedTree, slots: Slots, nodes: Nodes, reuse: Reuse) -> None:
         self._journal = journal
@@ -35,11 +35,11 @@ class Entering:
         self._reuse = reuse
 
     def enter(self, place: Place) -> None:
-        """Do what it means that the flow has reached a place, or let it wait for what it reads.
+        """Enter a place that the flow has reached, or let it wait for an output that it reads.
 
         Raises:
-            OutputNotInMemory: an output must be fetched first; the place is the next one again.
-            UnknownDependency: a dependency that is not in the tree, and that nothing due can bring.
+            OutputNotInMemory: an output must be fetched first; then the place is entered again.
+            UnknownDependency: a dependency is not in the tree, and no due place can add it.
             WorkflowError: an author's function raised.
         """
         try:
@@ -54,7 +54,7 @@ class Entering:
                 raise
 
     def wake_due(self) -> None:
-        """Let go on what waits for a time that has come."""
+        """Continue the retries and timers whose time has come."""
         self._nodes.retry_due(self.now_ms)
         if self._nodes.ending is not None:
             return
@@ -64,15 +64,15 @@ class Entering:
                 node_kind_named(node.kind).due(node, late_ms, self)
 
     def decided(self, node: NodeRecord, event: Event) -> None:
-        """A person has decided what a node asked: note it, and let the kind do what follows."""
+        """Record a person's decision about a node, and let its kind do what follows."""
         self._journal.emit(event)
         node_kind_named(node.kind).decided(node, self)
 
     def fired(self, node: NodeRecord, fired_by: str | None) -> None:
-        """Somebody has ended a node's wait for a time: let the kind do what follows."""
+        """Let a node's kind do what follows when somebody has ended its wait for a time."""
         node_kind_named(node.kind).fired(node, fired_by, self)
 
-    # What kinds do
+    # The actions of kinds
 
     @property
     def state(self) -> RunState:
@@ -81,11 +81,11 @@ class Entering:
 
     @property
     def now_ms(self) -> int:
-        """The time at which things happen."""
+        """The time of the events of this turn, in milliseconds since the epoch."""
         return self._journal.now_ms
 
     def emit(self, event: Event) -> None:
-        """Decide an event."""
+        """Add an event to the step, and apply it to the state."""
         self._journal.emit(event)
 
     def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
@@ -101,18 +101,18 @@ class Entering:
         self._tree.expand(place)
 
     def choose(self, place: Place, value: bool) -> None:  # noqa: FBT001 - the branch's answer
-        """Reach one side of a branch; whoever waits for a node of the other looks again."""
+        """Reach one side of a branch; places that wait for a node of the other side are entered again."""
         for dropped in self._tree.choose(place, value):
             self._nodes.wake_readers(dropped.id)
 
     def start(self, node: NodeRecord) -> None:
-        """Start an attempt as soon as there is a slot, unless the tree has dropped the node."""
+        """Start an attempt as soon as there is a slot, unless the node is no longer in the tree."""
         place = self._nodes.place_of(node)
         if place is not None:
             self._slots.offer(place)
 
     def wait_until(self, node: NodeRecord, due: Due) -> None:
-        """Wake the node's kind when it is due, unless the tree has dropped the node."""
+        """Call the kind's `due` when the wait is due, unless the node is no longer in the tree."""
         place = self._nodes.place_of(node)
         if place is not None:
             self._nodes.timers.wait(place, due, self.now_ms)
@@ -126,16 +126,16 @@ class Entering:
         self._nodes.skip(node)
 
     def fail(self, node: NodeRecord, error: ErrorInfo) -> None:
-        """End a node with an error, and the run with it unless the node may fail."""
+        """End a node with an error, and the run with it unless the node has continue_on_fail."""
         self._journal.emit(events.NodeFailed(*node.key, error))
         self._nodes.fail(node)
 
     def ask_again(self, node: NodeRecord, request: Event) -> None:
-        """Replace what a node that waits has asked, unless an answer is accepted meanwhile."""
+        """Replace the request of a waiting node, unless a decision is accepted before that."""
         self._nodes.edited[node.key] = request
 
     def enter_node(self, place: Place) -> None:
-        """Let a node begin, or go on from what the log says of it."""
+        """Start a node, or continue from the state that the log gives it."""
         node = self.state.nodes[place.key]
         if node.state is NodeState.FAILED:
             self._nodes.fail(node)
@@ -179,7 +179,7 @@ class Entering:
             self._wait(node, wait)
 
     def _wait(self, node: NodeRecord, wait: Wait) -> None:
-        """Ask and wait; what is due already does not wait at all."""
+        """Request and wait; a wait that is due already ends at once."""
         self._journal.emit(wait.request)
         late_ms = None if wait.due is None else self._nodes.timers.late_ms(wait.due, self.now_ms)
         if late_ms is not None:

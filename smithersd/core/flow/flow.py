@@ -1,12 +1,12 @@
 """The flow: the pure engine of one run. Stimuli go in (what ended, what was decided, what time it is), steps come out.
 
-It knows no clock, no loop and no store: time and chance are handed in, and what it decides is a `Step` of events, rows
-and attempts to start or stop. The engine makes the step durable and then acts on it. Each event is applied to the
-run's state the moment it is decided, by the same fold that every reader uses.
+It has no clock, no event loop and no store: times and random numbers are arguments, and the result is a `Step` of
+events, rows and attempts to start or stop. The engine makes the step durable and then acts on it. Each event is applied
+to the run's state at once, by the same fold that every reader uses.
 
-What ends the run, closes a wait or asks an edited question is not decided in passing: `closing()` says which events
-would do so *now*, and `close()` takes them in once they are durable. In between the engine looks into the inbox, so
-that nothing that was accepted is overtaken.
+Events that end the run, close a wait or replace a request are treated separately: `closing()` returns those that would
+follow *now*, and `close()` applies them once they are durable. In between the engine reads the inbox, so that no
+accepted request is overtaken.
 """
 
 from collections import Counter
@@ -60,7 +60,7 @@ class Flow:
         self._workflow = workflow
         self.outputs = outputs or Outputs()
         self.missing_output: NodeKey | None = None
-        """The output that a rendering reads and that is not in memory: once it is held, `advance` goes on."""
+        """The output that a rendering reads and that is not in memory; once it is held, call `advance` again."""
         self._renderer = Renderer(workflow, state, self.outputs, input)
         self._journal = Journal(state, self._renderer.readers)
         self._tree = RenderedTree(self._renderer, self._journal, frames or FrameTree())
@@ -72,11 +72,11 @@ class Flow:
         self._is_replanned = False
         self._is_resuming = False
 
-    # What others may look at
+    # Reading
 
     @property
     def state(self) -> RunState:
-        """The run's state, every decided event applied (also those that are not durable yet)."""
+        """The run's state, with every event applied, also those that are not durable yet."""
         return self._journal.state
 
     @property
@@ -86,7 +86,7 @@ class Flow:
 
     @property
     def running(self) -> int:
-        """How many attempts run (or were told to stop and have not)."""
+        """How many attempts are running, including those that were told to stop and have not ended."""
         return len(self._slots.running)
 
     @property
@@ -96,34 +96,34 @@ class Flow:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will ever be decided again: the run has ended or is suspended."""
+        """Whether the run has ended or is suspended, so that no event will follow."""
         return self.state.status.is_at_rest
 
     @property
     def ending(self) -> Ending | None:
-        """Why the run is about to end, None while it is not."""
+        """Why the run is about to end; None while it is not."""
         return self._nodes.ending
 
     @property
     def next_due_ms(self) -> int | None:
-        """When the next retry or timer is due, None when nothing waits for a time."""
+        """When the next retry or timer is due, in milliseconds since the epoch; None if there is none."""
         return self._nodes.next_due_ms
 
     def forecast(self) -> Forecast | None:
-        """Tell what the run takes over of an earlier one, None where there is none."""
+        """Return what the run will reuse of an earlier run; None if it has none."""
         return self._reuse.forecast()
 
     def take_step(self) -> Step:
-        """Hand over what was decided since the last time."""
+        """Return what was decided since the last call."""
         return self._journal.take()
 
     # Stimuli
 
     def begin(self, now_ms: int, *, from_run_id: str | None = None, redo: tuple[str, ...] = ()) -> None:
-        """Start the run; `redo` are nodes of the run `from_run_id` that are not taken over.
+        """Start the run; the outputs of the nodes `redo` of the run `from_run_id` are not reused.
 
         Raises:
-            WorkflowError: the first rendering failed; nothing was decided.
+            WorkflowError: the first rendering failed; do not store the step.
         """
         self._journal.now_ms = now_ms
         self._journal.emit(events.RunStarted(self._workflow.name, from_run_id, redo or None))
@@ -138,11 +138,11 @@ class Flow:
         is_workflow_changed: bool,
         interruption: Interruption = Interruption.CRASH,
     ) -> None:
-        """Take the run up where its log ends; `interruption` is what became of the attempts that it shows running.
+        """Resume the run where its log ends; `interruption` says how the attempts ended that it shows running.
 
         Raises:
-            WorkflowError: the first rendering failed; nothing was decided. With a `missing_output` it is still to
-                come, in `advance`.
+            WorkflowError: the first rendering failed; do not store the step. If there is a `missing_output`, the
+                rendering follows in `advance`, which may raise this too.
         """
         self._journal.now_ms = now_ms
         self._journal.emit(events.RunResumed(fence, is_workflow_changed))
@@ -153,13 +153,13 @@ class Flow:
         self.advance(now_ms)
 
     def succeeded(self, key: NodeKey, attempt: int, output: str, now_ms: int) -> None:
-        """An attempt ended with an output."""
+        """Finish the node of an attempt that ended with an output, as JSON text."""
         node = self._attempt_ended(key, attempt, now_ms)
         if node is not None:
             self._nodes.finish(node, output, attempt=attempt)
 
     def failed(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
-        """An attempt failed: it is tried again, absorbed, or it fails the run."""
+        """Retry the node of an attempt that failed, or end it and, unless it has continue_on_fail, the run."""
         node = self._attempt_ended(key, attempt, now_ms)
         if node is None:
             return
@@ -169,12 +169,12 @@ class Flow:
             self._nodes.fail(node)
 
     def unreadable(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
-        """What an attempt was to run with cannot be read: it would be so at each try, so the run fails."""
+        """Fail the run because the arguments of an attempt cannot be read: a retry could not read them either."""
         if self._attempt_ended(key, attempt, now_ms) is not None:
             self._nodes.end_run(Fail(error))
 
     def stopped(self, key: NodeKey, attempt: int, now_ms: int) -> None:
-        """An attempt that was told to stop has done so, or was left behind."""
+        """Record the end of an attempt that was told to stop, and has ended or was abandoned."""
         node = self._attempt_ended(key, attempt, now_ms)
         if node is None:
             return
@@ -187,7 +187,7 @@ class Flow:
                 self._journal.emit(events.NodeCancelled(*key, Cancellation.ABORTED, attempt))
 
     def record(self, event: events.NodeOutput | events.NodeProgress | events.TaskHeartbeat, now_ms: int) -> None:
-        """Take in what a running attempt has to say."""
+        """Record output, progress or a heartbeat of a running attempt."""
         node = self.state.nodes.get((event.node_id, event.iteration))
         if node is not None and node.state is NodeState.IN_PROGRESS and node.attempt == event.attempt:
             self._journal.now_ms = now_ms
@@ -210,18 +210,18 @@ class Flow:
         self._entering.fired(node, fired_by)
 
     def cancel(self, now_ms: int) -> None:
-        """Somebody cancels the run: it wins over every other ending."""
+        """Cancel the run; this wins over every other ending."""
         self._journal.now_ms = now_ms
         self._nodes.end_run(Cancel())
 
     def suspend(self, now_ms: int, reason: str) -> None:
-        """The driver is about to stop: a run that does not end anyhow is left resumable."""
+        """Suspend the run because its driver stops, unless it is ending anyhow."""
         self._journal.now_ms = now_ms
         if self._nodes.ending is None and not self._tree.plan.is_ended:
             self._nodes.end_run(Suspend(reason))
 
     def advance(self, now_ms: int) -> None:
-        """Decide everything that follows from what was taken in, as far as a `missing_output` allows."""
+        """Decide everything that follows from the stimuli, up to a `missing_output` if there is one."""
         self._journal.now_ms = now_ms
         self.missing_output = None
         try:
@@ -248,18 +248,20 @@ class Flow:
                 pass
             self._settle_status()
             self._start_ready()
-            is_settled = self._nodes.ending is not None or not self._tree.is_stale  # what starts may be read, too
+            is_settled = (
+                self._nodes.ending is not None or not self._tree.is_stale
+            )  # a start changes states, which functions may read
 
     # Closing
 
     def closing(self) -> list[Recorded]:
-        """Return the events that would close the run, the waits of dropped nodes or edited questions; often none."""
+        """Return the events that would end the run, cancel dropped nodes or replace requests now; often none."""
         closing = self._closing_events()
         first_seq = self.state.last_seq + 1
         return [Recorded(first_seq + index, self._journal.now_ms, event) for index, event in enumerate(closing)]
 
     def close(self, closing: list[Recorded]) -> None:
-        """Take in what `closing` returned, now that it is durable."""
+        """Apply the events that `closing` returned, which are durable now."""
         for recorded in closing:
             self._journal.apply(recorded)
         self._nodes.edited.clear()
@@ -286,7 +288,7 @@ class Flow:
     # Advancing
 
     def _advance_once(self) -> bool:
-        """Do one thing that is due; return whether there was any."""
+        """Render the tree or enter one due place; return whether there was anything to do."""
         try:
             if self._tree.is_stale:
                 self._tree.render()
@@ -302,7 +304,7 @@ class Flow:
         return False
 
     def _replan(self) -> None:
-        """After a new rendering: nothing waits in the old plan any more, and nodes may have been dropped."""
+        """Reset what belongs to the old plan after a new rendering, which may have dropped nodes."""
         self._nodes.replan()
         self._reuse.replan()
         self._is_replanned = True
@@ -318,7 +320,7 @@ class Flow:
     # Starting and stopping
 
     def _attempt_ended(self, key: NodeKey, attempt: int, now_ms: int) -> NodeRecord | None:
-        """Free an attempt's slot; return its node, or None when the tree has dropped it."""
+        """Free an attempt's slot; return its node, or None if it is not the current attempt of a node in the tree."""
         self._journal.now_ms = now_ms
         self._slots.release(key)
         node = self.state.nodes[key]
@@ -336,7 +338,7 @@ class Flow:
             self._journal.step.starts.append(Start(element, node.key, attempt, self._outputs_for(element), heartbeat))
 
     def _outputs_for(self, element: Node[Any]) -> tuple[NodeKey, ...]:
-        """Whose outputs a node runs with: of the nodes among its arguments those that have one."""
+        """Return the nodes among a node's arguments that have an output."""
         places = (self._tree.place(given.id) for given in element.inputs() if given.id is not None)
         keys = dict.fromkeys(place.key for place in places if place is not None)
         return tuple(key for key in keys if self.outputs.has(key))
@@ -352,7 +354,7 @@ class Flow:
             self._journal.emit(events.RunStatusChanged(status))
 
     def _waiting_status(self) -> RunStatus | None:
-        """What the run waits for, None for nothing; a node that the tree has dropped waits no more."""
+        """Return the status of what the run waits for; None if it waits for nothing. Dropped nodes do not count."""
         dropped = Counter(self.state.nodes[key].state for key in self._nodes.unmounted)
         waited_for = (status for state, status in WAITING_STATUSES.items() if self.state.count(state) > dropped[state])
         return next(waited_for, None)

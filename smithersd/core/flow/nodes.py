@@ -1,4 +1,4 @@
-"""What becomes of a run's nodes: finished, tried again, failed for good; and of the run when one cannot go on."""
+"""End, retry and fail the nodes of a run, and fail the run if one of them cannot continue."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -24,8 +24,8 @@ from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, Outp
 class Nodes:
     """The nodes of one run while it is driven: what they wait for, and how they end.
 
-    `ending` is why the run is about to end, None while it is not; `unmounted` are nodes that the tree has dropped and
-    whose cancellation is not durable yet; `edited` are questions of nodes that still wait for the answer to another.
+    `ending` is why the run is about to end, None while it is not. `unmounted` are the nodes that are no longer in the
+    tree and whose cancellation is not durable yet. `edited` are the new requests of nodes that wait with an old one.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Nodes:
 
     @property
     def next_due_ms(self) -> int | None:
-        """When the next retry or timer is due, None when nothing waits for a time."""
+        """When the next retry or timer is due, in milliseconds since the epoch; None if there is none."""
         timer_ms = self.timers.next_due_ms(self._journal.now_ms) if self.ending is None else None
         if not self._backing_off:
             return timer_ms
@@ -66,12 +66,12 @@ class Nodes:
         return retry_ms if timer_ms is None else min(retry_ms, timer_ms)
 
     def place_of(self, node: NodeRecord) -> Place | None:
-        """Where a node stands in the tree, None where the tree has dropped it."""
+        """Return a node's place in the tree; None if it is no longer in the tree."""
         place = self._tree.place(node.node_id)
         return None if place is None or place.is_dropped or node.key in self.unmounted else place
 
     def replan(self) -> None:
-        """After a new rendering: nothing waits in the old plan any more."""
+        """Forget all waits of the old plan after a new rendering."""
         self._slots.replan()
         self._backing_off.clear()
         self.timers.clear()
@@ -81,7 +81,7 @@ class Nodes:
     # Approvals
 
     def questions(self) -> list[Event]:
-        """What nodes have to ask anew, unless they were answered or dropped meanwhile."""
+        """Return the requests that replace those of waiting nodes, unless they were decided or dropped meanwhile."""
         nodes = self._journal.state.nodes
         waiting = (key for key in self.edited if nodes[key].state.is_waiting)
         return [self.edited[key] for key in waiting if key not in self.unmounted]
@@ -91,7 +91,7 @@ class Nodes:
     def finish(
         self, node: NodeRecord, output: str, *, attempt: int | None = None, reused_from: str | None = None
     ) -> None:
-        """A node has ended with an output."""
+        """End a node with an output, as JSON text."""
         self._outputs.put(node.key, output)
         self._journal.step.outputs.append((node.key, output, self._journal.now_ms))
         self._journal.emit(events.NodeFinished(*node.key, attempt, reused_from))
@@ -99,20 +99,20 @@ class Nodes:
         self.end(node)
 
     def skip(self, node: NodeRecord) -> None:
-        """A node has ended without being begun."""
+        """End a node as skipped."""
         self._journal.emit(events.NodeSkipped(*node.key))
         self.end(node)
 
     def give_up(self, node: NodeRecord) -> None:
-        """A node that kills its process is not begun again."""
+        """Fail a node that was interrupted by too many crashes in a row."""
         error = InterruptedTooOften(
-            f"The process died {node.crashes_in_row} times in a row while {node.kind} {node.node_id!r} ran."
+            f"The process died {node.crashes_in_row} times in a row while {node.kind} {node.node_id!r} was running."
         )
         self._journal.emit(events.NodeFailed(*node.key, ErrorInfo.of(error)))
         self.fail(node)
 
     def fail(self, node: NodeRecord) -> None:
-        """A node has failed for good: the flow goes on if it may, else the run fails."""
+        """Continue after a node that has failed for good if it has continue_on_fail; otherwise fail the run."""
         place = self.place_of(node)
         if place is None or _may_fail(place):
             self.end(node)
@@ -122,7 +122,7 @@ class Nodes:
             self.end_run(Fail(ErrorInfo(node.error.code, node.error.name, what)))
 
     def end(self, node: NodeRecord) -> None:
-        """A node has ended, whatever with: what that makes due becomes due."""
+        """Mark a node's place as ended, so that the places after it become due."""
         place = self.place_of(node)
         if place is not None and place.progress is Progress.REACHED:
             self._tree.plan.end(place)
@@ -130,7 +130,7 @@ class Nodes:
         self.unmounted.discard(node.key)
 
     def end_run(self, ending: Ending) -> None:
-        """Begin to end the run: nothing new starts, what runs is told to stop. A cancel wins over the rest."""
+        """Begin to end the run: start nothing more and stop the running attempts. A cancel wins over the rest."""
         if self.ending is None:
             self._journal.step.stops.extend(self._slots.running)
             self.ending = ending
@@ -140,9 +140,9 @@ class Nodes:
     # Retries
 
     def is_retried(self, node: NodeRecord) -> bool:
-        """Try a node that has failed again later, if it has retries left; return whether it has.
+        """Schedule a retry of a node that has failed, if it has retries left; return whether it has.
 
-        An output that was refused is not made again: the work was done, and once more would do it twice.
+        An attempt whose output was refused is not retried: its work was done, and would be done twice.
         """
         place = self.place_of(node)
         if place is None or (node.error is not None and node.error.code == InvalidOutput.code):
@@ -157,9 +157,9 @@ class Nodes:
         return True
 
     def go_on_backing_off(self, place: Place, node: NodeRecord, due_ms: int) -> None:
-        """Wait for the time that an earlier driver or rendering has set, but no longer than the policy's delay.
+        """Wait for the time of a retry that the log has, but no longer than the policy's delay.
 
-        The machine's clock may have been put back since.
+        The machine's clock may have been set back since.
         """
         longest_s = _retry_policy(place).delay_before_s(node.failures, 0)
         latest_ms = self._journal.now_ms + round(longest_s * 1000)
@@ -169,11 +169,11 @@ class Nodes:
         self.back_off(place, due_ms)
 
     def back_off(self, place: Place, due_ms: int) -> None:
-        """A place waits for the time of its retry."""
+        """Let a place wait for the time of its retry."""
         heappush(self._backing_off, (due_ms, place.order, place))
 
     def retry_due(self, now_ms: int) -> None:
-        """Make the retries ready whose time has come."""
+        """Offer slots to the places whose retry is due."""
         while self._backing_off and self._backing_off[0][0] <= now_ms:
             _, _, place = heappop(self._backing_off)
             self._slots.offer(place)
@@ -181,7 +181,7 @@ class Nodes:
     # Waiting for outputs
 
     def await_output(self, place: Place, error: OutputNotReady) -> None:
-        """Park a place until the output that it reads is there; fail the run when it can never be."""
+        """Let a place wait until the output that it reads exists; fail the run if it never will."""
         awaited = self._journal.state.latest(error.node_id)
         target = self._tree.place(error.node_id)
         has_ended = awaited is not None and awaited.state.is_final
@@ -191,12 +191,12 @@ class Nodes:
             self._awaiting.park(place, error)
 
     def wake_readers(self, node_id: str) -> None:
-        """A node has ended: those that waited for its output look again."""
+        """Make the places due again that wait for the output of a node, which has ended."""
         for place in self._awaiting.take(node_id):
             self._tree.plan.requeue(place)
 
     def fail_stalled(self) -> None:
-        """The run neither runs nor waits for anybody: it fails, and says what it waits for in vain."""
+        """Fail a run in which nothing runs or waits but which has not reached its end."""
         self.end_run(Fail(ErrorInfo.of(self._awaiting.stalled(self._tree.plan))))
 
 

@@ -1,4 +1,4 @@
-"""The outputs of a run as the flow knows them: which nodes have one, and those that are in memory, as JSON text."""
+"""The outputs of a run: which nodes have one, and the JSON text of those that are in memory."""
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
@@ -14,9 +14,9 @@ from smithersd.limits import OUTPUTS_HELD_BYTES_MAX
 
 
 class OutputNotInMemory(BaseException):
-    """An output is read that is not in memory: whoever drives the run fetches it, and what read it is done again.
+    """An output that is read is not in memory: the engine fetches it, and the reading function is called again.
 
-    It is no Exception, so that no `except Exception` of an author's condition catches it.
+    It is not an Exception, so that no `except Exception` in an author's function catches it.
     """
 
     def __init__(self, key: NodeKey) -> None:
@@ -25,9 +25,9 @@ class OutputNotInMemory(BaseException):
 
 
 class Outputs:
-    """What is put in or held stays until `trim`, which lets the largest go first.
+    """The outputs of one run. They stay in memory until `trim`, which drops the largest first.
 
-    Reading those again costs the least for what they take, and what renderings read are many small ones.
+    Reading those again costs the least for the memory that they free; renderings mostly read many small ones.
     """
 
     def __init__(self) -> None:
@@ -37,16 +37,16 @@ class Outputs:
         self._bytes = 0
 
     def put(self, key: NodeKey, text: str) -> None:
-        """Keep a node's output, which is in the store once the step is durable."""
+        """Add a node's new output, which is in the store once the step is durable."""
         self.note(key)
         self.hold(key, text)
 
     def note(self, key: NodeKey) -> None:
-        """A node has an output in the store."""
+        """Note that a node has an output in the store."""
         self._known.add(key)
 
     def hold(self, key: NodeKey, text: str | None) -> None:
-        """Hold an output that was read from the store; None where it is not there any more."""
+        """Keep an output that was read from the store in memory; None if the store no longer has it."""
         if key in self._held:
             return
         size = getsizeof(text)
@@ -55,25 +55,25 @@ class Outputs:
         heappush(self._largest, (-size, key))
 
     def trim(self) -> None:
-        """Let outputs go until the rest fits into the limit; all that was put in must be durable."""
+        """Drop outputs from memory until the rest fits into the limit; all of them must be durable."""
         while self._bytes > OUTPUTS_HELD_BYTES_MAX:
             size, key = heappop(self._largest)
             self._bytes += size
             del self._held[key]
 
     def has(self, key: NodeKey) -> bool:
-        """Whether a node has an output."""
+        """Return whether a node has an output."""
         return key in self._known
 
     def held(self, keys: Iterable[NodeKey]) -> dict[NodeKey, str]:
-        """Return those of some outputs that are in memory."""
+        """Return the outputs of these nodes that are in memory, as JSON text."""
         return {key: text for key in keys if (text := self._held.get(key)) is not None}
 
     def read(self, key: NodeKey, schema: Schema | None) -> Any:
-        """Read an output by its schema (plain data without one); each reader gets an object of its own.
+        """Return an output, validated by the schema (plain data without one); each call returns a new object.
 
         Raises:
-            InvalidOutput: the stored output does not fit the schema (any more), or is gone.
+            InvalidOutput: the stored output does not fit the schema (any more), or the store no longer has it.
             OutputNotInMemory: it is not in memory.
         """
         if key not in self._held:
@@ -82,15 +82,15 @@ class Outputs:
 
 
 def gone(node_id: str) -> InvalidOutput:
-    """The error for an output that the log tells of and the store has no more."""
+    """Return the error for an output that the log has an event of, but that the store no longer has."""
     return InvalidOutput(f"The output of node {node_id!r} is not in the store any more.", remedy="Start a new run.")
 
 
 def read_output(node_id: str, text: str | None, schema: Schema | None) -> Any:
-    """Read a stored output by its schema (plain data without one).
+    """Return a stored output, validated by the schema (plain data without one).
 
     Raises:
-        InvalidOutput: it does not fit the schema (any more), or is gone.
+        InvalidOutput: it does not fit the schema (any more), or `text` is None: the store no longer has it.
     """
     if text is None:
         raise gone(node_id)
@@ -101,5 +101,5 @@ def read_output(node_id: str, text: str | None, schema: Schema | None) -> Any:
     except InvalidOutput as error:
         raise InvalidOutput(
             f"The stored output of node {node_id!r} no longer fits {schema.name}: {error.message}",
-            remedy="Undo that change of the type, or start a new run.",
+            remedy="Undo the change of its type, or start a new run.",
         ) from error

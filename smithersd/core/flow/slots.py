@@ -1,4 +1,4 @@
-"""Slots: which of the ready places may start now, in tree order, within the run's limit and each Parallel's own."""
+"""Slots: which ready places may start now, in tree order, within the limits of the run and of each Parallel."""
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -8,7 +8,7 @@ from smithersd.core.tree.places import Cap, Order, Place
 
 
 class Slots:
-    """The ready and the running. A place that a full Parallel holds back is parked there, so nothing is rescanned."""
+    """The ready and running places. One that a full Parallel holds back is parked there, so nothing is rescanned."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -18,7 +18,7 @@ class Slots:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything runs or is ready to."""
+        """Whether any place is running or ready to start."""
         return bool(self.running or self._ready or self._parked)
 
     @property
@@ -27,11 +27,11 @@ class Slots:
         return len(self._ready) + self._parked
 
     def offer(self, place: Place) -> None:
-        """A place is ready to start."""
+        """Add a place that is ready to start."""
         heappush(self._ready, (place.order, place))
 
     def admit(self) -> Iterator[Place]:
-        """Yield the places that may start now; each counts as running from here on."""
+        """Yield the places that may start now; each counts as running from then on."""
         while self._ready and len(self.running) < self._limit:
             _, place = heappop(self._ready)
             full = next((cap for cap in reversed(place.caps) if cap.is_full), None)
@@ -42,20 +42,20 @@ class Slots:
             yield place
 
     def release(self, key: NodeKey) -> None:
-        """An attempt has ended: its slots are free again."""
+        """Free the slots of an attempt that has ended."""
         for cap in self.running.pop(key).caps:
             cap.used -= 1
             self._unpark(cap)
 
     def replan(self) -> None:
-        """Go over to a new plan: nothing is ready, what runs goes on, under no Parallel until it is adopted."""
+        """Change to a new plan: no place is ready, and running ones count in no Parallel until they are adopted."""
         self._ready.clear()
         self._parked = 0
         for place in self.running.values():
             place.caps = ()
 
     def adopt(self, place: Place) -> None:
-        """What runs has its place in the new plan."""
+        """Replace the place of a running attempt by that of the new plan."""
         self._occupy(place)
 
     def _occupy(self, place: Place) -> None:

@@ -1,4 +1,4 @@
-"""A step: what one turn of the flow has decided, to be made durable in one transaction and then acted on."""
+"""A step: what one turn of the flow has decided. It is stored in one transaction, and then acted on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from smithersd.elements import Node
 
 @dataclass(frozen=True, slots=True)
 class FrameChange:
-    """A new frame: the scopes that differ from the frame before."""
+    """A new frame: the scopes that differ from the frame before; None for a scope that is gone."""
 
     frame_no: int
     hash: str
@@ -24,7 +24,7 @@ class FrameChange:
 class Start:
     """An attempt to start once the step is durable.
 
-    `outputs` are what the node runs with: those of the nodes among its arguments that ended with one.
+    `outputs` are the nodes among its arguments that ended with an output.
     """
 
     node: Node[Any]
@@ -36,7 +36,7 @@ class Start:
 
 @dataclass(slots=True)
 class Step:
-    """Everything that one turn adds: rows to write, then attempts to start and to stop, and notes for the log."""
+    """Everything that one turn adds: rows to write, attempts to start and stop, and notes for the process's log."""
 
     events: list[Recorded] = field(default_factory=list)
     outputs: list[tuple[NodeKey, str, int]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Timers: the places that wait for a time, by one clock or another."""
+"""Timers: the places that wait for a span of time or for a date, each by its own clock."""
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -10,20 +10,19 @@ from smithersd.core.tree.places import Order, Place
 
 
 class Clocks(Protocol):
-    """Two clocks beside the one that events are stamped by."""
+    """Two clocks beside the one of the events' timestamps."""
 
     def steady_ms(self) -> int:
-        """Read a clock that nobody puts."""
+        """Return a time in milliseconds by a clock that nobody can set."""
 
     def wall_ms(self) -> int:
-        """Read the machine's clock, which somebody may put forward and back."""
+        """Return the time in milliseconds since the epoch by the machine's clock, which somebody may set."""
 
 
 class Timers:
-    """Who waits for a span of time, and who until a date.
+    """The places that wait for a span of time, and those that wait for a date.
 
-    A span goes on by the steady clock from when it was first waited for in this process; a date is met by the machine's
-    clock.
+    A span is measured by the steady clock from the first wait in this process; a date by the machine's clock.
     """
 
     def __init__(self, clocks: Clocks | None) -> None:
@@ -41,12 +40,12 @@ class Timers:
             heappush(self._spans, (end_ms, place.order, place))
 
     def late_ms(self, due: Due, now_ms: int) -> int | None:
-        """Return by how much somebody who begins to wait now is late, None for who is not."""
+        """Return by how many milliseconds a wait that begins now is overdue; None if it is not due yet."""
         late_ms = (self._wall_ms(now_ms) if due.is_by_wall_clock else now_ms) - due.at_ms
         return late_ms if late_ms >= 0 else None
 
     def take_due(self, now_ms: int) -> Iterator[tuple[Place, int]]:
-        """Yield each place whose time has come, and by how many milliseconds it is late."""
+        """Remove and yield each place that is due, and by how many milliseconds it is late."""
         for waiting, at_ms in ((self._spans, self._steady_ms(now_ms)), (self._dates, self._wall_ms(now_ms))):
             while waiting and waiting[0][0] <= at_ms:
                 due_ms, _, place = heappop(waiting)
@@ -54,7 +53,7 @@ class Timers:
                 yield place, at_ms - due_ms
 
     def next_due_ms(self, now_ms: int) -> int | None:
-        """Return when the next place is due, as `now_ms` tells time; None when none waits."""
+        """Return when the next place is due, by the clock of `now_ms`; None if none waits."""
         rests = [
             waiting[0][0] - at_ms
             for waiting, at_ms in ((self._spans, self._steady_ms(now_ms)), (self._dates, self._wall_ms(now_ms)))
@@ -63,7 +62,7 @@ class Timers:
         return now_ms + min(rests) if rests else None
 
     def clear(self) -> None:
-        """Nobody waits any more in this plan; in the next one spans go on from where they are."""
+        """Forget the places of this plan; in the next one, spans continue where they are."""
         self._spans.clear()
         self._dates.clear()
 

@@ -1,4 +1,4 @@
-"""The outputs that an attempt runs with, read in the places of the elements."""
+"""Read the outputs that an attempt takes as arguments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Texts = Mapping[str, str]
 
 
 def output_of(node: Node[Any], texts: Texts) -> Any:
-    """Read a node's output, None where it ended without one.
+    """Return a node's output, validated by its schema; None if it ended without one.
 
     Raises:
         InvalidOutput: the stored output does not fit its schema (any more).

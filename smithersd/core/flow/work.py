@@ -1,4 +1,4 @@
-"""What an attempt does, as an executor is given it: a function to call, or a command to run."""
+"""What an executor has to do for an attempt: call a function, or run a command."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -12,9 +12,8 @@ from smithersd.errors import ErrorInfo, InvalidOutput
 class FunctionCall:
     """An author's function with its arguments; async functions run in the loop, plain ones in a thread.
 
-    `bind` makes of both the call itself, in the place where the code runs: it reads stored outputs and copies
-    arguments, and raises InvalidOutput when an output cannot be read. `is_large` says that it takes too long for the
-    loop.
+    `bind` makes the call of both, where the code runs: it reads stored outputs and copies arguments, and raises
+    InvalidOutput if an output cannot be read. `is_large` says that this takes too long for the event loop.
     """
 
     function: Callable[..., Any]
@@ -23,7 +22,7 @@ class FunctionCall:
     is_large: bool = False
 
     def bound(self) -> Callable[[], Any]:
-        """Return the call.
+        """Return the function with its arguments bound, ready to be called.
 
         Raises:
             UnreadableArguments: a stored output cannot be read.
@@ -35,7 +34,7 @@ class FunctionCall:
 
 
 class UnreadableArguments(Exception):
-    """What a function was to be called with cannot be read."""
+    """The arguments of a function cannot be read."""
 
     def __init__(self, error: ErrorInfo) -> None:
         super().__init__(error.message)
@@ -44,10 +43,10 @@ class UnreadableArguments(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ShellCall:
-    """A subprocess: text is given to `/bin/sh -c`, a tuple is executed as it is; `env` is added to ours.
+    """A command: text is given to `/bin/sh -c`, a tuple is executed as it is; `env` is added to the environment.
 
-    A stdout that is larger than an output may be fails the attempt if it `needs_whole_stdout`; else its end is kept.
-    `tag` (`VARIABLE=VALUE`) joins the environment: whatever carries it ends with a command that is made to end.
+    A stdout that is too large for an output fails the attempt if it `needs_whole_stdout`; else its end is kept. `tag`
+    (`VARIABLE=VALUE`) is added to the environment: when the command is stopped, all processes with the tag are ended.
     """
 
     command: str | tuple[str, ...]
@@ -58,4 +57,4 @@ class ShellCall:
 
 
 Work = FunctionCall | ShellCall
-"""What an attempt does."""
+"""What an attempt does: one of the two."""

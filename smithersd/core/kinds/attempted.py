@@ -1,4 +1,4 @@
-"""AttemptedKind: what tasks and shells have in common: attempts, and a person who may be asked before the first."""
+"""AttemptedKind: what tasks and shells have in common: attempts, and an approval that may come before the first."""
 
 from abc import ABC, abstractmethod
 from typing import Any, TypeVar
@@ -19,12 +19,12 @@ AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
 
 
 class AttemptedKind(NodeKind[AttemptedT], ABC):
-    """A kind of node that is attempted, and tried again where that failed."""
+    """A kind of node with attempts, which are retried if they fail."""
 
     has_effect = True
 
     def facts(self, element: AttemptedT) -> Tree:
-        """Return what the tree tells of every node, and how it is attempted."""
+        """Return the facts of every node, and the options of its attempts."""
         attempts = element.attempts
         facts = super().facts(element)
         if attempts.retry.retries:
@@ -38,33 +38,33 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
         return facts
 
     def attempts(self, element: AttemptedT) -> Attempts:
-        """Return how it is attempted."""
+        """Return the options of its attempts."""
         return element.attempts
 
     @abstractmethod
     def call_text(self, element: AttemptedT) -> str:
-        """Return what an attempt does, as a text for whoever is asked to let it.
+        """Return what an attempt does, as a text for the person who is to approve it.
 
-        The same node gives the same text in every process: outputs that are still to be put in are named as `<node>`.
+        The same node has the same text in every process: an output is shown as `<node>`.
         """
 
     @abstractmethod
     def values_given(self, element: AttemptedT) -> list[Any]:
-        """Return everything that it is given and in which elements may stand."""
+        """Return all of its arguments that may contain elements."""
 
     # Waiting
 
     def wait(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> Wait | None:  # noqa: ARG002
-        """Ask a person before the first attempt, where the author wants that."""
+        """Request an approval before the first attempt, if the author wants one."""
         return asks(self._question(element, key)) if element.attempts.needs_approval else None
 
     def go_on_waiting(self, element: AttemptedT, node: NodeRecord, flow: FlowActions) -> None:
-        """Ask again if what is to be done has changed."""
+        """Replace the request if what is to be done has changed."""
         if element.attempts.needs_approval:
             ask_again_if_edited(node, self._question(element, node.key), flow)
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
-        """Start, or fail."""
+        """Start an attempt if it was approved; otherwise fail the node."""
         assert node.approval is not None, f"{node.node_id!r} was decided before it asked"
         if node.approval.is_approved:
             flow.start(node)
@@ -77,13 +77,13 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
         return events.ApprovalRequested(*key, title, does, None, self._only_source(element), OnDeny.FAIL)
 
     def _only_source(self, element: AttemptedT) -> str | None:
-        """The only node whose output it is given, None where there are none or several."""
+        """Return the only node whose output is among the arguments; None if there are none or several."""
         sources = {given.id for given in elements_in(self.values_given(element))} if element.has_elements else set()
         return sources.pop() if len(sources) == 1 else None
 
-    # A run that takes over what an earlier one has done
+    # Reuse of an earlier run's outputs
 
     def unfit_reason(self, element: AttemptedT, earlier: EarlierRun) -> str | None:
-        """What needs an approval must have had one."""
+        """Return the reason if it needs an approval and had none in the earlier run."""
         is_unapproved = element.attempts.needs_approval and not earlier.was_approved(element.id)
-        return "it had needed no approval" if is_unapproved else None
+        return "it needed no approval before" if is_unapproved else None

@@ -1,4 +1,4 @@
-"""The kind of `Branch`: one of two sides, decided once."""
+"""The kind of `Branch`: one of two children, chosen once."""
 
 from smithersd.core.kinds.container_kind import ContainerKind
 from smithersd.core.kinds.kind import FlowActions
@@ -9,18 +9,18 @@ from smithersd.elements import Branch, Child
 
 
 class BranchKind(ContainerKind[Branch]):
-    """A choice between two sides; the decision is an event, and stands."""
+    """A choice between two children; it is recorded as an event, and never made again."""
 
     name = Branch.kind
     is_decided_once = True
     child_names = ("then", "otherwise")
 
     def children(self, element: Branch) -> tuple[Child, ...]:
-        """Return both sides, or the only one."""
+        """Return `then` and, if there is one, `otherwise`."""
         return (element.then,) if element.otherwise is None else (element.then, element.otherwise)
 
     def enter(self, place: Place, flow: FlowActions) -> None:
-        """Decide, unless that was done, and reach the side that was chosen."""
+        """Choose a child, unless that was done before, and reach it."""
         if place.key not in flow.state.branches:
             branch = place.element
             assert isinstance(branch, Branch)
@@ -30,6 +30,6 @@ class BranchKind(ContainerKind[Branch]):
         flow.choose(place, flow.state.branches[place.key].value)
 
     def mounted_children(self, place: Place, state: RunState) -> list[Place]:
-        """Return the side that was chosen, nothing before that."""
+        """Return the child that was chosen; before that, nothing."""
         decided = state.branches.get(place.key)
         return [] if decided is None else place.children[0 if decided.value else 1 :][:1]

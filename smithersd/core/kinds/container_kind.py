@@ -1,4 +1,4 @@
-"""ContainerKind: what all kinds have in common that an author makes around others."""
+"""ContainerKind: what the kinds of containers have in common."""
 
 from typing import TypeVar
 
@@ -10,14 +10,14 @@ ContainerT = TypeVar("ContainerT", bound=Container)
 
 
 class ContainerKind(Kind[ContainerT]):
-    """A kind of element around others."""
+    """A kind of element that holds others."""
 
     is_container = True
 
     def own_id(self, element: ContainerT) -> str | None:
-        """Return the id that the author gave, if there is one."""
+        """Return the author's id, if there is one."""
         return element.id
 
     def facts(self, element: ContainerT) -> Tree:
-        """Return its label."""
+        """Return its label, if it has one."""
         return {} if element.label is None else {"label": element.label}

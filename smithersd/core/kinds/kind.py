@@ -1,7 +1,7 @@
-"""Kind: what the flow and the readers of a run have to know of one class of elements.
+"""Kind: what the flow and the readers of a run need to know of one class of elements.
 
-Each kind is one object in the registry (`core/kinds/registry.py`). What stands in `Kind` is every question that is
-asked of all kinds; nodes are asked more (`core/kinds/node_kind.py`). A new kind answers where it differs.
+Each kind is one object in the registry (`core/kinds/registry.py`). `Kind` has the methods of all kinds, `NodeKind`
+(`core/kinds/node_kind.py`) those of nodes. A new kind overrides what is different for it.
 """
 
 from collections.abc import Callable
@@ -25,18 +25,18 @@ ChildT = TypeVar("ChildT", bound=Child)
 
 
 class ChildOrder(Enum):
-    """In which order the flow takes the children of an element."""
+    """The order in which the flow reaches the children of an element."""
 
     IN_TURN = auto()
-    """The first is reached with the element, each other one when the one before has ended."""
+    """The first is reached with the element, each further one when the one before it has ended."""
     TOGETHER = auto()
     """All are reached with the element."""
     BY_CHOICE = auto()
-    """The element itself is entered; its kind says which are reached, if there are any."""
+    """The element itself is entered, and its kind chooses which are reached, if it has any."""
 
 
 class FlowActions(Protocol):
-    """What a kind may do to the run, when the flow reaches one of its places or a wait of its has ended."""
+    """What a kind can do to the run when the flow reaches one of its places, or one of its waits ends."""
 
     @property
     def state(self) -> RunState:
@@ -44,10 +44,10 @@ class FlowActions(Protocol):
 
     @property
     def now_ms(self) -> int:
-        """The time at which things happen."""
+        """The time of the events of this turn, in milliseconds since the epoch."""
 
     def emit(self, event: Event) -> None:
-        """Decide an event."""
+        """Add an event to the step, and apply it to the state."""
 
     def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
         """Evaluate a condition; `what` names it in errors."""
@@ -62,13 +62,13 @@ class FlowActions(Protocol):
         """Reach one side of a branch, and drop the other."""
 
     def enter_node(self, place: Place) -> None:
-        """Let a node begin, or go on from what the log says of it."""
+        """Start a node, or continue from the state that the log gives it."""
 
     def start(self, node: NodeRecord) -> None:
         """Start an attempt as soon as there is a slot."""
 
     def wait_until(self, node: NodeRecord, due: "Due") -> None:
-        """Wake the node's kind when it is due."""
+        """Call the kind's `due` when the wait is due."""
 
     def finish(self, node: NodeRecord, output: str) -> None:
         """End a node with an output, as JSON."""
@@ -77,47 +77,47 @@ class FlowActions(Protocol):
         """End a node without an output."""
 
     def fail(self, node: NodeRecord, error: ErrorInfo) -> None:
-        """End a node with an error, and the run with it unless the node may fail."""
+        """End a node with an error, and the run with it unless the node has continue_on_fail."""
 
     def ask_again(self, node: NodeRecord, request: Event) -> None:
-        """Replace what a node that waits has asked, unless an answer is accepted meanwhile."""
+        """Replace the request of a waiting node, unless a decision is accepted before that."""
 
 
 class Kind(Generic[ChildT]):
-    """One class of elements: what its trees tell, and what reaching one of them means."""
+    """One class of elements: its facts in the tree, its children, and what reaching it means."""
 
     name: ClassVar[str]
-    """The word for it in trees, events and messages."""
+    """Its name in trees, events and messages."""
     order: ClassVar[ChildOrder] = ChildOrder.BY_CHOICE
-    """In which order the flow takes its children."""
+    """The order in which the flow reaches its children."""
     is_container: ClassVar[bool] = False
-    """Whether its trees list children."""
+    """Whether its tree has a list of children."""
     is_rendered_late: ClassVar[bool] = False
-    """Whether what stands in it is rendered only when the flow reaches it."""
+    """Whether its content is rendered only when the flow reaches it."""
     is_decided_once: ClassVar[bool] = False
-    """Whether the log keeps a decision by its id."""
+    """Whether the log keeps its choice, by its id."""
     child_names: ClassVar[tuple[str, ...]] = ()
-    """What its children are called, where each has a part of its own."""
+    """The names of its children, if each has a role of its own."""
 
     @property
     def with_article(self) -> str:
-        """The kind as a message names one of it: "a task", "an approval"."""
+        """The kind's name with its article, for messages: "a task", "an approval"."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
 
     def facts(self, element: ChildT) -> Tree:  # noqa: ARG002
-        """Return what the tree tells of an element beside its kind, id and children."""
+        """Return what the tree has of an element beside its kind, id and children."""
         return {}
 
     def children(self, element: ChildT) -> tuple[Child, ...]:  # noqa: ARG002
-        """Return what stands in an element, in tree order."""
+        """Return the children of an element, in tree order."""
         return ()
 
     def concurrency_limit(self, element: ChildT) -> int | None:  # noqa: ARG002
-        """Return how many attempts inside it may run at once, None for as many as elsewhere."""
+        """Return how many attempts inside it may run at once; None if it has no limit of its own."""
         return None
 
     def own_id(self, element: ChildT) -> str | None:  # noqa: ARG002
-        """Return the id that the author gave, None where there is none."""
+        """Return the author's id; None if there is none."""
         return None
 
     def node(self, element: ChildT) -> Node[Any] | None:  # noqa: ARG002
@@ -125,13 +125,13 @@ class Kind(Generic[ChildT]):
         return None
 
     def enter(self, place: Place, flow: FlowActions) -> None:  # noqa: ARG002
-        """Do what it means that the flow has reached an element whose children are taken by choice."""
-        raise AssertionError(f"the children of {place.id!r} are not taken by choice")
+        """Do what follows when the flow reaches an element whose order is BY_CHOICE."""
+        raise AssertionError(f"the children of {place.id!r} are not reached by choice")
 
     def mounted_children(self, place: Place, state: RunState) -> list[Place]:  # noqa: ARG002
-        """Return the children that are part of the run: not those of which something is still to be decided."""
+        """Return the children that are part of the run; those that are not chosen yet are not."""
         return place.children
 
     def reader_name(self, place: Place) -> str:
-        """Name what reads outputs when the flow reaches a place."""
+        """Return the name, for errors, of the author's function that reads outputs at a place."""
         return f"condition of {self.name} {place.id!r}"

@@ -1,4 +1,4 @@
-"""The kind of a lazy subtree: a function of the context in an element's place."""
+"""The kind of a lazy subtree: a function of the context instead of an element."""
 
 from smithersd.core.kinds.kind import FlowActions, Kind
 from smithersd.core.tree.places import Place
@@ -12,9 +12,9 @@ class LazyKind(Kind[Lazy]):
     is_rendered_late = True
 
     def enter(self, place: Place, flow: FlowActions) -> None:
-        """Render it, and reach what it returned."""
+        """Render it, and reach the element that it returned."""
         flow.expand(place)
 
     def reader_name(self, place: Place) -> str:
-        """Name it by its place."""
+        """Return its name for errors, with its position."""
         return f"lazy subtree at {place.id}"

@@ -1,4 +1,4 @@
-"""NodeKind: what a kind of node says beside: what it waits for, how it is attempted, what a new run takes over."""
+"""NodeKind: what kinds of nodes have beside: waits, attempts, and when a later run may reuse the output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ NodeT = TypeVar("NodeT", bound=Node[Any])
 class Due:
     """When a wait ends by itself, in milliseconds since the epoch.
 
-    By the wall clock it ends when the machine's clock shows that time; else when as much time has passed as lies ahead
-    now, whatever somebody does to that clock.
+    By the wall clock it ends when the machine's clock shows that time; otherwise when the time from now until then has
+    passed, even if somebody sets that clock.
     """
 
     at_ms: int
@@ -34,9 +34,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a node waits for: the event that asks, the one by which it waits, and when it is due (None: never).
+    """A node's wait: the event of the request, the event of the waiting state, and when it is due (None: never).
 
-    `reads` are the nodes that were looked at to find that out.
+    `reads` are the nodes that were read to compute it.
     """
 
     request: Event
@@ -46,17 +46,17 @@ class Wait:
 
 
 class NodeKind(Kind[NodeT]):
-    """A kind of node. One that says nothing more starts an attempt when the flow reaches it."""
+    """A kind of node. By default it starts an attempt when the flow reaches it."""
 
     has_effect: ClassVar[bool] = False
-    """Whether it does something that a later node could undo."""
+    """Whether it has an effect that a later node could undo."""
     has_process: ClassVar[bool] = False
     """Whether an attempt is a process with a tag of its own."""
     shows_output: ClassVar[bool] = True
-    """Whether people are shown its output; else what they are told of its end says it already."""
+    """Whether to show its output to people; not if the line about its end says it already."""
 
     def own_id(self, element: NodeT) -> str:
-        """Return the id that the author gave."""
+        """Return the author's id."""
         return element.id
 
     def node(self, element: NodeT) -> Node[Any]:
@@ -64,7 +64,7 @@ class NodeKind(Kind[NodeT]):
         return element
 
     def facts(self, element: NodeT) -> Tree:
-        """Return its label, what it is given and what it comes after."""
+        """Return its label, the nodes among its arguments, and its dependencies."""
         facts: Tree = {} if element.label is None else {"label": element.label}
         arguments = list(dict.fromkeys(given.id for given in element.inputs()))
         if arguments:
@@ -79,25 +79,25 @@ class NodeKind(Kind[NodeT]):
         return facts
 
     def enter(self, place: Place, flow: FlowActions) -> None:
-        """Let it begin, or go on."""
+        """Start the node, or continue it."""
         flow.enter_node(place)
 
     # Waiting
 
     def wait(self, element: NodeT, key: NodeKey, flow: FlowActions) -> Wait | None:  # noqa: ARG002
-        """Return what it waits for before it goes on, None where it waits for nothing."""
+        """Return what it waits for before it starts or ends; None if it does not wait."""
         return None
 
     def go_on_waiting(self, element: NodeT, node: NodeRecord, flow: FlowActions) -> None:
-        """Take up a wait that an earlier driver or rendering has begun."""
+        """Continue a wait that began under an earlier driver or rendering."""
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
-        """Do what follows from a person's decision, which the node's record tells."""
-        raise AssertionError(f"{node.node_id!r} waits for no decision")
+        """Do what follows from a person's decision, which is in the node's record."""
+        raise AssertionError(f"{node.node_id!r} does not wait for a decision")
 
     def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:  # noqa: ARG002
-        """Do what follows when its time has come, `late_ms` ago."""
-        raise AssertionError(f"{node.node_id!r} waits for no time")
+        """Do what follows when its wait is due; it was due `late_ms` ago."""
+        raise AssertionError(f"{node.node_id!r} does not wait for a time")
 
     def fired(self, node: NodeRecord, fired_by: str | None, flow: FlowActions) -> None:  # noqa: ARG002
         """Do what follows when somebody ends its wait for a time."""
@@ -106,11 +106,11 @@ class NodeKind(Kind[NodeT]):
     # Attempts
 
     def attempts(self, element: NodeT) -> Attempts | None:  # noqa: ARG002
-        """Return how it is attempted, None where it has no attempts."""
+        """Return the options of its attempts; None if it has no attempts."""
         return None
 
     def work(self, element: NodeT, texts: Texts, tag: str) -> Work:  # noqa: ARG002
-        """Return what an attempt does, given the outputs that it runs with; `tag` marks the processes of it.
+        """Return what an attempt does; `texts` are the outputs among its arguments, `tag` marks its processes.
 
         Raises:
             InvalidOutput: an output cannot be read.
@@ -118,11 +118,11 @@ class NodeKind(Kind[NodeT]):
         raise AssertionError(f"{element.id!r} has no attempts")
 
     def output_encoder(self, element: NodeT) -> Callable[[Any], str]:
-        """Return what turns an attempt's result into the output as JSON."""
+        """Return the function that converts an attempt's result to the output as JSON text."""
         return element.schema.dump
 
-    # A run that takes over what an earlier one has done
+    # Reuse of an earlier run's outputs
 
     def unfit_reason(self, element: NodeT, earlier: EarlierRun) -> str | None:  # noqa: ARG002
-        """Say why the output of an earlier run is not that of this element, None where it may be."""
+        """Return why an output of the earlier run cannot be reused for this element; None if it can."""
         return None

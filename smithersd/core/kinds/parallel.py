@@ -1,4 +1,4 @@
-"""The kind of `Parallel`: its children side by side."""
+"""The kind of `Parallel`: its children run at the same time."""
 
 from smithersd.core.kinds.container_kind import ContainerKind
 from smithersd.core.kinds.kind import ChildOrder
@@ -7,22 +7,22 @@ from smithersd.elements import Child, Parallel
 
 
 class ParallelKind(ContainerKind[Parallel]):
-    """Children side by side, with a limit of its own for the attempts inside."""
+    """Children that run at the same time, with a limit of its own for the attempts inside."""
 
     name = Parallel.kind
     order = ChildOrder.TOGETHER
 
     def facts(self, element: Parallel) -> Tree:
-        """Return its label, and its limit."""
+        """Return its label and its max_concurrency, if it has them."""
         facts = super().facts(element)
         if element.max_concurrency is not None:
             facts["maxConcurrency"] = element.max_concurrency
         return facts
 
     def children(self, element: Parallel) -> tuple[Child, ...]:
-        """Return what it was given, in that order."""
+        """Return its children, in the author's order."""
         return element.children
 
     def concurrency_limit(self, element: Parallel) -> int | None:
-        """Return its limit."""
+        """Return its max_concurrency."""
         return element.max_concurrency

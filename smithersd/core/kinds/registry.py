@@ -1,6 +1,6 @@
 """The registry of kinds: one entry for each class of elements, and one for lazy subtrees.
 
-A new kind is an element in `elements/`, its kind in a file beside this one, and its line here.
+A new kind needs an element in `elements/`, a kind in a file beside this one, and a line here.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ KINDS: Mapping[str, Kind[Any]] = MappingProxyType({kind.name: kind for kind in (
 
 
 def kind_of(child: Child) -> Kind[Any]:
-    """Return the kind of what stands in a tree."""
+    """Return the kind of an element or a lazy subtree."""
     return KINDS[child.kind] if isinstance(child, Element) else _LAZY
 
 
@@ -65,6 +65,6 @@ def node_kind_named(name: str) -> NodeKind[Any]:
 
 def _unknown(name: str) -> StoreInvalid:
     return StoreInvalid(
-        f"The run has an element of kind {name!r}, which this version does not know.",
-        remedy="Use the version that has driven the run.",
+        f"The run has an element of kind {name!r}, which this version of smithersd does not know.",
+        remedy="Use the version that drove the run.",
     )

@@ -1,4 +1,4 @@
-"""The kind of `Sequence`: its children one after another."""
+"""The kind of `Sequence`: its children run one after another."""
 
 from smithersd.core.kinds.container_kind import ContainerKind
 from smithersd.core.kinds.kind import ChildOrder
@@ -6,11 +6,11 @@ from smithersd.elements import Child, Sequence
 
 
 class SequenceKind(ContainerKind[Sequence]):
-    """Children one after another."""
+    """Children that run one after another."""
 
     name = Sequence.kind
     order = ChildOrder.IN_TURN
 
     def children(self, element: Sequence) -> tuple[Child, ...]:
-        """Return what it was given, in that order."""
+        """Return its children, in the author's order."""
         return element.children

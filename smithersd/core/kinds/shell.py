@@ -20,24 +20,24 @@ class ShellKind(AttemptedKind[Shell[Any]]):
     has_process = True
 
     def call_text(self, element: Shell[Any]) -> str:
-        """Return the command, with its folder."""
+        """Return the command, and its working directory if it has one."""
         command = element.command if isinstance(element.command, str) else " ".join(map(_quoted, element.command))
         folder = "" if element.cwd is None else f"\nin the folder {element.cwd}"
         return f"Runs: {command}{folder}"
 
     def values_given(self, element: Shell[Any]) -> list[Any]:
-        """Return its words and what is added to its environment."""
+        """Return its words and its environment variables."""
         return [list(element.command), element.env]
 
     def work(self, element: Shell[Any], texts: Texts, tag: str) -> ShellCall:
-        """Return the command and what is added to its environment, outputs put in."""
+        """Return the command and its environment variables, with outputs instead of elements."""
         given = element.command
         command = given if isinstance(given, str) else tuple(_word(word, texts) for word in given)
         env = {name: _word(value, texts) for name, value in element.env.items()}
         return ShellCall(command, element.cwd, env, element.parses_stdout, tag)
 
     def output_encoder(self, element: Shell[Any]) -> Callable[[Any], str]:
-        """Return what makes the output of stdout: a text, or JSON of the type that `output=` names."""
+        """Return the function that converts stdout to the output: a text, or with `output=` JSON of that type."""
         return element.schema.normalised if element.parses_stdout else element.schema.dump
 
 
@@ -46,7 +46,7 @@ def _quoted(word: Word) -> str:
 
 
 def _word(word: Word, texts: Texts) -> str:
-    """A word of a command: what is a text in JSON as that text, anything else as JSON, a missing output as nothing."""
+    """Return a word of a command: of an output that is a text the text, of another its JSON, of none nothing."""
     if not isinstance(word, Node):
         return str(word)
     if output_of(word, texts) is None:

@@ -41,7 +41,7 @@ class TaskKind(AttemptedKind[Task[Any]]):
 
 
 def _bound(texts: Texts, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """A call of a task's function with arguments of its own."""
+    """Return a call of a task's function with copies of its arguments."""
     copies = Copies(lambda node: output_of(node, texts))
     own = [copies.of(argument) for argument in arguments]
     called = copies.of(function) if isinstance(function, partial) else function
@@ -63,5 +63,5 @@ def _argument(value: Any) -> str:
 
 
 def _named(value: Any) -> str:
-    """What JSON cannot hold, by a name that is the same in every process."""
+    """Return a name, the same in every process, for a value that JSON cannot hold."""
     return f"<{value.id}>" if isinstance(value, Node) else f"<{type(value).__name__}>"

@@ -17,13 +17,13 @@ from smithersd.elements.timer import checked_time
 
 
 class TimerKind(NodeKind[Timer]):
-    """A wait for a time; it ends with nothing to hand on."""
+    """A wait for a time; its output is None."""
 
     name = Timer.kind
     shows_output = False
 
     def facts(self, element: Timer) -> Tree:
-        """Return what the tree tells of every node, and how long or until when it waits, as far as that is known."""
+        """Return the facts of every node, and how long or until when it waits, if that is known."""
         match element.until:
             case None:
                 return super().facts(element) | {"afterS": element.after_s}
@@ -33,7 +33,7 @@ class TimerKind(NodeKind[Timer]):
                 return super().facts(element)
 
     def wait(self, element: Timer, key: NodeKey, flow: FlowActions) -> Wait:
-        """Compute when it fires, and wait for that."""
+        """Return the wait for the time at which it fires, which is computed here."""
         fires_at_ms, reads = _time_of(element, flow)
         timer_type = TimerType.DURATION if element.until is None else TimerType.ABSOLUTE
         return Wait(
@@ -44,31 +44,31 @@ class TimerKind(NodeKind[Timer]):
         )
 
     def go_on_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
-        """Wait for the time that the log has, whatever the workflow says now."""
+        """Wait for the time in the log, even if the workflow was edited since."""
         timer = node.waits[WaitKind.TIMER].request
         assert isinstance(timer, events.TimerCreated)
         flow.wait_until(node, Due(timer.fires_at_ms, timer.timer_type is TimerType.ABSOLUTE))
 
     def due(self, node: NodeRecord, late_ms: int, flow: FlowActions) -> None:
-        """Fire."""
+        """Record that the timer fired, and finish the node."""
         flow.emit(events.TimerFired(*node.key, late_ms))
         flow.finish(node, "null")
 
     def fired(self, node: NodeRecord, fired_by: str | None, flow: FlowActions) -> None:
-        """Fire before the time, since somebody wants that."""
+        """Fire before the time, because a person has asked for it."""
         flow.emit(fired_event(node, fired_by, flow.now_ms))
         flow.finish(node, "null")
 
 
 def fired_event(node: NodeRecord, fired_by: str | None, now_ms: int) -> events.TimerFired:
-    """Return the event by which somebody fires a timer."""
+    """Return the event of a timer that a person has fired before its time."""
     due_at_ms = node.waits[WaitKind.TIMER].due_at_ms
     assert due_at_ms is not None
     return events.TimerFired(*node.key, now_ms - due_at_ms, fired_by)
 
 
 def _time_of(element: Timer, flow: FlowActions) -> tuple[int, ScopeReads]:
-    """When a timer fires that is reached now, in milliseconds since the epoch, and what was read to find out."""
+    """Return when a timer that is reached now fires, in milliseconds since the epoch, and what was read for that."""
     match element.until:
         case None:
             assert element.after_s is not None

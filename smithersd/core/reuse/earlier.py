@@ -1,4 +1,4 @@
-"""An earlier run as a new one needs it: its outputs, in which order things happened, and what depended on what."""
+"""An earlier run, as a run that reuses its outputs needs it: outputs, the order of events, and dependencies."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ from smithersd.core.tree.facts import Tree, is_container, key_of
 
 @dataclass(slots=True, eq=False)
 class Position:
-    """An element in a run's tree as its frames keep it.
+    """An element in the tree of a run's frames.
 
-    `outputs_read` and `states_read` are the nodes that the functions looked at which made it: the workflow function
-    and the lazy subtrees around it.
+    `outputs_read` and `states_read` are the nodes that were read by the functions that returned it: the workflow
+    function and the lazy subtrees around it.
     """
 
     tree: Tree
@@ -30,34 +30,34 @@ class Position:
 
     @property
     def id(self) -> str:
-        """The element's id, or the one that it has from its place."""
+        """The element's id: the author's, or the one from its position."""
         element_id: str = self.tree["id"]
         return element_id
 
     @property
     def is_node(self) -> bool:
-        """Whether it has a state of its own; else it is a container."""
+        """Whether it is a node; otherwise it is a container."""
         return not is_container(self.tree)
 
     @property
     def arguments(self) -> list[str]:
-        """The nodes whose outputs a node is given."""
+        """The nodes whose outputs are among a node's arguments."""
         return list(self.tree.get("arguments", ()))
 
     @property
     def depends_on(self) -> list[str]:
-        """What must have ended before a node: nodes and containers."""
+        """The nodes and containers that had to end before a node."""
         return list(self.tree.get("dependsOn", ()))
 
     def around(self) -> "Iterator[Position]":
-        """This position and those that it stands in, the innermost first."""
+        """Yield this position and the containers around it, the innermost first."""
         position: Position | None = self
         while position is not None:
             yield position
             position = position.parent
 
     def nodes(self) -> "Iterator[Position]":
-        """The nodes at this position and below it, in tree order."""
+        """Yield the nodes at this position and below it, in tree order."""
         stack = [self]
         while stack:
             position = stack.pop()
@@ -97,14 +97,14 @@ def _position(
 
 @dataclass(slots=True)
 class Order:
-    """The order in which a run's nodes came to be part of it, began and ended: a node's event's seq each."""
+    """The order in which a run's nodes were mounted, began and ended, by the seq of the event."""
 
     mounted: dict[NodeKey, int] = field(default_factory=dict)
     begun: dict[NodeKey, int] = field(default_factory=dict)
     ended: dict[NodeKey, int] = field(default_factory=dict)
 
     def apply(self, recorded: Recorded) -> None:
-        """Take in the next event of the log."""
+        """Add the next event of the log."""
         event: Any = recorded.event
         move = TRANSITIONS[type(event)].node
         if move is None or move.target is NodeState.CANCELLED:
@@ -118,12 +118,12 @@ class Order:
             self.ended[key] = recorded.seq
 
     def has_ended_before(self, key: NodeKey, other: NodeKey) -> bool:
-        """Whether a node had ended when another one began."""
+        """Return whether a node had ended when another one began."""
         return key in self.ended and other in self.begun and self.ended[key] < self.begun[other]
 
 
 class EarlierRun:
-    """What an ended run left for one that takes over what it has done."""
+    """An ended run whose outputs a new run can reuse."""
 
     def __init__(self, state: RunState, order: Order, tree: Tree | None, outputs: Mapping[NodeKey, str]) -> None:
         self.state = state
@@ -133,20 +133,20 @@ class EarlierRun:
 
     @property
     def run_id(self) -> str:
-        """Its id."""
+        """The earlier run's id."""
         return self.state.run_id
 
     def node(self, node_id: str) -> NodeRecord | None:
-        """Return what the log says of a node, None where it had none."""
+        """Return a node's record; None if the run did not have the node."""
         return self.state.latest(node_id)
 
     def had_ended_before(self, node_id: str, other: NodeKey) -> bool:
-        """Whether a node had ended when another one began."""
+        """Return whether a node had ended when another one began."""
         key = self.state.latest_keys.get(node_id)
         return key is not None and self.order.has_ended_before(key, other)
 
     def begun_at(self, node_id: str) -> int:
-        """Return the seq of the event with which a node began, -1 for one that never did."""
+        """Return the seq of the event with which a node began; -1 if it never did."""
         key = self.state.latest_keys.get(node_id)
         return -1 if key is None else self.order.begun.get(key, -1)
 
@@ -161,11 +161,11 @@ class EarlierRun:
         return [element_id] if position is None else [node.id for node in position.nodes()]
 
     def needed_by(self, position: Position) -> set[str]:
-        """Return the nodes that had to end before a node: among its arguments, in depends_on, and what is shown."""
+        """Return the nodes that had to end before a node: its arguments, depends_on, and what an approval shows."""
         return {node_id for one in position.depends_on for node_id in self.nodes_in(one)}
 
     def looked_at_by(self, position: Position) -> set[str]:
-        """Return the nodes that the functions around a node looked at, and the conditions of the branches."""
+        """Return the nodes that were read by the functions and branch conditions around a node."""
         looked_at = set(position.outputs_read | position.states_read)
         for around in position.around():
             decided = self.state.branches.get(key_of(around.tree))
@@ -174,9 +174,9 @@ class EarlierRun:
         return looked_at
 
     def was_approved(self, node_id: str) -> bool:
-        """Whether a person had let a node run, in this run or in the one that it was taken over from.
+        """Return whether a person approved a node, in this run or in the one whose output it reused.
 
-        What was taken over while it needed an approval had one.
+        An output that was reused by a node that needs an approval had one.
         """
         node = self.node(node_id)
         if node is None:

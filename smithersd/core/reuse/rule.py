@@ -1,18 +1,19 @@
-"""Taking over what an earlier run has done (`up --from`): the rule, and what it comes to.
+"""Reuse the outputs of an earlier run (`up --from`): the rule, and a forecast of what it leads to.
 
-**The rule.** A node is taken over only if all that it depends on was taken over, too:
+**The rule.** A node's output is reused only if everything that the node depends on was reused too:
 
-1. Its output is there, of the same kind and fitting its type, and nobody named the node to be done again (`--redo`).
-2. What it needs is unchanged: its arguments, `depends_on`, what an approval shows; the nodes that its own `skip_if` or
-   `until` looked at, the conditions of the branches and the functions of the lazy subtrees around it, and the workflow
-   function. A node is unchanged that was taken over itself, or that ended without an output in the same way as before:
-   skipped again, or again on the side that a branch did not choose. One that failed is not, whatever becomes of it now.
-   One that was only looked at and has not ended is unchanged if it had not ended before, either, when the node began.
-3. A node that needs an approval had one.
-4. No later node may have undone what it did: `undone_in` (`core/reuse/undone.py`) says when.
+1. The output exists, is of the same kind of node and fits its type, and `--redo` does not name the node.
+2. What the node needs is unchanged: its arguments, `depends_on`, what an approval shows; the nodes that were read by
+   its own `skip_if` or `until`, by the conditions of the branches and the functions of the lazy subtrees around it, and
+   by the workflow function. A node is unchanged if its output was reused, or if it ended without an output in the same
+   way as before: skipped again, or again in the branch's child that was not chosen. A node that failed is changed,
+   however it ends now. A node that was only read and has not ended is unchanged if it had not ended either when the
+   reading node began in the earlier run.
+3. If the node needs an approval, it had one.
+4. No later node may have undone its effect: `undone_in` (`core/reuse/undone.py`) says when.
 
-1 to 3 are judged when the flow reaches the node; what it depends on has ended by then. 4 looks at the earlier run only,
-since what is undone is reached before what undid it. Whether a branch's way is the same is judged anew.
+1 to 3 are evaluated when the flow reaches the node; what it depends on has ended by then. 4 looks at the earlier run
+only, since a node is reached before the one that undid it. Branches are decided again.
 """
 
 from collections.abc import Mapping
@@ -34,9 +35,9 @@ from smithersd.errors import InvalidOutput
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a new run will take over, as far as the earlier one tells: an edit of the workflow may change it.
+    """What a new run will reuse, as far as that is known beforehand: an edit of the workflow may change it.
 
-    `anew` are nodes that had begun and will run anew, with the reason, in the order in which they ran.
+    `anew` are the nodes that had begun and will run again, with the reason, in the order in which they ran.
     """
 
     from_run_id: str
@@ -45,7 +46,7 @@ class Forecast:
 
 
 def forecast(earlier: EarlierRun, refused: Mapping[str, str]) -> Forecast:
-    """Tell beforehand what will be taken over of an earlier run; `refused` are nodes that will not be, and why."""
+    """Return beforehand what will be reused of an earlier run; `refused` are nodes that will not be, and why."""
     anew: dict[str, str] = {}
     taken_over: set[str] = set()
     for node in earlier.in_order():
@@ -82,7 +83,7 @@ def _needs(earlier: EarlierRun, node: NodeRecord, position: Position) -> list[st
 
 
 class Reuse:
-    """What is taken over of an earlier run, if there is one, judged node by node."""
+    """Decides node by node what is reused of an earlier run, if there is one."""
 
     def __init__(self, earlier: EarlierRun | None, state: RunState, tree: RenderedTree, readers: Readers) -> None:
         self._earlier = earlier
@@ -94,20 +95,20 @@ class Reuse:
         self._containers: dict[str, bool] = {}
 
     def forecast(self) -> Forecast | None:
-        """Tell beforehand what will be taken over, None where there is no earlier run."""
+        """Return beforehand what will be reused; None if there is no earlier run."""
         if self._earlier is None:
             return None
         undone = {used: f"{one.by!r} used it after {one.failed!r} had failed" for used, one in self._undone.items()}
         return forecast(self._earlier, undone | dict.fromkeys(self._state.redo, "--redo") | self._unfit)
 
     def replan(self) -> None:
-        """After a new rendering: containers may hold other nodes."""
+        """Forget the results for containers, which may hold other nodes after a new rendering."""
         self._containers.clear()
 
     def is_early(self, place: Place, reads: ScopeReads) -> bool:
-        """Whether a node is reached before something that it looked at, which in the earlier run had ended before.
+        """Return whether a node is reached before one that it read and that had ended before it in the earlier run.
 
-        That may be taken over in this very moment, too.
+        The output of that other node may be about to be reused in the same turn.
         """
         if self._earlier is None or self._earlier.outputs.get(place.key) is None:
             return False
@@ -115,7 +116,7 @@ class Reuse:
         return any(not self._has_ended(read) and not self._is_unchanged(read, seen_by=place.key) for read in looked_at)
 
     def output_for(self, place: Place, node: Node[object], reads: ScopeReads) -> str | None:
-        """Return the output that is taken over for a node which the flow has reached, None where it is made anew."""
+        """Return the output to reuse for a node that the flow has reached; None if the node has to run."""
         before = None if self._earlier is None else self._earlier.node(node.id)
         if before is None or node.id in self._undone or node.id in self._state.redo:
             return None
@@ -125,27 +126,27 @@ class Reuse:
         return None
 
     def _fitting_output(self, before: NodeRecord, node: Node[object]) -> str | None:
-        """Return the output of a node, if it is still the same kind of node; why it does not fit is kept."""
+        """Return a node's earlier output if it still fits; otherwise keep the reason for the forecast."""
         assert self._earlier is not None
         output = self._earlier.outputs.get(before.key)
         if output is None:
             return None
         if before.kind != node.kind:
-            self._unfit[node.id] = f"it was {kind_named(before.kind).with_article}"
+            self._unfit[node.id] = f"it was {kind_named(before.kind).with_article} before"
         elif (reason := node_kind_of(node).unfit_reason(node, self._earlier)) is not None:
             self._unfit[node.id] = reason
         else:
             try:
                 node.schema.load(output)
             except InvalidOutput as error:
-                self._unfit[node.id] = f"its output does not fit any more ({error.message})"
+                self._unfit[node.id] = f"its output no longer fits its type ({error.message})"
         return None if node.id in self._unfit else output
 
     def _needs_unchanged(self, node: Node[object]) -> bool:
         return all(self._is_whole_unchanged(target) for target in self._tree.plan.targets(node))
 
     def _is_whole_unchanged(self, target: Place) -> bool:
-        """Whether a node, or all that a container holds, is as it was."""
+        """Return whether a node, or everything in a container, is unchanged."""
         if target.node is not None:
             return self._is_unchanged(target.id)
         known = self._containers.get(target.id)
@@ -171,7 +172,7 @@ class Reuse:
         return looked_at
 
     def _looked_at(self, place: Place) -> set[str]:
-        """The nodes that the function of a lazy subtree or the condition of a branch has looked at."""
+        """Return the nodes that the function of a lazy subtree or the condition of a branch has read."""
         decided = self._state.branches.get(place.key)
         return self._readers.reads_of(place.id).all | (set() if decided is None else set(decided.reads))
 
@@ -180,7 +181,7 @@ class Reuse:
         return node is not None and node.state.is_final
 
     def _is_unchanged(self, node_id: str, *, seen_by: NodeKey | None = None) -> bool:
-        """Whether a node was taken over, or has again ended without an output; `seen_by` only looked at it."""
+        """Return whether a node is unchanged, as the rule says; `seen_by` is a node that only read it."""
         assert self._earlier is not None
         now, before = self._state.latest(node_id), self._earlier.node(node_id)
         if now is not None and now.state.is_final:

@@ -1,4 +1,4 @@
-"""Which effects an earlier run may have undone after something in it had failed."""
+"""Find the effects of an earlier run that it may have undone after a failure."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from smithersd.core.reuse.earlier import EarlierRun, Position
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """Why a node's effect may stand no longer: `by` used it after `failed` had failed."""
+    """Why a node's effect may have been undone: `by` used it after `failed` had failed."""
 
     by: str
     failed: str
@@ -20,22 +20,21 @@ class Undoing:
 def undone_in(earlier: EarlierRun) -> dict[str, Undoing]:
     """Return the nodes of a run whose effects a later node may have undone, and why.
 
-    What was set up is torn down, what was charged is paid back: a node that runs after a failure may undo what was done
-    before it, and nothing but that order tells it from any other. So a task or shell X counts as undone when another
-    one, Y,
+    A node that runs after a failure may tear down what was set up or pay back what was charged, and only the order of
+    events distinguishes it from any other node. So a task or shell X counts as undone when another one, Y,
 
-    - used it: was given its output, names it in depends_on, or has plain arguments and was made by a function that read
-      X's output;
+    - used X: has its output among the arguments, names it in depends_on, or has plain arguments and was returned by a
+      function that read X's output;
     - ran in that run, and finished;
-    - came after a node Z that had failed for good when X had ended: behind it in a sequence, or depending on it or on
-      what came after it. What ran beside Z and did not depend on it would have run all the same, and undoes nothing.
+    - came after a node Z that failed for good after X had ended: behind Z in a sequence, or depending on Z or on what
+      came after it. A node that ran beside Z without depending on it would have run anyhow, and undoes nothing.
 
-    A Y that is given the output of Z itself makes something of its failure, as a summary of parts does, and undoes
-    nothing; unless a condition has called it up: it came to be part of the tree only after the failure, in a branch or
-    a lazy subtree, or it has a skip_if.
+    A Y that has the output of Z itself among its arguments handles the failure, as a summary of parts does, and undoes
+    nothing; unless it runs because of the failure: it was mounted only after it, in a branch or a lazy subtree, or it
+    has a skip_if.
 
-    What Y got through the output of another node is not looked through, an attempt that did not finish does not count,
-    and no decision of a person is undone: there `--redo` says what is to be done again.
+    Not considered are outputs that Y got through another node, attempts that did not finish, and decisions of people:
+    there, name the nodes that are to run again with `--redo`.
     """
     failures = _Failures(earlier)
     undone: dict[str, Undoing] = {}
@@ -55,7 +54,7 @@ def _has_acted(node: NodeRecord) -> bool:
 
 
 def _undoable(earlier: EarlierRun, by: Position, failed: str) -> set[str]:
-    """The nodes that one used and that had ended when another one failed."""
+    """Return the nodes that the node `by` used and that had ended when the node `failed` failed."""
     used = earlier.needed_by(by) | (by.outputs_read if by.tree.get("plainArguments") else frozenset())
     failure = earlier.node(failed)
     assert failure is not None
@@ -71,9 +70,9 @@ def _undoable(earlier: EarlierRun, by: Position, failed: str) -> set[str]:
 
 
 class _Failures:
-    """Which failed nodes came before a node, by the order of the tree; a set of them is a number, one bit for each.
+    """Which failed nodes came before a node, by the order of the tree; a set of them is an int with a bit for each.
 
-    It is asked about all nodes in the order in which they began, so that what came before one is known already.
+    Call `before` for all nodes in the order in which they began, since each result builds on the earlier ones.
     """
 
     def __init__(self, earlier: EarlierRun) -> None:
@@ -85,7 +84,7 @@ class _Failures:
         self._until: dict[str, int] = {}
 
     def latest(self, before: int, position: Position) -> str | None:
-        """Name the one of a set that failed last, those left out that a node makes something of; None where none is."""
+        """Return the node of a set that failed last, without those whose failure the node handles; None if none is."""
         for argument in position.arguments:
             if self._takes(position, argument):
                 before &= ~self._bits[argument]
@@ -107,7 +106,7 @@ class _Failures:
         return before
 
     def _until_sibling_before(self, position: Position) -> int:
-        """What came before in a sequence; a sibling in which nothing began leads on to the one before it."""
+        """Return the failed nodes in the nearest earlier sibling of a sequence in which anything began."""
         parent = position.parent
         if parent is None or kind_named(parent.tree["kind"]).order is not ChildOrder.IN_TURN:
             return 0
@@ -115,7 +114,7 @@ class _Failures:
         return next((self._until[one.id] for one in siblings if one.id in self._until), 0)
 
     def _takes(self, position: Position, argument: str) -> bool:
-        """Whether a node makes something of another one's failure, and was to run in any case."""
+        """Return whether a node handles the failure of another one, and would have run without it too."""
         order = self._earlier.order
         taker, given = self._earlier.node(position.id), self._earlier.node(argument)
         assert taker is not None

@@ -1,4 +1,4 @@
-"""Compiling: a rendered scope as places, which the flow walks, and as the JSON that its frame keeps."""
+"""Compile a rendered scope to the places that the flow walks, and to the JSON that its frame stores."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from smithersd.limits import TREE_DEPTH_MAX
 
 
 def compile_scope(child: Child, lazy: Place | None) -> tuple[Place, Tree]:
-    """Compile what the function of a scope returned; `lazy` is the place that it fills (None for the root scope).
+    """Compile what the function of a scope returned; `lazy` is the place of a lazy subtree, None for the root scope.
 
     Raises:
         WorkflowError: it is nested too deeply.
@@ -32,7 +32,7 @@ def compile_scope(child: Child, lazy: Place | None) -> tuple[Place, Tree]:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A scope that is compiled; `unnamed` are its nodes, with their trees, that depend on elements without an id."""
+    """The scope that is being compiled; `unnamed` are its nodes, with trees, that depend on elements without an id."""
 
     iteration: int
     unnamed: list[tuple[Node[Any], Tree]]
@@ -42,7 +42,7 @@ def _compile(
     child: Child, scope: _Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]
 ) -> tuple[Place, Tree]:
     if len(order) > TREE_DEPTH_MAX:
-        raise WorkflowError(f"The tree is more than {TREE_DEPTH_MAX} elements deep.", remedy="Flatten it.")
+        raise WorkflowError(f"The tree is more than {TREE_DEPTH_MAX} elements deep.", remedy="Nest fewer containers.")
     kind = kind_of(child)
     place = _place(child, kind, scope, parent, order, caps)
     tree: Tree = {"kind": kind.name, "id": place.id} | kind.facts(child)
@@ -82,7 +82,7 @@ def _place(
 
 
 def _name_dependencies(unnamed: list[tuple[Node[Any], Tree]], top: Place) -> None:
-    """Name the elements without an id that nodes depend on by their positions; they may stand in an outer scope."""
+    """Add the position ids of elements without an id to the trees of the nodes that depend on them."""
     if not unnamed:
         return
     root = top

@@ -1,4 +1,4 @@
-"""The JSON that tells of an element in a frame: its shape, and how it is read."""
+"""The JSON of an element in a frame: its shape, and how to read it."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ Tree = dict[str, Any]
 
 
 def key_of(tree: Tree) -> NodeKey:
-    """Return the key of what a tree's element has in the run's state: its id and its iteration."""
+    """Return the key of a tree's element in the run's state: its id and its iteration."""
     return tree["id"], tree.get("iteration", FIRST_ITERATION)
 
 
 def is_container(tree: Tree) -> bool:
-    """Whether an element holds others, or may come to; else it is a node."""
+    """Return whether an element is a container or a lazy subtree; otherwise it is a node."""
     return "children" in tree

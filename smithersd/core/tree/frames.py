@@ -1,4 +1,4 @@
-"""A run's frames: what each rendering changed, and the whole tree that it amounts to.
+"""A run's frames: what each rendering changed, and the whole tree that follows from the changes.
 
 A tree is made of *scopes*: the workflow's own rendering (scope id "") and one for each lazy subtree that was reached
 (its place, "@0.2"). A frame stores only the scopes that it changed, so a frame costs what changed, not the whole
@@ -19,7 +19,7 @@ _HASH_SPACE = 1 << 256
 
 
 class FrameTree:
-    """The trees of all scopes as of some frame, and their common hash.
+    """The trees of all scopes as of one frame, and the hash of the whole tree.
 
     The hash is the sum of the scopes' SHA-256 digests, so that a change of one scope costs that scope only.
     """
@@ -31,27 +31,27 @@ class FrameTree:
 
     @property
     def hash(self) -> str:
-        """The hash of the whole tree, 64 hex digits."""
+        """The hash of the whole tree, as 64 hexadecimal digits."""
         return f"{self._sum:064x}"
 
     def changed(self, scopes: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
-        """Take in new trees (None where a scope is gone) and return those that differ from before."""
+        """Replace the trees of scopes (None removes a scope) and return those that differ from before."""
         return {scope: tree for scope, tree in scopes.items() if self._replace(scope, tree)}
 
     def apply(self, scopes: str) -> None:
-        """Take in a frame's row (`FrameRow.scopes`)."""
+        """Apply the changes of a frame, as JSON text (`FrameRow.scopes`)."""
         self.changed(pydantic_core.from_json(scopes))
 
     def scopes(self) -> list[str]:
-        """The ids of the scopes that are there."""
+        """Return the ids of all scopes."""
         return list(self._scopes)
 
     def tree(self) -> Tree:
-        """The whole tree, lazy subtrees filled in where they were rendered."""
+        """Return the whole tree, with those lazy subtrees filled in that were rendered."""
         return self._filled(self._scopes[ROOT_SCOPE])
 
     def node_ids(self) -> list[str]:
-        """Ids of all nodes that this tree can have, in tree order; of a branch both sides."""
+        """Return the ids of all nodes in the tree, in tree order; of a branch both children."""
         return node_ids(self.tree()) if ROOT_SCOPE in self._scopes else []
 
     def _replace(self, scope: str, tree: Tree | None) -> bool:
@@ -76,7 +76,7 @@ class FrameTree:
 
 
 def node_ids(tree: Tree) -> list[str]:
-    """Ids of the nodes in a whole tree, in tree order."""
+    """Return the ids of the nodes in a whole tree, in tree order."""
     if not is_container(tree):
         return [tree["id"]]
     return [node_id for child in tree["children"] for node_id in node_ids(child)]

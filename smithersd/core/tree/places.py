@@ -1,7 +1,7 @@
-"""Places: what the flow walks. Each element or lazy function of a rendered tree has one.
+"""Places: one for each element or lazy subtree of a rendered tree, for the flow to walk.
 
-A place knows its kind, its key in the run's state, its position in tree order, its parent, and the concurrency caps
-above it. `core/tree/compile.py` makes places.
+A place has its kind, its key in the run's state, its position in tree order, its parent, and the limits of the
+Parallels around it. `core/tree/compile.py` makes places.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Order = tuple[int, ...]
 
 
 class Progress(Enum):
-    """How far the flow is with a place."""
+    """How far the flow has come with a place."""
 
     AHEAD = auto()
     REACHED = auto()
@@ -37,7 +37,7 @@ class Cap:
 
     @property
     def is_full(self) -> bool:
-        """Whether no attempt more may start inside."""
+        """Whether no further attempt may start inside."""
         return self.used >= self.limit
 
 
@@ -45,8 +45,8 @@ class Cap:
 class Place:
     """A position in the tree.
 
-    `node` is the element where it is one; `open` counts a container's children that have not ended, `missing` a node's
-    dependencies that have not; `is_dropped` marks the side that a branch did not choose.
+    `node` is the element if it is a node; `open` counts a container's children that have not ended, `missing` a node's
+    dependencies that have not; `is_dropped` marks places in a child that a branch did not choose.
     """
 
     id: str
@@ -65,11 +65,11 @@ class Place:
 
     @property
     def has_own_id(self) -> bool:
-        """Whether the author gave the id; else it tells the position."""
+        """Whether the id is the author's; otherwise it is made from the position."""
         return not self.id.startswith(POSITION_MARK)
 
     def walk(self) -> "Iterator[Place]":
-        """This place and all below it within its scope, in tree order."""
+        """Yield this place and all places below it within its scope, in tree order."""
         stack = [self]
         while stack:
             place = stack.pop()

@@ -1,7 +1,7 @@
-"""The plan: which places the flow has reached, and what an end makes due.
+"""The plan: which places the flow has reached, and which become due when one ends.
 
-Work is done per completion: ending a place touches its parent and those that wait for it, nothing else. So a static
-plan of N nodes costs O(N) in all. The plan knows positions and dependencies; states, outputs and events are the flow's.
+Work is done per completion: ending a place touches its parent and those that depend on it, nothing else. So a static
+plan of N nodes costs O(N) in all. The plan has positions and dependencies; the flow has states, outputs and events.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ _STUCK_SHOWN_MAX = 5
 
 
 class Plan:
-    """All places of all scopes rendered so far, and how far the flow is with each."""
+    """All places of all scopes rendered so far, and how far the flow has come with each."""
 
     def __init__(self, root: Place) -> None:
         self.root = root
@@ -34,11 +34,11 @@ class Plan:
 
     @property
     def is_ended(self) -> bool:
-        """Whether the flow has come to the end of the whole tree."""
+        """Whether the whole tree has ended."""
         return self.root.progress is Progress.ENDED
 
     def next_due(self) -> Place | None:
-        """Take the next node, branch or lazy subtree that the flow has reached and that nothing holds back."""
+        """Remove and return the next due place: a node, branch or lazy subtree whose dependencies have ended."""
         while self._due:
             place = self._due.popleft()
             if place.progress is Progress.REACHED:
@@ -50,13 +50,13 @@ class Plan:
         self._due.append(place)
 
     def return_next(self, place: Place) -> None:
-        """Give back a place that was taken and not entered: it is the next one again."""
+        """Return a place that was taken and not entered, so that it is the next one again."""
         self._due.appendleft(place)
 
     def postpone(self, place: Place) -> bool:
-        """Make a place due again after all that is due now, if that can help; return whether it can.
+        """Make a place due again after all places that are due now, if that can help; return whether it can.
 
-        It helps as long as others come in between that were not postponed since something has ended or was rendered.
+        It can if one of these was not itself postponed since the last place ended or was rendered.
         """
         self._postponed.add(place.id)
         can_help = any(other.id not in self._postponed for other in self._due)
@@ -68,8 +68,8 @@ class Plan:
         """Put a rendered subtree into its lazy place and let the flow reach it.
 
         Raises:
-            UnknownDependency: a dependency that is not in the tree (yet); nothing was changed.
-            WorkflowError: an id that is taken.
+            UnknownDependency: a dependency is not in the tree (yet); nothing was changed.
+            WorkflowError: an id is used twice.
         """
         self._mount(inner)
         self._postponed.clear()
@@ -78,7 +78,7 @@ class Plan:
         self.reach(inner)
 
     def choose(self, branch: Place, value: bool) -> list[Place]:  # noqa: FBT001 - the branch's answer
-        """Take one side of a branch; return the places of the other, which will never be."""
+        """Reach the chosen child of a branch; return the places of the other one, which are dropped."""
         sides = branch.children
         chosen = 0 if value else 1
         dropped = [place for index, side in enumerate(sides) if index != chosen for place in side.walk()]
@@ -95,12 +95,12 @@ class Plan:
         return dropped
 
     def reach(self, place: Place) -> None:
-        """The flow has come to a place."""
+        """Mark a place as reached, with those that are reached with it."""
         for ended in self._reached_empty(place):
             self.end(ended)
 
     def end(self, place: Place) -> None:
-        """A place has ended, whatever with; what that makes due becomes due."""
+        """Mark a place as ended, with the containers that end with it; the places that waited for them become due."""
         self._postponed.clear()
         ended = deque([place])
         while ended:
@@ -121,7 +121,7 @@ class Plan:
             yield parent
 
     def _reached_empty(self, place: Place) -> Iterator[Place]:
-        """Reach a place and those that it opens; yield the containers that are empty, so ended at once."""
+        """Reach a place and those that are reached with it; yield the empty containers, which end at once."""
         stack = [place]
         while stack:
             place = stack.pop()
@@ -167,7 +167,7 @@ class Plan:
                 remedy="Give each its own id; in a loop over items, put the item into it.",
             )
         if len(self.places) >= NODES_MAX:
-            raise WorkflowError(f"The tree has more than {NODES_MAX} elements.", remedy="Do more in one task.")
+            raise WorkflowError(f"The tree has more than {NODES_MAX} elements.", remedy="Do more work in each task.")
         self.places[place.id] = place
         self._by_element[id(place.element)] = place
 
@@ -178,10 +178,10 @@ class Plan:
                 self._dependents.setdefault(target.id, []).append(place)
 
     def targets(self, node: Node[object]) -> list[Place]:
-        """Return the places that must have ended before a node: nodes and containers.
+        """Return the places of nodes and containers that must have ended before a node.
 
         Raises:
-            UnknownDependency: one is not in the tree (yet).
+            UnknownDependency: one of them is not in the tree (yet).
         """
         return list({target.id: target for target in (self._target(node, one) for one in node.references())}.values())
 
@@ -206,23 +206,24 @@ def _unknown(node: Node[object], reference: Reference) -> UnknownDependency:
     return UnknownDependency(
         f"{node.kind} {node.id!r} depends on {reference!r}, which is not in the tree.",
         remedy="Put that element into the tree too, or correct the id. "
-        "What a lazy subtree will bring can be read with ctx.output inside another lazy subtree.",
+        "A node that a lazy subtree will return can be read with ctx.output in another lazy subtree.",
     )
 
 
 def check_no_cycle(root: Place) -> None:
-    """Walk a freshly compiled tree as if every node ended at once; what is never reached waits for itself.
+    """Check that the dependencies of a freshly compiled tree have no cycle.
 
-    It uses up the places that it is given: compile anew for the plan.
+    It walks the tree as if every node ended at once; a place that is never reached waits for itself. That changes the
+    places: compile the tree again for the plan.
 
     Raises:
-        WorkflowError: a cycle, naming the nodes in it or behind it.
+        WorkflowError: there is a cycle; the message names the nodes in it or behind it.
     """
     plan = Plan(root)
     while (place := plan.next_due()) is not None:
         if not place.children:
             plan.end(place)
-        for child in place.children:  # as far as cycles go, each of them may come
+        for child in place.children:  # of a branch, both may be chosen
             plan.reach(child)
     stuck = [
         place.id for place in plan.places.values() if place.node is not None and place.progress is not Progress.ENDED
@@ -231,10 +232,10 @@ def check_no_cycle(root: Place) -> None:
         shown = ", ".join(map(repr, stuck[:_STUCK_SHOWN_MAX])) + (" ..." if len(stuck) > _STUCK_SHOWN_MAX else "")
         raise WorkflowError(
             f"These nodes wait for one another and can never start: {shown}.",
-            remedy="A node in a sequence comes after all before it: let none of those depend on it.",
+            remedy="A node in a sequence comes after all nodes before it: let none of those depend on it.",
         )
 
 
 def has_dependencies(root: Place) -> bool:
-    """Whether any node of a scope names others that it comes after."""
+    """Return whether any node of a scope has dependencies."""
     return any(next(iter(place.node.references()), None) is not None for place in root.walk() if place.node is not None)

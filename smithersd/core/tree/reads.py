@@ -1,4 +1,4 @@
-"""What the contexts of a run read: outputs and states, noted scope by scope.
+"""Track which outputs and states the contexts of a run read, for each scope.
 
 A scope is rendered again only when something that it read has changed.
 """
@@ -15,12 +15,12 @@ from smithersd.elements.values.schema import Schema
 T_co = TypeVar("T_co", covariant=True)
 
 SchemaLookup = Callable[[str], Schema | None]
-"""Finds the schema of a node's output by the node's id, None where no such node is known (yet)."""
+"""Returns the schema of a node's output by the node's id; None if no such node is known (yet)."""
 
 
 @dataclass(slots=True)
 class ScopeReads:
-    """What one rendering of a scope, or one judging of a condition, has read: node ids."""
+    """The ids of the nodes that one rendering of a scope, or one evaluation of a condition, has read."""
 
     outputs: set[str] = field(default_factory=set)
     states: set[str] = field(default_factory=set)
@@ -30,20 +30,20 @@ class ScopeReads:
 
     @property
     def all(self) -> set[str]:
-        """Every node that was looked at."""
+        """The nodes of which the output or the state was read."""
         return self.outputs | self.states
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated(Generic[T_co]):
-    """What a condition or another function of the context returned, and what it looked at."""
+    """What a condition or another function of the context returned, and what it read."""
 
     value: T_co
     reads: ScopeReads
 
 
 class TrackedReads:
-    """The `Reads` of one rendering: answers from the run's state and outputs and notes each question."""
+    """The `Reads` of one rendering: it reads the run's state and outputs, and records what was read."""
 
     def __init__(self, state: RunState, outputs: Outputs, schema_of: SchemaLookup) -> None:
         self.noted = ScopeReads()
@@ -52,7 +52,7 @@ class TrackedReads:
         self._schema_of = schema_of
 
     def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
-        """Answer whether the node has an output, and which."""
+        """Return whether the node has an output, and the output."""
         self.noted.outputs.add(node_id)
         key = self._state.latest_keys.get(node_id)
         if key is None or not self._outputs.has(key):
@@ -60,14 +60,14 @@ class TrackedReads:
         return True, self._outputs.read(key, schema or self._schema_of(node_id))
 
     def state(self, node_id: str) -> NodeState | None:
-        """Answer which state the node is in."""
+        """Return the node's state; None for a node that the run does not have (yet)."""
         self.noted.states.add(node_id)
         node = self._state.latest(node_id)
         return None if node is None else node.state
 
 
 class Readers:
-    """Which scopes have read what, looked up by what changes."""
+    """Which scopes have read which nodes; `dirty` are the scopes to render again."""
 
     def __init__(self) -> None:
         self._by_scope: dict[str, ScopeReads] = {}
@@ -76,7 +76,7 @@ class Readers:
         self.dirty: set[str] = set()
 
     def note(self, scope: str, reads: ScopeReads) -> None:
-        """A scope was rendered and read this; it is clean now."""
+        """Record what a scope has read in its latest rendering."""
         self.forget(scope)
         self._by_scope[scope] = reads
         for node_id in reads.outputs:
@@ -89,7 +89,7 @@ class Readers:
         return self._by_scope.get(scope) or ScopeReads()
 
     def forget(self, scope: str) -> None:
-        """A scope is gone or about to be rendered anew."""
+        """Remove a scope that is gone, or about to be rendered again."""
         self.dirty.discard(scope)
         reads = self._by_scope.pop(scope, None)
         if reads is None:
@@ -100,7 +100,7 @@ class Readers:
             self._of_state[node_id].discard(scope)
 
     def output_changed(self, node_id: str) -> None:
-        """A node has a new output."""
+        """Mark the scopes as dirty that have read a node's output."""
         self.dirty |= self._of_output.get(node_id, _NOBODY)
 
     @property
@@ -109,7 +109,7 @@ class Readers:
         return bool(self._of_state)
 
     def state_changed(self, node_id: str) -> None:
-        """A node has changed its state."""
+        """Mark the scopes as dirty that have read a node's state."""
         self.dirty |= self._of_state.get(node_id, _NOBODY)
 
 

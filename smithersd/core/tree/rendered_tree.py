@@ -23,7 +23,7 @@ from smithersd.errors import InvalidOutput, WorkflowError
 
 
 class RenderedTree:
-    """Renders scopes when they are due or stale, and says what changed: NodePending and FrameCommitted."""
+    """Renders scopes that are due or stale, and emits what changed: NodePending and FrameCommitted."""
 
     def __init__(self, renderer: Renderer, journal: Journal, frames: FrameTree) -> None:
         self._renderer = renderer
@@ -45,18 +45,18 @@ class RenderedTree:
         return self._frames.tree()
 
     def place(self, node_id: str) -> Place | None:
-        """Where an id stands in the plan, None where it does not, or where nothing could be rendered."""
+        """Return the place with this id; None if the plan has none, or nothing was rendered."""
         return None if self._plan is None else self._plan.places.get(node_id)
 
     @property
     def is_stale(self) -> bool:
-        """Whether nothing was rendered yet, or something that a rendering has read has changed since."""
+        """Whether a rendering is due: nothing was rendered yet, or something that a scope has read has changed."""
         return self._is_due or bool(self._renderer.readers.dirty)
 
     def collect_schemas(self) -> None:
-        """Learn the nodes' schemas from a rendering as at the run's start, so that outputs read by id are typed.
+        """Collect the nodes' schemas from a rendering as at the run's start, so that outputs read by id are validated.
 
-        Subtrees may read one another's outputs: those that cannot be rendered yet are tried again after the others.
+        Subtrees may read one another's outputs: one that cannot be rendered yet is tried again after the others.
         """
         unknown: list[tuple[Place | None, Callable[[], Child]]] = [
             (None, lambda: self._renderer.collect_schemas(self._schema_of))
@@ -75,7 +75,7 @@ class RenderedTree:
         return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
 
     def _learned(self, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
-        """Note the schemas of a scope; None when it cannot be rendered: the rendering that counts tells why."""
+        """Collect the schemas of a scope; None if it cannot be rendered, which the real rendering will report."""
         try:
             top, _ = compile_scope(render(), lazy)
         except (WorkflowError, InvalidOutput):
@@ -85,20 +85,20 @@ class RenderedTree:
         return places
 
     def render(self) -> None:
-        """Render the workflow function, at first or because what it or a subtree has read has changed.
+        """Render the workflow function: for the first time, or because something that a scope has read has changed.
 
-        The plan is made anew; what the flow has reached is found out again from the run's state.
+        The plan is replaced by a new one; the flow then walks it by the run's state.
 
         Raises:
-            WorkflowError: the function raised, or its tree cannot be run.
+            WorkflowError: the function raised, or its tree is not valid.
         """
-        self._is_due = True  # until it is done: it may be cut short by an output that is not in memory
+        self._is_due = True  # until it is done: an output that is not in memory interrupts it
         for scope in list(self._renderer.readers.dirty):
             self._renderer.forget(scope)
         child = self._renderer.root(self._schema_of)
         self._is_due = False
         place, tree = self._compile_root(child)
-        # Of its outputs only: a tree that is the same whatever states were read makes no frame.
+        # Only the outputs: reading other states must not make a new frame of the same tree.
         tree |= _told_reads(ScopeReads(outputs=self._renderer.readers.reads_of(ROOT_SCOPE).outputs))
         self._plan = Plan(place)
         self._mount(place)
@@ -109,7 +109,7 @@ class RenderedTree:
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
-            WorkflowError: the function raised, or its tree cannot be run.
+            WorkflowError: the function raised, or its tree is not valid.
         """
         child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
         inner, tree = compile_scope(child, lazy)
@@ -119,7 +119,7 @@ class RenderedTree:
         self._commit_frame({lazy.id: tree})
 
     def choose(self, branch: Place, value: bool) -> list[Place]:  # noqa: FBT001 - the branch's answer
-        """Take one side of a branch; return the places of the other."""
+        """Reach the chosen child of a branch; return the places of the other one."""
         dropped = self.plan.choose(branch, value)
         for side in branch.children:
             if not side.is_dropped:
@@ -127,7 +127,7 @@ class RenderedTree:
         return dropped
 
     def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
-        """Judge a condition.
+        """Evaluate a condition; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
@@ -136,7 +136,7 @@ class RenderedTree:
         return self._renderer.evaluate(condition, self._schema_of, what)
 
     def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
-        """Call an author's function of the context.
+        """Call an author's function of the context; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
@@ -145,7 +145,7 @@ class RenderedTree:
         return self._renderer.call(function, self._schema_of, what)
 
     def unmounted(self) -> set[NodeKey]:
-        """Nodes that have not ended and that the tree has dropped."""
+        """Return the nodes that have not ended and are no longer in the tree."""
         return {
             node.key
             for node in self._journal.state.nodes.values()
@@ -164,7 +164,7 @@ class RenderedTree:
         return place, tree
 
     def _gone(self, root: Place) -> list[str]:
-        """Scopes of lazy subtrees that the new tree has no place for."""
+        """Return the scopes of lazy subtrees that are not in the new tree, and forget them."""
         kept = tuple(place.id for place in root.walk() if place.kind.is_rendered_late)
         under = tuple(f"{scope}." for scope in kept)
         scopes = [s for s in self._frames.scopes() if s != ROOT_SCOPE and s not in kept and not s.startswith(under)]
@@ -184,7 +184,7 @@ class RenderedTree:
                 self._mount_node(place, place.node)
 
     def _check_kind(self, place: Place) -> None:
-        """Refuse an element whose id means another kind of element in what the run has already done or decided."""
+        """Check that an element is of the kind that its id already had in this run, if it began or was decided."""
         state = self._journal.state
         node = state.nodes.get(place.key)
         if not place.kind.is_decided_once and place.key in state.branches:
@@ -194,12 +194,12 @@ class RenderedTree:
         else:
             return
         raise WorkflowError(
-            f"The id {place.id!r} names {known} in this run, but {place.kind.with_article} in the workflow.",
+            f"The id {place.id!r} belongs to {known} in this run, but to {place.kind.with_article} in the workflow.",
             remedy=f"Give the {place.kind.name} another id.",
         )
 
     def _live(self, top: Place) -> Iterator[Place]:
-        """Places that have come to be: not those inside a branch that is still to be decided."""
+        """Yield the places that are part of the run: those inside an undecided branch are not."""
         stack = [top]
         while stack:
             place = stack.pop()
@@ -223,6 +223,6 @@ class RenderedTree:
 
 
 def _told_reads(reads: ScopeReads) -> Tree:
-    """What the function that made a scope's top element has read, as its tree tells it."""
+    """Return what a scope's function has read, as facts in the tree of its top element."""
     facts = {"readsOutputs": sorted(reads.outputs), "readsStates": sorted(reads.states)}
     return {name: node_ids for name, node_ids in facts.items() if node_ids}

@@ -1,6 +1,6 @@
-"""render: calling the author's functions with a context, scope by scope.
+"""Call the author's functions with a context, scope by scope.
 
-Author functions run here and nowhere else in the core. What they raise becomes a WorkflowError that says where.
+Author functions are called here and nowhere else in the core. What they raise becomes a WorkflowError that says where.
 """
 
 from collections.abc import Callable, Coroutine
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Renderer:
-    """Renders the scopes of one run, and remembers each rendering until something that it read changes."""
+    """Renders the scopes of one run, and caches each rendering until something that it read changes."""
 
     def __init__(self, workflow: Workflow[Any], state: RunState, outputs: Outputs, input: Any) -> None:
         self._workflow = workflow
@@ -31,7 +31,7 @@ class Renderer:
         self.readers = Readers()
 
     def root(self, schema_of: SchemaLookup) -> Child:
-        """Render the workflow function, or return what it last returned while nothing that it read has changed.
+        """Render the workflow function, or return the cached rendering.
 
         Raises:
             WorkflowError: it raised, or read an output that is not ready.
@@ -43,12 +43,12 @@ class Renderer:
             raise WorkflowError(
                 f"The workflow function {self._workflow.name!r} reads the output of {error.node_id!r}, "
                 "which is not ready.",
-                remedy="Read it in a lazy subtree (put a function of the context in that place of the tree), "
+                remedy="Read it in a lazy subtree (put a function of the context there instead of an element), "
                 f"or with ctx.latest({error.node_id!r}).",
             ) from error
 
     def lazy(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
-        """Render a lazy subtree, or return what it last returned.
+        """Render a lazy subtree, or return the cached rendering.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
@@ -57,11 +57,11 @@ class Renderer:
         return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
 
     def evaluate(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Evaluated[bool]:
-        """Judge a condition; `what` names it in errors.
+        """Evaluate a condition; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
-            WorkflowError: it raised, or what it returned is no bool.
+            WorkflowError: it raised, or returned something that is not a bool.
         """
         if isinstance(condition, bool):
             return Evaluated(condition, ScopeReads())
@@ -84,12 +84,12 @@ class Renderer:
         return Evaluated(self._call(function, reads, what), reads.noted)
 
     def collect_schemas(self, schema_of: SchemaLookup) -> Child:
-        """Render the workflow function as at the run's very start, with no output ready: it tells the schemas."""
+        """Render the workflow function as at the run's start, without any output, for the schemas of its nodes."""
         reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
         return self._child(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
 
     def render_uncached(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
-        """Render a lazy subtree without remembering anything of it.
+        """Render a lazy subtree without caching it or tracking what it reads.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
@@ -99,7 +99,7 @@ class Renderer:
         return self._child(function, reads, f"lazy subtree at {scope}")
 
     def forget(self, scope: str) -> None:
-        """Drop what a scope returned, so that it is rendered anew."""
+        """Drop a scope's cached rendering, so that it is rendered again."""
         self._rendered.pop(scope, None)
         self.readers.forget(scope)
 
@@ -134,15 +134,16 @@ class Renderer:
         except (Exception, SystemExit) as error:
             raise WorkflowError(
                 with_place(f"The {what} raised {type(error).__name__}: {text_of(error)}", error) + ".",
-                remedy="A workflow function must be pure and total: let tasks do what can fail.",
+                remedy="Let tasks do what can fail: functions of the context must not raise.",
             ) from error
 
 
 def _at_once(value: T, what: str) -> T:
-    """Refuse a coroutine; it is closed, as nobody will ever await it."""
+    """Return the value; if it is a coroutine, close it and raise a WorkflowError."""
     if isinstance(value, Coroutine):
         value.close()
         raise WorkflowError(
-            f"The {what} returned a coroutine.", remedy="Make it def, not async def: waiting is for tasks."
+            f"The {what} returned a coroutine.",
+            remedy="Write def instead of async def: work and waiting belong in tasks.",
         )
     return value

@@ -1,4 +1,4 @@
-"""Start a daemon: the prompt returns when the run has started and the server answers.
+"""Start a daemon, and return when its run has started and its server answers.
 
     smithers up -d                          the daemon (`cli/daemon_main.py`)
       checks flags
@@ -6,9 +6,10 @@
       waits for one line                    opens a DaemonContext, only then imports the workflow
       prints where the run is  <----------- "started", or the first error
 
-A fresh interpreter, so that nothing is forked that has threads or loops. The options travel through a pipe, so that
-neither argv nor the environment (which `daemon/launch/environment.py` has cleared) shows the token or the store's
+A fresh interpreter is started, so that no process with threads or loops is forked. The options go through a pipe, so
+that neither argv nor the environment (which `daemon/launch/environment.py` has cleared) shows the token or the store's
 password.
+
 What the daemon prints before its run has started goes to a nameless file of the starter, which shows it if the start
 fails. If the starter ends before the answer (Ctrl+C), the daemon ends too: nobody would know of it.
 """
@@ -75,11 +76,7 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
             stderr=output,
             pass_fds=(output, answer),
             # A daemon that a task's command starts must not be ended with that command's processes.
-            env={
-                name: value
-                for name, value in os.environ.items()
-                if name not in (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)
-            },
+            env={name: value for name, value in os.environ.items() if name not in _TAGS},
         )
     finally:
         os.close(answer)
@@ -92,7 +89,7 @@ def _path_flags() -> list[str]:
 
 
 def _fill_stdio() -> None:
-    """Open /dev/null in place of a closed stdin, stdout or stderr: else a pipe of ours would take its number."""
+    """Open /dev/null for a closed stdin, stdout or stderr: otherwise a pipe would get its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(descriptor)

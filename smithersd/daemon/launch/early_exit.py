@@ -1,8 +1,8 @@
-"""Code of a workflow that ends the process: its place is logged, and the exit code says that the engine failed.
+"""Catch code of a workflow that ends the process: log its place, and exit as after an error of the engine.
 
-`os._exit(0)` in a task would look like success to a service manager, and `os.exec*` would put another program in the
-engine's place. Here both end the process as an error of the engine does, after which it is started again and the run
-goes on. What C code does to the process cannot be seen from here.
+`os._exit(0)` in a task would look like success to a service manager, and `os.exec*` would replace the engine by another
+program. Here both end the process as an error of the engine does, so that a service manager starts it again and the run
+is resumed. An exit from C code cannot be caught.
 """
 
 import os
@@ -35,7 +35,7 @@ class EarlyExit:
                 original(*arguments, **options)
             caller = sys._getframe(1)  # noqa: SLF001 - the caller
             place = f"{caller.f_code.co_filename}:{caller.f_lineno} in {caller.f_code.co_name}"
-            # In a context of its own: what is logged in a task's belongs to the task.
+            # In a context of its own: what is logged in a task's context is captured as the task's output.
             Context().run(_log.error, "Code of the workflow ended this process by os.%s at %s.", name, place)
             if self.report is not None:
                 self.report.release()

@@ -1,8 +1,8 @@
-"""What the environment passes to this process alone: its token, and what systemd hands over. Taken before author code.
+"""Take the token and systemd's variables out of the environment, before author code is imported.
 
-Whatever stays in `os.environ` is inherited by every command of a task, and readable by any library. A token is also
-overwritten in memory: /proc/PID/environ shows what a process, and its forks, were started with to any process of the
-same user.
+Everything in `os.environ` is inherited by every command of a task, and readable by any library. A token is also
+overwritten in memory: to any process of the same user, /proc/PID/environ shows the environment with which a process or
+its forks were started.
 """
 
 import ctypes
@@ -80,7 +80,7 @@ def _store_with_password() -> tuple[str, ...]:
 
 
 def may_hold_password(store_url: str) -> bool:
-    """Whether a text looks like a store URL with a password; it need not be a valid URL."""
+    """Return whether a text looks like a store URL with a password; it need not be a valid URL."""
     credentials, _, _ = store_url.partition("://")[2].rpartition("@")
     return ":" in credentials or any(f"{option}=" in store_url for option in ("password", "listen_url"))
 

@@ -20,7 +20,7 @@ _IDLE_THREADS_END_S = 0.1
 _FAILED_END_S = 5.0
 """How long the service may take to end after author code has broken out of the loop."""
 _exit_at_once = os._exit
-"""Kept from before author code could replace it."""
+"""The original: author code may replace `os._exit`."""
 
 
 _kept = ExitStack()
@@ -30,7 +30,7 @@ _ending = threading.Lock()
 
 
 def keep_until_exit(held: ExitStack) -> None:
-    """Keep something (a pidfile) until the very end of this process, and release it then, however it ends."""
+    """Hold something (a pidfile) until the end of this process, and release it then, however it ends."""
     _keepers.add(os.getpid())
     _kept.enter_context(held)
 
@@ -88,14 +88,14 @@ def _completed(loop: asyncio.AbstractEventLoop, service: Coroutine[None, None, E
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether the error is Ctrl+C from before the service handled signals."""
+    """Return whether the error is Ctrl+C from before the service handled signals."""
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def leave(code: int, *, has_left_tasks: bool) -> NoReturn:
     """End the process with this code, whatever author code is still running."""
     watchdog = _leave_soon(code)
-    _flush()  # on a stopped terminal this may take for ever
+    _flush()  # this blocks while the terminal is stopped (Ctrl+S)
     if has_left_tasks or _has_left_threads(besides=watchdog):
         _end(code)
     _exit_codes.append(code)
@@ -117,7 +117,7 @@ def _leave_soon(code: int, *, within_s: float = EXIT_GRACE_S) -> threading.Threa
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # its reader has left, there is none, or it is an author's
+        with suppress(Exception):  # its reader is gone, there is none, or it is an author's
             stream.flush()
 
 
@@ -136,9 +136,9 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 def _has_left_threads(*, besides: threading.Thread) -> bool:
-    """Whether a daemon thread still runs, after idle ones had a moment to end.
+    """Return whether a daemon thread still runs, after idle ones had a moment to end.
 
-    The interpreter does not wait for these, but it takes itself down beneath them, and native code in one may crash.
+    The interpreter does not wait for them, but it shuts down while they run, and native code in one may crash.
     """
     daemons = [thread for thread in threading.enumerate() if thread.daemon and thread is not besides]
     for thread in daemons:

@@ -1,4 +1,4 @@
-"""Waiting for a store that is unavailable when a service starts; without the option that is an error."""
+"""Wait for a store that is unavailable when a service starts, if the options say so."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class StoreWait:
-    """Repeats what needs the store until the store answers or the process is stopped.
+    """Retries what needs the store until the store answers or the process is stopped.
 
-    Without `waits` the first failure is raised.
+    If `waits` is False, the first failure is raised.
     """
 
     def __init__(self, report: Report, is_stopped: asyncio.Event, *, waits: bool) -> None:

@@ -1,4 +1,4 @@
-"""Reports the approvals that wait for a person, with the outputs that they show, which are read from the store."""
+"""Report the pending approvals, with the outputs that they show, which are read from the store."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ _log = logger(__name__)
 
 @asynccontextmanager
 async def reporting_approvals(started_run: StartedRun, report: Report, *, store: Store) -> AsyncIterator[None]:
-    """Report each approval that waits, once, while the `with` lasts; at its end all have been reported."""
+    """Report each pending approval once while the `with` lasts; at its end all have been reported."""
     reporter = _ApprovalReporter(started_run, report, store)
     started_run.engine.observe(reporter.follow)
     async with reporter.wakeups.running("approval-reports") as task:
@@ -34,7 +34,7 @@ class _ApprovalReporter:
         self.wakeups = Wakeups(self._report_new)
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
-        """Note the approvals that are requested by these events."""
+        """Wake the reporter if these events request an approval."""
         if has_approval_request(recorded):
             self.wakeups.wake()
 
@@ -50,4 +50,4 @@ class _ApprovalReporter:
             if node in self._run.awaiting_approval:
                 self._report.ask(approval)
         except Exception:  # noqa: BLE001 - see the docstring
-            _log.exception("The approval %s could not be shown.", node.node_id)
+            _log.exception("The approval %r could not be reported.", node.node_id)

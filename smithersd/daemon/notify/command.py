@@ -1,4 +1,4 @@
-"""A shell command of the operator: it reads its stdin, and is killed with all that it started after a time-out."""
+"""Run a shell command of the operator, and kill its process group after a time limit."""
 
 import asyncio
 import os
@@ -26,14 +26,14 @@ async def run_command(command: str, given: bytes) -> None:
     Its output is kept for the message of a failure. Stdin and output are files, not pipes: no task has to serve them.
 
     Raises:
-        CommandFailed: the command ended with another exit code than 0, or was killed after 30 s.
+        CommandFailed: the command ended with another exit code than 0, or was killed after HOOK_TIMEOUT_S seconds.
     """
     with TemporaryFile() as stdin, TemporaryFile() as output:
         stdin.write(given)
         stdin.seek(0)
         argv = with_parent_death_signal(("/bin/sh", "-c", command))
-        # It is ended here alone: the end of the run, which it may tell of, ends what carries the driver's tag, and what
-        # is forked with Python's handlers, as uvloop does for a command.
+        # The end of the run, which it may report, must not end it: so it has no driver's tag, and it is not started by
+        # asyncio, since uvloop forks with Python's fork handlers, which would register it with the guard.
         env = {**os.environ, DRIVER_TAG_VARIABLE: ""}
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - begun at once; from the operator, who may run anything
             argv, stdin=stdin, stdout=output, stderr=output, env=env, start_new_session=True

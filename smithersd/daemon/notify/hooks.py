@@ -1,9 +1,9 @@
 """Hooks: the operator's commands of --on-wait, --on-fail and --on-end.
 
-The first runs when a node begins to wait, with all that wait as JSON on its stdin; the others when the run has failed,
-or ended in any way, with its final status. One command runs at a time. Each wait and each end is sent once, also over
-restarts: it is recorded in the run's folder as soon as the command has succeeded. A command that fails, takes too long
-or is interrupted has sent nothing, and the next start of the run tries again. A failing hook never stops the run.
+The first runs when an approval is requested, with all pending approvals as JSON on its stdin; the others when the run
+has failed, or ended in any way, with its final status. One command runs at a time. Each wait and each end is sent once,
+also after a restart: it is recorded in the run's folder as soon as the command has succeeded. After a command that
+failed, took too long or was interrupted, the next start of the run tries again. A failing hook never stops the run.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class _HookRunner:
         self.wakeups = Wakeups(self._run_due)
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
-        """Note the waits that begin with these events."""
+        """Wake the runner if these events request an approval or end the run."""
         if has_approval_request(recorded) or self._run.status.is_final:
             self.wakeups.wake()
 
@@ -122,7 +122,9 @@ class _HookRunner:
             self._file.write(sent)
         except OSError as error:
             _log.warning(
-                "%s: what was sent cannot be recorded, so a restart sends it again: %s", self._run.run_id, error
+                "%s: the notification was sent but not recorded, so a restart will send it again: %s",
+                self._run.run_id,
+                error,
             )
 
     def _log_failure(self, flag: str, error: Exception) -> None:
@@ -130,5 +132,5 @@ class _HookRunner:
 
 
 def _wait_of(node: NodeRecord) -> Wait:
-    assert node.approval is not None, f"{node.node_id} waits for nothing"
+    assert node.approval is not None, f"{node.node_id} has no approval"
     return (*node.key, node.approval.requested_at_ms)

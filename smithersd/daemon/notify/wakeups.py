@@ -1,4 +1,4 @@
-"""A task that works each time that it is woken, and once more at its end."""
+"""A background task that does its work each time it is woken, and once more at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Wakeups:
-    """Wake a task; several wake-ups while it works are one. It begins awake, so that what is there already is seen."""
+    """Calls `work` at the start and after each wake-up; several wake-ups during one call count as one."""
 
     def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
         self._work = work
@@ -15,17 +15,17 @@ class Wakeups:
         self._event.set()
 
     def wake(self) -> None:
-        """Let the task look for work."""
+        """Call `work` soon."""
         self._event.set()
 
     def end(self) -> None:
-        """Let the task look a last time, and return."""
+        """Call `work` a last time, and then let the task return."""
         self._is_ending = True
         self._event.set()
 
     @asynccontextmanager
     async def running(self, name: str) -> AsyncIterator[asyncio.Task[None]]:
-        """Run the task, so named, while the `with` lasts; cancel it at the end, unless it has returned."""
+        """Run the task under this name while the `with` lasts; cancel it at the end, unless it has returned."""
         task = asyncio.create_task(self._run(), name=name)
         try:
             yield task

@@ -1,4 +1,4 @@
-"""Holding a run: while this process does, no other process that shares the state folder holds it."""
+"""Hold a run: meanwhile no other process that shares the state folder can hold it."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -51,9 +51,7 @@ def _held(state_folder: StateFolder, path: Path, *, needs_own: bool) -> PidFile:
         holder = run_of_pid_file(state_folder, path)
         if holder is None:
             raise
-        ways = (
-            f"Stop it with `smithers down {holder}`, take the run from it with --force, or start another run beside it."
-        )
+        ways = f"Stop it with `smithers down {holder}`, take the run from it with --force, or start another run."
         raise DaemonRuns(
             f"Run {holder!r} already has a process. {error.message}",
             remedy="Give the second process its own --pid-file." if needs_own else ways,

@@ -39,7 +39,7 @@ def _has_process(folder: RunFolder) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LocalProcess:
-    """A process on this machine; a field is None if it is not known or there is no process."""
+    """A process on this machine; a field is None if its value is not known, or if there is no process."""
 
     pid: int | None = None
     url: str | None = None

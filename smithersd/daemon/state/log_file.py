@@ -1,7 +1,7 @@
 """The log file of a process: written line by line, reopened for rotation; a failing write never stops a run.
 
-Its descriptor keeps its number for life: re-opening puts another file behind it, so writers in other threads need no
-lock, and neither does what this process prints. A child process that has it as its stdout stays with the old file.
+Its descriptor never changes its number: reopening puts another file behind it, so that writers in other threads and
+prints to stdout need no lock. A child process that has it as its stdout keeps the old file.
 """
 
 import io
@@ -46,8 +46,8 @@ class LogFile:
     def write(self, text: str) -> bool:
         """Append text that ends with a newline; return whether it could be written. Text that could not is lost.
 
-        A line of which only a part could be written is ended before the next one. A log that was deleted is
-        opened anew; one that was renamed (rotation) is kept until `reopen`.
+        A line of which only a part could be written is ended before the next one. A log that was deleted is created
+        again; one that was renamed (rotation) is kept until `reopen`.
         """
         if os.fstat(self._descriptor).st_nlink == 0:
             self.reopen()
@@ -89,8 +89,8 @@ class _NeverFailing(DescriptorWriter):
     """A descriptor whose writes never fail."""
 
     def write(self, data: object) -> int:
-        """Write what goes; what does not is lost."""
-        view = memoryview(data)  # type: ignore[arg-type]  # what the buffer above hands down
+        """Write what the descriptor takes; the rest is lost."""
+        view = memoryview(data)  # type: ignore[arg-type]  # what io.BufferedWriter passes on
         try:
             return os.write(self.descriptor, view)
         except OSError:
@@ -103,7 +103,7 @@ def _never_failing(descriptor: int) -> io.TextIOWrapper:
 
 
 def _opened(path: Path) -> int:
-    """Open the file to append, without blocking: a pipe that is not read loses lines, and does not delay the run."""
+    """Open the file for appending, without blocking: a pipe that nobody reads loses lines and delays nothing."""
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
 
 

@@ -4,8 +4,8 @@ Each process of a run holds a pidfile of its own, and has a record that belongs 
 in the run's folder, meta-<digits>.json beside it for another one (a standby). The record is written as soon as the
 pidfile is held, and removed before that is released.
 
-A record names its process by host, boot, pid namespace, number and start time. So it is known here even if the
-pidfile was deleted, and a number from another container, where it is another process, is never taken for one of ours.
+A record names its process by host, boot, pid namespace, pid and start time. So the process is found even if its pidfile
+was deleted, and a pid from another container is never taken for one of this pid namespace.
 """
 
 import os
@@ -25,11 +25,10 @@ from smithersd.posix.process.pidfile import held_pid
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A process that drives or serves a run.
+    """A process that drives or serves a run, and holds `pid_file`.
 
-    It holds `pid_file`. `url` is None if it does not serve the run, or not yet,
-    `log_file` if it has none. `is_standby` says that it waits while another process drives the run.
-    `driving_since_ms` is when it became the driver; None if it does not drive the run.
+    `url` is None if it does not serve the run, or not yet; `log_file` if it has none. `is_standby` says that it waits
+    while another process drives the run. `driving_since_ms` is when it became the driver; None if it is not.
     """
 
     process: ProcessIdentity
@@ -83,7 +82,9 @@ class ProcessRecordFile:
         try:
             _write(self._place, self._process_record)
         except OSError as error:
-            _log.warning("The process record cannot be written; commands here will not find the server: %s", error)
+            _log.warning(
+                "The process record cannot be written, so commands on this machine may not find the server: %s", error
+            )
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def _check_free(place: Path) -> None:
 
 
 def processes_here(folder: RunFolder) -> list[ProcessRecord]:
-    """Return the run's processes that live on this machine, in our pid namespace; its driver first, standbys last."""
+    """Return the run's live processes of this machine and pid namespace; its driver first, standbys last."""
     return [process_record for process_record in _process_records(folder) if _lives_here(process_record)]
 
 
@@ -159,7 +160,7 @@ def _lives_here(process_record: ProcessRecord) -> bool:
 
 
 def _lives(process_record: ProcessRecord) -> bool:
-    """Whether the process lives; for one in another container the lock on its pidfile says so."""
+    """Return whether the process lives; for one in another container the lock on its pidfile says so."""
     process = process_record.process
     return process.is_alive if process.is_local else held_pid(Path(process_record.pid_file)) == process_record.pid
 

@@ -1,7 +1,7 @@
-"""Clients that wait at a socket of systemd when the process cannot start: each gets an answer.
+"""Answer the clients that wait at a socket of systemd when the process cannot start.
 
-Otherwise the service manager would find the same connection still waiting and start the service again at once, until it
-reaches the unit's start limit within a second.
+Otherwise the service manager would find their connections still waiting and start the service again at once, until
+after a second the unit's start limit is reached.
 """
 
 import socket

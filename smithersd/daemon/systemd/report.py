@@ -1,7 +1,7 @@
 """The report to the service manager (systemd), by the protocol of sd_notify(3).
 
-READY=1 comes when the run's first step is durable and /health answers, STATUS= holds the run's status and what it
-waits for, and the watchdog is fed by the event loop: if author code blocks the loop for too long, systemd ends the
+READY=1 is sent when the run's first step is durable and /health answers, STATUS= has the run's status and what it waits
+for, and the event loop sends the watchdog's pings: if author code blocks the loop for too long, systemd ends the
 process (SIGABRT, after which the log shows the line that blocked) and restarts it, and the run is resumed.
 """
 
@@ -20,7 +20,7 @@ from smithersd.query.approvals import PendingApproval
 
 _APPROVALS_NAMED_MAX = 3
 _FEEDS_PER_PERIOD = 2
-"""As sd_watchdog_enabled(3) advises: a ping in half of the watchdog's interval."""
+"""Pings per interval of the watchdog, as sd_watchdog_enabled(3) recommends."""
 _EXTENSION_S = 60.0
 """How much each try to reach the store extends the start's timeout; longer than a try and the pause after it."""
 
@@ -51,7 +51,7 @@ class SystemdReport:
             faulthandler.enable(file=sys.__stderr__ or sys.stderr)
 
     def warn(self, text: str) -> None:
-        """Ignore the text: the manager takes no warnings."""
+        """Do nothing: systemd takes no warnings."""
 
     def wait_for_store(self, problem: str | None) -> None:
         """Set the status to the problem, and extend the start's timeout."""
@@ -77,7 +77,7 @@ class SystemdReport:
             self._send_status(self._status_line())
 
     def ask(self, approval: PendingApproval) -> None:
-        """Ignore the approval: the status names it."""
+        """Do nothing: the status names the approval."""
 
     def reload(self) -> None:
         """Send RELOADING=1 and READY=1: the log has been reopened already."""
@@ -102,7 +102,7 @@ class SystemdReport:
             self._notifier.send("STOPPING=1")
 
     def _send_ready(self) -> None:
-        """Send READY=1 once, and start to feed the watchdog."""
+        """Send READY=1 once, and start to ping the watchdog."""
         if self._is_ready:
             return
         self._is_ready = True
@@ -123,7 +123,7 @@ class SystemdReport:
             return status.value
         named = [node.node_id for node in waiting[:_APPROVALS_NAMED_MAX]]
         more = f" and {len(waiting) - len(named)} more" if len(waiting) > len(named) else ""
-        return f"{status.value}, a person is to decide: {', '.join(named)}{more}"
+        return f"{status.value}, pending approvals: {', '.join(named)}{more}"
 
     def _feed(self, loop: asyncio.AbstractEventLoop, interval_s: float) -> None:
         self._notifier.send("WATCHDOG=1")

@@ -1,4 +1,4 @@
-"""Unit files for systemd: the templates of the folder `systemd/`, and what one run needs beside them."""
+"""Unit files for systemd: the templates in the folder `systemd/`, and the drop-ins of one run."""
 
 import os
 import pwd
@@ -141,14 +141,18 @@ def _text(*lines: str) -> str:
 
 
 def _value(text: str) -> str:
-    """Write a value that takes the rest of its line as it is, but for blanks at its ends and a backslash before it."""
+    """Return a value that systemd reads unchanged to the end of its line.
+
+    Raises:
+        InvalidRequest: it has blanks at its ends, a backslash at its end, or characters that cannot be printed.
+    """
     if text != text.strip() or text.endswith("\\"):
         raise _unwritable(text)
     return _escaped(text)
 
 
 def _word(word: str) -> str:
-    """Write a word of a command line: not split, and nothing in it replaced."""
+    """Return a word of a command line, quoted so that systemd neither splits it nor replaces anything in it."""
     escaped = _escaped(word).replace("$", "$$")
     return escaped if _PLAIN.fullmatch(escaped) else _quoted(escaped)
 
@@ -159,7 +163,7 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Write a value in which systemd replaces no specifier."""
+    """Return a value with its percent signs doubled, so that systemd replaces no specifier in it."""
     if not text.isprintable():
         raise _unwritable(text)
     return text.replace("%", "%%")

@@ -1,4 +1,4 @@
-"""Elements among a node's arguments: finding them, and refusing those whose outputs could not arrive."""
+"""Find the elements among a node's arguments, and refuse those that their outputs could not replace."""
 
 import dataclasses
 import functools
@@ -15,17 +15,17 @@ from smithersd.errors import WorkflowError
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, str, bytes})
 
 _Found = tuple[Element[Any], str | None]
-"""An element, and the name of what hides it, None where its output can take its place."""
+"""An element, and the name of what hides it; None if its output can replace it."""
 
 
 def elements_in(value: object) -> Iterator[Element[Any]]:
-    """Find the elements in a value: itself, or anywhere in the data that is copied for each attempt."""
+    """Yield the elements in a value: itself, or those anywhere in the data that is copied for each attempt."""
     for element, _ in _found(value, {}, None):
         yield element
 
 
 def are_all_elements(value: object) -> bool:
-    """Whether a value holds elements and nothing else."""
+    """Return whether a value holds elements and nothing else."""
     if isinstance(value, (list, tuple)):
         return all(map(are_all_elements, value))
     if isinstance(value, dict):
@@ -34,11 +34,11 @@ def are_all_elements(value: object) -> bool:
 
 
 def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
-    """Refuse elements that cannot arrive as outputs; return whether there are any elements at all.
+    """Check that outputs can replace all elements among the arguments; return whether there are any elements.
 
     Raises:
-        WorkflowError: a container among the arguments, or an element where no output can be put: in a
-            functools.partial, a set, a key, a container that cannot be made anew.
+        WorkflowError: an argument is a container, which has no output, or an element is where no output can be put: in
+            a functools.partial, a set, the key of a dict, a collection that cannot be copied.
     """
     has_elements = False
     for found in _found(arguments, {}, None):
@@ -50,7 +50,11 @@ def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
 
 
 def check_not_hidden(function: object, node: str) -> None:
-    """Refuse a function that holds an element where its output could never arrive: a functools.partial."""
+    """Check that a function is not a functools.partial that holds an element.
+
+    Raises:
+        WorkflowError: it is: the element's output could not replace it there.
+    """
     for found in _found(function, {}, None):
         _check_found(found, node)
 
@@ -59,18 +63,18 @@ def _check_found(found: _Found, node: str) -> None:
     element, hidden_in = found
     if hidden_in is not None:
         raise WorkflowError(
-            f"{node} has {element!r} hidden in {hidden_in}, where its output cannot arrive.",
+            f"{node} has {element!r} in {hidden_in}, where its output cannot replace it.",
             remedy="Pass the element as an argument of the task itself, or in a list, tuple or dict.",
         )
     if not isinstance(element, Node):
         raise WorkflowError(
             f"{node} takes {element!r} as an argument, but a {element.kind} has no output.",
-            remedy="Pass a task inside it, or name it in depends_on.",
+            remedy="Pass a task that is inside it, or put it into depends_on.",
         )
 
 
 def _check_replaced(arguments: tuple[Any, ...], node: str) -> None:
-    """Try whether outputs can take the places of the elements: a container of the author's may not be made anew."""
+    """Try to replace the elements by outputs: a collection class of the author's may not allow copies."""
     for argument in arguments:
         try:
             left = list(elements_in(Copies(lambda _: None).of(argument)))
@@ -82,7 +86,7 @@ def _check_replaced(arguments: tuple[Any, ...], node: str) -> None:
 
 def _not_replaced(argument: object, node: str) -> WorkflowError:
     return WorkflowError(
-        f"{node} has elements in a {type(argument).__name__}, which cannot be made anew with their outputs.",
+        f"{node} has elements in a {type(argument).__name__}, which cannot be copied with outputs in their places.",
         remedy="Pass the elements in a list, tuple or dict.",
     )
 
@@ -93,14 +97,14 @@ def _found(value: object, seen: dict[int, object], hidden_in: str | None) -> Ite
         return
     if id(value) in seen:
         return
-    seen[id(value)] = value  # kept, so that its id stays its own
+    seen[id(value)] = value  # kept alive, so that no other object gets its id
     for part, hides in _parts(value):
         if type(part) not in _WITHOUT_PARTS:
             yield from _found(part, seen, hidden_in or hides)
 
 
 def _parts(value: object) -> Iterator[tuple[object, str | None]]:
-    """What a value holds, each with the name of what hides it there."""
+    """Yield the parts of a value, each with the name of what hides it there, if anything does."""
     match value:
         case list() | tuple() | deque():
             yield from ((item, None) for item in value)

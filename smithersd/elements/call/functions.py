@@ -1,4 +1,4 @@
-"""Functions that an author gives: what is behind one, and whether a call returns its result at once."""
+"""Inspect an author's functions: through partials and callable objects, and whether a call returns its result."""
 
 import functools
 import inspect
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def unwrapped(function: Any) -> Any:
-    """The function behind partials, or the __call__ of a callable object."""
+    """Return the function behind partials; of a callable object its __call__."""
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isroutine(function) or inspect.isclass(function):
@@ -16,6 +16,6 @@ def unwrapped(function: Any) -> Any:
 
 
 def is_plain(function: Callable[..., Any]) -> bool:
-    """Whether a call returns the result itself: neither a coroutine nor a generator, as far as can be seen."""
+    """Return whether a call returns the result itself: the function is neither async nor a generator function."""
     others = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     return not any(is_other(one) for is_other in others for one in (function, unwrapped(function)))

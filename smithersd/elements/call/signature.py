@@ -1,7 +1,7 @@
-"""Whether a task's arguments fit its function: their number and names, and their types as far as these can be told.
+"""Check that a task's arguments fit its function: their number, their names, and their types as far as possible.
 
-Types are judged for what is certain only: a value or an output whose class has nothing to do with the parameter's
-annotation. What an annotation leaves open (a protocol, a type variable, a name that cannot be resolved) fits.
+Only certain mistakes are reported: a value or an output whose class is unrelated to the parameter's annotation. If the
+annotation does not name classes (a protocol, a type variable, a name that cannot be resolved), everything fits.
 """
 
 import functools
@@ -16,14 +16,14 @@ from smithersd.elements.element import Node
 from smithersd.errors import WorkflowError
 
 _PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}
-"""What may stand for a number of another class, as type checkers allow it."""
+"""Which other classes may be given for a number, as type checkers allow it."""
 
 
 def check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], node: str) -> None:
-    """Refuse arguments that the function cannot take; `node` ("task 'fix'") names the task in errors.
+    """Check that a function can take the arguments; `node` ("task 'fix'") names the task in errors.
 
     Raises:
-        WorkflowError: too many, too few, or one of another type than its parameter's annotation.
+        WorkflowError: there are too many or too few, or one does not fit its parameter's annotation.
     """
     signature = _signature(function)
     if signature is None:
@@ -64,7 +64,7 @@ def _fits(value: object, annotation: Any) -> bool:
 
 
 def _classes(annotation: Any) -> list[type] | None:
-    """The classes that an annotation admits, None where that is more than a list of classes."""
+    """Return the classes that an annotation allows; None if it is more than a list of classes."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _classes(typing.get_args(annotation)[0])
@@ -81,7 +81,7 @@ def _classes(annotation: Any) -> list[type] | None:
 def _is_instance(value: object, wanted: type) -> bool:
     try:
         return isinstance(value, (wanted, *_PROMOTED.get(wanted, ())))
-    except TypeError:  # a class that does not answer that
+    except TypeError:  # a class that does not support isinstance
         return True
 
 
@@ -116,7 +116,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
 def _read_signature(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
-    except (ValueError, TypeError):  # some builtins tell nothing
+    except (ValueError, TypeError):  # some builtins have no signature
         return None
 
 
@@ -128,7 +128,7 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
 def _read_annotations(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001 - a name that only type checkers know says nothing here
+    except Exception:  # noqa: BLE001 - a name that exists for type checkers only
         return {}
 
 

@@ -13,17 +13,17 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 DURATION_S_MAX = 10 * 365 * 86_400.0
-"""Ten years: longer is a slip of the pen."""
+"""Ten years in seconds: anything longer is taken for a mistake."""
 
 
 def seconds(duration: Duration, what: str) -> float:
-    """Turn a duration into seconds; `what` names it in the error.
+    """Convert a duration to seconds; `what` names it in the error.
 
     >>> seconds("1h30m", "timeout")
     5400.0
 
     Raises:
-        WorkflowError: it is no duration, negative, not finite or longer than ten years.
+        WorkflowError: it is not a duration, or is negative, not finite or longer than ten years.
     """
     value = _parsed(duration)
     if value is None or not 0 <= value <= DURATION_S_MAX:

@@ -1,4 +1,4 @@
-"""How often and how soon a failed attempt is tried again."""
+"""How often a failed attempt is retried, and after which delay."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from smithersd.elements.kinds import Backoff
 from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
 
 _DOUBLINGS_MAX = 64
-"""Beyond this many doublings every delay is at its limit; it keeps 2**k a number."""
+"""After this many doublings every delay is at its limit, and 2.0**k is still a finite number."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`retries` attempts after the first, each after a delay; seconds throughout, `jitter` within [0, 1]."""
+    """At most `retries` attempts after the first, each after a delay in seconds; `jitter` is within [0, 1]."""
 
     retries: int = 0
     delay_s: float = RETRY_DELAY_S_DEFAULT
@@ -20,9 +20,9 @@ class RetryPolicy:
     jitter: float = 0.0
 
     def delay_before_s(self, retry: int, chance: float) -> float:
-        """Return the delay before the given retry (from 1); `chance` within [0, 1] is the draw for the jitter.
+        """Return the delay before the given retry, numbered from 1; `chance` is a random number within [0, 1].
 
-        It is d, d*k or d*2^(k-1), at most `max_delay_s`, times a factor within [1-jitter, 1].
+        The delay is d, d*k or d*2^(k-1), at most `max_delay_s`, times 1 - jitter * chance.
         """
         return min(self._grown_s(retry), self.max_delay_s) * (1 - self.jitter * chance)
 

@@ -13,40 +13,47 @@ from smithersd.errors import WorkflowError
 from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
 
 RETRIES_MAX = 10_000
+"""The largest value of the option `retries`."""
 
 
 class TaskOptions(TypedDict, total=False):
-    """The keyword options of `Task` and `Shell`. Durations are seconds or a text such as "1h30m"."""
+    """The keyword options of `Task` and `Shell`. Durations are seconds, a text such as "1h30m", or a timedelta.
+
+    Examples:
+        >>> from smithersd import Task
+        >>> careful: TaskOptions = {"retries": 3, "backoff": "exponential", "timeout": "10m"}
+        >>> task = Task("fetch", print, "https://example.org", **careful)
+    """
 
     retries: int
-    """Attempts after the first (0)."""
+    """How many attempts may follow a failed first one; default 0."""
     retry_delay: Duration
-    """The delay before a retry (1 second)."""
+    """The delay `d` before the first retry; default 1 second."""
     backoff: Literal["fixed", "linear", "exponential"]
-    """How that delay grows: `d`, `d*k` or `d*2^(k-1)` ("fixed")."""
+    """The delay before retry k: `d`, `d*k` or `d*2^(k-1)`; default "fixed"."""
     max_delay: Duration
-    """What it grows to at most (5 minutes)."""
+    """The longest delay before a retry; default 5 minutes."""
     jitter: float
-    """The share of the delay, within 0 and 1, that chance may take off (0)."""
+    """The largest share of the delay, from 0 to 1, by which it is shortened at random; default 0."""
     timeout: Duration | None
-    """How long one attempt may take; then it is ended and has failed (no limit)."""
+    """How long one attempt may take; after that it is stopped and has failed. Default: no limit."""
     continue_on_fail: bool
-    """Whether the flow goes on when the node has failed for good (False)."""
+    """Whether the flow continues after the node has failed for good; default False."""
     skip_if: Condition
-    """A bool or a function of the context, judged when the flow reaches the node (False)."""
+    """A bool, or a function of the context that is called when the flow reaches the node; default False."""
     needs_approval: bool
-    """Whether a person must approve before the first attempt (False)."""
+    """Whether a person must approve before the first attempt; default False."""
     depends_on: References
-    """Nodes that must have ended before, by element or id, beside those among the arguments."""
+    """Elements, or their ids, that must have ended before, beside those among the arguments."""
     output: Any
     """The output's type, instead of the function's return annotation."""
     label: str | None
-    """The node's name for people."""
+    """The node's name in what people read, instead of its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How a node's attempts are made: the checked form of the options that concern them."""
+    """The options that concern a node's attempts, checked."""
 
     retry: RetryPolicy
     timeout_s: float | None
@@ -69,7 +76,7 @@ def attempts_of(options: TaskOptions, node: str) -> Attempts:
     if unknown:
         raise WorkflowError(
             f"{node} has an unknown option {min(unknown)!r}.",
-            remedy="A function's own keywords are bound with functools.partial; options are "
+            remedy="Bind a function's own keywords with functools.partial. The options are "
             + ", ".join(sorted(TaskOptions.__annotations__))
             + ".",
         )

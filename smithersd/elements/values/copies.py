@@ -1,8 +1,8 @@
-"""Copies of arguments: each attempt has its own, so that a retry and a resumption see what the first attempt saw.
+"""Copy the arguments of each attempt, so that a retry and a resumption see what the first attempt saw.
 
-Data is copied, as deep as it goes: lists, tuples, dicts, sets, deques, byte arrays and their subclasses, dataclasses,
-pydantic models, partials, and objects that say themselves how they are copied (`__deepcopy__`, as arrays do). Anything
-else, a lock or a client, is not data and stays the same object.
+Data is copied deeply: lists, tuples, dicts, sets, deques, byte arrays and their subclasses, dataclasses, pydantic
+models, partials, and objects with a `__deepcopy__`, such as arrays. Anything else, such as a lock or a client, is not
+data and stays the same object.
 """
 
 import copy
@@ -20,21 +20,21 @@ _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, t
 
 
 class Copies:
-    """One attempt's copies: a value that stands in two places is copied once; nodes give way to their outputs."""
+    """One attempt's copies: a value that occurs twice is copied once, and nodes are replaced by their outputs."""
 
     def __init__(self, output_of: Callable[[Node[Any]], Any]) -> None:
         self._output_of = output_of
         self._made: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
-        """Return a copy of the value, with outputs in the places of nodes."""
+        """Return a copy of the value, with outputs instead of nodes."""
         if type(value) in _WITHOUT_PARTS:
             return value
         made = self._made.get(id(value))
         return self._remember(value, self._copied(value)) if made is None else made[1]
 
     def _remember(self, value: Any, made: Any) -> Any:
-        self._made[id(value)] = (value, made)  # the value is kept as well, so that its id stays its own
+        self._made[id(value)] = (value, made)  # the value is kept alive, so that no other gets its id
         return made
 
     def _copied(self, value: Any) -> Any:
@@ -46,7 +46,7 @@ class Copies:
         return value if copied is None else copied
 
     def _by_kind(self, value: Any) -> Any:
-        """A copy of data, None for what is no data or cannot be copied."""
+        """Return a copy of data; None for what is not data or cannot be copied."""
         match value:
             case tuple():
                 return self._tuple(value)
@@ -80,7 +80,7 @@ class Copies:
             case _ if dataclasses.is_dataclass(made):
                 self._replace_fields(made)
             case _:
-                pass  # sets and bytes hold nothing that can change
+                pass  # what sets and bytes hold cannot change
         return made
 
     def _tuple(self, value: tuple[Any, ...]) -> Any:
@@ -106,7 +106,7 @@ class Copies:
 
 
 def _copy(value: Any, how: Callable[[Any], Any]) -> Any:
-    """A copy, None for what has none: a class of the author's may refuse, or be the only one of its kind."""
+    """Return a copy; None if an author's class refuses to be copied or returns itself."""
     try:
         made = how(value)
     except Exception:  # noqa: BLE001 - whatever an author's class raises

@@ -1,7 +1,7 @@
-"""Whether two values are the same, and where they differ: what a task returned beside what the next one would receive.
+"""Find where two values differ: what a task returned, and what the next task would receive.
 
-Equal is what Python's `==` calls equal. Only where that says no is it looked for the place, field by field, and only
-what has no notion of equality at all (an object that is equal to nothing but itself) is left open.
+Two values are equal if `==` says so. Otherwise their parts are compared, field by field. An object whose class defines
+no equality is left undecided.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from smithersd.elements.texts import shown
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A place within the returned value ("0.breed", "" for the value itself), and what would become of it."""
+    """A place within the returned value ("0.breed", "" for the value itself), and what happens there."""
 
     place: str
     what: str
@@ -28,7 +28,7 @@ class Difference:
 
 
 def is_equal(one: object, other: object) -> bool:
-    """Whether `==` says so; an author's `__eq__` that raises, or answers with no bool, has not said so."""
+    """Return whether `one == other` is True; an author's `__eq__` that raises counts as False."""
     try:
         return (one == other) is True
     except Exception:  # noqa: BLE001 - whatever an author's __eq__ raises
@@ -36,7 +36,7 @@ def is_equal(one: object, other: object) -> bool:
 
 
 def difference(returned: object, received: object, place: str = "") -> Difference | None:
-    """Find the first place where what would be received is not what was returned, None where there is none."""
+    """Return the first place where the received value differs from the returned one; None if there is none."""
     if is_equal(returned, received):
         return None
     if isinstance(returned, Mapping) and isinstance(received, Mapping):
@@ -48,15 +48,15 @@ def difference(returned: object, received: object, place: str = "") -> Differenc
     before, after = held_by(returned), held_by(received)
     if before is not None and after is not None:
         return _in_fields(before, after, place)
-    # What is equal to nothing but itself tells nothing: whoever compares looks at what both are written as.
+    # A class without equality decides nothing: the caller compares the JSON of both.
     return None if type(returned).__eq__ is object.__eq__ else _changed(returned, received, place)
 
 
 def lost(given: object, made: object, place: str = "") -> Difference | None:
-    """Find what of a given value is missing in what pydantic made of it for an annotation; None for nothing.
+    """Return what of a given value is missing in what pydantic made of it for an annotation; None for nothing.
 
-    A conversion is what the annotation asks for: a dict becomes a model, a tuple a list, a text a date. Keys and
-    elements must all be in it.
+    Conversions are allowed, since the annotation asks for them: a dict to a model, a tuple to a list, a text to a date.
+    But no key and no element may be missing.
     """
     if given is made:
         return None
@@ -70,7 +70,7 @@ def lost(given: object, made: object, place: str = "") -> Difference | None:
 
 
 def class_of(value: object) -> type:
-    """The class of a value, for a model of a generic class that class without its parameters."""
+    """Return the class of a value; of a parametrised generic model, the class without parameters."""
     if isinstance(value, BaseModel):
         origin: type | None = type(value).__pydantic_generic_metadata__["origin"]
         return origin or type(value)
@@ -78,7 +78,7 @@ def class_of(value: object) -> type:
 
 
 def held_by(value: object) -> dict[str, Any] | None:
-    """What a model or a dataclass holds: fields, extra and private attributes; None for anything else."""
+    """Return the fields, extra and private attributes of a model or dataclass; None for anything else."""
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name, None) for name in type(value).model_fields}
         return {**fields, **(value.__pydantic_extra__ or {}), **(value.__pydantic_private__ or {})}
@@ -128,7 +128,7 @@ def _in_fields(returned: dict[str, Any], received: dict[str, Any], place: str) -
         if name not in received:
             return Difference(_inside(place, name), "would be lost")
         if name.startswith("_") and not _is_data(value):
-            continue  # a lock or a client in a private attribute is made anew
+            continue  # a lock or a client in a private attribute may be a new one
         found = difference(value, received[name], _inside(place, name))
         if found is not None:
             return found
@@ -153,12 +153,12 @@ def _lost_keys(given: Mapping[Any, Any], made: object, place: str) -> Difference
             if found is not None:
                 return found
         elif len(given) > _filled(made):
-            return Difference(_inside(place, key), f"would be lost: {_type(made)} has no place for it")
+            return Difference(_inside(place, key), f"would be lost: {_type(made)} has no such field")
     return None
 
 
 def _names_of_keys(made: object) -> dict[str, str] | None:
-    """By which keys a mapping fills the fields of a model; those that are named like their field left out."""
+    """Return the aliases by which a mapping may fill the fields of a model, with the fields' names."""
     names: dict[str, str] = {}
     for name, field in getattr(type(made), "__pydantic_fields__", {}).items():
         for alias in (field.alias, field.validation_alias, *getattr(field.validation_alias, "choices", ())):
@@ -168,7 +168,7 @@ def _names_of_keys(made: object) -> dict[str, str] | None:
 
 
 def _filled(made: object) -> int:
-    """How many keys have certainly found a place; an author's validator may have put one into another field."""
+    """Return how many keys are certainly kept; an author's validator may have put one into another field."""
     if isinstance(made, BaseModel):
         return len(made.model_fields_set | (made.__pydantic_extra__ or {}).keys())
     return len(made) if isinstance(made, Mapping) else 0

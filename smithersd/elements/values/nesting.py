@@ -1,10 +1,10 @@
-"""How deep lists and dicts lie in one another."""
+"""Measure how deeply lists and dicts are nested."""
 
 from typing import Any
 
 
 def is_deeper_than(value: Any, depth: int) -> bool:
-    """Whether containers lie in one another more than `depth` deep; level by level, so that depth costs no stack."""
+    """Return whether lists and dicts are nested more than `depth` deep, without recursion."""
     level = _containers([value])
     for _ in range(depth):
         level = [child for parent in level for child in _containers(parent)]
@@ -12,6 +12,6 @@ def is_deeper_than(value: Any, depth: int) -> bool:
 
 
 def _containers(value: Any) -> list[Any]:
-    """The containers right inside a container."""
+    """Return the lists and dicts directly inside a container."""
     children = value.values() if isinstance(value, dict) else value
     return [child for child in children if isinstance(child, dict | list)]

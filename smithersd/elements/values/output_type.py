@@ -1,4 +1,4 @@
-"""Output types whose values can never come back from JSON, told when the tree is made: before any work is done."""
+"""Find output types whose values can never be read back from JSON, before any work is done."""
 
 import enum
 from collections.abc import Iterator
@@ -14,34 +14,34 @@ _NEVER_READ = {
     "generator": "an iterator, which can be read only once: return a list",
     "is-subclass": "a class, which JSON cannot hold",
 }
-"""Kinds of a pydantic core schema that no JSON text fits."""
+"""Types of a pydantic core schema that no JSON text fits."""
 
 _NO_KEYS = frozenset({"none", "tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict", "call"})
-"""Kinds that no key of a JSON object can be read as."""
+"""Types of a core schema that no key of a JSON object can be read as."""
 
 _FROM_PYTHON = frozenset({"function-before", "function-wrap", "function-plain"})
-"""Kinds in which an author's function makes of the JSON what it likes."""
+"""Types of a core schema in which an author's function converts the JSON in its own way."""
 
 _SECRETS = (Secret, SecretStr, SecretBytes)
 
-_SAMPLES = ('"a secret for a try"', "1", "true", '"2020-01-01"', "[]", "{}")
-"""JSON of which secrets are made, to see whether their type writes them out."""
+_SAMPLES = ('"a sample secret"', "1", "true", '"2020-01-01"', "[]", "{}")
+"""JSON from which to make a secret, to see whether its type writes the value to JSON."""
 
 Found = tuple[str, str]
-"""Where in the type ("token", "" for the type itself), and what stands there."""
+"""Where in the type ("token", "" for the type itself), and what is there."""
 
 
 def never_read_back(adapter: TypeAdapter[Any]) -> str | None:
-    """Say what in an output type can never be read back as it was returned, None when there is nothing."""
+    """Return what in an output type can never be read back as it was returned, to follow its name; None for nothing."""
     found = next(_problems(adapter.core_schema, ""), None)
     if found is None:
         return None
     place, what = found
-    return f"holds {what}" if not place else f"holds in {place} {what}"
+    return f"holds {what}" if not place else f"holds, in {place}, {what}"
 
 
 def _problems(schema: Any, place: str) -> Iterator[Found]:
-    """Walk a core schema as JSON is read by it."""
+    """Walk a core schema the way JSON is read by it."""
     kind = schema.get("type")
     if kind in _NEVER_READ:
         yield place, _NEVER_READ[kind]
@@ -51,7 +51,7 @@ def _problems(schema: Any, place: str) -> Iterator[Found]:
         yield from _unread_members(schema["cls"], place)
     elif (secret := _secret_of(schema)) is not None:
         if not secret.is_written_out:
-            yield place, f"a {secret.name}, which is written as asterisks: let a task fetch what is secret itself"
+            yield place, f"a {secret.name}, which is written as asterisks: let each task fetch the secret itself"
     elif kind not in _FROM_PYTHON and not (kind == "model" and "serialization" in schema):
         yield from _problems_inside(schema, place)
 
@@ -71,7 +71,7 @@ def _problems_inside(schema: Any, place: str) -> Iterator[Found]:
 
 
 def _parts(schema: Any) -> list[Any]:
-    """The schemas within one by which parts of the JSON are read."""
+    """Return the schemas inside one that read parts of the JSON."""
     match schema.get("type"):
         case "json-or-python":
             return [schema["json_schema"]]
@@ -89,20 +89,20 @@ def _parts(schema: Any) -> list[Any]:
 
 
 def choices_of(schema: Any) -> list[Any]:
-    """The schemas of a union's members."""
+    """Return the schemas of a union's members."""
     choices = schema["choices"]
     listed = choices.values() if isinstance(choices, dict) else choices
     return [one[0] if isinstance(one, tuple) else one for one in listed]
 
 
 def fields_of(schema: Any) -> list[tuple[str, Any]]:
-    """The fields of a model, a TypedDict or a dataclass, by name."""
+    """Return the fields of a model, a TypedDict or a dataclass, with their names."""
     fields = schema["fields"]
     return list(fields.items()) if isinstance(fields, dict) else [(one["name"], one) for one in fields]
 
 
 def _problems_of_choices(choices: list[Any], place: str) -> Iterator[Found]:
-    """A class that JSON cannot hold may stand beside what it can, as pydantic's own types have it."""
+    """Yield the problems of a union: a class that JSON cannot hold is fine beside a member that it can."""
     readable = [one for one in choices if one.get("type") != "is-instance"]
     for one in readable or choices:
         yield from _problems(one, place)
@@ -135,7 +135,7 @@ class _SecretType:
 
 
 def _secret_of(schema: Any) -> _SecretType | None:
-    """The secret type that a schema is of, None when it is of none; an author's serializer may write it out."""
+    """Return the secret type of a schema, if it is one; an author's serializer may write the secret to JSON."""
     if schema.get("type") not in {"json-or-python", "lax-or-strict"}:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whether an input that is given again is the one that a run began with."""
+"""Check whether an input that is given again is the one that a run started with."""
 
 import dataclasses
 from typing import Any
@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 
 def is_given_again(given: object, data: object, kept: object) -> bool:
-    """Whether everything that a caller gave is in what a run keeps; what was left out is the run's own.
+    """Return whether all that a caller gave equals the same part of the run's input.
 
-    `given` is what the data became, `kept` what the run's input became. A field that was not given has its default,
-    which may be another one today.
+    `given` is the validated `data`, `kept` the validated input of the run. A field that was not given is not compared:
+    its default may have changed since.
     """
     if type(given) is not type(kept):
         return False
@@ -33,7 +33,7 @@ def _is_same_part(given: object, data: object, kept: Any, name: str) -> bool:
 
 
 def _given_fields(given: Any, data: object) -> list[str]:
-    """The fields of a dataclass that were given; all of them where the data uses other names."""
+    """Return the fields of a dataclass that were given; all of them if the data uses other names."""
     names = [field.name for field in dataclasses.fields(given)]
     if isinstance(data, dict) and data.keys() <= set(names):
         return [name for name in names if name in data]

@@ -1,8 +1,8 @@
-"""What a node's output must look like, and its way to JSON and back.
+"""The type of a node's output: how a result becomes JSON and is read back.
 
-A result is dumped to JSON, read back from that JSON by its schema, and it is the object read back that goes
-downstream: so a run and its resumption see the same thing. What is read back equals what was returned, or the output is
-refused and it is said where it does not.
+A result is written as JSON and read back by its type, and the object that was read back is what other nodes receive. So
+a run and its resumption see the same value. If that value differs from what was returned, the output is refused with an
+error that says where.
 """
 
 from collections.abc import Iterator
@@ -34,17 +34,17 @@ class Schema:
         self.type = type
         self._adapter = _adapter_of(type)
         self.never_read_back = never_read_back(self._adapter)
-        """What in the type can never come back as it was returned, None for nothing."""
+        """What in the type can never be read back as it was returned; None for nothing."""
 
     def dump(self, value: object) -> str:
-        """Write a result as JSON text that `load` reads back as the same value.
+        """Return a result as JSON text that `load` reads back as an equal value.
 
-        A value of another type is first made into one of this type, as pydantic does it: a dict into a model, a tuple
-        into a list, an iterator into a list. Nothing of it may be lost in that.
+        A value of another type is first converted to this type by pydantic: a dict to a model, a tuple or an iterator
+        to a list. No part of it may be lost.
 
         Raises:
-            InvalidOutput: JSON cannot hold it, the schema refuses it, something of it would be lost or changed (the
-                message says where), or it is larger than 10 MiB.
+            InvalidOutput: JSON cannot hold it, the type refuses it, a part of it would be lost or changed (the message
+                says where), or it is larger than 10 MiB.
         """
         try:
             return self._dumped(value)
@@ -55,10 +55,10 @@ class Schema:
             raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {_raised(error)}") from error
 
     def load(self, text: str | bytes) -> Any:
-        """Read an output back from JSON text.
+        """Read an output from JSON text.
 
         Raises:
-            InvalidOutput: the text does not fit the schema, or a validator of it raised.
+            InvalidOutput: the text does not fit the type, or one of the type's validators raised.
         """
         try:
             return self._adapter.validate_json(text, by_alias=True, by_name=True)
@@ -68,11 +68,11 @@ class Schema:
             raise InvalidOutput(f"A validator of {self.name} refused the output: {_raised(error)}") from error
 
     def unknown_key(self, data: object) -> UnknownKey | None:
-        """Find a key in plain data that the type has no place for, None where there is none."""
+        """Return the first key in plain data that the type does not have; None if there is none."""
         return unknown_key(self._adapter.core_schema, data)
 
     def given_text(self, value: object) -> bytes:
-        """Write what was given, and of models only the fields that were set, as JSON text that `load` takes.
+        """Return a value as JSON text that `load` takes, with only those fields of models that were set.
 
         Raises:
             InvalidOutput: JSON cannot hold it.
@@ -88,16 +88,16 @@ class Schema:
             raise InvalidOutput(f"The output, of type {name}, cannot be written as JSON: {_raised(error)}") from error
 
     def normalised(self, text: str) -> str:
-        """Check JSON text that somebody else wrote, and write it anew.
+        """Check JSON text from elsewhere, and return it as `dump` writes it.
 
         Raises:
-            InvalidOutput: it is no JSON, or the schema refuses it.
+            InvalidOutput: it is not valid JSON, or the type refuses it.
         """
         return self.dump(self.load(text))
 
     @property
     def name(self) -> str:
-        """The type's name for people."""
+        """The type's name in messages."""
         return getattr(self.type, "__name__", None) or str(self.type)
 
     def _dumped(self, value: object) -> str:
@@ -105,26 +105,24 @@ class Schema:
             value = list(value)  # it can be read only once, and is read several times below
         try:
             return self._text_of(value, warnings="error")
-        except pydantic_core.PydanticSerializationError:  # it is of another type, or of none that JSON can hold
+        except pydantic_core.PydanticSerializationError:  # the value is of another type, or JSON cannot hold it
             return self._text_of(self._made_of(value), warnings="none")
 
     def _made_of(self, value: object) -> Any:
-        """What the annotation makes of a value of another type."""
+        """Convert a value of another type to this type."""
         try:
             made = self._adapter.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             if not _is_plain(value):
                 raise InvalidOutput(f"The output does not fit {self.name}: {problems(error)}") from error
-            made = self.load(
-                pydantic_core.to_json(value)
-            )  # where a strict type takes from JSON what it takes nowhere else
+            made = self.load(pydantic_core.to_json(value))  # a strict type may accept it from JSON only
         missing = lost(value, made)
         if missing is not None:
-            raise InvalidOutput(f"The output cannot be made into {self.name}: {missing}.")
+            raise InvalidOutput(f"The output cannot be converted to {self.name}: {missing}.")
         return made
 
     def _text_of(self, value: object, *, warnings: Literal["none", "error"]) -> str:
-        """The value as text that reads back equal: under its aliases, else (where those only write) by its names."""
+        """Return the value as JSON text that reads back equal, with aliases as keys or else with field names."""
         text = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings=warnings)
         _check_size(text)
         _check_numbers(text)
@@ -137,7 +135,7 @@ class Schema:
         return text.decode()
 
     def _changed_by(self, text: bytes, value: object) -> Difference | InvalidOutput | None:
-        """What is not the same in what is read back from a text; None when it is the same."""
+        """Return how the value read back from a text differs from the given one; None if it does not."""
         try:
             received = self.load(text)
         except InvalidOutput as error:
@@ -146,12 +144,12 @@ class Schema:
             return None
         found = difference(value, received)
         if found is None and self._adapter.dump_json(received, by_alias=True, round_trip=True) != text:
-            return Difference("", "would be written otherwise after it was read back")
+            return Difference("", "would be written differently after it was read back")
         return found
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is JSON data as it stands: texts, finite numbers, booleans, None, and lists and dicts of them."""
+    """Return whether a value is plain JSON data: texts, finite numbers, booleans, None, lists and dicts of them."""
     try:
         return is_equal(pydantic_core.from_json(pydantic_core.to_json(value)), value)
     except (pydantic_core.PydanticSerializationError, ValueError):
@@ -161,7 +159,7 @@ def _is_plain(value: object) -> bool:
 def _not_the_same(found: Difference) -> InvalidOutput:
     return InvalidOutput(
         f"The output would not arrive as it was returned: {found}. "
-        "Annotate the function with the type that it returns, one that JSON can hold, or return plain data."
+        "Annotate the function with the type that it returns, if JSON can hold that type, or return plain data."
     )
 
 
@@ -177,7 +175,7 @@ def _adapter_of(type: Any) -> TypeAdapter[Any]:
 
 
 def _check_numbers(text: bytes) -> None:
-    """Refuse NaN and the infinities: as null they would silently be another value."""
+    """Refuse NaN and infinities, which would silently become null."""
     if not any(name in text for name in _NO_JSON_NUMBERS):
         return
     try:
@@ -185,15 +183,15 @@ def _check_numbers(text: bytes) -> None:
     except ValueError as error:
         raise InvalidOutput(
             "The output holds NaN or an infinity, which JSON does not have.",
-            remedy="Return None or a text in its place.",
+            remedy="Return None or a text instead.",
         ) from error
 
 
 def _check_size(text: bytes) -> None:
     if len(text) > OUTPUT_BYTES_MAX:
         raise InvalidOutput(
-            f"The output is {len(text) / MIB:.1f} MiB of JSON; at most {OUTPUT_BYTES_MAX // MIB} MiB are kept.",
-            remedy="Write large results to a file or a bucket and return where they are.",
+            f"The output is {len(text) / MIB:.1f} MiB of JSON; at most {OUTPUT_BYTES_MAX // MIB} MiB are allowed.",
+            remedy="Write large results to a file or a bucket, and return its path or URL.",
         )
 
 
@@ -207,7 +205,7 @@ def schema_for(type: Any, node: str) -> Schema:
     if schema.never_read_back is not None:
         raise WorkflowError(
             f"The output type of {node}, {schema.name}, {schema.never_read_back}.",
-            remedy="Return a type that JSON can hold, or say one with output=.",
+            remedy="Return a type that JSON can hold, or give one with output=.",
         )
     return schema
 
@@ -234,14 +232,14 @@ def _made(type: Any, node: str) -> Schema:
 
 
 def _no_schema(type: Any, node: str, error: Exception) -> WorkflowError:
-    remedy = "Return plain data, a dataclass or a pydantic model, or say what it is with output=."
+    remedy = "Return plain data, a dataclass or a pydantic model, or give the type with output=."
     if isinstance(error, PydanticUserError) and not isinstance(error, PydanticSchemaGenerationError):
-        remedy = error.message  # it says what pydantic wants instead
+        remedy = error.message  # says what pydantic expects instead
     return WorkflowError(f"The output type of {node} is {type!r}, for which there is no JSON schema.", remedy=remedy)
 
 
 def problems(error: ValidationError) -> str:
-    """Say in one line what pydantic found wrong."""
+    """Return in one line what pydantic found wrong, at most five problems."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     lines = [f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in found[:_PROBLEMS_SHOWN_MAX]]
     more = len(found) - len(lines)

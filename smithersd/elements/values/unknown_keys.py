@@ -1,4 +1,4 @@
-"""Keys of plain data that a type has no place for: where it does not allow them, pydantic drops them in silence."""
+"""Find the keys of plain data that a type does not have: by default, pydantic ignores them silently."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ _FIELDS = frozenset({"model-fields", "typed-dict", "dataclass-args"})
 _LISTS = frozenset({"list", "set", "frozenset", "generator"})
 
 _READ_BY = {"json-or-python": "json_schema", "lax-or-strict": "lax_schema"}
-"""Where several schemas stand beside one another, the one by which JSON is read."""
+"""Which schema reads JSON, where there is one for each mode."""
 
-# What an author's function makes of the data before the fields see it, nobody knows.
+# An author's function may change the data before the fields are read.
 _UNSEEN = frozenset({"function-before", "function-wrap", "function-plain", "json", "custom-error"})
 
 
@@ -27,9 +27,9 @@ class UnknownKey:
 
 
 def unknown_key(schema: Any, data: object) -> UnknownKey | None:
-    """Find the first key in plain data that a core schema has no place for, at any depth; None where there is none.
+    """Return the first key in plain data, at any depth, that a core schema does not have; None if there is none.
 
-    A field is known by its name and its aliases. What has several types is measured by the one that fits best.
+    A field is known by its name and its aliases. Of a union, the member with the fewest unknown keys counts.
     """
     definitions = {one["ref"]: one for one in schema.get("definitions", ()) if "ref" in one}
     return next(_unknown(schema, data, "", _Around(definitions, allows_extras=False)), None)
@@ -41,7 +41,7 @@ class _Around:
     allows_extras: bool
 
     def inside(self, schema: Any) -> "_Around":
-        """What holds within a model, whose own configuration counts."""
+        """Return what applies inside a model, whose own configuration counts."""
         config = schema.get("config") or {}
         return _Around(self.definitions, allows_extras=config.get("extra_fields_behavior") == "allow")
 
@@ -73,7 +73,7 @@ def _unknown_in_fields(schema: Any, data: dict[str, Any], place: str, around: _A
 
 
 def _aliases(field: Any) -> Iterator[str]:
-    """An alias is a text, a path, or several paths; of a path the first key stands here."""
+    """Yield the keys that a field is read from; of an alias that is a path, the first key counts."""
     alias = field.get("validation_alias")
     for one in [alias] if isinstance(alias, str) else alias or ():
         first = one if isinstance(one, str) else one[0]
@@ -87,7 +87,7 @@ def _unknown_in_choices(choices: list[Any], data: object, place: str, around: _A
 
 
 def _can_hold(schema: Any, data: object, around: _Around) -> bool:
-    """Whether a choice is for data of this shape; those that are only wrapped are looked into."""
+    """Return whether a union's member is for data of this shape."""
     schema = _resolved(schema, around)
     kind = schema.get("type")
     if kind in _FIELDS:
@@ -104,12 +104,12 @@ def _can_hold(schema: Any, data: object, around: _Around) -> bool:
 
 
 def _is_tagged_so(schema: Any, data: dict[str, Any], name: str) -> bool:
-    """Whether a field that takes certain values only, as the tag of a choice does, has one of them or none."""
+    """Return whether the data may belong to a union's member by this field: a literal, such as a tag, has to match."""
     return schema.get("type") != "literal" or name not in data or data[name] in schema["expected"]
 
 
 def _parts(schema: Any, data: object, around: _Around) -> Iterator[tuple[Any, object, str | int | None]]:
-    """The schemas within one, each with the part of the data that it is for, and that part's key."""
+    """Yield the schemas inside one, each with its part of the data and that part's key."""
     kind = schema.get("type")
     if kind == "definition-ref":
         yield _resolved(schema, around), data, None

@@ -1,4 +1,4 @@
-"""Makes what tasks print and log part of their attempts, and leaves all other output where it goes."""
+"""Capture what tasks print and log for their attempts, and leave all other output alone."""
 
 import contextlib
 import functools
@@ -19,30 +19,27 @@ _ABSENT: Any = object()
 
 
 class Capture:
-    """One engine's part in the capture of this process: open from when it is made until `close`.
-
-    The attempts of an engine are captured while its part is open; those of other engines are somebody else's.
-    """
+    """The capture of one engine's attempts, from its making until `close`; it does not concern other engines."""
 
     def __init__(self) -> None:
         _process.open(self)
 
     def close(self) -> None:
-        """Capture this engine's attempts no longer. The last to close puts everything back as it was."""
+        """Stop capturing this engine's attempts. The last engine to close restores stdout, stderr and logging."""
         _process.close(self)
 
 
 class _ProcessCapture:
-    """What is put in the place of stdout, stderr and logging, once for all engines of the process.
+    """Replaces stdout, stderr and part of logging, once for all engines of the process.
 
-    While it is installed, output of a task's code goes to its attempt: known by context variable, not by thread.
+    While it is installed, output of a task's code goes to its attempt, found by context variable, not by thread.
 
-    - `sys.stdout` and `sys.stderr` are stand-ins that ask at each write whose it is.
-    - The streams behind them ask too, since a log handler or a library may have kept one from before.
-    - Log records: if the handlers that the author configured wrote one to such a stream, then the attempt has it,
-      formatted as the author wants it. If none did, it is added here. So each line comes once, whatever is
-      configured before, after or amid the run. A handler of ours on the root logger could not know, and would
-      turn the author's `basicConfig` into a no-op.
+    - `sys.stdout` and `sys.stderr` are proxies that look up the attempt at each write.
+    - The original streams look it up too, since a log handler or a library may have kept a reference to one.
+    - Log records: if a handler that the author configured writes the record to such a stream, the attempt gets it in
+      the author's format. If none does, it is added here. So each line comes once, whatever is configured before,
+      after or during the run. A handler on the root logger could not do this, and would turn the author's
+      `basicConfig` into a no-op.
     """
 
     def __init__(self) -> None:
@@ -53,7 +50,7 @@ class _ProcessCapture:
         self._handler = _AttemptHandler(self)
 
     def open(self, part: object) -> None:
-        """Capture for one engine more; what somebody has put in our place since the last time is replaced too."""
+        """Capture for one more engine; replace a stream again if somebody has set a new one since."""
         with self._lock:
             self._open.add(part)
             for name in (STDOUT, STDERR):
@@ -61,7 +58,7 @@ class _ProcessCapture:
             self._listen_to_logging()
 
     def close(self, part: object) -> None:
-        """Capture for one engine less. What somebody has wrapped meanwhile stays, and does nothing."""
+        """Capture for one engine less. A proxy that somebody has wrapped meanwhile stays, and passes everything on."""
         with self._lock:
             self._open.discard(part)
             while not self._open and self._replaced:
@@ -75,12 +72,12 @@ class _ProcessCapture:
         return attempt
 
     def write(self, attempt: Attempt, text: str, stream: str) -> None:
-        """Give text to an attempt."""
+        """Add text to an attempt's output."""
         self._writes.count += 1
         attempt.output_buffer.add(text, stream)
 
     def write_bytes(self, attempt: Attempt, data: bytes, stream: str) -> None:
-        """Give bytes to an attempt."""
+        """Add bytes to an attempt's output."""
         self._writes.count += 1
         attempt.output_buffer.add_bytes(data, stream)
 
@@ -93,7 +90,7 @@ class _ProcessCapture:
             self._ask_in_original(name, original)
 
     def _stand_in(self, name: str, original: TextIO) -> "_StandIn":
-        """Return the stand-in of a stream; the one that it had before where somebody has put the stream back."""
+        """Return the proxy of a stream: the earlier one if somebody has set the original stream again."""
         known = (one.ours for one in self._replaced if one.original is original)
         return next((one for one in known if isinstance(one, _StandIn)), None) or _StandIn(self, name, original)
 
@@ -107,7 +104,7 @@ class _ProcessCapture:
             self.write(attempt, text, name)
             return len(text)
 
-        with contextlib.suppress(Exception):  # a stream of somebody's own that takes no attribute
+        with contextlib.suppress(Exception):  # an author's stream that allows no new attribute
             self._replace(original, "write", ask_and_write)
 
     def _listen_to_logging(self) -> None:
@@ -137,7 +134,7 @@ class _ProcessCapture:
 
 @dataclass(frozen=True, slots=True)
 class _Replaced:
-    """An attribute in whose place something of ours stands."""
+    """An attribute that was replaced, and its original value."""
 
     owner: Any
     name: str
@@ -145,7 +142,7 @@ class _Replaced:
     original: object
 
     def put_back(self) -> None:
-        """Put the original back, unless somebody has put a thing of their own there: that is theirs to undo."""
+        """Restore the original, unless somebody has replaced ours meanwhile: then that stays."""
         if vars(self.owner).get(self.name) is not self.ours:
             return
         if self.original is _ABSENT:
@@ -155,13 +152,13 @@ class _Replaced:
 
 
 class _WriteCount(threading.local):
-    """How often this thread wrote to an attempt: tells whether log handlers did, while others write too."""
+    """How often this thread wrote to an attempt, to find out whether a log handler did."""
 
     count = 0
 
 
 class _AttemptHandler(logging.Handler):
-    """Adds a record to the attempt; on no logger, but called for what the author's handlers did not write."""
+    """Adds a log record to the attempt. It is on no logger, but called for records that no handler wrote."""
 
     def __init__(self, capture: _ProcessCapture) -> None:
         super().__init__()
@@ -175,7 +172,7 @@ class _AttemptHandler(logging.Handler):
 
 
 class _StandIn:
-    """Stands for sys.stdout or sys.stderr: writes of a task's code are captured, all else is the original's."""
+    """A proxy of sys.stdout or sys.stderr: writes of a task's code are captured, all else goes to the original."""
 
     def __init__(self, capture: _ProcessCapture, name: str, original: TextIO) -> None:
         self._capture = capture
@@ -197,7 +194,7 @@ class _StandIn:
             self.write(line)
 
     def isatty(self) -> bool:
-        # A task's output ends up in events: no colours, no bars that move.
+        # A task's output becomes events: no colours, no progress bars.
         return self._capture.attempt() is None and self._original.isatty()
 
     @property
@@ -212,14 +209,14 @@ class _StandIn:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._original.flush()  # not closed: the stream is everybody's
+        self._original.flush()  # not closed: others use the stream too
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._original, name)
 
 
 class _BinaryStandIn:
-    """Stands for the binary stream below, in a task's code."""
+    """A proxy of the binary stream behind sys.stdout or sys.stderr, for a task's code."""
 
     def __init__(self, capture: _ProcessCapture, name: str, original: Any) -> None:
         self._capture = capture
@@ -238,10 +235,10 @@ class _BinaryStandIn:
 
 
 def _write_of(stream: TextIO) -> _Write:
-    """How to write to a stream that may be of somebody's own; what is wrong with it, whoever writes is told."""
+    """Return a stream's write method; if an author's stream has none, the error is raised at the first write."""
     try:
         return stream.write
-    except Exception:  # noqa: BLE001 - whatever it is
+    except Exception:  # noqa: BLE001 - an author's property may raise anything
         return functools.partial(_write_late, stream)
 
 

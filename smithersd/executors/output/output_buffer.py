@@ -1,4 +1,4 @@
-"""What attempts print, gathered into few and bounded pieces."""
+"""Gather what attempts print into few pieces of bounded size."""
 
 import asyncio
 import codecs
@@ -10,20 +10,20 @@ from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX, NODE_OUTPUT_FLUSH_S
 
 SPANS_MAX = 16
-"""Changes between stdout and stderr that are kept in one gathering; more are merged, each stream in its order.
+"""Changes between stdout and stderr that are kept between two flushes; later ones are merged, each stream in its order.
 
-Else a task that writes to both in turns would make an event of every write.
+Otherwise a task that writes to both in turn would make an event of every write.
 """
 
 _AMID_CHARACTER = range(0b1000_0000, 0b1100_0000)
-"""The bytes of UTF-8 that begin no character."""
+"""The continuation bytes of UTF-8, which begin no character."""
 
 Deliver = Callable[[str, str, bool], None]
-"""Takes a piece of text, the stream and whether it is the last because the limit is reached."""
+"""Takes a piece of text, its stream, and whether it is the last because the limit is reached."""
 
 
 class FlushTimer:
-    """One timer for the buffers of all attempts; it runs only while something waits to be told."""
+    """One timer for the buffers of all attempts; it runs only while one of them has text to deliver."""
 
     def __init__(self, bridge: LoopBridge) -> None:
         self.bridge = bridge
@@ -31,13 +31,13 @@ class FlushTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, output_buffer: "OutputBuffer") -> None:
-        """Have a buffer flushed soon; in the loop's thread."""
+        """Flush a buffer after NODE_OUTPUT_FLUSH_S; in the loop's thread."""
         self._waiting[output_buffer] = None
         if self._timer is None:
             self._timer = self.bridge.later(NODE_OUTPUT_FLUSH_S, self._flush)
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Cancel the timer, and flush nothing more."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -50,7 +50,7 @@ class FlushTimer:
 
 
 class _Span:
-    """Text that went to one stream without a change to the other."""
+    """Text that was written to one stream in a row."""
 
     __slots__ = ("_buffer", "stream")
 
@@ -67,9 +67,9 @@ class _Span:
 
 
 class OutputBuffer:
-    """What one attempt printed and nobody was told yet; writes may come from any thread.
+    """What one attempt printed and has not been delivered; writes may come from any thread.
 
-    A line that is still without its end waits for it, but not for longer than from one flush of the timer to the next.
+    An unfinished line waits for its end, but only until the second flush after its beginning.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class OutputBuffer:
     def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
         self._timer = timer
         self._deliver = deliver
-        # Reentrant: a signal handler or a finalizer may print amid a print of the same thread.
+        # Reentrant: a signal handler or a finalizer may print during a print of the same thread.
         self._lock = threading.RLock()
         self._spans: list[_Span] = []
         self._begun_lines: dict[str, io.StringIO] = {}
@@ -93,18 +93,18 @@ class OutputBuffer:
         self._is_full = False
 
     def add(self, text: str, stream: str) -> None:
-        """Take text; beyond the limit of an attempt it is dropped."""
+        """Add text; beyond the limit of an attempt it is dropped."""
         with self._lock:
             self._add(text, stream)
 
     def add_bytes(self, data: bytes, stream: str) -> None:
-        """Take UTF-8 bytes, which may end amid a character."""
+        """Add UTF-8 bytes, which may end inside a character."""
         with self._lock:
             if not self._is_full:
                 self._add(self._decoder(stream).decode(data), stream)
 
     def flush(self) -> None:
-        """Tell the lines that wait, and what has been waiting for the end of its line; in the loop's thread."""
+        """Deliver the finished lines, and unfinished ones of an earlier flush; in the loop's thread."""
         with self._lock:
             for stream in tuple(self._overdue_lines):
                 self._take_begun_line(stream)
@@ -116,7 +116,7 @@ class OutputBuffer:
                 self._timer.add(self)
 
     def close(self) -> None:
-        """Tell all that waits, also the beginnings of characters that never came whole."""
+        """Deliver everything that is left, also incomplete characters."""
         for stream, decoder in self._decoders.items():
             self.add(decoder.decode(b"", final=True), stream)
         with self._lock:
@@ -195,7 +195,7 @@ class OutputBuffer:
 
 
 def _measured(text: str) -> tuple[str, int]:
-    """The text and its size in bytes; what UTF-8 cannot hold (lone surrogates) is replaced."""
+    """Return the text and its size in bytes; what UTF-8 cannot encode (lone surrogates) is replaced."""
     if text.isascii():
         return text, len(text)
     try:
@@ -206,7 +206,7 @@ def _measured(text: str) -> tuple[str, int]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut text into pieces of bounded size, at the end of a line where there is one."""
+    """Yield the text in pieces of bounded size, each ending with a line if it contains one."""
     data = text.encode()
     start = 0
     while len(data) - start > NODE_OUTPUT_CHUNK_BYTES_MAX:
@@ -217,7 +217,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _cut(data: bytes, start: int, end: int) -> int:
-    """Where to end a piece of at most `end - start` bytes: after a line, else between two characters."""
+    """Return where a piece of at most `end - start` bytes ends: after a line, else between two characters."""
     line_end = data.rfind(b"\n", start, end) + 1
     if line_end > start:
         return line_end

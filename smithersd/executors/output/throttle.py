@@ -1,4 +1,4 @@
-"""At most one report in a while: the latest wins, and none is lost that nothing replaced."""
+"""Limit how often something is reported: the latest value counts, and the last one is never lost."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ _NOTHING: Any = object()
 
 
 class Throttle:
-    """Hands on the first value at once, and from then on the latest one every `interval_s`."""
+    """Delivers the first value at once, and from then on the latest one every `interval_s` seconds."""
 
     __slots__ = ("_bridge", "_deliver", "_interval_s", "_is_under_way", "_latest", "_lock", "_timer")
 
@@ -19,13 +19,13 @@ class Throttle:
         self._bridge = bridge
         self._interval_s = interval_s
         self._deliver = deliver
-        self._lock = threading.RLock()  # reentrant, as a finalizer may report amid a report
+        self._lock = threading.RLock()  # reentrant: a finalizer may report during a report
         self._latest = _NOTHING
         self._is_under_way = False
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, value: Any) -> None:
-        """Give a value to be handed on; from any thread, and cheap however often it is called."""
+        """Deliver a value, unless a later one replaces it before; from any thread, and cheap."""
         with self._lock:
             self._latest = value
             if self._is_under_way:
@@ -34,7 +34,7 @@ class Throttle:
         self._bridge.run_in_loop(self._tick)
 
     def close(self) -> None:
-        """Hand on what is left, and no more after it; in the loop's thread."""
+        """Deliver the value that is left, if any, as the last one; in the loop's thread."""
         with self._lock:
             value, self._latest = self._latest, _NOTHING
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""Attempts of shell commands."""
+"""Run attempts of shell commands."""
 
 import asyncio
 import os
@@ -21,27 +21,27 @@ from smithersd.posix.process.tagged import end_tagged
 from smithersd.posix.shortage import is_shortage
 
 READ_BYTES: Final = 64 * 1024
-"""Bytes that one read takes: what a pipe holds, so that no command starves the loop."""
+"""How much one read takes: no more than a pipe holds by default, so that no command starves the loop."""
 
 PIPE_BYTES_MAX: Final = 1024 * 1024
-"""Bytes that a pipe may hold at most."""
+"""The most that a pipe can hold."""
 
 DRAIN_S: Final = 0.5
 """How long a process that the command left in the background may keep its output open after the command's end."""
 
 GROUP_POLL_FIRST_S: Final = 0.01
 GROUP_POLL_MAX_S: Final = 0.1
-"""How often it is looked whether the processes of a stopped command have ended."""
+"""How often to look whether the processes of a stopped command have ended."""
 
 
 def takes_command(work: Work) -> TypeGuard[ShellCall]:
-    """Whether work is a command."""
+    """Return whether work is a command."""
     return isinstance(work, ShellCall)
 
 
 def begin_shell(attempt: Attempt, work: ShellCall, encode: Callable[[Any], str]) -> Running:
-    """Start the command; one that cannot be started fails soon, and waits where that may pass."""
-    # Its readers are called in the context that they are made in: the engine's, whoever calls this.
+    """Start the command. If it cannot be started the attempt fails soon, or waits if only resources are short."""
+    # Readers run in the context in which they are added, which has to be the engine's.
     return attempt.shared.bridge.fresh_context().run(_begin_or_wait, partial(_begin, work, attempt, encode), attempt)
 
 
@@ -71,7 +71,10 @@ def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> R
 
 
 def _tagged_env(work: ShellCall) -> Mapping[str, str]:
-    """The command is known by its attempt alone: what it left in the background on purpose outlives the driver."""
+    """Return the command's environment with its attempt's tag, and without the driver's.
+
+    So what the command left in the background on purpose is not ended with the driver.
+    """
     if work.tag is None:
         return work.env
     variable, _, value = work.tag.partition("=")
@@ -79,7 +82,7 @@ def _tagged_env(work: ShellCall) -> Mapping[str, str]:
 
 
 class _NeverBegun:
-    """An attempt whose failure is on its way."""
+    """An attempt whose command could not be started; its failure will be reported in the loop's next turn."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -92,11 +95,11 @@ class _NeverBegun:
 
 
 class ShellRun:
-    """One attempt as a process group: its output is read in the loop, its end seen without a thread.
+    """One attempt as a process group, whose output and end are watched in the loop, without a thread.
 
-    It ends when the command has ended and its output is closed. Processes that it left in the background keep the
-    output open: they get a short time, and go on without us. A command that is made to end is only through when
-    its whole group is, and what carries its tag in other sessions: an attempt after it must not meet what is left.
+    It ends when the command has ended and its output is closed. Processes that the command left in the background may
+    keep the output open: after DRAIN_S they are ignored. A stopped attempt ends only when the whole group and all
+    processes with its tag in other sessions have ended: the next attempt must not run beside them.
     """
 
     def __init__(self, child: Child, attempt: Attempt, encode: Callable[[Any], str], work: ShellCall) -> None:
@@ -113,7 +116,7 @@ class ShellRun:
         self._sweeps = 0
 
     def begin(self) -> None:
-        """Listen to the process."""
+        """Watch the output and the end of the process."""
         self._shared.registry.add(self)
         self._streams = dict(zip(self._child.pipes, (STDOUT, STDERR), strict=True))
         for pipe in self._streams:
@@ -122,11 +125,11 @@ class ShellRun:
 
     @property
     def ends_soon(self) -> bool:
-        """Whether its end can be waited for: nothing outlives SIGKILL."""
+        """True: nothing survives SIGKILL."""
         return True
 
     def stop(self) -> None:
-        """Send SIGTERM to the group, unless the command has ended: work that was done is kept."""
+        """Send SIGTERM to the group, unless the command has ended: its result is kept."""
         if self._attempt.is_told_to_end:
             return
         self._attempt.is_told_to_end = True
@@ -137,7 +140,7 @@ class ShellRun:
             self._child.terminate_group()
 
     def abandon(self) -> None:
-        """Send SIGKILL to the group, and wait for nothing but its leader's end."""
+        """Send SIGKILL to the group, and wait only for its leader's end."""
         self._attempt.leave_behind()
         if not self._is_through:
             self._child.signal_group(signal.SIGKILL)
@@ -227,7 +230,7 @@ class ShellRun:
             self._attempt.fail(ShellFailed(self._failure()))
 
     def _take_rest(self, pipe: int, stream: str) -> None:
-        """Take what the command wrote just before its end, in case the loop was held up since then."""
+        """Take what the command wrote just before its end, in case the loop was blocked since then."""
         try:
             data = os.read(pipe, PIPE_BYTES_MAX)
         except BlockingIOError:
@@ -236,7 +239,7 @@ class ShellRun:
         self._attempt.output_buffer.add_bytes(data, stream)
 
     def _let_go(self) -> None:
-        """Keep nothing of the process but the watch for its end, without which it would stay as a zombie."""
+        """Release timers and pipes, but still wait for the process, which would stay as a zombie."""
         self._is_through = True
         for timer in self._timers:
             timer.cancel()
@@ -255,7 +258,7 @@ class ShellRun:
             return
         try:
             output = self._encode(self._output.stdout())
-        except BaseException as error:  # noqa: BLE001 - the author's output type has a say in it
+        except BaseException as error:  # noqa: BLE001 - the author's output type may raise anything
             self._attempt.fail(error)
         else:
             self._attempt.end(Succeeded(output))
@@ -264,7 +267,7 @@ class ShellRun:
         try:
             with large_json():
                 output = self._encode(self._output.stdout())
-        except BaseException as error:  # noqa: BLE001 - told as the outcome; the thread has other jobs to come
+        except BaseException as error:  # noqa: BLE001 - reported as the outcome; the thread has other jobs to run
             self._shared.bridge.run_in_loop(self._attempt.fail, error)
         else:
             self._shared.bridge.run_in_loop(self._attempt.end, Succeeded(output))

@@ -1,4 +1,4 @@
-"""A child process in a session of its own: begun, signalled as a group, and its end seen without a thread."""
+"""A child process in a session of its own: started, signalled as a group, and watched without a thread."""
 
 import contextlib
 import os
@@ -13,24 +13,26 @@ from smithersd.executors.shell.program import check_program
 from smithersd.posix.process.parent_death import with_parent_death_signal
 
 POLL_S = 0.02
-"""How often the end of a child is looked for where the kernel has no pidfd."""
+"""How often to look whether a child has ended where the kernel has no pidfds."""
 
 CODE_LOST = 256
 """Stands for the exit code of a child that somebody else waited for; no real code is so large."""
 
 
 class Child:
-    """A process that leads its own session, so that a signal reaches its whole group and no terminal reaches it.
+    """A process that leads its own session, so that signals reach its whole group and the terminal does not.
 
-    It is waited for here and nowhere else: until then its id cannot be given to another process. The standard
-    Popen takes a child that it cannot wait for as one that ended well; this does not.
+    Only this class waits for it: until then its pid cannot be reused. The standard Popen reports exit code 0 for a
+    child that something else has waited for; this class does not.
     """
 
     def __init__(self, argv: tuple[str, ...], cwd: str | None, env: Mapping[str, str], bridge: LoopBridge) -> None:
-        """Begin the process.
+        """Start the process.
 
         Raises:
-            OSError, ValueError, TypeError: it cannot be started.
+            OSError: it cannot be started; the message says why.
+            ValueError: the command is empty, or an argument has a NUL.
+            TypeError: an argument is not a text.
         """
         whole_env = {**os.environ, **env}
         check_program(argv, cwd, whole_env)
@@ -53,7 +55,7 @@ class Child:
 
     @property
     def pipes(self) -> tuple[int, int]:
-        """The descriptors of its stdout and stderr, which do not block."""
+        """The descriptors of its stdout and stderr, set to non-blocking."""
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
         pipes = self._popen.stdout.fileno(), self._popen.stderr.fileno()
@@ -62,7 +64,7 @@ class Child:
         return pipes
 
     def watch(self, on_exit: Callable[[], None]) -> None:
-        """Have `on_exit` called in the loop's thread once, when the process has ended and `code` is known."""
+        """Call `on_exit` once in the loop's thread, when the process has ended and `code` is known."""
         self._on_exit = on_exit
         try:
             self._pidfd = os.pidfd_open(self.pid)
@@ -72,7 +74,7 @@ class Child:
             self._bridge.loop.add_reader(self._pidfd, self.reap)
 
     def reap(self) -> bool:
-        """Look whether the process has ended; if so, `code` is known from now on."""
+        """Return whether the process has ended; if so, `code` is known from now on."""
         if self.code is not None:
             return True
         try:
@@ -87,30 +89,30 @@ class Child:
         return True
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to every process of the group that is left."""
+        """Send a signal to every process that is left of the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def terminate_group(self) -> None:
-        """Ask every process of the group to end."""
+        """Send SIGTERM to every process of the group."""
         self.signal_group(signal.SIGTERM)
-        self.signal_group(signal.SIGCONT)  # a process that is halted could not
+        self.signal_group(signal.SIGCONT)  # a stopped process could not end
 
     def end_in_words(self) -> str:
-        """How the process ended, to follow the word for it in a sentence."""
+        """Return how the process ended, as the rest of a sentence: "ended with exit code 1"."""
         match self.code:
             case None:
                 return "has not ended"
             case code if code == CODE_LOST:
-                return "ended, but something else in this process waited for it, so that its exit code is lost"
+                return "ended, but other code in this process waited for it, so its exit code is unknown"
             case code if code < 0:
                 return f"was ended by {_signal_name(-code)}"
             case code:
                 return f"ended with exit code {code}"
 
     def is_group_left(self) -> bool:
-        """Whether the group still has a process, after its leader's end."""
-        # Orphans become ours where we are process 1, as in a container: without this they would stay as zombies.
+        """Return whether the group still has a process, after its leader's end."""
+        # If this process is process 1, as in a container, it inherits orphans and has to reap them.
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-self.pid, os.WNOHANG)[0] != 0:
                 pass
@@ -123,7 +125,7 @@ class Child:
         return True
 
     def close_pipes(self) -> None:
-        """Let go of stdout and stderr."""
+        """Close this end of stdout and stderr."""
         for pipe in (self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
@@ -144,11 +146,11 @@ class Child:
 
 @contextlib.contextmanager
 def _signals_at_default() -> Iterator[None]:
-    """Let a child begin with no signal ignored or blocked, whatever we do with ours.
+    """Start children in the `with` with no signal ignored or blocked.
 
-    A daemon ignores the terminal's stop signals, for example, and a child would inherit that. What is caught is at
-    its default after exec, so a signal that is ignored is caught for this while by a function that does nothing: we
-    go on ignoring it. SIGHUP stays as it is: who ignores it (nohup) means the children too.
+    A child inherits both: a daemon, for example, ignores the terminal's stop signals. A signal with a handler is at its
+    default after exec, so each ignored signal gets, for this while, a handler that does nothing. SIGHUP stays ignored:
+    nohup is meant for the children too.
     """
     ignored = _ignored_signals() if threading.current_thread() is threading.main_thread() else ()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -164,7 +166,7 @@ def _signals_at_default() -> Iterator[None]:
 
 
 def _ignored_signals() -> tuple[signal.Signals, ...]:
-    # SIGPIPE, SIGXFSZ and SIGXFZ are the interpreter's own doing, and Popen sets them back itself.
+    # The interpreter ignores SIGPIPE and SIGXFSZ itself, and Popen restores them in the child.
     kept = {signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ}
     return tuple(n for n in signal.Signals if n not in kept and signal.getsignal(n) is signal.SIG_IGN)
 

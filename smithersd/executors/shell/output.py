@@ -1,4 +1,4 @@
-"""What a command wrote: its stdout for its output, the end of stderr for its error."""
+"""What a command wrote: stdout for the node's output, the end of stderr for an error message."""
 
 from bisect import bisect_left
 from collections import deque
@@ -11,23 +11,23 @@ from smithersd.limits import MIB, OUTPUT_BYTES_MAX
 
 TAIL_LINES_MAX: Final = 20
 TAIL_LENGTH_MAX: Final = 2_000
-"""Lines and characters that the error of a failed command repeats."""
+"""How many last lines and characters the error of a failed command has."""
 
 TAIL_BYTES_MAX: Final = 4 * TAIL_LENGTH_MAX
-"""Bytes that so many characters may take."""
+"""Bytes that TAIL_LENGTH_MAX characters may take."""
 
 MARK_BYTES_MAX: Final = 100
-"""Bytes that the line takes which says that the beginning of stdout was cut."""
+"""Bytes for the line that says that the beginning of stdout was cut."""
 
 LARGE_BYTES: Final = 64 * 1024
-"""A stdout from this size on is better written as JSON in a thread than in the loop."""
+"""From this size on, stdout is written as JSON in a thread instead of the loop."""
 
 
 class ShellOutput:
-    """Keeps stdout, and the last of stderr.
+    """Keeps stdout, and the end of stderr.
 
-    Of a stdout that is larger than an output may be the end is kept, or nothing if it `needs_whole_stdout`: then it
-    `is_too_much`.
+    If stdout is larger than OUTPUT_BYTES_MAX, only its end is kept; if it `needs_whole_stdout`, nothing is, and
+    `is_too_much` becomes true.
     """
 
     def __init__(self, *, needs_whole_stdout: bool) -> None:
@@ -40,11 +40,11 @@ class ShellOutput:
 
     @property
     def is_large(self) -> bool:
-        """Whether stdout is worth a thread."""
+        """Whether stdout is to be written as JSON in a thread."""
         return self._stdout_bytes >= LARGE_BYTES
 
     def add(self, data: bytes, stream: str) -> None:
-        """Take what was read from a stream."""
+        """Add what was read from a stream."""
         if stream == STDERR:
             self._stderr_tail = (self._stderr_tail + data)[-TAIL_BYTES_MAX:]
         elif not self.is_too_much:
@@ -53,7 +53,7 @@ class ShellOutput:
             self._bound_stdout()
 
     def stdout(self) -> str:
-        """Return stdout as text that fits into an output, beginning with a line that says so if it is but its end."""
+        """Return stdout as text that fits into an output; if only its end fits, the first line says so."""
         data = b"".join(self._stdout)
         text = data.decode(errors="replace")
         if self._needs_whole_stdout or (not self._cut_bytes and _json_bytes(text) <= OUTPUT_BYTES_MAX):
@@ -63,17 +63,17 @@ class ShellOutput:
         return f"[the first {cut_bytes:,} bytes of stdout were cut]\n{end}"
 
     def tail(self) -> str:
-        """The last lines of stderr; of stdout when nothing went to stderr, as many tools have it."""
+        """Return the last lines of stderr; of stdout if stderr is empty, since many tools report errors there."""
         data = self._stderr_tail.strip() or b"".join(self._stdout)[-TAIL_BYTES_MAX:]
         lines = data.decode(errors="replace").strip().splitlines()[-TAIL_LINES_MAX:]
         return "\n".join(lines)[-TAIL_LENGTH_MAX:]
 
     def too_much_message(self, node_id: str) -> str:
-        """Say that stdout is no output any more, and what to do about it."""
+        """Return the error message for a stdout that is too large to be read with output=."""
         return (
             f"The command of {node_id!r} wrote more than {OUTPUT_BYTES_MAX // MIB} MiB to stdout, "
-            "which output= reads as its output. Write what nobody needs to stderr or to a file, or leave out output=: "
-            "then the end of stdout is kept."
+            "which is too much to read with output=. Write what is not part of the output to stderr or to a file, or "
+            "leave out output=: then the end of stdout is kept."
         )
 
     def _bound_stdout(self) -> None:
@@ -88,7 +88,7 @@ class ShellOutput:
 
 
 def _fitting_end(text: str, bytes_max: int) -> str:
-    """The longest end of a text that takes so many bytes as JSON; it begins with a line where there are lines."""
+    """Return the longest end of a text with at most `bytes_max` of JSON, from the start of a line if there is one."""
     start = bisect_left(range(len(text)), -bytes_max, key=lambda place: -_json_bytes(text[place:]))
     line_start = text.find("\n", max(0, start - 1)) + 1
     return text[line_start:] if 0 < line_start < len(text) else text[start:]

@@ -1,4 +1,4 @@
-"""The program of a command, looked for as exec would, so that an error can say what is wrong with it."""
+"""Look for a command's program as exec does, so that an error can say what is wrong with it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from pathlib import Path
 def check_program(argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> None:
     """Check that a command can be executed in the folder `cwd` with the environment `env`.
 
-    A word with a slash is a path from `cwd`; any other is looked for in the folders of PATH in `env`.
+    A program with a slash in its name is a path from `cwd`; any other is looked for in the folders of PATH in `env`.
 
     Raises:
         OSError: there is no such folder or program, or the program may not be executed; the message says which.
-        ValueError: there is no command.
+        ValueError: `argv` is empty.
     """
     if not argv:
-        raise ValueError("it has no words")
+        raise ValueError("it is empty")
     folder = cwd or "."
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"its working directory {folder!r} is not a folder")

@@ -1,4 +1,4 @@
-"""Daemonize this process: what it drops of its starter, and what it keeps."""
+"""Daemonize this process: leave the starter's session, keep its umask, working directory and limits."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ _IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 
 def daemonize(*, output: int, kept: int) -> None:
-    """Detach from the starter's session and terminal; stdout and stderr go to `output`.
+    """Detach from the starter's session and terminal; stdout and stderr go to the descriptor `output`.
 
-    The umask, the working directory and the limits stay. All descriptors but these two are closed, and signals that
-    the starter ignored or blocked (nohup, a script's background job) are handled again.
+    The umask, the working directory and the limits stay. All descriptors but `output` and `kept` are closed, and
+    signals that the starter ignored or blocked (nohup, a script's background job) get their default action again.
     """
     with os.fdopen(output, "ab", closefd=False) as stdio:
         DaemonContext(

@@ -1,11 +1,11 @@
 """Keep descriptors from forked children, and call back in them.
 
-A worker of a task's process pool is a fork of this process, and may live longer than we do. It would keep our port,
-our locks and our connections after we were killed, and a resumption would fail. So in each forked child those
-descriptors are turned into /dev/null. Not closed: objects that own these numbers live on there, and would close
-whatever got the number next.
+A worker of a task's process pool is a fork of this process, and may outlive it. It would keep the port, the locks and
+the connections after this process was killed, and a resumption would fail. So in each forked child these descriptors
+are replaced by /dev/null. They are not closed: the child has copies of the objects that own these numbers, and those
+would close whatever file got the number next.
 
-Methods and functions are kept by weak references: what is gone needs no end of its own.
+Methods and functions are held by weak references, so nothing has to be unregistered.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The identity of a process: on which host, boot and pid namespace it runs, its pid and when it started.
 
-With all of that a process is told from every other one, and another process of this machine can tell whether it lives.
+Together they distinguish a process from every other one, and let another process of this machine see whether it lives.
 """
 
 import os
@@ -14,7 +14,7 @@ from smithersd.posix.process.process_handle import process_start_time
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process on a host. `start_time` tells it from a later process with the same pid (clock ticks since boot)."""
+    """A process on a host. `start_time` (clock ticks since boot) distinguishes it from a later one with its pid."""
 
     host: str
     boot_id: str
@@ -24,7 +24,7 @@ class ProcessIdentity:
 
     @property
     def name(self) -> str:
-        """The process's name for people: its pid and its host."""
+        """The process's name in messages: its pid and its host."""
         return f"process {self.pid} on {self.host}"
 
     @property
@@ -40,10 +40,10 @@ class ProcessIdentity:
 
     @property
     def may_be_predecessor(self) -> bool:
-        """Whether it may be this one before a reboot or before its container was made anew; if so, it is dead.
+        """Whether it may have run here before a reboot, or before this container was made anew; if so, it is dead.
 
-        The same name under another boot is our host's, unless two have that name. The same boot with another pid
-        namespace is a container of this machine: the one that ours replaces, or another that lives.
+        The same host name with another boot id is this host before a reboot, unless two hosts have that name. The same
+        boot id with another pid namespace is a container of this machine: the one that ours replaces, or a live one.
         """
         here = this_process()
         if self.boot_id == here.boot_id:

@@ -1,20 +1,20 @@
 """Process 1 of a container: it passes signals on, reaps orphans, and ends with the exit code of its child.
 
-The kernel treats process 1 unlike all others: a signal without a handler is dropped (SIGTERM amid an import would be
-lost), and orphans of the whole container become its children. So where we are process 1 we fork first, and the child
-is a process like any other.
+The kernel treats process 1 unlike all others: a signal without a handler is dropped (a SIGTERM during an import would
+be lost), and orphans of the whole container become its children. So a process that finds itself to be process 1 forks
+first, and the child is a process like any other.
 """
 
 import os
 import signal
 
 _SI_KERNEL = 0x80
-"""The code of a signal that the terminal sent: its whole foreground group has it already."""
+"""The si_code of a signal from the terminal, which the whole foreground group has already received."""
 _SIGNAL_CODE_BASE = 128
 
 
 def split_from_process_1() -> None:
-    """If this process is process 1, continue in a child; process 1 itself never returns.
+    """Fork and continue in the child if this process is process 1, which itself never returns.
 
     Call it before any thread is started.
     """

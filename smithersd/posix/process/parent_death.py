@@ -1,16 +1,17 @@
-"""A command that dies with this process, also by kill -9: the kernel kills it when the thread that started it ends.
+"""Start commands that die with this process, even by kill -9, through the kernel's parent-death signal.
 
-That thread is the loop's, which for `smithers up` is the main one: it ends with the process. Where an engine's loop
-runs in another thread, its commands end with that.
+The kernel kills such a command when the thread that started it ends. That is the thread of the event loop: for
+`smithers up` the main one, which ends with the process. Where an engine's loop runs in another thread, its commands
+end with that thread.
 
-The signal (PR_SET_PDEATHSIG) has to be asked for between fork and exec, in the child. Python's `preexec_fn` could do
-it, but it trades vfork for a fork of the whole process: the loop stands still for 2 ms in a small one and for 30 ms in
-one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own until its threads have done). util-linux's
-`setpriv` costs the child a millisecond and us nothing.
+The signal (PR_SET_PDEATHSIG) has to be requested between fork and exec, in the child. Python's `preexec_fn` could do
+it, but it replaces vfork by a fork of the whole process: the loop blocks for 2 ms in a small process and for 30 ms in
+one of 1 GB, and every library's fork handlers run (OpenBLAS waits in its own until its threads are done). util-linux's
+`setpriv` costs the child a millisecond and this process nothing.
 
-It reaches the command alone, not what that has started: `daemon/guard.py` ends the rest, and before the run goes on
-`engine/attempts/orphans.py` looks once more. They also see to a command that we were killed amid the start of, and to
-all of them where there is no setpriv (a bare Alpine).
+The signal reaches the command alone, not the processes that it started: `daemon/guard.py` ends those, and before the
+run goes on `engine/attempts/orphans.py` looks for them again. Both also end a command during whose start this process
+was killed, and all commands where there is no setpriv (a bare Alpine).
 """
 
 import shutil
@@ -19,9 +20,9 @@ from pathlib import Path
 
 
 def with_parent_death_signal(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the command line that runs `argv` so that it dies with this process.
+    """Return the command line that runs `argv` so that it dies with this process; `argv` itself without setpriv.
 
-    An invalid `argv` would only show by an exit code: see `executors/shell/program.py`.
+    If the program of `argv` cannot be run, only setpriv's exit code says so: see `executors/shell/program.py`.
     """
     setpriv = _setpriv()
     return argv if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--", *argv)

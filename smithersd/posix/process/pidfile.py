@@ -1,8 +1,8 @@
-"""The pidfile: which process is a run's daemon, correct under races.
+"""The pidfile of a run's daemon, correct under races.
 
-The file holds the pid and nothing else, and is locked (flock) from before it is written until after it is removed,
-so a lock that can be acquired means that no daemon lives, whatever pid is written: kill -9, a reboot and a pid that
-was reused by another program all look the same, and all are recognised.
+The file holds the pid and nothing else, and is locked (flock) from before it is written until after it is removed.
+So a lock that can be acquired means that no daemon lives, whatever pid is written: a stale file is recognised after
+kill -9, after a reboot, and when another program has got the pid.
 
 Two races, and how they are avoided. A file may be removed between its opening and its locking: after locking, the
 holder checks that the locked file is still the one at the path. A stale pid could be read as the new holder's before
@@ -25,7 +25,7 @@ _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
 """The content of a pidfile; a power cut may leave NULs."""
 _LOOK_S = 0.1
-"""How long to wait for a lock: readers and cleaners hold it for an instant, only a daemon for longer."""
+"""How long to wait for a lock: readers and `remove_stale` hold it for an instant, only a daemon for longer."""
 _LOOK_POLL_S = 0.001
 
 
@@ -38,10 +38,10 @@ class PidFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
-        keep_from_forks(self._descriptors)  # a forked worker of a task must not keep the lock after we were killed
+        keep_from_forks(self._descriptors)  # a task's forked worker must not keep the lock
 
     def acquire(self) -> None:
-        """Lock the file and write our pid into it; a stale file is replaced.
+        """Lock the file and write this process's pid into it; a stale file is replaced.
 
         Raises:
             DaemonRuns: another process holds it.
@@ -58,7 +58,7 @@ class PidFile:
             ) from error
 
     def release(self) -> None:
-        """Remove the file while it is still ours, then release the lock."""
+        """Remove the file if it is still the locked one, then release the lock."""
         if self._descriptor is None:
             return
         with suppress(OSError):
@@ -84,7 +84,7 @@ class PidFile:
 def held_pid(path: Path) -> int | None:
     """Return the pid in a pidfile that is held; None if it is stale or missing.
 
-    The pid is of the holder's pid namespace, which need not be ours.
+    The pid is one of the holder's pid namespace, which need not be the caller's.
     """
     if not path.is_file():  # opening a pipe would block, and opening a device may have effects
         return None
@@ -97,7 +97,7 @@ def held_pid(path: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _written_pid(descriptor)
-    except OSError:  # no locks on this file system: it cannot be held
+    except OSError:  # this file system has no locks, so nobody holds it
         return None
     finally:
         os.close(descriptor)
@@ -129,7 +129,7 @@ def remove_stale(path: Path) -> bool:
 
 
 def _locked(path: Path) -> int:
-    """Open and lock an empty file at the path."""
+    """Open and lock an empty file at the path; return its descriptor."""
     if path.exists():
         _check_regular(path)
     while True:

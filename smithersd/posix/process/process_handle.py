@@ -30,7 +30,7 @@ class ProcessHandle:
             return cls(pid, os.pidfd_open(pid), start_time)
         except ProcessLookupError:
             return None
-        except (AttributeError, OSError):  # no pidfds here: the start time tells it from a later process
+        except (AttributeError, OSError):  # no pidfds here: the start time has to do
             return cls(pid, None, start_time)
 
     @property
@@ -76,9 +76,9 @@ class ProcessHandle:
 
 
 def process_start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None where it has ended, or is a zombie.
+    """Return when a process started, in clock ticks since boot; None if it has ended or is a zombie.
 
-    Without /proc (macOS) a live process is all that can be told: then it is 0.
+    Without /proc (macOS) the start time is unknown: it is 0 for every live process.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,8 +1,8 @@
 """The signal state that a process inherits from its starter, reset before anything depends on it.
 
 - SIGCHLD ignored (a shell's `trap '' CHLD`): the kernel reaps children itself, and every exit code is lost.
-- Signals blocked: SIGTERM would never arrive.
-- SIGINT and SIGHUP ignored (`command &` in a script, nohup) are intended, and stay.
+- Blocked signals: SIGTERM would never arrive.
+- SIGINT and SIGHUP ignored (`command &` in a script, nohup): that is intended, and stays.
 """
 
 import signal

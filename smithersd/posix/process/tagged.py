@@ -1,15 +1,15 @@
 """Find and end processes by a tag in their environment, whatever their session and parent are.
 
-A process is recognised by its tag alone (`VARIABLE=VALUE`): a pid may have been reused. One that was
-forked without an exec shows the environment of its parent's start, so it is known by its id and its start time. Signals
-go through pidfds; where the kernel gives out none, right after the process was looked at again.
+A process is recognised by its tag alone (`VARIABLE=VALUE`), since a pid may have been reused. A process that was forked
+without an exec still shows its parent's environment, so it is recognised by its pid and start time. Signals go through
+pidfds; where the kernel has none, the process is checked again right before each signal.
 
-As a program of its own it reads its stdin until the starter has ended, and then ends the processes that it was told
-of: a line is a JSON list of tags, which replaces the list before it, or the id of a process that was forked.
+As a program it reads its stdin until the starter has ended, and then ends the processes that it read of: each line is
+a JSON list of tags, which replaces the list before it, or the pid of a forked process.
 
     python -I -S tagged.py GRACE_S
 
-That is why this file needs nothing but the standard library.
+For that it imports only the standard library.
 """
 
 import json
@@ -26,9 +26,9 @@ from pathlib import Path
 _KILL_WAIT_S = 2.0
 """How long to wait after SIGKILL; only a process that hangs in the kernel takes longer."""
 _LOOK_S = 0.05
-"""How often to look for new processes: one that is about to end may still start others."""
+"""How often to look for processes: one that is about to end may still start others."""
 _QUIET_LOOKS = 3
-"""How often in a row no process must be found: during an exec a process shows no environment for an instant."""
+"""How many times in a row nothing must be found: during an exec a process shows no environment for an instant."""
 
 
 StartTimes = Mapping[int, str]
@@ -36,9 +36,9 @@ StartTimes = Mapping[int, str]
 
 
 def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = None) -> tuple[int, set[int]]:
-    """End the processes that carry one of the tags, or were forked: SIGTERM, and after the grace SIGKILL.
+    """End the processes with one of the tags, and the forked ones: SIGTERM, and after `grace_s` seconds SIGKILL.
 
-    Returns how many there were, and the ids of those that did not end.
+    Return how many there were, and the pids of those that did not end.
     """
     wanted = _Wanted(frozenset(tag.encode() for tag in tags), dict(forked or {}))
     found: set[int] = set()
@@ -52,7 +52,7 @@ def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The processes to end."""
+    """Which processes to end: those with one of the tags, and the forked ones."""
 
     tags: frozenset[bytes]
     forked: StartTimes
@@ -68,7 +68,7 @@ class _Wanted:
 
 
 def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, timeout_s: float, found: set[int]) -> set[int]:
-    """Signal each process once, also those that appear later; return the ids of those that are left."""
+    """Signal each process once, also those that appear later; return the pids of those that have not ended."""
     told: set[int] = set()
     quiet_looks = 0
     deadline_s = time.monotonic() + timeout_s
@@ -94,7 +94,7 @@ def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
 
 
 def _await_one(pidfds: Iterable[int | None]) -> None:
-    """Wait until one of the processes has ended, for an instant at most."""
+    """Wait until one of the processes has ended, for _LOOK_S at most."""
     poll = select.poll()
     for pidfd in pidfds:
         if pidfd is not None:
@@ -104,7 +104,7 @@ def _await_one(pidfds: Iterable[int | None]) -> None:
 
 @contextmanager
 def _opened_processes(wanted: _Wanted) -> Iterator[dict[int, int | None]]:
-    """Open the processes that are to end: pidfds by pid, None where the kernel gives out none."""
+    """Yield a pidfd for each process to end, by pid; None where the kernel has no pidfds."""
     opened: dict[int, int | None] = {}
     try:
         for pid in _process_ids():

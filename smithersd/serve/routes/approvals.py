@@ -1,4 +1,4 @@
-"""GET /approvals: what waits for a person, with all that is needed to decide."""
+"""GET /approvals: the pending approvals, with all that is needed to decide."""
 
 from aiohttp import web
 
@@ -11,7 +11,7 @@ from smithersd.serve.queries import read_query
 
 
 async def approvals(request: web.Request) -> web.Response:
-    """List the approvals that wait, the one that has waited longest first."""
+    """List the pending approvals, the one that has waited longest first."""
     context = run_of(request)
     read_query(request)
     async with reading_in_answer_time(context.view) as run:

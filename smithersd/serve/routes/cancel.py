@@ -11,12 +11,12 @@ from smithersd.serve.queries import read_query
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Cancel the run; answered once that is durable and, where a live engine holds the run, applied."""
+    """Cancel the run; answer once the request is durable and, where a live engine holds the run, applied."""
     context = run_of(request)
     read_query(request)
     await read_body(request, NoBody)
     async with within_answer_time():
-        await context.store.run(context.run_id)  # a look first: once begun, the end of a run is not broken off
+        await context.store.run(context.run_id)  # RunNotFound in time: once begun, the cancel is not broken off
     peer = f"{request.remote or 'a client'} (POST /cancel)"
     submitted = await request_cancel(context.store, context.run_id, by=peer, clock=context.clock)
     context.abort.set()

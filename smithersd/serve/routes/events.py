@@ -21,12 +21,12 @@ from smithersd.serve.streams.sse import CONTENT_TYPE, EventStream, Wanted, retry
 
 LAST_EVENT_ID = "Last-Event-ID"
 LAST_EVENT_ID_PARAMETER = "lastEventId"
-"""How those send it who cannot send headers."""
+"""The same as a query parameter, for clients that cannot send headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where a stream starts, what it says to that, and whether there is anything left to send."""
+    """Where a stream starts, a note on that for the client, and whether there is nothing left to send."""
 
     after_seq: int
     note: str | None
@@ -34,7 +34,7 @@ class _Start:
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """Stream the events after the larger of afterSeq and Last-Event-ID, until the run's last one."""
+    """Stream the events after the larger of afterSeq and Last-Event-ID, up to the run's last one."""
     context = run_of(request)
     query = read_query(request, "afterSeq", LAST_EVENT_ID_PARAMETER, "types", "node")
     after_seq = integer(query, "afterSeq", minimum=-1)
@@ -43,7 +43,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         start = await _start(context, -1 if after_seq is None else after_seq, last_ids)
         if start.is_at_end:
-            # An EventSource that has seen the end stops at a 204; at anything else it would come back for ever.
+            # An EventSource that has seen the end stops at a 204; at anything else it would reconnect for ever.
             return web.Response(status=HTTPStatus.NO_CONTENT, headers=EVERY_ANSWER)
         with context.streams.opened(request):
             stream = EventStream(request, note=start.note, headers={RUN_HEADER: run_header(context.run_id)})
@@ -63,7 +63,7 @@ async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -
     note = None
     for number in (integer_of(text) for text in last_ids):
         if number is not None and number > last_seq:
-            note = f"event {number} is not one of this run's"
+            note = f"this run has no event {number}"
         elif number is not None:
             after_seq = max(after_seq, number)
     if note is not None:
@@ -82,14 +82,14 @@ def _wanted(query: Mapping[str, str]) -> Wanted | None:
 
     def is_wanted(event: Encoded) -> bool:
         is_match = (types is None or event.type in types) and (node_id is None or event.node_id == node_id)
-        # Every filter lets the end pass: who waits for it must learn of it.
+        # The run's end passes every filter: clients wait for it.
         return is_match or event.type in TERMINAL_TYPES
 
     return is_wanted
 
 
 def _types(text: str) -> frozenset[str]:
-    """The names that were asked for; one that this version does not know is perhaps a later one's."""
+    """Parse the parameter `types`; a name that this version does not know may be one of a later version."""
     types = frozenset(text.split(","))
     odd = sorted(name for name in types if _TYPE.fullmatch(name) is None)
     if odd:

@@ -1,4 +1,4 @@
-"""GET /frames: how the tree was rendered."""
+"""GET /frames: the trees that the workflow rendered."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""GET /health and GET /ready: open to everybody, without further information."""
+"""GET /health and GET /ready: without a token, and without any information beside yes or no."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ _OK = b'{"ok":true}'
 
 
 async def health(_: web.Request) -> web.Response:
-    """Answer that the server runs."""
+    """Answer that the server is running."""
     return raw_answer(_OK)
 
 
@@ -23,7 +23,7 @@ async def ready(request: web.Request) -> web.Response:
     """Answer whether the store answers and, in the process that drives the run, whether the engine can continue.
 
     Raises:
-        NotReady: one of these is not so; the log says why.
+        NotReady: the store does not answer, or the engine cannot continue; the log says why.
     """
     context = run_of(request)
     try:
@@ -39,6 +39,6 @@ async def _check_driver(driver: Driver | None) -> None:
     if driver is None:
         return
     if driver.problem is not None:
-        raise NotReady("The engine cannot go on at present.")
+        raise NotReady("The engine cannot continue at present; the server's log says why.")
     if not await driver.holds_lease():
         raise NotReady("The engine's lease has run out.")

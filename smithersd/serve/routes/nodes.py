@@ -63,6 +63,6 @@ def _iteration_head(node: NodeRecord) -> dict[str, Any]:
 
 
 async def _with_output(context: RunContext, key: NodeKey, has_output: bool, head: dict[str, Any]) -> bytes:  # noqa: FBT001 - a row of `told`
-    # The output goes out as the text that the store has: it is JSON, and it may be large.
+    # The output is sent as the text that the store has: it is JSON already, and may be large.
     output = await context.store.output(context.run_id, *key) if has_output else None
     return to_json(head)[:-1] + b',"output":' + (output or "null").encode() + b"}"

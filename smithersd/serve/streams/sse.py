@@ -1,7 +1,7 @@
-"""Writing a feed to a client as Server-Sent Events.
+"""Write a feed to a client as Server-Sent Events.
 
-Everything that is written comes from one task, in pieces that may end inside of an event: so the library's own ping,
-which would come in between, is put off for ever, and this one pings when it has been silent.
+One task writes everything, in pieces that may end inside an event. The library's own ping could come between two
+pieces, so it is turned off, and this task pings whenever it has written nothing for a while.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from smithersd.serve.transport.write_progress import WriteProgress
 
 _log = logger(__name__)
 
-# Neither ends with a blank line: some clients take one for an event, with nothing in it.
+# Neither ends with a blank line, which some clients take for an empty event.
 _HEAD = b"retry: %d\n" % STREAM_RETRY_MS
 _PING = b": ping\n"
 
@@ -38,18 +38,18 @@ Wanted = Callable[[Encoded], bool]
 
 
 def encode_event(event: LoggedEvent) -> bytes:
-    """Encode an event for a client. Its JSON is in one line."""
+    """Encode an event for a client, its JSON on one line."""
     return f"event: smithers\ndata: {one_line(event.payload)}\nid: {event.seq}\n\n".encode()
 
 
 def retry_answer(error: SmithersError, *, after_s: int) -> web.Response:
-    """Return a stream with only a retry time: an EventSource never reconnects after any other status."""
+    """Return a stream that holds only a retry time: after a status other than 200 an EventSource never reconnects."""
     body = f"retry: {after_s * 1000}\n: {error.code}\n\n"
     return web.Response(text=body, headers=_HEADERS)
 
 
 class _Response(EventSourceResponse):
-    """A stream's head, whatever application it is mounted in does to every answer."""
+    """An event stream that is never compressed, even if an outer application compresses every response."""
 
     def enable_compression(self, *_: object, **__: object) -> None:
         """Do nothing: compression would delay events."""
@@ -72,16 +72,15 @@ class EventStream:
         self._head = _HEAD if note is None else _HEAD + f": {note}\n".encode()
         self._ping_s = ping_s
         self._written_at_s = 0.0
-        assert request.transport is not None, "its stream was given a place"
+        assert request.transport is not None, "Streams.opened has checked it"
         self._taking = WriteProgress(request.transport, timeout_s=write_timeout_s)
         self._headers = {**_HEADERS, **headers}
         self.response = self._made()
 
     async def run(self, follower: Follower, wanted: Wanted | None) -> None:
-        """Send what the follower gives until its end, until the client leaves, or until it takes too long.
+        """Send the follower's events until they end, the client disconnects, or it reads nothing for too long.
 
-        The connection of a client that takes nothing for too long is cut: it comes back with its last id and misses
-        nothing.
+        In the last case the connection is cut; the client reconnects with its last id and misses nothing.
         """
         try:
             await self._prepare()
@@ -90,22 +89,22 @@ class EventStream:
                 await self._send_all(follower, wanted)
                 await self._taking.wait(self.response.write_eof())
         except (ConnectionError, TimeoutError):
-            # It has disconnected, or was disconnected.
+            # The client has disconnected, or was disconnected.
             return
-        except Exception:  # noqa: BLE001 - told below
-            # The head is out: there is no way to tell the client but to end.
+        except Exception:  # noqa: BLE001 - logged below
+            # The head has been sent: all that can tell the client is the end of the connection.
             _log.exception("An event stream failed.")
             self._cut()
 
     def _made(self) -> EventSourceResponse:
         response = _Response(sep="\n", ping_interval=math.inf, send_timeout=None)
-        # The connection's life is for aiohttp to tell, who knows the client's HTTP version.
+        # aiohttp sets this header itself: it knows the client's HTTP version.
         del response.headers[hdrs.CONNECTION]
         response.headers.update(self._headers)
         return response
 
     async def _prepare(self) -> None:
-        """Send the head, also where a hook of the application around us cannot bear a stream."""
+        """Send the head, even if a hook of an outer application fails on a stream."""
         try:
             await self.response.prepare(self._request)
         except (ConnectionError, TimeoutError):
@@ -113,10 +112,10 @@ class EventStream:
         except Exception as error:
             if self._request.writer.output_size:
                 raise
-            _log.warning("A hook of the application around the run's fails at an event stream: %r", error)
+            _log.warning("A hook (on_response_prepare) of the outer application failed on an event stream: %r", error)
             self._headers.update(self.response.headers)
             self.response = self._made()
-            # A bare request knows of no application, and so of no hooks.
+            # A bare request belongs to no application, so it has no hooks.
             await self.response.prepare(web.BaseRequest.clone(self._request))
 
     async def _send_all(self, follower: Follower, wanted: Wanted | None) -> None:
@@ -124,16 +123,16 @@ class EventStream:
             await self._send(events if wanted is None else [event for event in events if wanted(event)])
 
     async def _next(self, follower: Follower) -> Sequence[Encoded]:
-        """Take what comes next, and ping while nothing comes."""
+        """Return the next events, and ping while there are none; an empty list is the end."""
         if follower.is_behind:
-            # A client that follows a long log without pause must not keep the others from theirs.
+            # A client that replays a long log must not starve the others.
             await asyncio.sleep(0)
         while True:
             try:
                 async with asyncio.timeout_at(self._written_at_s + self._ping_s):
                     return await follower.take()
             except TimeoutError:
-                if self._taking.is_stuck():  # pings are so small that they never have to wait
+                if self._taking.is_stuck():  # writing a ping never waits, so it would not notice
                     self._cut()
                     raise
                 await self._write(_PING)
@@ -147,14 +146,14 @@ class EventStream:
         writing = self.response.write(data)
         self._taking.written += len(data)
         if self._is_idle() and len(data) <= STREAM_WRITE_BYTES_MAX // 2:
-            # It need not wait for the client, so it needs no timer: most writes are small, and there are many.
+            # It does not wait for the client, so it needs no timer: most writes are small, and there are many.
             await writing
         else:
             await self._taking.wait(writing)
         self._written_at_s = asyncio.get_running_loop().time()
 
     def _is_idle(self) -> bool:
-        """Whether the client has taken all that was written."""
+        """Return whether the client has taken all that was written."""
         transport = self._request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 

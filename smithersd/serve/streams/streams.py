@@ -12,10 +12,10 @@ from smithersd.serve.transport.connections import connections_max
 
 
 class Streams:
-    """Counts streams and knows their connections."""
+    """Counts the open streams, limits their number and keeps their transports."""
 
     def __init__(self) -> None:
-        # The others are for requests that are answered and gone: /health is never out of reach.
+        # The other connections are left for short requests, so that /health can always be reached.
         self._streams_max = min(STREAMS_MAX, connections_max() * 3 // 4)
         self._transports: dict[object, asyncio.Transport] = {}
         self._none_left = asyncio.Event()
@@ -28,10 +28,10 @@ class Streams:
 
     @contextmanager
     def opened(self, request: web.Request) -> Iterator[None]:
-        """Take a place for a stream while the `with` lasts.
+        """Count a stream as open while the `with` lasts.
 
         Raises:
-            TooManyStreams: all are taken.
+            TooManyStreams: as many streams as allowed are open.
             NotReady: the app is shutting down.
         """
         transport = request.transport
@@ -39,7 +39,7 @@ class Streams:
             raise NotReady("The server is shutting down.")
         if self.count >= self._streams_max:
             raise TooManyStreams(
-                f"All {self._streams_max} event streams are taken.", retry_after_s=STREAM_RETRY_AFTER_S
+                f"All {self._streams_max} event streams are in use.", retry_after_s=STREAM_RETRY_AFTER_S
             )
         place = object()
         self._transports[place] = transport
@@ -51,7 +51,7 @@ class Streams:
                 self._none_left.set()
 
     async def close(self) -> None:
-        """Let no stream begin any more, give the open ones STREAM_DRAIN_S to end, and cut off the rest."""
+        """Refuse new streams, give the open ones STREAM_DRAIN_S seconds to end, and abort the rest."""
         self._is_closing = True
         if self._transports:
             self._none_left.clear()

@@ -1,8 +1,8 @@
-"""The connections of a server: who is let in, who must make room, and what a request gets that is none.
+"""The connections of a server: which are accepted, which are closed to make room, how malformed requests are answered.
 
-Whoever reaches the port can open connections without a token, so they must cost the run nothing: there are fewer of
-them than the process may open files, one without a request is closed after a while, and where all are taken the one
-that has been without a request for the longest makes room.
+Anybody who reaches the port can open connections without a token, so they must not harm the run: there are fewer of
+them than the process may open files, one without a request is closed after a while, and where all are in use the one
+that has been idle for the longest is closed for a new one.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ from smithersd.serve.transport.write_progress import WriteProgress
 _log = logger(__name__)
 
 _ACCEPTS_PER_TURN = 64
-"""Connections that are let in before the loop goes on with other things."""
+"""How many connections are accepted before the event loop handles anything else."""
 _ARRIVAL_LOOK_S = 0.01
-"""How often it is looked, while a server stops, whether the requests that it waits for have come."""
+"""How often, while a server stops, to look whether the requests that it waits for have arrived."""
 _IDLE_CONSIDERED = 16
-"""How many idle connections are looked at to find one whose client has taken all its answers."""
+"""How many idle connections to look at for one whose client has taken all its responses."""
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _CLIENTS_FAULTS = (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError, aiohttp.ClientPayloadError)
 
 
 def connections_max() -> int:
-    """Return how many connections there may be, so that the engine can still open the files that it needs."""
+    """Return how many connections are allowed, so that the engine can still open the files that it needs."""
     files_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files_max == resource.RLIM_INFINITY:
         return CONNECTIONS_MAX
@@ -55,7 +55,7 @@ def connections_max() -> int:
 
 
 class Connections:
-    """Takes connections from listening sockets and hands them to a web server.
+    """Accepts connections from listening sockets and hands them to a web server.
 
     `note_request` has to be the outermost middleware of its application.
     """
@@ -67,7 +67,7 @@ class Connections:
         idle_timeout_s: float = IDLE_TIMEOUT_S,
         arrival_s: float = REQUEST_ARRIVAL_S,
     ) -> None:
-        """Let in `limit` clients at once, by default as many as the process can bear."""
+        """Allow `limit` connections at once, by default `connections_max()`."""
         self._limit = connections_max() if limit is None else limit
         self.idle_timeout_s = idle_timeout_s
         self.is_closing = False
@@ -83,7 +83,7 @@ class Connections:
         self.malformed = LimitedLog(_log)
 
     def listen(self, listeners: Sequence[socket.socket], server: web.Server) -> None:
-        """Let clients in from now on."""
+        """Accept connections from now on."""
         self._server = server
         for listener in listeners:
             self._listeners.append(listener)
@@ -91,11 +91,11 @@ class Connections:
         self._sweep()
 
     async def close(self, *, is_queue_kept: bool) -> None:
-        """Let nobody in any more, and wait until the requests of those who are in have come.
+        """Accept no more connections, and wait until the requests of the open ones have arrived.
 
-        The web server sees to their answers. Who has had an answer and asks nothing more is sent away at once; who has
-        not asked yet has `arrival_s` to do so. Who waits in the queue of a listening socket is left there for the
-        process that takes the socket next if `is_queue_kept`, else let in before the socket is closed.
+        The web server sees to the responses. A connection that has had its response is closed at once; one without a
+        request so far has `arrival_s` to send it. Connections in the queue of a listening socket are left there if
+        `is_queue_kept`, for the process that takes over the socket; else they are accepted before it is closed.
         """
         self.is_closing = True
         if self._next_sweep is not None:
@@ -112,26 +112,26 @@ class Connections:
     async def _arrivals(self) -> None:
         deadline_s = self._loop.time() + self._arrival_s
         await asyncio.gather(*self._beginning, return_exceptions=True)
-        for _ in range(2):  # one turn of the loop finds what lies in the sockets' buffers, the next one has read it
+        for _ in range(2):  # one turn of the loop finds what is in the sockets' buffers, the next one reads it
             await asyncio.sleep(0)
         for connection in [connection for connection in self._idle if not connection.is_request_due]:
             connection.force_close()
         while any(connection.is_request_due for connection in self._open) and self._loop.time() < deadline_s:  # noqa: ASYNC110
-            await asyncio.sleep(_ARRIVAL_LOOK_S)  # aiohttp tells nobody that a body is whole
+            await asyncio.sleep(_ARRIVAL_LOOK_S)  # aiohttp has no event for a complete body
 
     def add(self, connection: "_Connection") -> None:
-        """Know of a connection, which has no request yet."""
+        """Add a new connection, which has no request yet."""
         self._open.add(connection)
         self._idle[connection] = None
 
     def discard(self, connection: "_Connection") -> None:
-        """Know of it no longer."""
+        """Forget a connection that has ended or is to end."""
         self._open.discard(connection)
         self._idle.pop(connection, None)
 
     @web.middleware
     async def note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Know which connections have a request."""
+        """Note that a connection is busy with a request, and that it is idle afterwards."""
         connection = request.protocol
         assert isinstance(connection, _Connection)
         self._idle.pop(connection, None)
@@ -143,7 +143,7 @@ class Connections:
                 self._idle[connection] = None
 
     def _sweep(self) -> None:
-        """Cut those that were closed and whose last answer is not taken: nobody else waits for them."""
+        """Abort closed connections whose clients do not read the last response: nothing else would end them."""
         for connection in [connection for connection in self._open if connection.is_closed_in_vain]:
             connection.abort()
         self._next_sweep = self._loop.call_later(SWEEP_S, self._sweep)
@@ -161,12 +161,12 @@ class Connections:
                 self._begin(client)
             else:
                 client.close()
-                self.troubles.warn(f"All {self._limit} connections are taken; a client was sent away.")
+                self.troubles.warn(f"All {self._limit} connections are in use; a new one was closed.")
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
-        """Accept nothing for a moment: what fails now would fail again at once."""
+        """Accept nothing for ACCEPT_PAUSE_S seconds: what fails now would fail again at once."""
         what = "no more files can be opened" if error.errno in _SHORTAGES else str(error.strerror)
-        self.troubles.warn(f"Clients must wait: {what}.")
+        self.troubles.warn(f"New connections have to wait: {what}.")
         self._loop.remove_reader(listener)
         self._loop.call_later(ACCEPT_PAUSE_S, self._resume, listener)
 
@@ -175,7 +175,7 @@ class Connections:
             self._loop.add_reader(listener, self._accept, listener)
 
     def _has_room(self) -> bool:
-        """Whether another connection may be, if need be instead of an idle one."""
+        """Return whether there is room for another connection; if need be, close an idle one for it."""
         if len(self._open) + len(self._beginning) < self._limit:
             return True
         idle = list(islice(self._idle, _IDLE_CONSIDERED))
@@ -197,7 +197,7 @@ class Connections:
             await self._loop.connect_accepted_socket(self._made, client)
         except OSError as error:
             client.close()
-            self.troubles.warn(f"A client could not be let in: {error}.")
+            self.troubles.warn(f"A connection could not be accepted: {error}.")
 
     def _made(self) -> "_Connection":
         assert self._server is not None
@@ -205,13 +205,13 @@ class Connections:
 
 
 class _Connection(web.RequestHandler):
-    """One client's connection, as aiohttp handles it, within our limits and with our errors."""
+    """One client's connection: aiohttp's protocol handler with our limits and errors."""
 
     def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
             server,
             loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # which it takes for "none"
+            access_log=None,  # type: ignore[arg-type]  # aiohttp takes None for "no access log"
             keepalive_timeout=connections.idle_timeout_s,
             lingering_time=BODY_LINGER_S,
             auto_decompress=False,
@@ -223,28 +223,28 @@ class _Connection(web.RequestHandler):
 
     @property
     def is_request_due(self) -> bool:
-        """Whether a request is to come: the first one, one that has begun to come, or the rest of its body."""
+        """Whether a request is expected: the first one, or the rest of one that has begun to arrive."""
         return self._is_head_due or (self._body is not None and not self._body.is_eof())
 
     def take_request(self, request: web.Request) -> None:
-        """Know that the head of a request has come."""
+        """Note that the head of a request has arrived."""
         self._is_head_due = False
         self._body = request.content
 
     @property
     def has_sent_all(self) -> bool:
-        """Whether the client's system has been given all answers."""
+        """Whether all responses have left this process."""
         return self._wire.get_write_buffer_size() == 0
 
     @property
     def is_closed_in_vain(self) -> bool:
-        """Whether it was closed, and the client takes nothing of what it was sent before; to be asked now and then."""
+        """Whether it was closed but the client does not read the last response; ask regularly."""
         if self._parting is None and self._wire.is_closing():
             self._parting = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
         return self._parting is not None and self._parting.is_stuck()
 
     def abort(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
         self._wire.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -257,21 +257,21 @@ class _Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._body is None or self._body.is_eof():  # then it is of the request after that
+        if self._body is None or self._body.is_eof():  # then this belongs to the next request
             self._is_head_due = True
         super().data_received(data)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write an answer, for as long as the client takes any of it; the last one of a server that stops says so."""
+        """Write a response for as long as the client reads any of it; while the server stops, close afterwards."""
         if self._connections.is_closing:
             resp.force_close()
         try:
             taking = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
             return await taking.wait(super().finish_response(request, resp, start_time))
         except TimeoutError:
-            raise ConnectionError("the client does not take its answer") from None
+            raise ConnectionError("the client does not read its response") from None
 
     def handle_error(
         self,
@@ -280,9 +280,9 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or what failed around the application, as everything else is answered."""
+        """Answer malformed HTTP, and errors outside the application, with the same envelope as all errors."""
         if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
+            raise ConnectionError("the response has already begun")
         if isinstance(exc, _CLIENTS_FAULTS) or not isinstance(exc, Exception):
             self._note(exc)
             exc = InvalidRequest("The request is not valid HTTP.")
@@ -291,7 +291,7 @@ class _Connection(web.RequestHandler):
         return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log what went wrong in here; of what a client did wrong a line is enough."""
+        """Log an error; for a client's mistake one line, without a traceback, is enough."""
         if isinstance(kw.get("exc_info"), _CLIENTS_FAULTS):
             self._note(kw["exc_info"])
         else:

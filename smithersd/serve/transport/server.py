@@ -1,4 +1,4 @@
-"""A server for a serve app: an address in, a URL out, and a prompt end."""
+"""Serve an app on a host and port, or on sockets that listen already, and stop promptly."""
 
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -15,12 +15,12 @@ from smithersd.serve.transport.sockets import listen, prepare_listener
 
 _log = logger(__name__)
 
-_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for "every address" is not dialled
+_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is not an address to connect to
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a running server is reached from this machine; `port` is 0 for a unix socket."""
+    """The address of a running server as seen from this machine; `port` is 0 for a unix socket."""
 
     url: str
     port: int
@@ -35,19 +35,19 @@ async def serving(
     sockets: Sequence[socket.socket] = (),
     connections: Connections | None = None,
 ) -> AsyncIterator[Server]:
-    """Serve an app while the `with` lasts; at its end streams get the last events and are closed.
+    """Serve an app while the `with` lasts; at its end, streams get the last events and are closed.
 
-    Requests on connections that were taken until then are answered.
+    Requests on connections that were accepted until then are answered.
 
     Args:
         app: the application, as a rule one of `create_serve_app`.
-        host: a name or address of this machine; "0.0.0.0" and "::" are all of them.
+        host: a name or address of this machine; "0.0.0.0" and "::" stand for all of its addresses.
         port: the port, 0 for a free one.
         sockets: sockets that listen already (socket activation); host and port are not used then.
         connections: the limits of its connections; by default those of the process.
 
     Raises:
-        UserError: the port is taken or may not be used, or the host is none of this machine's.
+        UserError: the port is in use or may not be used, or the host is not one of this machine.
     """
     is_queue_kept = bool(sockets)  # whoever gave them to us gives them to the next process
     sockets = sockets or listen(host, port)
@@ -86,7 +86,7 @@ def _server(listener: socket.socket) -> Server:
 
 
 def _descriptors(sockets: Iterable[socket.socket], runner: web.AppRunner) -> list[int]:
-    """The listening sockets and those of all clients. asyncio's transports own copies of neither."""
+    """Return the descriptors of the listening sockets and of all clients' sockets."""
     found = [listener.fileno() for listener in sockets]
     connections = [] if runner.server is None else runner.server.connections
     for connection in connections:

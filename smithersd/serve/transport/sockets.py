@@ -1,4 +1,4 @@
-"""The sockets that a server listens on: made with clear errors."""
+"""The sockets that a server listens on, and clear errors where they cannot be made."""
 
 import errno
 import os
@@ -8,17 +8,17 @@ from smithersd.errors import InvalidRequest, UserError
 from smithersd.limits import PORT_MAX, SEND_BUFFER_BYTES
 
 BACKLOG = 1024
-"""Connections that may wait to be taken: all clients of a server that was restarted come back within a second."""
+"""Connections that may wait to be accepted: all clients of a restarted server reconnect within a second."""
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; port 0 takes a free one, the same on each.
+    """Listen on every address of a host; port 0 takes a free port, the same one on each address.
 
     Raises:
-        UserError: the port is taken or may not be used, or the host is none of this machine's.
+        UserError: the port is in use or may not be used, or the host is not one of this machine.
     """
     if not 0 <= port <= PORT_MAX:
-        raise InvalidRequest(f"{port} is not a port.", remedy=f"Ports go from 0 (a free one) to {PORT_MAX}.")
+        raise InvalidRequest(f"{port} is not a port number.", remedy=f"Use 1 to {PORT_MAX}, or 0 for a free port.")
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
@@ -32,9 +32,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def prepare_listener(listener: socket.socket) -> None:
-    """Set what every client's socket inherits, and listen, in the loop's way.
+    """Set the options that every client's socket inherits, and listen without blocking.
 
-    The send buffer bounds what the kernel holds for a client, so that one that never reads is noticed the sooner.
+    The send buffer limits what the kernel holds for a client, so that one that never reads is noticed sooner.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.listen(BACKLOG)
@@ -49,12 +49,12 @@ def _addresses(host: str, port: int) -> list[tuple[int, str]]:
 def _bound(family: int, address: tuple[str, int]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Connections of the process before us may still linger on the port.
+        # Connections of an earlier process may still linger on the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)  # a port that is taken is often told only now
+        listener.listen(BACKLOG)  # often only this reports that the port is in use
     except BaseException:
         listener.close()
         raise
@@ -64,14 +64,16 @@ def _bound(family: int, address: tuple[str, int]) -> socket.socket:
 def _explained(error: OSError, host: str, port: int) -> UserError:
     match error:
         case socket.gaierror():
-            return UserError(f"There is no host {host!r}.", remedy="Give a name or an address with --host.")
+            return UserError(f"The host {host!r} cannot be found.", remedy="Give a name or an address with --host.")
         case OSError(errno=errno.EADDRINUSE):
             return UserError(
-                f"Port {port} on {host} is taken by another process.",
+                f"Port {port} on {host} is in use by another process.",
                 remedy="Choose another with --port; --port 0 takes a free one.",
             )
         case OSError(errno=errno.EACCES):
-            return UserError(f"Port {port} on {host} is not allowed.", remedy="Choose one above 1023 with --port.")
+            return UserError(
+                f"This user may not listen on port {port} of {host}.", remedy="Choose one above 1023 with --port."
+            )
         case OSError(errno=errno.EADDRNOTAVAIL):
             return UserError(f"{host} is not an address of this machine.", remedy="Give one with --host, or 0.0.0.0.")
         case _:

@@ -1,7 +1,7 @@
-"""Whether a client takes what is written to it: however slowly, as long as it takes anything at all.
+"""Notice a client that reads nothing of what is written to it; one that reads slowly is not disturbed.
 
-The kernel has a timeout for this (TCP_USER_TIMEOUT), but it also ends the connection of a client that takes little at a
-time: Linux counts a small window that never has room for what comes next as a closed one.
+The kernel has a timeout for this (TCP_USER_TIMEOUT), but it also ends the connection of a client that reads little at
+a time: Linux treats a small window that never has room for the next segment as a closed one.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 _LOOKS_PER_TIMEOUT = 20
-"""How often it is looked, while a client is waited for, whether it has taken anything."""
+"""How often per timeout to look whether the client has read anything."""
 
 T = TypeVar("T")
 
 
 class WriteProgress:
-    """What one client has taken; `written` is to be raised by what is written to it."""
+    """How much one client has read. Add to `written` the bytes that are written to it."""
 
     def __init__(self, transport: asyncio.WriteTransport, *, timeout_s: float) -> None:
         self.written = 0
@@ -30,7 +30,7 @@ class WriteProgress:
         self._taken_at_s = self._loop.time()
 
     def is_stuck(self) -> bool:
-        """Whether there is something to take and nothing of it was taken for `timeout_s`; to be asked now and then."""
+        """Return whether the client has bytes to read and has read none for `timeout_s`; ask regularly."""
         untaken = untaken_bytes(self._transport)
         taken = self.written - untaken
         if untaken == 0 or taken > self._taken:
@@ -39,10 +39,10 @@ class WriteProgress:
         return self._loop.time() - self._taken_at_s >= self._timeout_s
 
     async def wait(self, writing: Awaitable[T]) -> T:
-        """Wait for a write as long as anything is taken.
+        """Wait for a write for as long as the client reads anything.
 
         Raises:
-            TimeoutError: nothing was taken for `timeout_s`; the connection is cut.
+            TimeoutError: the client has read nothing for `timeout_s`; the connection is cut.
         """
         try:
             async with asyncio.timeout(None) as limit:
@@ -57,7 +57,7 @@ class WriteProgress:
 
 
 class _Looking:
-    """Looks after a client while a write to it waits."""
+    """Ends a write's time limit once the client is stuck, looking every `every_s` seconds."""
 
     def __init__(self, taking: WriteProgress, limit: asyncio.Timeout, every_s: float) -> None:
         self._taking = taking
@@ -77,10 +77,10 @@ class _Looking:
 
 
 def untaken_bytes(transport: asyncio.WriteTransport) -> int:
-    """Return how much of what was written to a client its system has not taken yet, as far as ours tells."""
+    """Return how many of the bytes written to a client it has not acknowledged, as far as the system reports it."""
     client = transport.get_extra_info("socket")
     queued = 0
     if client is not None and client.fileno() >= 0:
-        with suppress(OSError):  # where the system does not tell it
+        with suppress(OSError):  # where the system does not report it
             (queued,) = struct.unpack("i", fcntl.ioctl(client.fileno(), termios.TIOCOUTQ, bytes(4)))
     return transport.get_write_buffer_size() + int(queued)

@@ -69,7 +69,7 @@ def test_readiness_status_and_end_are_told_in_this_order(place, is_abstract):
         process = place.up("--run-id", "r", "--serve", "--port", "0", NOTIFY_SOCKET=address)
         manager.until("READY=1")
         assert process.request("/health") == (200, {"ok": True})
-        manager.until("STATUS=waiting-approval, a person is to decide: approval")
+        manager.until("STATUS=waiting-approval, pending approvals: approval")
         process.request("/approve/approval", {})
         manager.until("STATUS=finished")
         process.signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_a_standby_is_ready_and_says_whom_it_waits_for(place):
         manager.heard.clear()
         manager.until("WATCHDOG=1")
         driver.kill()
-        manager.until("STATUS=waiting-approval, a person is to decide: approval")
+        manager.until("STATUS=waiting-approval, pending approvals: approval")
         process.signal(signal.SIGTERM)
         manager.until("STOPPING=1")
         assert manager.heard.count("READY=1") == 0, "it was ready before"

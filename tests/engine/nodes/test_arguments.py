@@ -129,12 +129,12 @@ async def test_a_container_of_its_own_kind_keeps_what_else_it_is() -> None:
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ({N}, "hidden in a set"),
-        ([frozenset({N})], "hidden in a set"),
-        ({N: 1}, "hidden in a key of a dict"),
-        ([functools.partial(print, N)], "hidden in a functools.partial"),
-        (MappingProxyType({"a": N}), "hidden in a mappingproxy"),
-        (Stubborn([N]), "in a Stubborn, which cannot be made anew"),
+        ({N}, "in a set, where its output cannot"),
+        ([frozenset({N})], "in a set, where its output cannot"),
+        ({N: 1}, "in a key of a dict, where its output cannot"),
+        ([functools.partial(print, N)], "in a functools.partial, where its output cannot"),
+        (MappingProxyType({"a": N}), "in a mappingproxy, where its output cannot"),
+        (Stubborn([N]), "in a Stubborn, which cannot be copied"),
     ],
     ids=lambda one: type(one).__name__,
 )

@@ -100,13 +100,21 @@ BRANCH = Branch("x", when=True, then=Task("then", ten))
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (BRANCH, Task("x", ten), "names a branch that is decided in this run, but a task in the workflow"),
-        (BRANCH, Approval("x"), "names a branch that is decided in this run, but an approval in the workflow"),
-        (BRANCH, Sequence(id="x"), "names a branch that is decided in this run, but a sequence in the workflow"),
-        (Task("x", ten), BRANCH, "names a task (finished) in this run, but a branch in the workflow"),
-        (Task("x", ten), Approval("x"), "names a task (finished) in this run, but an approval in the workflow"),
-        (Shell("x", "true", skip_if=True), Task("x", ten), "names a shell (skipped) in this run, but a task"),
-        (Task("x", ten), Parallel(id="x"), "names a task (finished) in this run, but a parallel in the workflow"),
+        (BRANCH, Task("x", ten), "belongs to a branch that is decided in this run, but to a task in the workflow"),
+        (BRANCH, Approval("x"), "belongs to a branch that is decided in this run, but to an approval in the workflow"),
+        (
+            BRANCH,
+            Sequence(id="x"),
+            "belongs to a branch that is decided in this run, but to a sequence in the workflow",
+        ),
+        (Task("x", ten), BRANCH, "belongs to a task (finished) in this run, but to a branch in the workflow"),
+        (Task("x", ten), Approval("x"), "belongs to a task (finished) in this run, but to an approval in the workflow"),
+        (Shell("x", "true", skip_if=True), Task("x", ten), "belongs to a shell (skipped) in this run, but to a task"),
+        (
+            Task("x", ten),
+            Parallel(id="x"),
+            "belongs to a task (finished) in this run, but to a parallel in the workflow",
+        ),
     ],
 )
 async def test_an_id_that_an_edit_gives_to_another_kind_of_element_is_refused(
