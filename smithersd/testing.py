@@ -54,17 +54,17 @@ async def run_to_end(
     with tempfile.TemporaryDirectory(prefix="smithersd-") as folder:
         async with open_store(Path(folder) / "smithers.db") as store:
             engine = await start_run(workflow, store=store, run_id=run_id, input=input, clock=clock)
-            person = _Person(engine, store, clock, decisions)
+            decider = _Decider(engine, store, clock, decisions)
             async with asyncio.TaskGroup() as group:
-                answering = group.create_task(person.answer())
+                deciding = group.create_task(decider.decide_all())
                 await drive_to_end(engine)
-                answering.cancel()
-            if person.error is not None:
-                raise person.error
+                deciding.cancel()
+            if decider.error is not None:
+                raise decider.error
             return await result_of(engine, store)
 
 
-class _Person:
+class _Decider:
     """Decides every approval as soon as it is requested."""
 
     def __init__(self, engine: Engine, store: Store, clock: JumpingClock, decisions: Decisions) -> None:
@@ -73,14 +73,14 @@ class _Person:
         self._store = store
         self._clock = clock
         self._decisions = decisions if isinstance(decisions, bool) else _by_plain_id(decisions)
-        self._asked: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-        engine.observe(self._notice)
+        self._requested: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        engine.observe(self._queue_approvals)
 
-    async def answer(self) -> None:
+    async def decide_all(self) -> None:
         """Decide approvals until cancelled, or until one is requested that `decisions` does not have."""
         while self.error is None:
-            node_id, iteration = await self._asked.get()
-            is_approval = self._answer_to(node_id)
+            node_id, iteration = await self._requested.get()
+            is_approval = self._decision_for(node_id)
             if is_approval is None:
                 self.error = UserError(
                     f"The approval {node_id!r} was requested, but decisions has no answer for it.",
@@ -90,12 +90,12 @@ class _Person:
             else:
                 await self._submit(node_id, iteration, is_approval=is_approval)
 
-    def _notice(self, recorded: Sequence[Recorded]) -> None:
-        for one in recorded:
-            if isinstance(one.event, NodeWaitingApproval):
-                self._asked.put_nowait((one.event.node_id, one.event.iteration))
+    def _queue_approvals(self, recorded: Sequence[Recorded]) -> None:
+        for entry in recorded:
+            if isinstance(entry.event, NodeWaitingApproval):
+                self._requested.put_nowait((entry.event.node_id, entry.event.iteration))
 
-    def _answer_to(self, node_id: str) -> bool | None:
+    def _decision_for(self, node_id: str) -> bool | None:
         return self._decisions if isinstance(self._decisions, bool) else self._decisions.get(node_id)
 
     async def _submit(self, node_id: str, iteration: int, *, is_approval: bool) -> None:

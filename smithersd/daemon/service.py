@@ -255,7 +255,7 @@ class Service:
         self._report.begin(begun)
         engine.observe(self._show)
         if self._stopped_by is not None:
-            self._ask_to_end(engine, self._stopped_by)
+            self._request_end(engine, self._stopped_by)
 
     def _show(self, recorded: Sequence[Recorded]) -> None:
         """Report events; an error of a report must not stop the run."""
@@ -294,7 +294,7 @@ class Service:
         if engine is None or not _is_over(engine):
             self._stopped_by = signum
         if engine is not None:
-            self._ask_to_end(engine, signum)
+            self._request_end(engine, signum)
         self._is_stopped.set()
 
     def _hang_up(self) -> None:
@@ -305,15 +305,15 @@ class Service:
         if self._began_on_terminal and (self._log is None or not has_terminal()):
             self._stop(signal.SIGTERM)
 
-    def _ask_to_end(self, engine: Engine, signum: signal.Signals) -> None:
+    def _request_end(self, engine: Engine, signum: signal.Signals) -> None:
         if not _is_over(engine) and not engine.is_cancel_requested:
-            self._say_stopping(engine, signum)
+            self._report_stopping(engine, signum)
         if signum is signal.SIGINT:
             engine.request_cancel()
         else:
             engine.request_suspend(_SUSPENDED_BY_SIGTERM)
 
-    def _say_stopping(self, engine: Engine, signum: signal.Signals) -> None:
+    def _report_stopping(self, engine: Engine, signum: signal.Signals) -> None:
         is_busy = engine.state.count(NodeState.IN_PROGRESS) > 0
         grace = f" Its tasks have {STOP_GRACE_S:g} s to end. A second signal ends at once." if is_busy else ""
         if signum is signal.SIGINT:

@@ -30,7 +30,7 @@ class Branch(Container):
         """Check the id first: otherwise a missing id is reported as an error of the other arguments."""
         if arguments and not isinstance(arguments[0], str):
             raise WorkflowError(
-                f"The first argument of a branch is its id, not {_described(arguments[0])}.",
+                f"The first argument of a branch is its id, not {_name_of(arguments[0])}.",
                 remedy='Name the question: Branch("large?", when, then, otherwise). The choice is kept by this id.',
             )
         return super().__new__(cls)
@@ -45,5 +45,5 @@ class Branch(Container):
         self.otherwise = None if otherwise is None else checked_child(otherwise, self)
 
 
-def _described(value: object) -> str:
+def _name_of(value: object) -> str:
     return "a function" if callable(value) else shown(value)

@@ -106,8 +106,8 @@ def is_child(value: object) -> TypeGuard[Child]:
 
 
 def _references(depends_on: References, node: Node[Any]) -> tuple[Reference, ...]:
-    several = depends_on if isinstance(depends_on, (list, tuple)) else (depends_on,)
-    return tuple(_reference(one, node) for one in several)
+    references = depends_on if isinstance(depends_on, (list, tuple)) else (depends_on,)
+    return tuple(_reference(reference, node) for reference in references)
 
 
 def _reference(reference: object, node: Node[Any]) -> Reference:

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 from smithersd.errors import WorkflowError
 
-_DECIDE = (
+_DECIDE_REMEDY = (
     "Use its output in a Branch(id, lambda ctx: ctx.output(...), then, otherwise) or a lazy subtree; "
     "compare with None by `is None`."
 )
-_HAND_ON = "Pass it as an argument of a task, or read its output with ctx.output in a lazy subtree."
-_TEXT = f"{_HAND_ON} repr() shows the element itself."
+_USE_REMEDY = "Pass it as an argument of a task, or read its output with ctx.output in a lazy subtree."
+_TEXT_REMEDY = f"{_USE_REMEDY} repr() shows the element itself."
 
-_ASKED = {
+_TESTED = {
     "__bool__": "used as a condition",
     "__contains__": "searched with `in`",
     **dict.fromkeys(("__lt__", "__le__", "__gt__", "__ge__"), "compared"),
@@ -47,23 +47,23 @@ class NotAValue:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NotAValue):
             return self is other
-        raise _mistaken(self, "compared", _DECIDE)
+        raise _used_as_value(self, "compared", _DECIDE_REMEDY)
 
     def __hash__(self) -> int:
         return object.__hash__(self)
 
 
-def _mistaken(element: NotAValue, use: str, remedy: str) -> WorkflowError:
+def _used_as_value(element: NotAValue, use: str, remedy: str) -> WorkflowError:
     return WorkflowError(f"{element!r} was {use}, but an element is not its output.", remedy=remedy)
 
 
 def _refusing(use: str, remedy: str) -> Callable[..., NoReturn]:
     def refuse(self: NotAValue, *_: Any) -> NoReturn:
-        raise _mistaken(self, use, remedy)
+        raise _used_as_value(self, use, remedy)
 
     return refuse
 
 
-for _uses, _remedy in ((_ASKED, _DECIDE), (_USED, _HAND_ON), (_WRITTEN, _TEXT)):
+for _uses, _remedy in ((_TESTED, _DECIDE_REMEDY), (_USED, _USE_REMEDY), (_WRITTEN, _TEXT_REMEDY)):
     for _name, _use in _uses.items():
         setattr(NotAValue, _name, _refusing(_use, _remedy))

@@ -50,7 +50,7 @@ def chosen(choices: type[Choice], value: object, what: str) -> Choice:
     Raises:
         WorkflowError: it names none; `what` is the option's name.
     """
-    known = {one.value: one for one in choices}
+    known = {choice.value: choice for choice in choices}
     if isinstance(value, str) and (text := plain_text(value)) in known:
         return known[text]
     names = ", ".join(map(repr, known))

@@ -95,11 +95,11 @@ class Workflow(Generic[InputT]):
     def _check_keys(self, value: Any) -> None:
         found = self._input_schema.unknown_key(value)
         if found is not None:
-            near = get_close_matches(found.key, found.known)
-            known = ", ".join(map(repr, near or sorted(found.known)[:_KEYS_SHOWN_MAX])) or "nothing"
+            similar = get_close_matches(found.key, found.known)
+            known = ", ".join(map(repr, similar or sorted(found.known)[:_KEYS_SHOWN_MAX])) or "nothing"
             raise InvalidInput(
                 f"The input of workflow {self.name!r} has an unknown key {found.place!r}.",
-                remedy=f"Did you mean {known}?" if near else f"Known there: {known}.",
+                remedy=f"Did you mean {known}?" if similar else f"Known there: {known}.",
             )
 
     def _dumped(self, value: Any) -> str:
@@ -181,8 +181,8 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
             f"The function of workflow {name!r} is not a plain function.",
             remedy="Write def instead of async def, without yield: work and waiting belong in tasks.",
         )
-    required = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one for one in inspect.signature(function).parameters.values() if one.kind in required]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in inspect.signature(function).parameters.values() if parameter.kind in positional]
 
 
 def _resolved(function: Callable[..., Any], parameter: str) -> Any:

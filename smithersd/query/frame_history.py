@@ -44,7 +44,7 @@ class FrameHistory:
             return await self._newest_first(last_frame_no, limit)
 
     async def _oldest_first(self, frame_no: int, last: int) -> list[bytes]:
-        tree = (await self._remembered(frame_no)).tree()
+        tree = (await self._scopes_at(frame_no)).tree()
         page: list[bytes] = []
         room = self._page_bytes_max
         while frame_no < last and room > 0:
@@ -57,7 +57,7 @@ class FrameHistory:
 
     async def _newest_first(self, last: int, limit: int) -> list[bytes]:
         """Compose backwards in stretches, each as long as is likely to fit by the size of the frames so far."""
-        start = await self._remembered(max(0, last - limit))
+        start = await self._scopes_at(max(0, last - limit))
         page: list[bytes] = []
         room = self._page_bytes_max
         stretch = 1
@@ -78,7 +78,7 @@ class FrameHistory:
         rows = await self._rows(first, last)
         return await asyncio.to_thread(_compose, self._run_id, scopes.tree(), rows, None)
 
-    async def _remembered(self, frame_no: int) -> Scopes:
+    async def _scopes_at(self, frame_no: int) -> Scopes:
         """Return the scopes as of a frame, carried forward from the nearest frame that is kept."""
         nearest = max((base for base in self._bases if base.frame_no <= frame_no), key=lambda base: base.frame_no)
         if nearest.frame_no == frame_no:

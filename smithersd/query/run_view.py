@@ -30,8 +30,8 @@ class RunView:
         self._state = RunState(run_id)
         self._iterations: dict[str, list[int]] = {}
         self._lock = asyncio.Lock()
-        self._begun_looks = 0
-        self._last_look = 0
+        self._started_queries = 0
+        self._last_query = 0
 
     @property
     def last_seq(self) -> int:
@@ -47,13 +47,13 @@ class RunView:
             StoreInvalid: the log is damaged.
             StoreUnavailable: the store does not answer.
         """
-        wanted = self._begun_looks + 1
+        wanted = self._started_queries + 1
         async with self._lock:
-            if self._last_look < wanted:
-                self._begun_looks = look = self._begun_looks + 1
+            if self._last_query < wanted:
+                self._started_queries = query = self._started_queries + 1
                 await self._catch_up()
                 # Only now: a query that failed or was cancelled has read nothing for those that wait for it.
-                self._last_look = look
+                self._last_query = query
             if self._state.last_seq < 0:
                 run_id = self._state.run_id
                 raise RunNotFound(f"The run {run_id!r} has not started.", remedy="Try again when it has.")

@@ -85,7 +85,7 @@ async def _last_decided(store: Store, run_id: str) -> list[WaitRecord]:
         for wait in await store.waits(run_id, WaitKind.APPROVAL)
         if (at_ms := accepted_at_ms.get(wait.key, _decided_at_ms(wait))) is not None
     ]
-    return [wait for _, wait in sorted(decided, key=lambda one: one[0])[-1:]]
+    return [wait for _, wait in sorted(decided, key=lambda entry: entry[0])[-1:]]
 
 
 def _decided_at_ms(wait: WaitRecord) -> int | None:

@@ -25,13 +25,13 @@ async def watch_abort(app: web.Application) -> AsyncIterator[None]:
 async def _cancel_on_abort(context: RunContext) -> None:
     await context.abort.wait()
     try:
-        while not await _is_cancelled(context):  # noqa: ASYNC110 - the run may begin in another process
+        while not await _try_to_cancel(context):  # noqa: ASYNC110 - the run may begin in another process
             await asyncio.sleep(FEED_POLL_S)
     except Exception:  # noqa: BLE001 - nobody awaits this task, so the log is where it reports
         _log.exception("The run %s could not be cancelled.", context.run_id)
 
 
-async def _is_cancelled(context: RunContext) -> bool:
+async def _try_to_cancel(context: RunContext) -> bool:
     """Request the cancel; return False if the run has not started yet or the store does not answer."""
     try:
         await request_cancel(context.store, context.run_id, clock=context.clock)

@@ -79,7 +79,7 @@ def create_serve_app(
     app = web.Application(middlewares=middlewares(guard=guard, traffic=context.metrics.traffic, labels=labels))
     app[CONTEXT] = context
     labels.update(_add_routes(app, has_metrics=metrics))
-    context.metrics.traffic.expect(_served(app, labels))
+    context.metrics.traffic.create_series(_methods_and_routes(app, labels))
     app.cleanup_ctx.append(watch_abort)
     app.on_shutdown.append(_end_streams)
     _log.debug("Made an app for the run %s of the workflow %s.", run_id, workflow.name)
@@ -141,7 +141,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
     return labels
 
 
-def _served(app: web.Application, labels: dict[AbstractResource, str]) -> Sequence[tuple[str, str]]:
+def _methods_and_routes(app: web.Application, labels: dict[AbstractResource, str]) -> Sequence[tuple[str, str]]:
     return [(route.method, labels[route.resource]) for route in app.router.routes() if route.resource is not None]
 
 

@@ -101,11 +101,11 @@ class RequestGuard:
             raise Forbidden("Without a token only requests from this machine are allowed.", remedy=_REMEDY)
 
     def _check_proxy(self, request: web.Request) -> None:
-        sign = next((name for name in request.headers if _is_of_proxy(name)), None)
-        if sign is None and request.version < HttpVersion11 and _asks_to_close(request):
-            sign = "HTTP/1.0 with Connection: close"  # nginx in its default configuration
-        if sign is not None:
-            raise Forbidden(f"Without a token no proxy is allowed; the request has {sign}.", remedy=_REMEDY)
+        trace = next((name for name in request.headers if _is_of_proxy(name)), None)
+        if trace is None and request.version < HttpVersion11 and _closes_connection(request):
+            trace = "HTTP/1.0 with Connection: close"  # nginx in its default configuration
+        if trace is not None:
+            raise Forbidden(f"Without a token no proxy is allowed; the request has {trace}.", remedy=_REMEDY)
 
     def _check_host(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, ())
@@ -125,7 +125,7 @@ def _is_of_proxy(header: str) -> bool:
     return name in _OF_PROXIES or name.startswith("x-forwarded-")
 
 
-def _asks_to_close(request: web.Request) -> bool:
+def _closes_connection(request: web.Request) -> bool:
     return request.headers.get(hdrs.CONNECTION, "").strip().lower() == "close"
 
 

@@ -151,7 +151,7 @@ def error_answer(error: Exception) -> web.Response:
         case SmithersError() if error.code in STATUS_BY_CODE and error.code != SmithersError.code:
             return _envelope(error)
         case _:
-            return _unforeseen(error)
+            return _internal_error_answer(error)
 
 
 def _envelope(error: SmithersError) -> web.Response:
@@ -191,7 +191,7 @@ def _translated(error: web.HTTPException) -> SmithersError:
             return InvalidRequest(f"The request cannot be answered: {error.reason}.")
 
 
-def _unforeseen(error: Exception) -> web.Response:
+def _internal_error_answer(error: Exception) -> web.Response:
     error_id = secrets.token_hex(8)
     _log.error("A request failed, error id %s.", error_id, exc_info=error)
     message = f"An internal error occurred. The server's log has its details under the id {error_id}."

@@ -22,8 +22,8 @@ OPEN_ROUTES = frozenset({"/health", READY_ROUTE})
 """Routes that need no token: probes have none, and these routes reveal nothing."""
 
 _access_log = logger("smithersd.access")
-_CLIENT_LEFT = 499
-_IS_ADMITTED: web.RequestKey[bool] = web.RequestKey("IS_ADMITTED", bool)
+_CLIENT_CLOSED_REQUEST = 499
+_IS_AUTHORIZED: web.RequestKey[bool] = web.RequestKey("IS_AUTHORIZED", bool)
 
 
 def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[AbstractResource, str]) -> list[Middleware]:
@@ -37,7 +37,7 @@ def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[Abstra
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         now_s = asyncio.get_running_loop().time
         started_at_s = now_s()
-        status, is_whole = _CLIENT_LEFT, False
+        status, is_whole = _CLIENT_CLOSED_REQUEST, False
         try:
             response = await handler(request)
             status, is_whole = response.status, isinstance(response, web.Response)
@@ -48,7 +48,7 @@ def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[Abstra
             _access_log.debug("%s %s %d %.1f ms", request.method, request.rel_url.raw_path, status, duration_s * 1000)
 
     @web.middleware
-    async def envelop(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             answer = await handler(request)
         except ConnectionError:
@@ -56,16 +56,16 @@ def middlewares(*, guard: RequestGuard, traffic: Traffic, labels: Mapping[Abstra
             raise
         except Exception as error:  # noqa: BLE001 - the one place where unexpected errors are answered and logged
             answer = error_answer(error)
-        if _IS_ADMITTED in request and not answer.prepared:
+        if _IS_AUTHORIZED in request and not answer.prepared:
             answer.headers[RUN_HEADER] = run_header(run_of(request).run_id)
         return answer
 
     @web.middleware
-    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def check_access(request: web.Request, handler: Handler) -> web.StreamResponse:
         if route_of(request) not in OPEN_ROUTES and not is_preflight(request):
             guard.check(request)
-            request[_IS_ADMITTED] = True
+            request[_IS_AUTHORIZED] = True
             check_meant_run(request, run_of(request).run_id)
         return await handler(request)
 
-    return [count, envelop, admit]
+    return [count, answer_errors, check_access]

@@ -20,7 +20,7 @@ class Traffic:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._durations: dict[tuple[str, str], Histogram] = {}
 
-    def expect(self, routes: Iterable[tuple[str, str]]) -> None:
+    def create_series(self, routes: Iterable[tuple[str, str]]) -> None:
         """Create the series of these pairs of method and route before their first request."""
         for method, route in routes:
             self._requests[method, route, 200] = 0

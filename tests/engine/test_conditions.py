@@ -114,7 +114,7 @@ async def test_a_condition_that_yields_no_bool_fails_the_run_and_passes_no_appro
     assert state.error is not None
     assert state.error.code == "WORKFLOW_ERROR"
     assert said in state.error.message
-    if "asked whether" not in said:
+    if "used as a condition" not in said:
         assert name in state.error.message
     for passed in (events.NodeStarted, events.NodeSkipped, events.BranchDecided):
         assert not await events_of(store, passed)

@@ -408,7 +408,7 @@ async def test_an_exit_code_that_somebody_else_took_is_no_success(bench, childre
     (child,) = children()
     os.waitpid(child.pid, 0)  # noqa: ASYNC222 - holds up the loop, so that nothing of ours can be faster
 
-    assert "exit code is lost" in (await record.outcome()).error.message
+    assert "exit code is unknown" in (await record.outcome()).error.message
 
 
 async def test_signals_that_we_ignore_or_block_are_at_their_default_in_the_command(bench):

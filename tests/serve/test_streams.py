@@ -21,7 +21,7 @@ from smithersd.feed import Feed
 from smithersd.limits import STREAMS_MAX
 from smithersd.query.stored_log import StoredLog
 from smithersd.serve import create_serve_app, serving
-from smithersd.serve.streams.sse import EventStream, Wanted, encode_event
+from smithersd.serve.streams.sse import EventFilter, EventStream, encode_event
 from smithersd.store import Store, open_store
 from tests.serve.conftest import Client, Demo, MakeApp
 from tests.serve.story import Story, pending
@@ -51,7 +51,7 @@ Streaming = Callable[..., Awaitable[Client]]
 def streaming(store: Store, aiohttp_client: Any) -> Streaming:
     """A client of an app that only streams, with the limits that a test gives."""
 
-    async def make(feed: Feed | None = None, wanted: Wanted | None = None, **limits: Any) -> Client:
+    async def make(feed: Feed | None = None, wanted: EventFilter | None = None, **limits: Any) -> Client:
         followed = feed or Feed(StoredLog(store, "run-1"), encode=encode_event)
 
         async def events(request: web.Request) -> web.StreamResponse:

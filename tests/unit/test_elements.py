@@ -98,8 +98,8 @@ MISTAKES = [
     mistake(lambda: Task("", print), "The task id '' is empty", remedy="1 to 200 printable characters"),
     mistake(lambda: Task("x" * 201, print), "201 characters long", remedy="1 to 200"),
     mistake(lambda: Task("@1", print), "'@1'", 'begins with "@"', remedy="task-1"),
-    mistake(lambda: Approval("."), "The approval id '.'", "path's name", remedy="approval-1"),
-    mistake(lambda: Shell("..", "true"), "'..'", "path's name", remedy="shell-1"),
+    mistake(lambda: Approval("."), "The approval id '.'", "means a folder", remedy="approval-1"),
+    mistake(lambda: Shell("..", "true"), "'..'", "means a folder", remedy="shell-1"),
     mistake(lambda: Task("a\nb", print), "cannot be printed", remedy="printable"),
     mistake(lambda: Task(7, print), "The task id 7 is of type int, not a text", remedy="Give the task an id"),
     mistake(lambda: Sequence(id="@x"), "The sequence id '@x'", remedy="sequence-1"),
@@ -121,19 +121,19 @@ MISTAKES = [
         lambda: Sequence(Task("a", print, depends_on="b"), Task("b", print)),
         "'a', 'b'",
         "can never start",
-        remedy="comes after all before it",
+        remedy="comes after all nodes before it",
     ),
     mistake(lambda: Task("a", print, depends_on="a"), "'a'", "can never start", remedy="depend"),
     mistake(lambda: Sequence([Task("a", print)]), "child of sequence", remedy="Sequence(*children)"),
-    mistake(lambda: Parallel("a", id="p"), "child of parallel 'p'", remedy="Put elements"),
-    mistake(lambda: Parallel(max_concurrency=0), "max_concurrency of a parallel is 0", remedy="from 1"),
+    mistake(lambda: Parallel("a", id="p"), "child of parallel 'p'", remedy="Give elements"),
+    mistake(lambda: Parallel(max_concurrency=0), "max_concurrency of a parallel is 0", remedy="at least 1"),
     mistake(
         lambda: functools.reduce(lambda inner, _: Sequence(inner), range(200), Sequence()),
         "more than 90 elements deep",
-        remedy="Flatten",
+        remedy="Nest fewer",
     ),
     # functions and their arguments
-    mistake(lambda: Task("a", None), "task 'a' got None", remedy="the function itself"),
+    mistake(lambda: Task("a", None), "task 'a' has None", remedy="the function itself"),
     mistake(lambda: Task("a", generates), "task 'a'", "generator function", remedy="Return a list"),
     mistake(lambda: Task("fix", fix), "task 'fix'", "missing a required argument: 'analysis'", remedy="positional"),
     mistake(lambda: Task("fix", fix, analysis, 1, 2), "task 'fix'", "too many", remedy="functools.partial"),
@@ -171,7 +171,7 @@ MISTAKES = [
         "no output",
         remedy="depends_on",
     ),
-    mistake(lambda: Task("a", anything, [{"k": Parallel()}]), "a parallel has no output", remedy="Pass a task inside"),
+    mistake(lambda: Task("a", anything, [{"k": Parallel()}]), "a parallel has no output", remedy="that is inside it"),
     mistake(lambda: Task("a", print, output=Speaks), "task 'a'", "no JSON schema", remedy="output="),
     *(
         [mistake(lambda: Task("a", print, output=Row), "task 'a'", "no JSON schema", remedy="typing_extensions")]
@@ -196,7 +196,7 @@ MISTAKES = [
         "The first argument of a branch is its id, not a function",
         remedy='Branch("large?", when, then, otherwise)',
     ),
-    mistake(lambda: Branch(7, Task("a", print), id="b"), "not with 7", remedy="what it decides"),
+    mistake(lambda: Branch(7, Task("a", print), id="b"), "its id, not 7", remedy="what it decides"),
     mistake(lambda: Branch("", lambda _: True, Task("a", print)), "The branch id '' is empty", remedy="branch-1"),
     mistake(
         lambda: Sequence(Task("a", print), Branch("a", lambda _: True, Task("b", print))),
@@ -206,13 +206,13 @@ MISTAKES = [
     mistake(lambda: Branch("b", "yes", Task("a", print)), "when of branch 'b'", remedy="bool"),
     # shells and approvals
     mistake(lambda: Shell("s", " "), "command of shell 's'", remedy="list of words"),
-    mistake(lambda: Shell("s", ["echo", 7]), "command of shell 's'", remedy="texts, elements"),
+    mistake(lambda: Shell("s", ["echo", 7]), "command of shell 's'", remedy="a text or an element"),
     mistake(lambda: Shell("s", "true", env={"A": 1}), "env of shell 's'", remedy="dict"),
     mistake(lambda: Shell("s", ["echo", Sequence()]), "shell 's'", "no output", remedy="depends_on"),
     mistake(lambda: Approval("g", on_deny="explode"), "on_deny of approval 'g'", remedy="'continue'"),
     mistake(lambda: Approval("g", metadata={"a": object()}), "metadata of approval 'g'", remedy="plain data"),
     mistake(lambda: Approval("g", metadata=[float("nan")]), "metadata of approval 'g'", remedy="plain data"),
-    mistake(lambda: Approval("g", show=Sequence()), "show of approval 'g'", "no output", remedy="Name the task"),
+    mistake(lambda: Approval("g", show=Sequence()), "show of approval 'g'", "no output", remedy="Give a task"),
     mistake(lambda: Approval("g", title=7), "title of approval 'g'", remedy="text"),
     mistake(lambda: Approval("g", title="x" * 1_025), "title of approval 'g'", "1024", remedy="task"),
     mistake(lambda: Approval("g", title="a\ud800"), "title of approval 'g'", "surrogate", remedy="UTF-8"),
@@ -339,7 +339,7 @@ def test_an_input_is_measured_in_bytes() -> None:
 def test_a_workflow_takes_one_parameter_and_is_plain() -> None:
     async def awaits(ctx: Context[Any]) -> Any: ...
 
-    for function, message in ((awaits, "not a plain function"), (lambda: None, "takes 0 parameters")):
+    for function, message in ((awaits, "not a plain function"), (lambda: None, "has 0 parameters")):
         with pytest.raises(WorkflowError, match=message) as raised:
             workflow(name="w")(function)
         assert raised.value.remedy

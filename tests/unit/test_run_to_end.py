@@ -35,7 +35,7 @@ async def test_a_denial_that_fails_the_run_is_its_result() -> None:
 
 
 async def test_a_approval_that_nobody_thought_of_is_an_error() -> None:
-    with pytest.raises(UserError, match="'two' asks"):
+    with pytest.raises(UserError, match="'two' was requested"):
         await run_to_end(asking, decisions={"one": True})
 
 

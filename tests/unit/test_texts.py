@@ -78,5 +78,5 @@ def test_a_text_that_not_every_store_can_hold_is_refused(text: str) -> None:
         lambda: Approval("a", title=text),
         lambda: Approval("a", summary=text),
     ):
-        with pytest.raises(WorkflowError, match="'a' holds"):
+        with pytest.raises(WorkflowError, match="'a' has"):
             make()

@@ -49,7 +49,7 @@ def run_process(service: Coroutine[None, None, ExitCode]) -> tuple[ExitCode, boo
     `asyncio.run` is not used: at its end it would wait for every task and thread that author code has left.
     """
     loop = _new_loop()
-    loop.set_exception_handler(_say_loop_error)
+    loop.set_exception_handler(_log_loop_error)
     try:
         code = _completed(loop, service)
     except UserError:  # no run was started, so nothing is left
@@ -121,7 +121,7 @@ def _flush() -> None:
             stream.flush()
 
 
-def _say_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what a callback raised; logging that author code has broken must not end the loop."""
     with suppress(Exception):
         loop.default_exception_handler(context)

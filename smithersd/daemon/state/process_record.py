@@ -53,8 +53,8 @@ _ADAPTER = TypeAdapter(ProcessRecord)
 class ProcessRecordFile:
     """The record of this process."""
 
-    def __init__(self, place: Path, process_record: ProcessRecord) -> None:
-        self._place = place
+    def __init__(self, path: Path, process_record: ProcessRecord) -> None:
+        self._path = path
         self._process_record = process_record
 
     def add_addresses(self, *, url: str | None, log_file: Path | None) -> None:
@@ -76,11 +76,11 @@ class ProcessRecordFile:
 
     def remove(self) -> None:
         """Remove the record."""
-        _remove(self._place, self._process_record)
+        _remove(self._path, self._process_record)
 
     def _write(self) -> None:
         try:
-            _write(self._place, self._process_record)
+            _write(self._path, self._process_record)
         except OSError as error:
             _log.warning(
                 "The process record cannot be written, so commands on this machine may not find the server: %s", error
@@ -95,22 +95,22 @@ def process_recorded(folder: RunFolder, *, pid_file: Path, now_ms: int) -> Itera
         DaemonRuns: the process that held the pidfile before still lives; its file was deleted.
         UserError: the run's folder cannot be written.
     """
-    place = folder.process_record_file(pid_file)
-    _check_free(place)
+    path = folder.process_record_file(pid_file)
+    _check_free(path)
     process_record = ProcessRecord(this_process(), str(pid_file), now_ms)
     try:
-        _write(place, process_record)
+        _write(path, process_record)
     except OSError as error:
         raise UserError(f"{str(folder.path)!r} cannot be written: {error.strerror}.") from error
-    record_file = ProcessRecordFile(place, process_record)
+    record_file = ProcessRecordFile(path, process_record)
     try:
         yield record_file
     finally:
         record_file.remove()
 
 
-def _check_free(place: Path) -> None:
-    earlier = _read(place)
+def _check_free(path: Path) -> None:
+    earlier = _read(path)
     if earlier is not None and earlier.pid != os.getpid() and _lives_here(earlier):
         raise DaemonRuns(
             f"Process {earlier.pid} still holds the run, although its pidfile was deleted.",

@@ -19,7 +19,7 @@ from smithersd.posix.sd_notify import Notifier
 from smithersd.query.approvals import PendingApproval
 
 _APPROVALS_NAMED_MAX = 3
-_FEEDS_PER_PERIOD = 2
+_PINGS_PER_INTERVAL = 2
 """Pings per interval of the watchdog, as sd_watchdog_enabled(3) recommends."""
 _EXTENSION_S = 60.0
 """How much each try to reach the store extends the start's timeout; longer than a try and the pause after it."""
@@ -108,7 +108,7 @@ class SystemdReport:
         self._is_ready = True
         self._notifier.send("READY=1")
         if self._watchdog_s is not None:
-            self._feed(asyncio.get_running_loop(), self._watchdog_s / _FEEDS_PER_PERIOD)
+            self._ping_watchdog(asyncio.get_running_loop(), self._watchdog_s / _PINGS_PER_INTERVAL)
 
     def _send_status(self, status: str) -> None:
         if status != self._status:
@@ -125,6 +125,6 @@ class SystemdReport:
         more = f" and {len(waiting) - len(named)} more" if len(waiting) > len(named) else ""
         return f"{status.value}, pending approvals: {', '.join(named)}{more}"
 
-    def _feed(self, loop: asyncio.AbstractEventLoop, interval_s: float) -> None:
+    def _ping_watchdog(self, loop: asyncio.AbstractEventLoop, interval_s: float) -> None:
         self._notifier.send("WATCHDOG=1")
-        loop.call_later(interval_s, self._feed, loop, interval_s)
+        loop.call_later(interval_s, self._ping_watchdog, loop, interval_s)

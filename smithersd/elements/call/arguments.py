@@ -77,10 +77,10 @@ def _check_replaced(arguments: tuple[Any, ...], node: str) -> None:
     """Try to replace the elements by outputs: a collection class of the author's may not allow copies."""
     for argument in arguments:
         try:
-            left = list(elements_in(Copies(lambda _: None).of(argument)))
+            remaining = list(elements_in(Copies(lambda _: None).of(argument)))
         except Exception as error:
             raise _not_replaced(argument, node) from error
-        if left:
+        if remaining:
             raise _not_replaced(argument, node)
 
 

@@ -18,4 +18,4 @@ def unwrapped(function: Any) -> Any:
 def is_plain(function: Callable[..., Any]) -> bool:
     """Return whether a call returns the result itself: the function is neither async nor a generator function."""
     others = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    return not any(is_other(one) for is_other in others for one in (function, unwrapped(function)))
+    return not any(is_other(called) for is_other in others for called in (function, unwrapped(function)))

@@ -35,7 +35,7 @@ def check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], no
             f"The arguments of {node} do not fit {_name(function)}{signature}: {error}.",
             remedy="Pass the function's positional arguments after it; bind keywords with functools.partial.",
         ) from None
-    for name, value in _one_by_one(signature, bound):
+    for name, value in _bound_values(signature, bound):
         annotation = _annotations(function).get(name, Any)
         if not _fits(value, annotation):
             raise WorkflowError(
@@ -45,22 +45,22 @@ def check_signature(function: Callable[..., Any], arguments: tuple[Any, ...], no
             )
 
 
-def _one_by_one(signature: inspect.Signature, bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+def _bound_values(signature: inspect.Signature, bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
     for name, value in bound.arguments.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((name, one) for one in value)
+            yield from ((name, argument) for argument in value)
         else:
             yield name, value
 
 
 def _fits(value: object, annotation: Any) -> bool:
-    wanted = _classes(annotation)
-    if wanted is None:
+    allowed = _classes(annotation)
+    if allowed is None:
         return True
     if isinstance(value, Node):
         given = _classes(value.schema.type)
-        return given is None or any(_are_related(one, other) for one in given for other in wanted)
-    return any(_is_instance(value, one) for one in wanted)
+        return given is None or any(_are_related(output, cls) for output in given for cls in allowed)
+    return any(_is_instance(value, cls) for cls in allowed)
 
 
 def _classes(annotation: Any) -> list[type] | None:
@@ -69,8 +69,8 @@ def _classes(annotation: Any) -> list[type] | None:
     if origin is typing.Annotated:
         return _classes(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
-        parts = [_classes(one) for one in typing.get_args(annotation)]
-        return None if None in parts else [one for part in parts if part is not None for one in part]
+        members = [_classes(member) for member in typing.get_args(annotation)]
+        return None if None in members else [cls for member in members if member is not None for cls in member]
     if annotation is None:
         return [type(None)]
     admitted = origin or annotation

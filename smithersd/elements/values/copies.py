@@ -85,7 +85,7 @@ class Copies:
 
     def _tuple(self, value: tuple[Any, ...]) -> Any:
         items = self._all(value)
-        if all(one is other for one, other in zip(items, value, strict=True)):
+        if all(copied is item for copied, item in zip(items, value, strict=True)):
             return value
         made = _copy(items, functools.partial(tuple.__new__, type(value)))
         for name, item in getattr(value, "__dict__", {}).items():

@@ -45,7 +45,7 @@ def difference(returned: object, received: object, place: str = "") -> Differenc
         return _in_classes(returned, received, place)
     if isinstance(returned, (list, tuple, deque)) and isinstance(received, (list, tuple, deque)):
         return _in_sequences(returned, received, place)
-    before, after = held_by(returned), held_by(received)
+    before, after = attributes_of(returned), attributes_of(received)
     if before is not None and after is not None:
         return _in_fields(before, after, place)
     # A class without equality decides nothing: the caller compares the JSON of both.
@@ -77,13 +77,13 @@ def class_of(value: object) -> type:
     return type(value)
 
 
-def held_by(value: object) -> dict[str, Any] | None:
+def attributes_of(value: object) -> dict[str, Any] | None:
     """Return the fields, extra and private attributes of a model or dataclass; None for anything else."""
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name, None) for name in type(value).model_fields}
         return {**fields, **(value.__pydantic_extra__ or {}), **(value.__pydantic_private__ or {})}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name, None) for one in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     return None
 
 
@@ -94,7 +94,7 @@ def _in_mappings(returned: Mapping[Any, Any], received: Mapping[Any, Any], place
             found = difference(value, received[key], inner)
             if found is not None:
                 return found
-        elif not isinstance(key, str) and all(isinstance(one, str) for one in received):
+        elif not isinstance(key, str) and all(isinstance(name, str) for name in received):
             return Difference(place, f"has the key {shown(key)}, which would arrive as a text")
         else:
             return Difference(inner, "would be lost")
@@ -103,7 +103,7 @@ def _in_mappings(returned: Mapping[Any, Any], received: Mapping[Any, Any], place
 
 
 def _in_classes(returned: object, received: object, place: str) -> Difference:
-    before, after = held_by(returned), held_by(received)
+    before, after = attributes_of(returned), attributes_of(received)
     if before is not None and after is not None:
         missing = next((name for name in before if name not in after), None)
         if missing is not None:
@@ -119,8 +119,8 @@ def _in_sequences(returned: Any, received: Any, place: str) -> Difference | None
     if len(returned) != len(received):
         return Difference(place, f"has {len(returned)} elements, of which {len(received)} would arrive")
     pairs = zip(returned, received, strict=True)
-    found = (difference(one, other, _inside(place, index)) for index, (one, other) in enumerate(pairs))
-    return next((one for one in found if one is not None), None)
+    found = (difference(before, after, _inside(place, index)) for index, (before, after) in enumerate(pairs))
+    return next((each for each in found if each is not None), None)
 
 
 def _in_fields(returned: dict[str, Any], received: dict[str, Any], place: str) -> Difference | None:
@@ -138,12 +138,12 @@ def _in_fields(returned: dict[str, Any], received: dict[str, Any], place: str) -
 
 def _is_data(value: object) -> bool:
     plain = (str, bytes, int, float, type(None), list, tuple, dict, set, frozenset, deque)
-    return isinstance(value, plain) or held_by(value) is not None
+    return isinstance(value, plain) or attributes_of(value) is not None
 
 
 def _lost_keys(given: Mapping[Any, Any], made: object, place: str) -> Difference | None:
     names = _names_of_keys(made)
-    held = made if isinstance(made, Mapping) else held_by(made)
+    held = made if isinstance(made, Mapping) else attributes_of(made)
     if held is None or names is None:
         return None
     for key, value in given.items():
@@ -152,7 +152,7 @@ def _lost_keys(given: Mapping[Any, Any], made: object, place: str) -> Difference
             found = lost(value, held[name], _inside(place, key))
             if found is not None:
                 return found
-        elif len(given) > _filled(made):
+        elif len(given) > _kept_count(made):
             return Difference(_inside(place, key), f"would be lost: {_type(made)} has no such field")
     return None
 
@@ -167,7 +167,7 @@ def _names_of_keys(made: object) -> dict[str, str] | None:
     return names
 
 
-def _filled(made: object) -> int:
+def _kept_count(made: object) -> int:
     """Return how many keys are certainly kept; an author's validator may have put one into another field."""
     if isinstance(made, BaseModel):
         return len(made.model_fields_set | (made.__pydantic_extra__ or {}).keys())
@@ -180,9 +180,10 @@ def _lost_elements(given: Any, made: Any, place: str) -> Difference | None:
     if isinstance(given, AbstractSet) or isinstance(made, AbstractSet):
         return None
     found = (
-        lost(one, other, _inside(place, index)) for index, (one, other) in enumerate(zip(given, made, strict=False))
+        lost(before, after, _inside(place, index))
+        for index, (before, after) in enumerate(zip(given, made, strict=False))
     )
-    return next((one for one in found if one is not None), None)
+    return next((each for each in found if each is not None), None)
 
 
 def _changed(returned: object, received: object, place: str) -> Difference:

@@ -85,27 +85,27 @@ def _parts(schema: Any) -> list[Any]:
             return [schema["schema"], *schema["definitions"]]
         case _:
             parts = [schema.get(key) for key in ("schema", "items_schema", "keys_schema", "values_schema")]
-            return [one for one in parts if isinstance(one, dict)]
+            return [part for part in parts if isinstance(part, dict)]
 
 
 def choices_of(schema: Any) -> list[Any]:
     """Return the schemas of a union's members."""
     choices = schema["choices"]
     listed = choices.values() if isinstance(choices, dict) else choices
-    return [one[0] if isinstance(one, tuple) else one for one in listed]
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in listed]
 
 
 def fields_of(schema: Any) -> list[tuple[str, Any]]:
     """Return the fields of a model, a TypedDict or a dataclass, with their names."""
     fields = schema["fields"]
-    return list(fields.items()) if isinstance(fields, dict) else [(one["name"], one) for one in fields]
+    return list(fields.items()) if isinstance(fields, dict) else [(field["name"], field) for field in fields]
 
 
 def _problems_of_choices(choices: list[Any], place: str) -> Iterator[Found]:
     """Yield the problems of a union: a class that JSON cannot hold is fine beside a member that it can."""
-    readable = [one for one in choices if one.get("type") != "is-instance"]
-    for one in readable or choices:
-        yield from _problems(one, place)
+    readable = [choice for choice in choices if choice.get("type") != "is-instance"]
+    for choice in readable or choices:
+        yield from _problems(choice, place)
 
 
 def _problems_of_field(field: Any, place: str) -> Iterator[Found]:
@@ -142,21 +142,23 @@ def _secret_of(schema: Any) -> _SecretType | None:
         reader, writer = pydantic_core.SchemaValidator(schema), pydantic_core.SchemaSerializer(schema)
     except pydantic_core.SchemaError:  # a part that cannot stand alone
         return None
-    secret = next(_tried(reader, *_SAMPLES), None)
+    secret = next(_values_read(reader, *_SAMPLES), None)
     if not isinstance(secret, _SECRETS):
         return None
-    return _SecretType(type(secret).__name__, _comes_back(secret, reader, writer))
+    return _SecretType(type(secret).__name__, _is_read_back(secret, reader, writer))
 
 
-def _tried(reader: pydantic_core.SchemaValidator, *samples: str | bytes) -> Iterator[Any]:
+def _values_read(reader: pydantic_core.SchemaValidator, *samples: str | bytes) -> Iterator[Any]:
     for sample in samples:
         with suppress(Exception):  # an author's validator may raise anything
             yield reader.validate_json(sample)
 
 
-def _comes_back(secret: object, reader: pydantic_core.SchemaValidator, writer: pydantic_core.SchemaSerializer) -> bool:
+def _is_read_back(
+    secret: object, reader: pydantic_core.SchemaValidator, writer: pydantic_core.SchemaSerializer
+) -> bool:
     try:
         text = writer.to_json(secret)
     except Exception:  # noqa: BLE001 - an author's serializer, which works on its own model only
         return True
-    return any(one == secret for one in _tried(reader, text))
+    return any(value == secret for value in _values_read(reader, text))

@@ -106,9 +106,9 @@ class Schema:
         try:
             return self._text_of(value, warnings="error")
         except pydantic_core.PydanticSerializationError:  # the value is of another type, or JSON cannot hold it
-            return self._text_of(self._made_of(value), warnings="none")
+            return self._text_of(self._converted(value), warnings="none")
 
-    def _made_of(self, value: object) -> Any:
+    def _converted(self, value: object) -> Any:
         """Convert a value of another type to this type."""
         try:
             made = self._adapter.validate_python(value, by_alias=True, by_name=True)
@@ -130,7 +130,7 @@ class Schema:
         if found is not None:
             named = self._adapter.dump_json(value, by_alias=False, round_trip=True, warnings=warnings)
             if named == text or self._changed_by(named, value) is not None:
-                raise found if isinstance(found, InvalidOutput) else _not_the_same(found)
+                raise found if isinstance(found, InvalidOutput) else _changed_output(found)
             text = named
         return text.decode()
 
@@ -156,7 +156,7 @@ def _is_plain(value: object) -> bool:
         return False
 
 
-def _not_the_same(found: Difference) -> InvalidOutput:
+def _changed_output(found: Difference) -> InvalidOutput:
     return InvalidOutput(
         f"The output would not arrive as it was returned: {found}. "
         "Annotate the function with the type that it returns, if JSON can hold that type, or return plain data."
@@ -201,7 +201,7 @@ def schema_for(type: Any, node: str) -> Schema:
     Raises:
         WorkflowError: pydantic has no schema for the type, or none whose values can be read back from JSON.
     """
-    schema = _known(type, node)
+    schema = _schema_of(type, node)
     if schema.never_read_back is not None:
         raise WorkflowError(
             f"The output type of {node}, {schema.name}, {schema.never_read_back}.",
@@ -210,11 +210,11 @@ def schema_for(type: Any, node: str) -> Schema:
     return schema
 
 
-def _known(type: Any, node: str) -> Schema:
+def _schema_of(type: Any, node: str) -> Schema:
     try:
         return _cached(type)
     except TypeError:  # an unhashable annotation
-        return _made(type, node)
+        return _new_schema(type, node)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise _no_schema(type, node, error) from error
 
@@ -224,7 +224,7 @@ def _cached(type: Any) -> Schema:
     return Schema(type)
 
 
-def _made(type: Any, node: str) -> Schema:
+def _new_schema(type: Any, node: str) -> Schema:
     try:
         return Schema(type)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:

@@ -31,7 +31,7 @@ def unknown_key(schema: Any, data: object) -> UnknownKey | None:
 
     A field is known by its name and its aliases. Of a union, the member with the fewest unknown keys counts.
     """
-    definitions = {one["ref"]: one for one in schema.get("definitions", ()) if "ref" in one}
+    definitions = {part["ref"]: part for part in schema.get("definitions", ()) if "ref" in part}
     return next(_unknown(schema, data, "", _Around(definitions, allows_extras=False)), None)
 
 
@@ -75,14 +75,14 @@ def _unknown_in_fields(schema: Any, data: dict[str, Any], place: str, around: _A
 def _aliases(field: Any) -> Iterator[str]:
     """Yield the keys that a field is read from; of an alias that is a path, the first key counts."""
     alias = field.get("validation_alias")
-    for one in [alias] if isinstance(alias, str) else alias or ():
-        first = one if isinstance(one, str) else one[0]
+    for path in [alias] if isinstance(alias, str) else alias or ():
+        first = path if isinstance(path, str) else path[0]
         if isinstance(first, str):
             yield first
 
 
 def _unknown_in_choices(choices: list[Any], data: object, place: str, around: _Around) -> Iterator[UnknownKey]:
-    found = [list(_unknown(one, data, place, around)) for one in choices if _can_hold(one, data, around)]
+    found = [list(_unknown(choice, data, place, around)) for choice in choices if _can_hold(choice, data, around)]
     yield from min(found, key=len, default=[])
 
 

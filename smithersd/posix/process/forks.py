@@ -36,10 +36,10 @@ def keep_from_forks(descriptors: Callable[[], Iterable[int]]) -> None:
 
 
 def _add(known: dict[ReferenceType[_Called], None], called: _Called) -> None:
-    def forget(gone: ReferenceType[_Called]) -> None:
-        known.pop(gone, None)
+    def remove(reference: ReferenceType[_Called]) -> None:
+        known.pop(reference, None)
 
-    known[WeakMethod(called, forget) if isinstance(called, MethodType) else ref(called, forget)] = None
+    known[WeakMethod(called, remove) if isinstance(called, MethodType) else ref(called, remove)] = None
 
 
 def _living(known: dict[ReferenceType[_Called], None]) -> list[_Called]:
@@ -49,14 +49,14 @@ def _living(known: dict[ReferenceType[_Called], None]) -> list[_Called]:
 def _in_child() -> None:
     for callback in _living(_callbacks):
         callback()
-    descriptors = [descriptor for say in _living(_kept) for descriptor in say()]
+    descriptors = [descriptor for descriptors_of in _living(_kept) for descriptor in descriptors_of()]
     if not descriptors:
         return
-    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in descriptors:
         with suppress(OSError):
-            os.dup2(nowhere, descriptor, inheritable=False)
-    os.close(nowhere)
+            os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -24,9 +24,9 @@ from smithersd.posix.process.forks import keep_from_forks
 _PID_BYTES_MAX = 32
 _PID_TEXT = re.compile(rb"[0-9]{1,31}\n?|\0+")
 """The content of a pidfile; a power cut may leave NULs."""
-_LOOK_S = 0.1
+_LOCK_WAIT_S = 0.1
 """How long to wait for a lock: readers and `remove_stale` hold it for an instant, only a daemon for longer."""
-_LOOK_POLL_S = 0.001
+_LOCK_POLL_S = 0.001
 
 
 class PidFile:
@@ -152,14 +152,14 @@ def _lock_soon(descriptor: int, path: Path) -> None:
     Raises:
         DaemonRuns: a daemon holds the pidfile.
     """
-    deadline_s = time.monotonic() + _LOOK_S
+    deadline_s = time.monotonic() + _LOCK_WAIT_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline_s:
                 raise _already_runs(path, _written_pid(descriptor)) from None
-            time.sleep(_LOOK_POLL_S)
+            time.sleep(_LOCK_POLL_S)
         else:
             return
 

@@ -25,9 +25,9 @@ from pathlib import Path
 
 _KILL_WAIT_S = 2.0
 """How long to wait after SIGKILL; only a process that hangs in the kernel takes longer."""
-_LOOK_S = 0.05
+_SCAN_INTERVAL_S = 0.05
 """How often to look for processes: one that is about to end may still start others."""
-_QUIET_LOOKS = 3
+_EMPTY_SCANS = 3
 """How many times in a row nothing must be found: during an exec a process shows no environment for an instant."""
 
 
@@ -40,18 +40,18 @@ def end_tagged(tags: Iterable[str], grace_s: float, forked: StartTimes | None = 
 
     Return how many there were, and the pids of those that did not end.
     """
-    wanted = _Wanted(frozenset(tag.encode() for tag in tags), dict(forked or {}))
+    targets = _Targets(frozenset(tag.encode() for tag in tags), dict(forked or {}))
     found: set[int] = set()
     left: set[int] = set()
     for signum, timeout_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_WAIT_S)):
-        left = _signal_until_gone(wanted, signum, timeout_s, found)
+        left = _signal_until_gone(targets, signum, timeout_s, found)
         if not left:
             break
     return len(found), left
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Targets:
     """Which processes to end: those with one of the tags, and the forked ones."""
 
     tags: frozenset[bytes]
@@ -67,21 +67,21 @@ class _Wanted:
         return not self.tags.isdisjoint(environ.split(b"\0"))
 
 
-def _signal_until_gone(wanted: _Wanted, signum: signal.Signals, timeout_s: float, found: set[int]) -> set[int]:
+def _signal_until_gone(targets: _Targets, signum: signal.Signals, timeout_s: float, found: set[int]) -> set[int]:
     """Signal each process once, also those that appear later; return the pids of those that have not ended."""
-    told: set[int] = set()
-    quiet_looks = 0
+    signalled: set[int] = set()
+    empty_scans = 0
     deadline_s = time.monotonic() + timeout_s
     while True:
-        with _opened_processes(wanted) as processes:
-            for pid in processes.keys() - told:
+        with _opened_processes(targets) as processes:
+            for pid in processes.keys() - signalled:
                 _signal(pid, processes[pid], signum)
-            told |= processes.keys()
-            found |= told
-            quiet_looks = 0 if processes else quiet_looks + 1
-            if quiet_looks == _QUIET_LOOKS or (processes and time.monotonic() > deadline_s):
+            signalled |= processes.keys()
+            found |= signalled
+            empty_scans = 0 if processes else empty_scans + 1
+            if empty_scans == _EMPTY_SCANS or (processes and time.monotonic() > deadline_s):
                 return set(processes)
-            _await_one(processes.values())
+            _wait_for_exit(processes.values())
 
 
 def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
@@ -93,26 +93,26 @@ def _signal(pid: int, pidfd: int | None, signum: signal.Signals) -> None:
                 signal.pidfd_send_signal(pidfd, each)
 
 
-def _await_one(pidfds: Iterable[int | None]) -> None:
-    """Wait until one of the processes has ended, for _LOOK_S at most."""
+def _wait_for_exit(pidfds: Iterable[int | None]) -> None:
+    """Wait until one of the processes has ended, for _SCAN_INTERVAL_S at most."""
     poll = select.poll()
     for pidfd in pidfds:
         if pidfd is not None:
             poll.register(pidfd, select.POLLIN)
-    poll.poll(_LOOK_S * 1000)
+    poll.poll(_SCAN_INTERVAL_S * 1000)
 
 
 @contextmanager
-def _opened_processes(wanted: _Wanted) -> Iterator[dict[int, int | None]]:
+def _opened_processes(targets: _Targets) -> Iterator[dict[int, int | None]]:
     """Yield a pidfd for each process to end, by pid; None where the kernel has no pidfds."""
     opened: dict[int, int | None] = {}
     try:
         for pid in _process_ids():
-            if pid in wanted:
+            if pid in targets:
                 with suppress(ProcessLookupError):
                     opened[pid] = _opened(pid)
         # Checked again now that they are open: a pid may have been reused in between.
-        yield {pid: pidfd for pid, pidfd in opened.items() if pid in wanted}
+        yield {pid: pidfd for pid, pidfd in opened.items() if pid in targets}
     finally:
         for pidfd in opened.values():
             if pidfd is not None:
@@ -153,11 +153,11 @@ def _guard(grace_s: float) -> None:
     forked: dict[int, str] = {}
     for line in sys.stdin.buffer:
         with suppress(ValueError):  # the starter was killed while writing a line
-            told = json.loads(line)
-            if isinstance(told, list):
-                tags = told
-            elif (started := _start_time(told)) is not None:
-                forked = {pid: at for pid, at in forked.items() if _start_time(pid) == at} | {told: started}
+            message = json.loads(line)
+            if isinstance(message, list):
+                tags = message
+            elif (started := _start_time(message)) is not None:
+                forked = {pid: at for pid, at in forked.items() if _start_time(pid) == at} | {message: started}
     if tags or forked:
         end_tagged(tags, grace_s, forked)
 

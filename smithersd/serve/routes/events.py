@@ -17,7 +17,7 @@ from smithersd.serve.context import RunContext, run_of
 from smithersd.serve.errors import NotReady, TooManyStreams
 from smithersd.serve.queries import integer, integer_of, read_query
 from smithersd.serve.run_match import RUN_HEADER, run_header
-from smithersd.serve.streams.sse import CONTENT_TYPE, EventStream, Wanted, retry_answer
+from smithersd.serve.streams.sse import CONTENT_TYPE, EventFilter, EventStream, retry_answer
 
 LAST_EVENT_ID = "Last-Event-ID"
 LAST_EVENT_ID_PARAMETER = "lastEventId"
@@ -25,7 +25,7 @@ LAST_EVENT_ID_PARAMETER = "lastEventId"
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class _StreamStart:
     """Where a stream starts, a note on that for the client, and whether there is nothing left to send."""
 
     after_seq: int
@@ -39,7 +39,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     query = read_query(request, "afterSeq", LAST_EVENT_ID_PARAMETER, "types", "node")
     after_seq = integer(query, "afterSeq", minimum=-1)
     last_ids = [request.headers.get(LAST_EVENT_ID, ""), query.get(LAST_EVENT_ID_PARAMETER, "")]
-    wanted = _wanted(query)
+    event_filter = _event_filter(query)
     try:
         start = await _start(context, -1 if after_seq is None else after_seq, last_ids)
         if start.is_at_end:
@@ -48,7 +48,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         with context.streams.opened(request):
             stream = EventStream(request, note=start.note, headers={RUN_HEADER: run_header(context.run_id)})
             async with context.feed.follow(start.after_seq) as follower:
-                await stream.run(follower, wanted)
+                await stream.run(follower, event_filter)
         return stream.response
     except (TooManyStreams, NotReady, StoreUnavailable) as error:
         if CONTENT_TYPE not in request.headers.get(hdrs.ACCEPT, ""):
@@ -56,25 +56,25 @@ async def events(request: web.Request) -> web.StreamResponse:
         return retry_answer(error, after_s=STREAM_RETRY_AFTER_S)
 
 
-async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -> _Start:
+async def _start(context: RunContext, after_seq: int, last_ids: Sequence[str]) -> _StreamStart:
     async with within_answer_time():
         run = await context.store.find_run(context.run_id)
     last_seq = -1 if run is None else run.last_seq
     note = None
-    for number in (integer_of(text) for text in last_ids):
-        if number is not None and number > last_seq:
-            note = f"this run has no event {number}"
-        elif number is not None:
-            after_seq = max(after_seq, number)
+    for seq in (integer_of(text) for text in last_ids):
+        if seq is not None and seq > last_seq:
+            note = f"this run has no event {seq}"
+        elif seq is not None:
+            after_seq = max(after_seq, seq)
     if note is not None:
         note = f"{note}: the stream starts {'at its beginning' if after_seq < 0 else f'after event {after_seq}'}"
-    return _Start(after_seq, note, run is not None and run.status.is_final and after_seq >= last_seq)
+    return _StreamStart(after_seq, note, run is not None and run.status.is_final and after_seq >= last_seq)
 
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 
 
-def _wanted(query: Mapping[str, str]) -> Wanted | None:
+def _event_filter(query: Mapping[str, str]) -> EventFilter | None:
     types = None if "types" not in query else _types(query["types"])
     node_id = query.get("node")
     if types is None and node_id is None:
@@ -91,10 +91,10 @@ def _wanted(query: Mapping[str, str]) -> Wanted | None:
 def _types(text: str) -> frozenset[str]:
     """Parse the parameter `types`; a name that this version does not know may be one of a later version."""
     types = frozenset(text.split(","))
-    odd = sorted(name for name in types if _TYPE.fullmatch(name) is None)
-    if odd:
+    invalid = sorted(name for name in types if _TYPE.fullmatch(name) is None)
+    if invalid:
         raise InvalidRequest(
-            f"The query parameter 'types' has {odd[0][:50]!r}, which cannot be an event type.",
+            f"The query parameter 'types' has {invalid[0][:50]!r}, which cannot be an event type.",
             remedy="It is a list such as NodeStarted,NodeFinished.",
         )
     return types

@@ -46,10 +46,11 @@ async def node(request: web.Request) -> web.Response:
         known = context.view.iterations(node_id)
         if iteration is not None and iteration not in known:
             raise NodeNotFound(f"The node {node_id!r} has no iteration {iteration}.")
-        found = [run.nodes[node_id, one] for one in known if iteration in {None, one}]
-        head = {"nodeId": node_id, "kind": found[-1].kind, "label": found[-1].label}
-        told = [(one.key, one.has_output, _iteration_head(one)) for one in found]
-    iterations = [await _with_output(context, *one) for one in told]
+        records = [run.nodes[node_id, each] for each in known if iteration in {None, each}]
+        head = {"nodeId": node_id, "kind": records[-1].kind, "label": records[-1].label}
+        # Copied while the state stands still; the outputs are read after that.
+        found = [(record.key, record.has_output, _iteration_head(record)) for record in records]
+    iterations = [await _with_output(context, *each) for each in found]
     return raw_answer(to_json(head)[:-1] + b',"iterations":[' + b",".join(iterations) + b"]}")
 
 
@@ -62,7 +63,7 @@ def _iteration_head(node: NodeRecord) -> dict[str, Any]:
     }
 
 
-async def _with_output(context: RunContext, key: NodeKey, has_output: bool, head: dict[str, Any]) -> bytes:  # noqa: FBT001 - a row of `told`
+async def _with_output(context: RunContext, key: NodeKey, has_output: bool, head: dict[str, Any]) -> bytes:  # noqa: FBT001 - a row of `found`
     # The output is sent as the text that the store has: it is JSON already, and may be large.
     output = await context.store.output(context.run_id, *key) if has_output else None
     return to_json(head)[:-1] + b',"output":' + (output or "null").encode() + b"}"

@@ -33,7 +33,7 @@ _HEADERS = {
     hdrs.CACHE_CONTROL: "no-cache, no-transform",  # a proxy that compresses would hold events back
 }
 
-Wanted = Callable[[Encoded], bool]
+EventFilter = Callable[[Encoded], bool]
 """Whether a client asked for an event."""
 
 
@@ -73,11 +73,11 @@ class EventStream:
         self._ping_s = ping_s
         self._written_at_s = 0.0
         assert request.transport is not None, "Streams.opened has checked it"
-        self._taking = WriteProgress(request.transport, timeout_s=write_timeout_s)
+        self._progress = WriteProgress(request.transport, timeout_s=write_timeout_s)
         self._headers = {**_HEADERS, **headers}
-        self.response = self._made()
+        self.response = self._new_response()
 
-    async def run(self, follower: Follower, wanted: Wanted | None) -> None:
+    async def run(self, follower: Follower, is_wanted: EventFilter | None) -> None:
         """Send the follower's events until they end, the client disconnects, or it reads nothing for too long.
 
         In the last case the connection is cut; the client reconnects with its last id and misses nothing.
@@ -86,17 +86,17 @@ class EventStream:
             await self._prepare()
             async with self.response:
                 await self._write(self._head)
-                await self._send_all(follower, wanted)
-                await self._taking.wait(self.response.write_eof())
+                await self._send_all(follower, is_wanted)
+                await self._progress.wait(self.response.write_eof())
         except (ConnectionError, TimeoutError):
             # The client has disconnected, or was disconnected.
             return
         except Exception:  # noqa: BLE001 - logged below
             # The head has been sent: all that can tell the client is the end of the connection.
             _log.exception("An event stream failed.")
-            self._cut()
+            self._disconnect()
 
-    def _made(self) -> EventSourceResponse:
+    def _new_response(self) -> EventSourceResponse:
         response = _Response(sep="\n", ping_interval=math.inf, send_timeout=None)
         # aiohttp sets this header itself: it knows the client's HTTP version.
         del response.headers[hdrs.CONNECTION]
@@ -114,13 +114,13 @@ class EventStream:
                 raise
             _log.warning("A hook (on_response_prepare) of the outer application failed on an event stream: %r", error)
             self._headers.update(self.response.headers)
-            self.response = self._made()
+            self.response = self._new_response()
             # A bare request belongs to no application, so it has no hooks.
             await self.response.prepare(web.BaseRequest.clone(self._request))
 
-    async def _send_all(self, follower: Follower, wanted: Wanted | None) -> None:
+    async def _send_all(self, follower: Follower, is_wanted: EventFilter | None) -> None:
         while events := await self._next(follower):
-            await self._send(events if wanted is None else [event for event in events if wanted(event)])
+            await self._send(events if is_wanted is None else [event for event in events if is_wanted(event)])
 
     async def _next(self, follower: Follower) -> Sequence[Encoded]:
         """Return the next events, and ping while there are none; an empty list is the end."""
@@ -132,8 +132,8 @@ class EventStream:
                 async with asyncio.timeout_at(self._written_at_s + self._ping_s):
                     return await follower.take()
             except TimeoutError:
-                if self._taking.is_stuck():  # writing a ping never waits, so it would not notice
-                    self._cut()
+                if self._progress.is_stuck():  # writing a ping never waits, so it would not notice
+                    self._disconnect()
                     raise
                 await self._write(_PING)
 
@@ -144,12 +144,12 @@ class EventStream:
 
     async def _write(self, data: bytes) -> None:
         writing = self.response.write(data)
-        self._taking.written += len(data)
+        self._progress.written += len(data)
         if self._is_idle() and len(data) <= STREAM_WRITE_BYTES_MAX // 2:
             # It does not wait for the client, so it needs no timer: most writes are small, and there are many.
             await writing
         else:
-            await self._taking.wait(writing)
+            await self._progress.wait(writing)
         self._written_at_s = asyncio.get_running_loop().time()
 
     def _is_idle(self) -> bool:
@@ -157,6 +157,6 @@ class EventStream:
         transport = self._request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 
-    def _cut(self) -> None:
+    def _disconnect(self) -> None:
         if self._request.transport is not None:
             self._request.transport.abort()

@@ -18,7 +18,7 @@ class Streams:
         # The other connections are left for short requests, so that /health can always be reached.
         self._streams_max = min(STREAMS_MAX, connections_max() * 3 // 4)
         self._transports: dict[object, asyncio.Transport] = {}
-        self._none_left = asyncio.Event()
+        self._all_ended = asyncio.Event()
         self._is_closing = False
 
     @property
@@ -41,22 +41,22 @@ class Streams:
             raise TooManyStreams(
                 f"All {self._streams_max} event streams are in use.", retry_after_s=STREAM_RETRY_AFTER_S
             )
-        place = object()
-        self._transports[place] = transport
+        stream = object()
+        self._transports[stream] = transport
         try:
             yield
         finally:
-            del self._transports[place]
+            del self._transports[stream]
             if not self._transports:
-                self._none_left.set()
+                self._all_ended.set()
 
     async def close(self) -> None:
         """Refuse new streams, give the open ones STREAM_DRAIN_S seconds to end, and abort the rest."""
         self._is_closing = True
         if self._transports:
-            self._none_left.clear()
+            self._all_ended.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STREAM_DRAIN_S):
-                    await self._none_left.wait()
+                    await self._all_ended.wait()
         for transport in self._transports.values():
             transport.abort()

@@ -38,12 +38,12 @@ _log = logger(__name__)
 
 _ACCEPTS_PER_TURN = 64
 """How many connections are accepted before the event loop handles anything else."""
-_ARRIVAL_LOOK_S = 0.01
+_ARRIVAL_POLL_S = 0.01
 """How often, while a server stops, to look whether the requests that it waits for have arrived."""
 _IDLE_CONSIDERED = 16
 """How many idle connections to look at for one whose client has taken all its responses."""
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_CLIENTS_FAULTS = (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError, aiohttp.ClientPayloadError)
+_CLIENT_ERRORS = (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError, aiohttp.ClientPayloadError)
 
 
 def connections_max() -> int:
@@ -75,12 +75,12 @@ class Connections:
         self._server: web.Server | None = None
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
-        self._beginning: set[asyncio.Task[Any]] = set()
+        self._connecting: set[asyncio.Task[Any]] = set()
         self._open: set[_Connection] = set()
         self._next_sweep: asyncio.TimerHandle | None = None
         self._idle: dict[_Connection, None] = {}  # the one that has been idle for the longest comes first
-        self.troubles = LimitedLog(_log)
-        self.malformed = LimitedLog(_log)
+        self.accept_warnings = LimitedLog(_log)
+        self.request_warnings = LimitedLog(_log)
 
     def listen(self, listeners: Sequence[socket.socket], server: web.Server) -> None:
         """Accept connections from now on."""
@@ -107,17 +107,17 @@ class Connections:
                 for _ in range(0, BACKLOG, _ACCEPTS_PER_TURN):
                     self._accept(listener)
             listener.close()
-        await self._arrivals()
+        await self._wait_for_requests()
 
-    async def _arrivals(self) -> None:
+    async def _wait_for_requests(self) -> None:
         deadline_s = self._loop.time() + self._arrival_s
-        await asyncio.gather(*self._beginning, return_exceptions=True)
+        await asyncio.gather(*self._connecting, return_exceptions=True)
         for _ in range(2):  # one turn of the loop finds what is in the sockets' buffers, the next one reads it
             await asyncio.sleep(0)
         for connection in [connection for connection in self._idle if not connection.is_request_due]:
             connection.force_close()
         while any(connection.is_request_due for connection in self._open) and self._loop.time() < deadline_s:  # noqa: ASYNC110
-            await asyncio.sleep(_ARRIVAL_LOOK_S)  # aiohttp has no event for a complete body
+            await asyncio.sleep(_ARRIVAL_POLL_S)  # aiohttp has no event for a complete body
 
     def add(self, connection: "_Connection") -> None:
         """Add a new connection, which has no request yet."""
@@ -135,7 +135,7 @@ class Connections:
         connection = request.protocol
         assert isinstance(connection, _Connection)
         self._idle.pop(connection, None)
-        connection.take_request(request)
+        connection.begin_request(request)
         try:
             return await handler(request)
         finally:
@@ -144,7 +144,7 @@ class Connections:
 
     def _sweep(self) -> None:
         """Abort closed connections whose clients do not read the last response: nothing else would end them."""
-        for connection in [connection for connection in self._open if connection.is_closed_in_vain]:
+        for connection in [connection for connection in self._open if connection.is_stuck_closing]:
             connection.abort()
         self._next_sweep = self._loop.call_later(SWEEP_S, self._sweep)
 
@@ -158,15 +158,15 @@ class Connections:
                 self._pause(listener, error)
                 return
             if self._has_room():
-                self._begin(client)
+                self._start_connecting(client)
             else:
                 client.close()
-                self.troubles.warn(f"All {self._limit} connections are in use; a new one was closed.")
+                self.accept_warnings.warn(f"All {self._limit} connections are in use; a new one was closed.")
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
         """Accept nothing for ACCEPT_PAUSE_S seconds: what fails now would fail again at once."""
         what = "no more files can be opened" if error.errno in _SHORTAGES else str(error.strerror)
-        self.troubles.warn(f"New connections have to wait: {what}.")
+        self.accept_warnings.warn(f"New connections have to wait: {what}.")
         self._loop.remove_reader(listener)
         self._loop.call_later(ACCEPT_PAUSE_S, self._resume, listener)
 
@@ -176,7 +176,7 @@ class Connections:
 
     def _has_room(self) -> bool:
         """Return whether there is room for another connection; if need be, close an idle one for it."""
-        if len(self._open) + len(self._beginning) < self._limit:
+        if len(self._open) + len(self._connecting) < self._limit:
             return True
         idle = list(islice(self._idle, _IDLE_CONSIDERED))
         if not idle:
@@ -186,20 +186,20 @@ class Connections:
         idlest.abort()
         return True
 
-    def _begin(self, client: socket.socket) -> None:
+    def _start_connecting(self, client: socket.socket) -> None:
         client.setblocking(False)  # noqa: FBT003 - the standard library's own signature
         task = self._loop.create_task(self._connect(client))
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, client: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._made, client)
+            await self._loop.connect_accepted_socket(self._new_connection, client)
         except OSError as error:
             client.close()
-            self.troubles.warn(f"A connection could not be accepted: {error}.")
+            self.accept_warnings.warn(f"A connection could not be accepted: {error}.")
 
-    def _made(self) -> "_Connection":
+    def _new_connection(self) -> "_Connection":
         assert self._server is not None
         return _Connection(self, self._server, self._loop)
 
@@ -217,7 +217,7 @@ class _Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._connections = connections
-        self._parting: WriteProgress | None = None
+        self._close_progress: WriteProgress | None = None
         self._is_head_due = True
         self._body: aiohttp.StreamReader | None = None
 
@@ -226,7 +226,7 @@ class _Connection(web.RequestHandler):
         """Whether a request is expected: the first one, or the rest of one that has begun to arrive."""
         return self._is_head_due or (self._body is not None and not self._body.is_eof())
 
-    def take_request(self, request: web.Request) -> None:
+    def begin_request(self, request: web.Request) -> None:
         """Note that the head of a request has arrived."""
         self._is_head_due = False
         self._body = request.content
@@ -234,21 +234,23 @@ class _Connection(web.RequestHandler):
     @property
     def has_sent_all(self) -> bool:
         """Whether all responses have left this process."""
-        return self._wire.get_write_buffer_size() == 0
+        return self._raw_transport.get_write_buffer_size() == 0
 
     @property
-    def is_closed_in_vain(self) -> bool:
+    def is_stuck_closing(self) -> bool:
         """Whether it was closed but the client does not read the last response; ask regularly."""
-        if self._parting is None and self._wire.is_closing():
-            self._parting = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
-        return self._parting is not None and self._parting.is_stuck()
+        if self._close_progress is None and self._raw_transport.is_closing():
+            self._close_progress = WriteProgress(self._raw_transport, timeout_s=WRITE_TIMEOUT_S)
+        return self._close_progress is not None and self._close_progress.is_stuck()
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._wire.abort()
+        self._raw_transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire = cast("asyncio.Transport", transport)  # aiohttp's own `transport` is gone once it is closed
+        self._raw_transport = cast(
+            "asyncio.Transport", transport
+        )  # aiohttp's own `transport` is gone once it is closed
         super().connection_made(transport)
         self._connections.add(self)
 
@@ -268,8 +270,8 @@ class _Connection(web.RequestHandler):
         if self._connections.is_closing:
             resp.force_close()
         try:
-            taking = WriteProgress(self._wire, timeout_s=WRITE_TIMEOUT_S)
-            return await taking.wait(super().finish_response(request, resp, start_time))
+            progress = WriteProgress(self._raw_transport, timeout_s=WRITE_TIMEOUT_S)
+            return await progress.wait(super().finish_response(request, resp, start_time))
         except TimeoutError:
             raise ConnectionError("the client does not read its response") from None
 
@@ -283,8 +285,8 @@ class _Connection(web.RequestHandler):
         """Answer malformed HTTP, and errors outside the application, with the same envelope as all errors."""
         if request.writer.output_size > 0:
             raise ConnectionError("the response has already begun")
-        if isinstance(exc, _CLIENTS_FAULTS) or not isinstance(exc, Exception):
-            self._note(exc)
+        if isinstance(exc, _CLIENT_ERRORS) or not isinstance(exc, Exception):
+            self._log_malformed(exc)
             exc = InvalidRequest("The request is not valid HTTP.")
         answer = error_answer(exc)
         answer.force_close()
@@ -292,12 +294,12 @@ class _Connection(web.RequestHandler):
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log an error; for a client's mistake one line, without a traceback, is enough."""
-        if isinstance(kw.get("exc_info"), _CLIENTS_FAULTS):
-            self._note(kw["exc_info"])
+        if isinstance(kw.get("exc_info"), _CLIENT_ERRORS):
+            self._log_malformed(kw["exc_info"])
         else:
             super().log_exception(*args, **kw)
 
-    def _note(self, error: BaseException | None) -> None:
+    def _log_malformed(self, error: BaseException | None) -> None:
         peer = self.peername
         who = f" from {peer[0]}" if isinstance(peer, tuple) else ""
-        self._connections.malformed.warn(f"A malformed request{who}: {type(error).__name__}.")
+        self._connections.request_warnings.warn(f"A request_warnings request{who}: {type(error).__name__}.")

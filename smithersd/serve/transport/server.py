@@ -15,7 +15,7 @@ from smithersd.serve.transport.sockets import listen, prepare_listener
 
 _log = logger(__name__)
 
-_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is not an address to connect to
+_CONNECT_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is not an address to connect to
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _server(listener: socket.socket) -> Server:
     if listener.family == socket.AF_UNIX:
         return Server(f"unix:{listener.getsockname()}", 0)
     host, port = listener.getsockname()[:2]
-    host = _REACHED_BY.get(host, host)
+    host = _CONNECT_HOSTS.get(host, host)
     return Server(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", port)
 
 

@@ -22,11 +22,11 @@ def listen(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
-            taken = sockets[0].getsockname()[1] if sockets else port
-            sockets.append(_bound(family, (address, taken)))
+            bound_port = sockets[0].getsockname()[1] if sockets else port
+            sockets.append(_bound(family, (address, bound_port)))
     except OSError as error:
-        for made in sockets:
-            made.close()
+        for listener in sockets:
+            listener.close()
         raise _explained(error, host, port) from error
     return sockets
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TypeVar
 
-_LOOKS_PER_TIMEOUT = 20
+_CHECKS_PER_TIMEOUT = 20
 """How often per timeout to look whether the client has read anything."""
 
 T = TypeVar("T")
@@ -26,17 +26,17 @@ class WriteProgress:
         self._transport = transport
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
-        self._taken = -untaken_bytes(transport)
-        self._taken_at_s = self._loop.time()
+        self._acknowledged = -unacknowledged_bytes(transport)
+        self._acknowledged_at_s = self._loop.time()
 
     def is_stuck(self) -> bool:
         """Return whether the client has bytes to read and has read none for `timeout_s`; ask regularly."""
-        untaken = untaken_bytes(self._transport)
-        taken = self.written - untaken
-        if untaken == 0 or taken > self._taken:
-            self._taken = taken
-            self._taken_at_s = self._loop.time()
-        return self._loop.time() - self._taken_at_s >= self._timeout_s
+        unacknowledged = unacknowledged_bytes(self._transport)
+        acknowledged = self.written - unacknowledged
+        if unacknowledged == 0 or acknowledged > self._acknowledged:
+            self._acknowledged = acknowledged
+            self._acknowledged_at_s = self._loop.time()
+        return self._loop.time() - self._acknowledged_at_s >= self._timeout_s
 
     async def wait(self, writing: Awaitable[T]) -> T:
         """Wait for a write for as long as the client reads anything.
@@ -46,37 +46,37 @@ class WriteProgress:
         """
         try:
             async with asyncio.timeout(None) as limit:
-                looking = _Looking(self, limit, self._timeout_s / _LOOKS_PER_TIMEOUT)
+                timer = _StuckTimer(self, limit, self._timeout_s / _CHECKS_PER_TIMEOUT)
                 try:
                     return await writing
                 finally:
-                    looking.end()
+                    timer.end()
         except TimeoutError:
             self._transport.abort()
             raise
 
 
-class _Looking:
-    """Ends a write's time limit once the client is stuck, looking every `every_s` seconds."""
+class _StuckTimer:
+    """Ends a write's time limit once the client is stuck, checking every `every_s` seconds."""
 
-    def __init__(self, taking: WriteProgress, limit: asyncio.Timeout, every_s: float) -> None:
-        self._taking = taking
+    def __init__(self, progress: WriteProgress, limit: asyncio.Timeout, every_s: float) -> None:
+        self._progress = progress
         self._limit = limit
         self._every_s = every_s
         self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_later(every_s, self._look)
+        self._next = self._loop.call_later(every_s, self._check)
 
     def end(self) -> None:
         self._next.cancel()
 
-    def _look(self) -> None:
-        if self._taking.is_stuck():
+    def _check(self) -> None:
+        if self._progress.is_stuck():
             self._limit.reschedule(self._loop.time())
         else:
-            self._next = self._loop.call_later(self._every_s, self._look)
+            self._next = self._loop.call_later(self._every_s, self._check)
 
 
-def untaken_bytes(transport: asyncio.WriteTransport) -> int:
+def unacknowledged_bytes(transport: asyncio.WriteTransport) -> int:
     """Return how many of the bytes written to a client it has not acknowledged, as far as the system reports it."""
     client = transport.get_extra_info("socket")
     queued = 0
