@@ -22,7 +22,7 @@ def decide(verb: str, run_id: str, node_id: str, iteration: int, *, storage: Sto
 def resume(run_id: str, workflow_path: str | None, *, storage: Storage, is_forced: bool = False) -> str:
     """Return `smithers up FILE --run-id RUN --resume`; with `is_forced` it takes the run from its process."""
     forced = ("--force",) if is_forced else ()
-    return _command("up", near(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
+    return _command("up", relative_path(workflow_path), "--run-id", run_id, "--resume", *forced, storage=storage)
 
 
 def follow(run_id: str, *, storage: Storage) -> str:
@@ -48,7 +48,7 @@ def suspend(run_id: str, *, storage: Storage) -> str:
 
 def start_from(run_id: str, workflow_path: str | None, *, storage: Storage) -> str:
     """Return `smithers up FILE --from RUN`, which starts a new run that reuses the outputs of this one."""
-    return _command("up", near(workflow_path), "--from", run_id, storage=storage)
+    return _command("up", relative_path(workflow_path), "--from", run_id, storage=storage)
 
 
 def _command(*words: str, storage: Storage) -> str:
@@ -60,10 +60,10 @@ def _program() -> str:
     started_as = Path(sys.argv[0])
     if started_as.name != _NAME or shutil.which(_NAME) is not None:
         return _NAME
-    return near(str(started_as.absolute()))
+    return relative_path(str(started_as.absolute()))
 
 
-def near(path: str | None) -> str:
+def relative_path(path: str | None) -> str:
     """Return a path relative to the working directory if it is inside; a placeholder if the run has no file."""
     if path is None:
         return "WORKFLOW.py"

@@ -28,41 +28,50 @@ class Attempt:
     abandoned thread, is dropped. Buffers and timers exist only for a task that uses them.
     """
 
-    __slots__ = ("_beats", "_output_buffer", "_progress", "_sink", "info", "is_over", "is_told_to_end", "shared")
+    __slots__ = (
+        "_heartbeats",
+        "_output_buffer",
+        "_progress",
+        "_sink",
+        "info",
+        "is_over",
+        "is_stop_requested",
+        "shared",
+    )
 
-    _making = threading.RLock()
+    _creation_lock = threading.RLock()
     """Held while a buffer or throttle is made, since several threads of one task may use it first."""
 
     def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources) -> None:
         self.info = info
         self.shared = shared
-        self.is_told_to_end = False
+        self.is_stop_requested = False
         self.is_over = False
         self._sink = sink
         self._output_buffer: OutputBuffer | None = None
-        self._beats: Throttle | None = None
+        self._heartbeats: Throttle | None = None
         self._progress: Throttle | None = None
 
     @property
     def output_buffer(self) -> OutputBuffer:
         """The buffer of what the attempt prints."""
-        with self._making:
+        with self._creation_lock:
             if self._output_buffer is None:
-                self._output_buffer = OutputBuffer(self.shared.flush_timer, self._tell_printed)
+                self._output_buffer = OutputBuffer(self.shared.flush_timer, self._report_printed)
             return self._output_buffer
 
-    def beat(self, data: bytes) -> None:
+    def heartbeat(self, data: bytes) -> None:
         """Report a heartbeat, with its data as JSON; from any thread."""
-        with self._making:
-            if self._beats is None:
-                self._beats = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._tell_beat)
-        self._beats.offer(data)
+        with self._creation_lock:
+            if self._heartbeats is None:
+                self._heartbeats = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._report_heartbeat)
+        self._heartbeats.offer(data)
 
     def progress(self, progress: Progress) -> None:
         """Report how far the work is; from any thread."""
-        with self._making:
+        with self._creation_lock:
             if self._progress is None:
-                self._progress = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._tell_progress)
+                self._progress = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._report_progress)
         self._progress.offer(progress)
 
     def end(self, outcome: Outcome) -> None:
@@ -73,7 +82,7 @@ class Attempt:
                     "The result of %s came too late and was dropped: the attempt had been abandoned.", self.info
                 )
             return
-        for channel in (self._progress, self._beats, self._output_buffer):
+        for channel in (self._progress, self._heartbeats, self._output_buffer):
             if channel is not None:
                 channel.close()
         self.is_over = True
@@ -81,39 +90,39 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Report that the work raised: as `Failed`, or as `Stopped` if it had been told to end."""
-        self.end(Stopped() if self.is_told_to_end else Failed(_described(error)))
-        if self.is_told_to_end and isinstance(error, asyncio.CancelledError):
+        self.end(Stopped() if self.is_stop_requested else Failed(_described(error)))
+        if self.is_stop_requested and isinstance(error, asyncio.CancelledError):
             return  # the way a coroutine ends when it is told to
         # Events hold no stack traces, so an author finds them here. Logged after the attempt's end, since what is
         # logged before it would become one of its events.
         _log.info("%s raised %s", self.info, type(error).__name__, exc_info=error)
 
-    def leave_behind(self) -> None:
+    def abandon(self) -> None:
         """Report nothing from now on."""
-        self.is_told_to_end = True
+        self.is_stop_requested = True
         self.is_over = True
 
-    def _tell_printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
+    def _report_printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001
         if not self.is_over:
             self.shared.bridge.call(self._sink.printed, text, stream, is_truncated)
 
-    def _tell_beat(self, data: bytes) -> None:
+    def _report_heartbeat(self, data: bytes) -> None:
         if not self.is_over:
-            self.shared.bridge.call(self._sink.beat, pydantic_core.from_json(data))
+            self.shared.bridge.call(self._sink.heartbeat, pydantic_core.from_json(data))
 
-    def _tell_progress(self, progress: Progress) -> None:
+    def _report_progress(self, progress: Progress) -> None:
         if not self.is_over:
             self.shared.bridge.call(self._sink.progressed, *progress)
 
 
 def _described(error: BaseException) -> ErrorInfo:
     try:
-        return _in_words(error)
+        return _error_info(error)
     except Exception:  # noqa: BLE001 - an exception whose own attributes raise must not prevent the attempt's end
         return ErrorInfo(TASK_FAILED, type(error).__name__, "The task raised an exception that cannot be described.")
 
 
-def _in_words(error: BaseException) -> ErrorInfo:
+def _error_info(error: BaseException) -> ErrorInfo:
     match error:
         case asyncio.CancelledError():
             message = "The task was cancelled by its own code: something that it awaited was cancelled."

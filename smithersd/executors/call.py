@@ -90,7 +90,7 @@ class Sink(Protocol):
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
         """Receive the attempt's progress."""
 
-    def beat(self, data: JsonValue) -> None:
+    def heartbeat(self, data: JsonValue) -> None:
         """Receive a heartbeat with its data."""
 
     def ended(self, outcome: Outcome) -> None:

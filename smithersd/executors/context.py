@@ -86,7 +86,7 @@ class TaskContext:
     @property
     def cancelled(self) -> bool:
         """Whether the attempt should end now. A plain function checks this regularly, and raises if it is true."""
-        return self._attempt.is_told_to_end
+        return self._attempt.is_stop_requested
 
     def heartbeat(self, data: JsonValue = None) -> None:
         """Report that the task is alive, with data for the next attempt in case this one is interrupted.
@@ -99,7 +99,7 @@ class TaskContext:
         Raises:
             UserError: the data cannot be written as JSON, is nested too deep, or is larger than 64 KiB.
         """
-        self._attempt.beat(_heartbeat_json(data, self.node_id))
+        self._attempt.heartbeat(_heartbeat_json(data, self.node_id))
 
     def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
         """Report how far the task is.

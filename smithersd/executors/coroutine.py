@@ -46,15 +46,15 @@ class CoroutineRun:
     Nothing awaits that task, so author code that ignores its cancellation blocks nothing else.
     """
 
-    __slots__ = ("_attempt", "_encode", "_has_returned", "_task", "_work", "has_begun")
+    __slots__ = ("_attempt", "_encode", "_has_returned", "_task", "_work", "has_started")
 
     def __init__(self, attempt: Attempt, encode: Callable[[Any], str]) -> None:
         self._attempt = attempt
         self._encode = encode
         self._has_returned = False
-        self.has_begun = False
+        self.has_started = False
 
-    def begin(self, context: Context, work: FunctionCall) -> None:
+    def start(self, context: Context, work: FunctionCall) -> None:
         """Start the task; the function is called in its first step, or once its arguments are read."""
         self._work = work
         # Not loop.create_task: an eager task factory would let the outcome arrive before this has returned.
@@ -62,29 +62,29 @@ class CoroutineRun:
         self._attempt.shared.registry.add(self)
 
     @property
-    def ends_soon(self) -> bool:
+    def is_end_awaited(self) -> bool:
         """Whether its end can be awaited: not after it was abandoned."""
         return not self._attempt.is_over
 
     def stop(self) -> None:
         """Cancel the task, unless its function has returned: its result is kept."""
-        if self._attempt.is_told_to_end:
+        if self._attempt.is_stop_requested:
             return
-        self._attempt.is_told_to_end = True
+        self._attempt.is_stop_requested = True
         # A task that is cancelled before its first step never runs, so no outcome would come; `_run` checks the flag.
-        if self.has_begun and not self._has_returned:
+        if self.has_started and not self._has_returned:
             self._task.cancel()
 
     def abandon(self) -> None:
         """Cancel the task, and report nothing more of it."""
-        if self._attempt.is_told_to_end and not self._attempt.is_over:
+        if self._attempt.is_stop_requested and not self._attempt.is_over:
             _log.warning("The coroutine of %s does not end, so it is abandoned.", self._attempt.info)
         self.stop()
-        self._attempt.leave_behind()
+        self._attempt.abandon()
 
     async def _run(self) -> None:
-        self.has_begun = True
-        if self._attempt.is_told_to_end:
+        self.has_started = True
+        if self._attempt.is_stop_requested:
             self._attempt.shared.registry.discard(self)
             self._attempt.end(Stopped())
             return
@@ -145,7 +145,7 @@ def takes_coroutine(work: Work) -> TypeGuard[FunctionCall]:
 def begin_coroutine(attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> CoroutineRun:
     """Start an attempt as a task of the loop."""
     run = CoroutineRun(attempt, encode)
-    run.begin(context_of(attempt), work)
+    run.start(context_of(attempt), work)
     return run
 
 

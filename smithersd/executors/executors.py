@@ -44,12 +44,12 @@ class Executors:
 
         Author code cannot delay this: what does not end within CLOSE_WAIT_S is left to itself.
         """
-        ending = [run for run in self._shared.registry if run.ends_soon]
+        ending = [run for run in self._shared.registry if run.is_end_awaited]
         for run in self._shared.registry:
             run.abandon()
         try:
             async with asyncio.timeout(CLOSE_WAIT_S):
-                await self._shared.registry.gone(ending)
+                await self._shared.registry.wait_until_gone(ending)
         except TimeoutError:
             pass  # left to itself
         finally:

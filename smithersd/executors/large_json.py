@@ -15,12 +15,12 @@ PARTS_MAX = 1_000
 PART_LENGTH = 64
 """How many characters of text count as one more value."""
 
-_LIGHT_TYPES = frozenset({type(None), bool, int, float})
+_SCALAR_TYPES = frozenset({type(None), bool, int, float})
 
 _TURN_WAIT_S: Final = 5.0
 """How long a thread waits for its turn: an author's validator may never return."""
 
-_REST_S: Final = 0.005
+_YIELD_S: Final = 0.005
 """How long a thread that is done keeps its turn, so that the loop gets to run."""
 
 _turn = threading.Lock()
@@ -31,7 +31,7 @@ def is_large(result: Any) -> bool:
 
     What cannot be inspected counts as large, and so does an iterator, whose length is unknown.
     """
-    if type(result) in _LIGHT_TYPES:
+    if type(result) in _SCALAR_TYPES:
         return False
     try:
         return _has_many_parts(result)
@@ -47,7 +47,7 @@ def _has_many_parts(result: Any) -> bool:
             parts_left -= 1
             if isinstance(part, (str, bytes)):
                 parts_left -= len(part) // PART_LENGTH
-            elif type(part) not in _LIGHT_TYPES:
+            elif type(part) not in _SCALAR_TYPES:
                 unseen.append(_inside(part))
             if parts_left < 0:
                 return True
@@ -92,14 +92,14 @@ def large_json() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            _count_as_old()
+            _move_to_oldest_generation()
             gc.enable()
         if has_turn:
-            time.sleep(_REST_S)  # the other threads still wait, so the loop runs now
+            time.sleep(_YIELD_S)  # the other threads still wait, so the loop runs now
             _turn.release()
 
 
-def _count_as_old() -> None:
+def _move_to_oldest_generation() -> None:
     """Move the new objects to the oldest generation: the next quick collections would find no garbage in them."""
     gc.freeze()
     gc.unfreeze()

@@ -47,12 +47,12 @@ class ThreadPool:
         with self._lock:
             is_thread_idle = self._idle > 0
             self._idle -= is_thread_idle
-        if is_thread_idle or self._has_grown(is_first_try=retry_s == START_RETRY_FIRST_S):
+        if is_thread_idle or self._try_to_grow(is_first_try=retry_s == START_RETRY_FIRST_S):
             self._jobs.put(job)
         elif not self._is_closed:
             self._bridge.later(retry_s, self._submit, job, min(2 * retry_s, START_RETRY_MAX_S))
 
-    def _has_grown(self, *, is_first_try: bool) -> bool:
+    def _try_to_grow(self, *, is_first_try: bool) -> bool:
         thread = threading.Thread(target=self._work, name=f"smithers-task-{self._started + 1}", daemon=True)
         try:
             thread.start()

@@ -25,7 +25,7 @@ class Postponed:
         self._timer = attempt.shared.bridge.later(self._delay_s, self._try_again)
 
     @property
-    def ends_soon(self) -> bool:
+    def is_end_awaited(self) -> bool:
         """True: nothing has started yet."""
         return True
 
@@ -33,8 +33,8 @@ class Postponed:
         """Stop the attempt if it has started; otherwise never start it."""
         if self._running is not None:
             self._running.stop()
-        elif not self._attempt.is_told_to_end:
-            self._attempt.is_told_to_end = True
+        elif not self._attempt.is_stop_requested:
+            self._attempt.is_stop_requested = True
             self._give_up()
             self._attempt.end(Stopped())
 
@@ -44,7 +44,7 @@ class Postponed:
             self._running.abandon()
             return
         self._give_up()
-        self._attempt.leave_behind()
+        self._attempt.abandon()
 
     def _try_again(self) -> None:
         try:

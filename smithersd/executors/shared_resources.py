@@ -11,11 +11,11 @@ from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
 
 
-class Owned(Running, Protocol):
+class RegisteredRun(Running, Protocol):
     """A running attempt as the registry sees it."""
 
     @property
-    def ends_soon(self) -> bool:
+    def is_end_awaited(self) -> bool:
         """Whether its end can be awaited if it is abandoned now."""
 
 
@@ -23,22 +23,22 @@ class Registry:
     """The attempts that still run, abandoned ones included."""
 
     def __init__(self) -> None:
-        self._runs: set[Owned] = set()
+        self._runs: set[RegisteredRun] = set()
         self._has_changed = asyncio.Event()
 
-    def __iter__(self) -> Iterator[Owned]:
+    def __iter__(self) -> Iterator[RegisteredRun]:
         return iter(tuple(self._runs))
 
-    def add(self, run: Owned) -> None:
+    def add(self, run: RegisteredRun) -> None:
         """Add an attempt that has started."""
         self._runs.add(run)
 
-    def discard(self, run: Owned) -> None:
+    def discard(self, run: RegisteredRun) -> None:
         """Remove an attempt of which nothing runs any more."""
         self._runs.discard(run)
         self._has_changed.set()
 
-    async def gone(self, runs: Iterable[Owned]) -> None:
+    async def wait_until_gone(self, runs: Iterable[RegisteredRun]) -> None:
         """Wait until none of these attempts runs any more."""
         awaited = set(runs)
         while awaited & self._runs:

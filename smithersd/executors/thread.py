@@ -20,17 +20,17 @@ _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _ToAwait:
+class _ReturnedAwaitable:
     """The function returned an awaitable, which the loop has to await."""
 
     awaitable: Awaitable[Any]
 
-    def throw_away(self) -> None:
+    def discard(self) -> None:
         if inspect.iscoroutine(self.awaitable):
             self.awaitable.close()
 
 
-_Produced = Succeeded | Stopped | Unreadable | _ToAwait
+_Result = Succeeded | Stopped | Unreadable | _ReturnedAwaitable
 
 
 class ThreadRun:
@@ -41,27 +41,27 @@ class ThreadRun:
         self._shared = attempt.shared
         self._work = work
         self._encode = encode
-        self._awaiting: tuple[CoroutineRun, _ToAwait] | None = None
+        self._awaiting: tuple[CoroutineRun, _ReturnedAwaitable] | None = None
 
-    def begin(self, context: Context) -> None:
+    def start(self, context: Context) -> None:
         """Hand the attempt to a thread."""
         self._shared.registry.add(self)
         self._shared.pool.submit(lambda: self._run(context))
 
     @property
-    def ends_soon(self) -> bool:
+    def is_end_awaited(self) -> bool:
         """False: a thread may never end."""
         return False
 
     def stop(self) -> None:
         """Set `cancelled` for the thread, or cancel the awaitable that the function returned."""
         if self._awaiting is None:
-            self._attempt.is_told_to_end = True
+            self._attempt.is_stop_requested = True
             return
-        run, to_await = self._awaiting
+        run, returned = self._awaiting
         run.stop()
-        if not run.has_begun:
-            to_await.throw_away()
+        if not run.has_started:
+            returned.discard()
 
     def abandon(self) -> None:
         """Leave the thread to itself, and report nothing more of it."""
@@ -69,21 +69,21 @@ class ThreadRun:
             self.stop()
             self._awaiting[0].abandon()
             return
-        if self._attempt.is_told_to_end and not self._attempt.is_over:
+        if self._attempt.is_stop_requested and not self._attempt.is_over:
             _log.warning("The thread of %s does not end, so it is abandoned.", self._attempt.info)
-        self._attempt.leave_behind()
+        self._attempt.abandon()
 
     def _run(self, context: Context) -> None:
         """Call the function and encode its result, both in the thread and in the task's context."""
         try:
-            produced = context.run(self._produce)
+            result = context.run(self._call_function)
         except BaseException as error:  # noqa: BLE001 - reported as the outcome; the thread has other jobs to run
-            self._shared.bridge.run_in_loop(self._arrive, error, context)
+            self._shared.bridge.run_in_loop(self._on_result, error, context)
         else:
-            self._shared.bridge.run_in_loop(self._arrive, produced, context)
+            self._shared.bridge.run_in_loop(self._on_result, result, context)
 
-    def _produce(self) -> _Produced:
-        if self._attempt.is_told_to_end:
+    def _call_function(self) -> _Result:
+        if self._attempt.is_stop_requested:
             return Stopped()
         try:
             with large_json() if self._work.is_large else nullcontext():
@@ -93,28 +93,28 @@ class ThreadRun:
         del self._work  # it holds the arguments' JSON, which may be large
         result = call()
         if inspect.isawaitable(result):
-            return _ToAwait(result)
+            return _ReturnedAwaitable(result)
         with large_json() if is_large(result) else nullcontext():
             return Succeeded(self._encode(result))
 
-    def _arrive(self, produced: _Produced | BaseException, context: Context) -> None:
+    def _on_result(self, result: _Result | BaseException, context: Context) -> None:
         self._shared.registry.discard(self)
-        match produced:
+        match result:
             case BaseException():
-                self._attempt.fail(produced)
-            case _ToAwait():
-                self._await(produced, context)
+                self._attempt.fail(result)
+            case _ReturnedAwaitable():
+                self._await(result, context)
             case _:
-                self._attempt.end(produced)
+                self._attempt.end(result)
 
-    def _await(self, to_await: _ToAwait, context: Context) -> None:
-        if self._attempt.is_told_to_end:
-            to_await.throw_away()
+    def _await(self, returned: _ReturnedAwaitable, context: Context) -> None:
+        if self._attempt.is_stop_requested:
+            returned.discard()
             self._attempt.end(Stopped())
             return
         run = CoroutineRun(self._attempt, self._encode)
-        self._awaiting = (run, to_await)
-        run.begin(context, FunctionCall(_awaited, (to_await.awaitable,)))
+        self._awaiting = (run, returned)
+        run.start(context, FunctionCall(_awaited, (returned.awaitable,)))
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
@@ -129,7 +129,7 @@ def takes_function(work: Work) -> TypeGuard[FunctionCall]:
 def begin_thread(attempt: Attempt, work: FunctionCall, encode: Callable[[Any], str]) -> ThreadRun:
     """Start an attempt in a thread."""
     run = ThreadRun(attempt, work, encode)
-    run.begin(context_of(attempt))
+    run.start(context_of(attempt))
     return run
 
 

@@ -1,1 +1,1 @@
-"""What the operating system tells and does, one fact a file; knows nothing of runs."""
+"""Facts of the operating system, one in each file; nothing here knows of runs."""

@@ -1,1 +1,1 @@
-"""The read side: a run as it stands, read from its store by whoever looks at it."""
+"""The read side: read a run from its store, and select, show and count what is in it."""

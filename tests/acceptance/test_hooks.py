@@ -33,7 +33,7 @@ def told(place: Place) -> list[dict[str, Any]]:
 
 def is_told(place: Place, count: int = 1) -> bool:
     """Whether so many messages have come, and were written down as told."""
-    files = list(place.state_folder.glob("runs/*/told"))
+    files = list(place.state_folder.glob("runs/*/sent"))
     return len(told(place)) == count and bool(files)
 
 
@@ -120,7 +120,7 @@ def test_what_was_told_is_forgotten_with_the_run(place):
     place.run("approve", "r")
 
     assert process.wait() == 0
-    assert list(place.state_folder.glob("runs/*/told")) == []
+    assert list(place.state_folder.glob("runs/*/sent")) == []
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ def test_every_file_and_every_field_of_a_notification_is_documented(folder: Path
     wait = read(folder / "wait.json")
     smithers(folder, "approve", "r")
     end = read(folder / "end.json")
+    until((state / "runs" / "r" / "sent").exists)  # it is written once the command has ended
 
     paths = {str(path.relative_to(state)).replace("runs/r/", "runs/RUN/") for path in state.rglob("*")}
     found = paths - {"runs", "runs/r"}

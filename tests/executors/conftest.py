@@ -37,8 +37,8 @@ class Record:
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
         self._tell("progressed", (done, total, message))
 
-    def beat(self, data: Any) -> None:
-        self._tell("beat", data)
+    def heartbeat(self, data: Any) -> None:
+        self._tell("heartbeat", data)
 
     def ended(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -75,9 +75,9 @@ async def test_the_last_heartbeat_and_progress_arrive_before_the_end(bench, is_a
     record = bench.function(work_async if is_async else work)
     await record.outcome()
 
-    assert record.of("beat")[-1] == {"done": 999}
+    assert record.of("heartbeat")[-1] == {"done": 999}
     assert record.of("progressed")[-1] == (999, 1_000, "step 999")
-    assert len(record.of("beat")) <= 3, "throttled"
+    assert len(record.of("heartbeat")) <= 3, "throttled"
     assert len(record.of("progressed")) <= 3, "throttled"
 
 
@@ -89,16 +89,16 @@ async def test_the_first_report_is_told_at_once_and_the_next_after_the_interval(
         for number in range(3):
             task_context().progress(number)
             task_context().heartbeat(number)
-            await record.until(lambda r: r.of("progressed") and r.of("beat"))
+            await record.until(lambda r: r.of("progressed") and r.of("heartbeat"))
         times.append(loop.time())
-        await record.until(lambda r: len(r.of("progressed")) == 2 and len(r.of("beat")) == 2)
+        await record.until(lambda r: len(r.of("progressed")) == 2 and len(r.of("heartbeat")) == 2)
         times.append(loop.time())
 
     record = bench.function(work)
     start = loop.time()
     await record.outcome()
 
-    assert [done for done, _, _ in record.of("progressed")] == record.of("beat") == [0, 2]
+    assert [done for done, _, _ in record.of("progressed")] == record.of("heartbeat") == [0, 2]
     assert times[0] - start < PROGRESS_INTERVAL_S / 2
     assert times[1] - times[0] > PROGRESS_INTERVAL_S * 0.9
 
@@ -123,7 +123,7 @@ async def test_heartbeat_data_is_taken_as_it_was(bench):
     record = bench.function(work)
     await record.outcome()
 
-    assert record.of("beat") == [[1]]
+    assert record.of("heartbeat") == [[1]]
 
 
 def nested(depth):
@@ -169,7 +169,7 @@ async def test_heartbeat_data_that_is_no_json_is_the_authors_error(bench, data):
 
     assert outcome.error.name == "UserError"
     assert "heartbeat data of task 'node-1' cannot be written as JSON" in outcome.error.message
-    assert record.of("beat") == []
+    assert record.of("heartbeat") == []
 
 
 async def test_heartbeat_data_has_a_limit_in_bytes(bench):
@@ -261,7 +261,7 @@ async def test_reports_from_many_threads_of_one_task_lose_no_last_one(bench):
     await record.outcome()
 
     assert record.of("progressed")[-1] == (-1, None, None)
-    assert record.of("beat")[-1] == -1
+    assert record.of("heartbeat")[-1] == -1
 
 
 async def test_cancelled_is_seen_in_a_coroutine_and_in_its_threads(bench):

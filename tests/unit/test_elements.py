@@ -196,7 +196,7 @@ MISTAKES = [
         "The first argument of a branch is its id, not a function",
         remedy='Branch("large?", when, then, otherwise)',
     ),
-    mistake(lambda: Branch(7, Task("a", print), id="b"), "its id, not 7", remedy="what it decides"),
+    mistake(lambda: Branch(7, Task("a", print), id="b"), "its id, not 7", remedy="Name the question"),
     mistake(lambda: Branch("", lambda _: True, Task("a", print)), "The branch id '' is empty", remedy="branch-1"),
     mistake(
         lambda: Sequence(Task("a", print), Branch("a", lambda _: True, Task("b", print))),

@@ -25,11 +25,11 @@ def opening_lines(started_run: StartedRun) -> list[str]:
 
 def _reused_outputs(forecast: Forecast) -> list[str]:
     """Return the lines about reused outputs, and about the nodes that run again with the reason of each."""
-    count = len(forecast.taken_over)
+    count = len(forecast.reused)
     how_many = f"up to {count} output{'' if count == 1 else 's'}" if count else "no outputs"
     lines = [f"Reusing {how_many} of {forecast.from_run_id}."]
     reasons = [
-        f"  {phrases.one_line(node_id)}: {phrases.one_line(reason)}" for node_id, reason in forecast.anew.items()
+        f"  {phrases.one_line(node_id)}: {phrases.one_line(reason)}" for node_id, reason in forecast.rerun.items()
     ]
     if reasons:
         lines[0] += " These nodes run again:"
@@ -73,7 +73,7 @@ def approve_command(started_run: StartedRun, key: NodeKey) -> str:
 
 def _tracebacks_line(started_run: StartedRun) -> list[Phrase]:
     file = started_run.storage.folder.run(started_run.engine.run_id).tracebacks_file
-    return [Phrase(f"Tracebacks: {command_lines.near(str(file))}")] if file.exists() else []
+    return [Phrase(f"Tracebacks: {command_lines.relative_path(str(file))}")] if file.exists() else []
 
 
 def _status_line(state: RunState) -> str:

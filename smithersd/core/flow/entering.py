@@ -148,11 +148,11 @@ class Entering:
             self._slots.adopt(place)
         else:
             element = _node_at(place)
-            node_kind_of(element).go_on_waiting(element, node, self)
+            node_kind_of(element).resume_waiting(element, node, self)
 
     def _enter_pending(self, place: Place, node: NodeRecord) -> None:
         if node.retry_at_ms is not None:
-            self._nodes.go_on_backing_off(place, node, node.retry_at_ms)
+            self._nodes.resume_backing_off(place, node, node.retry_at_ms)
         elif node.crashes_in_row > CRASHES_IN_A_ROW_MAX:
             self._nodes.give_up(node)
         elif node.has_begun:  # it was interrupted, or is approved

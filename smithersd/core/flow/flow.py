@@ -275,7 +275,7 @@ class Flow:
         dropped = [
             cancellation_of(self.state.nodes[key], Cancellation.UNMOUNTED) for key in sorted(self._nodes.unmounted)
         ]
-        waits = [*dropped, *self._nodes.questions()]
+        waits = [*dropped, *self._nodes.new_requests()]
         ending = self._nodes.ending
         if ending is None and self._tree.plan.is_ended and not self._slots.running:
             ending = Finish()

@@ -80,7 +80,7 @@ class Nodes:
 
     # Approvals
 
-    def questions(self) -> list[Event]:
+    def new_requests(self) -> list[Event]:
         """Return the requests that replace those of waiting nodes, unless they were decided or dropped meanwhile."""
         nodes = self._journal.state.nodes
         waiting = (key for key in self.edited if nodes[key].state.is_waiting)
@@ -156,7 +156,7 @@ class Nodes:
         self.back_off(place, due_ms)
         return True
 
-    def go_on_backing_off(self, place: Place, node: NodeRecord, due_ms: int) -> None:
+    def resume_backing_off(self, place: Place, node: NodeRecord, due_ms: int) -> None:
         """Wait for the time of a retry that the log has, but no longer than the policy's delay.
 
         The machine's clock may have been set back since.

@@ -81,7 +81,7 @@ class Outputs:
         return read_output(key[0], self._held[key], schema)
 
 
-def gone(node_id: str) -> InvalidOutput:
+def lost_output(node_id: str) -> InvalidOutput:
     """Return the error for an output that the log has an event of, but that the store no longer has."""
     return InvalidOutput(f"The output of node {node_id!r} is not in the store any more.", remedy="Start a new run.")
 
@@ -93,7 +93,7 @@ def read_output(node_id: str, text: str | None, schema: Schema | None) -> Any:
         InvalidOutput: it does not fit the schema (any more), or `text` is None: the store no longer has it.
     """
     if text is None:
-        raise gone(node_id)
+        raise lost_output(node_id)
     if schema is None:
         return pydantic_core.from_json(text)
     try:

@@ -25,7 +25,7 @@ class ApprovalKind(NodeKind[Approval]):
         """Ask."""
         return asks(_question(element, key))
 
-    def go_on_waiting(self, element: Approval, node: NodeRecord, flow: FlowActions) -> None:
+    def resume_waiting(self, element: Approval, node: NodeRecord, flow: FlowActions) -> None:
         """Ask again if the question was edited."""
         ask_again_if_edited(node, _question(element, node.key), flow)
 

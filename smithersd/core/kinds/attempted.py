@@ -58,7 +58,7 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
         """Request an approval before the first attempt, if the author wants one."""
         return asks(self._question(element, key)) if element.attempts.needs_approval else None
 
-    def go_on_waiting(self, element: AttemptedT, node: NodeRecord, flow: FlowActions) -> None:
+    def resume_waiting(self, element: AttemptedT, node: NodeRecord, flow: FlowActions) -> None:
         """Replace the request if what is to be done has changed."""
         if element.attempts.needs_approval:
             ask_again_if_edited(node, self._question(element, node.key), flow)

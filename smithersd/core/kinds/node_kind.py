@@ -88,7 +88,7 @@ class NodeKind(Kind[NodeT]):
         """Return what it waits for before it starts or ends; None if it does not wait."""
         return None
 
-    def go_on_waiting(self, element: NodeT, node: NodeRecord, flow: FlowActions) -> None:
+    def resume_waiting(self, element: NodeT, node: NodeRecord, flow: FlowActions) -> None:
         """Continue a wait that began under an earlier driver or rendering."""
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002

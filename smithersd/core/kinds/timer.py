@@ -43,7 +43,7 @@ class TimerKind(NodeKind[Timer]):
             reads,
         )
 
-    def go_on_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
+    def resume_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
         """Wait for the time in the log, even if the workflow was edited since."""
         timer = node.waits[WaitKind.TIMER].request
         assert isinstance(timer, events.TimerCreated)

@@ -1,1 +1,1 @@
-"""What a run takes over of an earlier one (`up --from`)."""
+"""Reuse of the outputs of an earlier run (`up --from`)."""

@@ -162,16 +162,16 @@ class EarlierRun:
 
     def needed_by(self, position: Position) -> set[str]:
         """Return the nodes that had to end before a node: its arguments, depends_on, and what an approval shows."""
-        return {node_id for one in position.depends_on for node_id in self.nodes_in(one)}
+        return {node_id for element_id in position.depends_on for node_id in self.nodes_in(element_id)}
 
-    def looked_at_by(self, position: Position) -> set[str]:
+    def read_by(self, position: Position) -> set[str]:
         """Return the nodes that were read by the functions and branch conditions around a node."""
-        looked_at = set(position.outputs_read | position.states_read)
+        read = set(position.outputs_read | position.states_read)
         for around in position.around():
             decided = self.state.branches.get(key_of(around.tree))
             if decided is not None:
-                looked_at |= set(decided.reads)
-        return looked_at
+                read |= set(decided.reads)
+        return read
 
     def was_approved(self, node_id: str) -> bool:
         """Return whether a person approved a node, in this run or in the one whose output it reused.

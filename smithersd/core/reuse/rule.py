@@ -37,25 +37,25 @@ from smithersd.errors import InvalidOutput
 class Forecast:
     """What a new run will reuse, as far as that is known beforehand: an edit of the workflow may change it.
 
-    `anew` are the nodes that had begun and will run again, with the reason, in the order in which they ran.
+    `rerun` are the nodes that had begun and will run again, with the reason, in the order in which they ran.
     """
 
     from_run_id: str
-    taken_over: frozenset[str]
-    anew: dict[str, str]
+    reused: frozenset[str]
+    rerun: dict[str, str]
 
 
 def forecast(earlier: EarlierRun, refused: Mapping[str, str]) -> Forecast:
     """Return beforehand what will be reused of an earlier run; `refused` are nodes that will not be, and why."""
-    anew: dict[str, str] = {}
-    taken_over: set[str] = set()
+    rerun: dict[str, str] = {}
+    reused: set[str] = set()
     for node in earlier.in_order():
-        reason = _reason(node, refused) or _follows(earlier, node, anew)
+        reason = _reason(node, refused) or _follows(earlier, node, rerun)
         if reason is not None:
-            anew[node.node_id] = reason
+            rerun[node.node_id] = reason
         elif node.has_output:
-            taken_over.add(node.node_id)
-    return Forecast(earlier.run_id, frozenset(taken_over), anew)
+            reused.add(node.node_id)
+    return Forecast(earlier.run_id, frozenset(reused), rerun)
 
 
 def _reason(node: NodeRecord, refused: Mapping[str, str]) -> str | None:
@@ -68,18 +68,17 @@ def _ended(node: NodeRecord) -> str:
     return {NodeState.FAILED: "failed", NodeState.CANCELLED: "been cancelled"}.get(node.state, "not ended")
 
 
-def _follows(earlier: EarlierRun, node: NodeRecord, anew: dict[str, str]) -> str | None:
+def _follows(earlier: EarlierRun, node: NodeRecord, rerun: dict[str, str]) -> str | None:
     position = earlier.positions.get(node.node_id)
     if position is None or not node.has_output:
         return None
-    found = next((one for one in _needs(earlier, node, position) if one in anew), None)
+    found = next((node_id for node_id in _needs(earlier, node, position) if node_id in rerun), None)
     return None if found is None else f"it depends on {found!r}"
 
 
 def _needs(earlier: EarlierRun, node: NodeRecord, position: Position) -> list[str]:
-    looked_at = earlier.looked_at_by(position)
-    seen = {read for read in looked_at if earlier.had_ended_before(read, node.key)}
-    return sorted(earlier.needed_by(position) | seen, key=earlier.begun_at)
+    read = {node_id for node_id in earlier.read_by(position) if earlier.had_ended_before(node_id, node.key)}
+    return sorted(earlier.needed_by(position) | read, key=earlier.begun_at)
 
 
 class Reuse:
@@ -98,7 +97,7 @@ class Reuse:
         """Return beforehand what will be reused; None if there is no earlier run."""
         if self._earlier is None:
             return None
-        undone = {used: f"{one.by!r} used it after {one.failed!r} had failed" for used, one in self._undone.items()}
+        undone = {used: f"{by.by!r} used it after {by.failed!r} had failed" for used, by in self._undone.items()}
         return forecast(self._earlier, undone | dict.fromkeys(self._state.redo, "--redo") | self._unfit)
 
     def replan(self) -> None:
@@ -112,8 +111,10 @@ class Reuse:
         """
         if self._earlier is None or self._earlier.outputs.get(place.key) is None:
             return False
-        looked_at = self._all_looked_at(place, reads)
-        return any(not self._has_ended(read) and not self._is_unchanged(read, seen_by=place.key) for read in looked_at)
+        return any(
+            not self._has_ended(node_id) and not self._is_unchanged(node_id, read_by=place.key)
+            for node_id in self._all_read(place, reads)
+        )
 
     def output_for(self, place: Place, node: Node[object], reads: ScopeReads) -> str | None:
         """Return the output to reuse for a node that the flow has reached; None if the node has to run."""
@@ -121,7 +122,7 @@ class Reuse:
         if before is None or node.id in self._undone or node.id in self._state.redo:
             return None
         output = self._fitting_output(before, node)
-        if output is not None and self._needs_unchanged(node) and self._looks_unchanged(place, reads):
+        if output is not None and self._needs_unchanged(node) and self._reads_unchanged(place, reads):
             return output
         return None
 
@@ -157,21 +158,20 @@ class Reuse:
     def _is_part_unchanged(self, place: Place) -> bool:
         if place.node is not None:
             return self._is_unchanged(place.id)
-        return all(map(self._is_unchanged, self._looked_at(place)))
+        return all(map(self._is_unchanged, self._read_by(place)))
 
-    def _looks_unchanged(self, place: Place, reads: ScopeReads) -> bool:
-        looked_at = self._all_looked_at(place, reads)
-        return all(self._is_unchanged(read, seen_by=place.key) for read in looked_at)
+    def _reads_unchanged(self, place: Place, reads: ScopeReads) -> bool:
+        return all(self._is_unchanged(node_id, read_by=place.key) for node_id in self._all_read(place, reads))
 
-    def _all_looked_at(self, place: Place, reads: ScopeReads) -> set[str]:
-        looked_at = reads.all | self._readers.reads_of(ROOT_SCOPE).all
+    def _all_read(self, place: Place, reads: ScopeReads) -> set[str]:
+        node_ids = reads.all | self._readers.reads_of(ROOT_SCOPE).all
         around: Place | None = place
         while around is not None:
-            looked_at |= self._looked_at(around)
+            node_ids |= self._read_by(around)
             around = around.parent
-        return looked_at
+        return node_ids
 
-    def _looked_at(self, place: Place) -> set[str]:
+    def _read_by(self, place: Place) -> set[str]:
         """Return the nodes that the function of a lazy subtree or the condition of a branch has read."""
         decided = self._state.branches.get(place.key)
         return self._readers.reads_of(place.id).all | (set() if decided is None else set(decided.reads))
@@ -180,14 +180,14 @@ class Reuse:
         node = self._state.latest(node_id)
         return node is not None and node.state.is_final
 
-    def _is_unchanged(self, node_id: str, *, seen_by: NodeKey | None = None) -> bool:
-        """Return whether a node is unchanged, as the rule says; `seen_by` is a node that only read it."""
+    def _is_unchanged(self, node_id: str, *, read_by: NodeKey | None = None) -> bool:
+        """Return whether a node is unchanged, as the rule says; `read_by` is a node that only read it."""
         assert self._earlier is not None
         now, before = self._state.latest(node_id), self._earlier.node(node_id)
         if now is not None and now.state.is_final:
             if now.has_output:
                 return now.reused_from is not None
             return now.state is not NodeState.FAILED and before is not None and before.state is now.state
-        if seen_by is not None:
-            return not self._earlier.had_ended_before(node_id, seen_by)
+        if read_by is not None:
+            return not self._earlier.had_ended_before(node_id, read_by)
         return before is None or not before.state.is_final

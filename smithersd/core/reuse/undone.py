@@ -86,7 +86,7 @@ class _Failures:
     def latest(self, before: int, position: Position) -> str | None:
         """Return the node of a set that failed last, without those whose failure the node handles; None if none is."""
         for argument in position.arguments:
-            if self._takes(position, argument):
+            if self._handles_failure(position, argument):
                 before &= ~self._bits[argument]
         return self._failed[before.bit_length() - 1] if before else None
 
@@ -97,9 +97,9 @@ class _Failures:
             before |= self._until_sibling_before(around)
         for named in position.depends_on:
             before |= self._until.get(named, 0)
-        for read in self._earlier.looked_at_by(position):
-            if self._earlier.had_ended_before(read, node.key):
-                before |= self._until.get(read, 0)
+        for node_id in self._earlier.read_by(position):
+            if self._earlier.had_ended_before(node_id, node.key):
+                before |= self._until.get(node_id, 0)
         until = before | self._bits.get(node.node_id, 0)
         for around in position.around():
             self._until[around.id] = self._until.get(around.id, 0) | until
@@ -111,13 +111,13 @@ class _Failures:
         if parent is None or kind_named(parent.tree["kind"]).order is not ChildOrder.IN_TURN:
             return 0
         siblings = reversed(parent.children[: position.index])
-        return next((self._until[one.id] for one in siblings if one.id in self._until), 0)
+        return next((self._until[sibling.id] for sibling in siblings if sibling.id in self._until), 0)
 
-    def _takes(self, position: Position, argument: str) -> bool:
+    def _handles_failure(self, position: Position, argument: str) -> bool:
         """Return whether a node handles the failure of another one, and would have run without it too."""
         order = self._earlier.order
-        taker, given = self._earlier.node(position.id), self._earlier.node(argument)
-        assert taker is not None
+        handler, given = self._earlier.node(position.id), self._earlier.node(argument)
+        assert handler is not None
         if given is None or argument not in self._bits or position.tree.get("skipIf"):
             return False
-        return order.mounted[taker.key] < order.ended[given.key]
+        return order.mounted[handler.key] < order.ended[given.key]

@@ -183,7 +183,7 @@ class Plan:
         Raises:
             UnknownDependency: one of them is not in the tree (yet).
         """
-        return list({target.id: target for target in (self._target(node, one) for one in node.references())}.values())
+        return list({target.id: target for target in (self._target(node, each) for each in node.references())}.values())
 
     def _target(self, node: Node[object], reference: Reference) -> Place:
         if isinstance(reference, str):

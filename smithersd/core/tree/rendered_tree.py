@@ -61,20 +61,20 @@ class RenderedTree:
         unknown: list[tuple[Place | None, Callable[[], Child]]] = [
             (None, lambda: self._renderer.collect_schemas(self._schema_of))
         ]
-        is_learning = True
-        while is_learning:
-            is_learning = False
+        has_found = True
+        while has_found:
+            has_found = False
             for scope in list(unknown):
-                inner = self._learned(*scope)
+                inner = self._collect_from(*scope)
                 if inner is not None:
                     unknown.remove(scope)
-                    unknown.extend((lazy, self._glance_at(lazy)) for lazy in inner if lazy.kind.is_rendered_late)
-                    is_learning = True
+                    unknown.extend((lazy, self._rendering_of(lazy)) for lazy in inner if lazy.kind.is_rendered_late)
+                    has_found = True
 
-    def _glance_at(self, lazy: Place) -> Callable[[], Child]:
+    def _rendering_of(self, lazy: Place) -> Callable[[], Child]:
         return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
 
-    def _learned(self, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
+    def _collect_from(self, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
         """Collect the schemas of a scope; None if it cannot be rendered, which the real rendering will report."""
         try:
             top, _ = compile_scope(render(), lazy)
@@ -99,10 +99,10 @@ class RenderedTree:
         self._is_due = False
         place, tree = self._compile_root(child)
         # Only the outputs: reading other states must not make a new frame of the same tree.
-        tree |= _told_reads(ScopeReads(outputs=self._renderer.readers.reads_of(ROOT_SCOPE).outputs))
+        tree |= _reads_facts(ScopeReads(outputs=self._renderer.readers.reads_of(ROOT_SCOPE).outputs))
         self._plan = Plan(place)
         self._mount(place)
-        self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._gone(place))})
+        self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._dropped_scopes(place))})
 
     def expand(self, lazy: Place) -> None:
         """Render a lazy subtree that the flow has reached.
@@ -113,7 +113,7 @@ class RenderedTree:
         """
         child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
         inner, tree = compile_scope(child, lazy)
-        tree |= _told_reads(self._renderer.readers.reads_of(lazy.id))
+        tree |= _reads_facts(self._renderer.readers.reads_of(lazy.id))
         self.plan.fill(lazy, inner)
         self._mount(inner)
         self._commit_frame({lazy.id: tree})
@@ -163,7 +163,7 @@ class RenderedTree:
             place, tree = compile_scope(child, None)
         return place, tree
 
-    def _gone(self, root: Place) -> list[str]:
+    def _dropped_scopes(self, root: Place) -> list[str]:
         """Return the scopes of lazy subtrees that are not in the new tree, and forget them."""
         kept = tuple(place.id for place in root.walk() if place.kind.is_rendered_late)
         under = tuple(f"{scope}." for scope in kept)
@@ -176,7 +176,7 @@ class RenderedTree:
         return self._schemas.get(node_id)
 
     def _mount(self, top: Place) -> None:
-        for place in self._live(top):
+        for place in self._mounted_places(top):
             if place.has_own_id:
                 self._check_kind(place)
             if place.node is not None:
@@ -198,7 +198,7 @@ class RenderedTree:
             remedy=f"Give the {place.kind.name} another id.",
         )
 
-    def _live(self, top: Place) -> Iterator[Place]:
+    def _mounted_places(self, top: Place) -> Iterator[Place]:
         """Yield the places that are part of the run: those inside an undecided branch are not."""
         stack = [top]
         while stack:
@@ -222,7 +222,7 @@ class RenderedTree:
             self._journal.step.frames.append(FrameChange(frame_no, self._frames.hash, changed, self._journal.now_ms))
 
 
-def _told_reads(reads: ScopeReads) -> Tree:
+def _reads_facts(reads: ScopeReads) -> Tree:
     """Return what a scope's function has read, as facts in the tree of its top element."""
     facts = {"readsOutputs": sorted(reads.outputs), "readsStates": sorted(reads.states)}
     return {name: node_ids for name, node_ids in facts.items() if node_ids}

@@ -1,1 +1,1 @@
-"""Telling people: the operator's commands, and what waits for a decision."""
+"""Notifications: the operator's hooks, and reports of pending approvals."""

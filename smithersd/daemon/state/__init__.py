@@ -1,1 +1,1 @@
-"""The state folder: which runs and processes there are on this machine, and what they left."""
+"""The state folder: the runs and processes of this machine, with their pidfiles, records and logs."""

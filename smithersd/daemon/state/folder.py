@@ -55,7 +55,7 @@ class RunFolder:
     @property
     def sent_file(self) -> Path:
         """The file of what the hooks (--on-wait, --on-fail, --on-end) have sent."""
-        return self.path / "told"
+        return self.path / "sent"
 
     @property
     def stop_sender_file(self) -> Path:

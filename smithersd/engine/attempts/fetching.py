@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from smithersd.core.flow.flow import Flow
-from smithersd.core.flow.outputs import gone
+from smithersd.core.flow.outputs import lost_output
 from smithersd.core.log.records import NodeKey
 from smithersd.errors import ErrorInfo, InvalidOutput, StoreUnavailable
 from smithersd.executors import Call, Executors, Failed, Outcome, Running, Sink, Stopped, Unreadable
@@ -62,7 +62,7 @@ class Fetching:
             if key not in texts:
                 text = await self._read(key)
                 if text is None:
-                    raise gone(key[0])
+                    raise lost_output(key[0])
                 texts[key] = text
         return call_of(texts)
 

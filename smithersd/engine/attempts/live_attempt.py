@@ -118,7 +118,7 @@ class LiveAttempt:
         """It told how far it is."""
         self._say(events.NodeProgress(*self.key, self.attempt, done, total, message))
 
-    def beat(self, data: JsonValue) -> None:
+    def heartbeat(self, data: JsonValue) -> None:
         """It gave a sign of life."""
         self._say(events.TaskHeartbeat(*self.key, self.attempt, data))
 

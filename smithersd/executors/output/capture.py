@@ -55,14 +55,14 @@ class _ProcessCapture:
             self._open.add(part)
             for name in (STDOUT, STDERR):
                 self._replace_stream(name)
-            self._listen_to_logging()
+            self._capture_logging()
 
     def close(self, part: object) -> None:
         """Capture for one engine less. A proxy that somebody has wrapped meanwhile stays, and passes everything on."""
         with self._lock:
             self._open.discard(part)
             while not self._open and self._replaced:
-                self._replaced.pop().put_back()
+                self._replaced.pop().restore()
 
     def attempt(self) -> Attempt | None:
         """Return the attempt whose code is calling, if its output is to be captured."""
@@ -85,19 +85,20 @@ class _ProcessCapture:
         original: TextIO | None = getattr(sys, name)
         if original is None or self._is_ours(original):
             return  # a process without this stream, in which print() does nothing; or captured already
-        self._replace(sys, name, self._stand_in(name, original))
+        self._replace(sys, name, self._proxy_of(name, original))
         if not self._is_ours(getattr(original, "__dict__", {}).get("write")):
-            self._ask_in_original(name, original)
+            self._capture_original(name, original)
 
-    def _stand_in(self, name: str, original: TextIO) -> "_StandIn":
+    def _proxy_of(self, name: str, original: TextIO) -> "_StreamProxy":
         """Return the proxy of a stream: the earlier one if somebody has set the original stream again."""
-        known = (one.ours for one in self._replaced if one.original is original)
-        return next((one for one in known if isinstance(one, _StandIn)), None) or _StandIn(self, name, original)
+        proxies = (replaced.ours for replaced in self._replaced if replaced.original is original)
+        known = next((proxy for proxy in proxies if isinstance(proxy, _StreamProxy)), None)
+        return known or _StreamProxy(self, name, original)
 
-    def _ask_in_original(self, name: str, original: TextIO) -> None:
+    def _capture_original(self, name: str, original: TextIO) -> None:
         write = _write_of(original)
 
-        def ask_and_write(text: str) -> int:
+        def capture_or_write(text: str) -> int:
             attempt = self.attempt()
             if attempt is None:
                 return write(text)
@@ -105,14 +106,14 @@ class _ProcessCapture:
             return len(text)
 
         with contextlib.suppress(Exception):  # an author's stream that allows no new attribute
-            self._replace(original, "write", ask_and_write)
+            self._replace(original, "write", capture_or_write)
 
-    def _listen_to_logging(self) -> None:
+    def _capture_logging(self) -> None:
         call_handlers = logging.Logger.callHandlers
         if self._is_ours(call_handlers):
             return
 
-        def call_handlers_and_look(logger: logging.Logger, record: logging.LogRecord) -> None:
+        def call_handlers_and_capture(logger: logging.Logger, record: logging.LogRecord) -> None:
             if self.attempt() is None:
                 call_handlers(logger, record)
                 return
@@ -121,10 +122,10 @@ class _ProcessCapture:
             if self._writes.count == count:
                 self._handler.handle(record)
 
-        self._replace(logging.Logger, "callHandlers", call_handlers_and_look)
+        self._replace(logging.Logger, "callHandlers", call_handlers_and_capture)
 
     def _is_ours(self, found: object) -> bool:
-        return any(one.ours is found for one in self._replaced)
+        return any(replaced.ours is found for replaced in self._replaced)
 
     def _replace(self, owner: Any, name: str, ours: object) -> None:
         original = vars(owner).get(name, _ABSENT)
@@ -141,7 +142,7 @@ class _Replaced:
     ours: object
     original: object
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Restore the original, unless somebody has replaced ours meanwhile: then that stays."""
         if vars(self.owner).get(self.name) is not self.ours:
             return
@@ -171,7 +172,7 @@ class _AttemptHandler(logging.Handler):
             self._capture.write(attempt, self.format(record) + "\n", STDERR)
 
 
-class _StandIn:
+class _StreamProxy:
     """A proxy of sys.stdout or sys.stderr: writes of a task's code are captured, all else goes to the original."""
 
     def __init__(self, capture: _ProcessCapture, name: str, original: TextIO) -> None:
@@ -200,7 +201,7 @@ class _StandIn:
     @property
     def buffer(self) -> Any:
         buffer = self._original.buffer
-        return buffer if self._capture.attempt() is None else _BinaryStandIn(self._capture, self._name, buffer)
+        return buffer if self._capture.attempt() is None else _BinaryStreamProxy(self._capture, self._name, buffer)
 
     def __iter__(self) -> Any:
         return iter(self._original)
@@ -215,7 +216,7 @@ class _StandIn:
         return getattr(self._original, name)
 
 
-class _BinaryStandIn:
+class _BinaryStreamProxy:
     """A proxy of the binary stream behind sys.stdout or sys.stderr, for a task's code."""
 
     def __init__(self, capture: _ProcessCapture, name: str, original: Any) -> None:

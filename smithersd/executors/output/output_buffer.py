@@ -15,7 +15,7 @@ SPANS_MAX = 16
 Otherwise a task that writes to both in turn would make an event of every write.
 """
 
-_AMID_CHARACTER = range(0b1000_0000, 0b1100_0000)
+_CONTINUATION_BYTES = range(0b1000_0000, 0b1100_0000)
 """The continuation bytes of UTF-8, which begin no character."""
 
 Deliver = Callable[[str, str, bool], None]
@@ -73,8 +73,18 @@ class OutputBuffer:
     """
 
     __slots__ = (
-        "_begun_lines", "_decoders", "_deliver", "_is_awaiting_flush", "_is_full", "_is_urgent", "_lock",
-        "_overdue_lines", "_room_bytes", "_spans", "_timer", "_waiting_bytes",
+        "_bytes_left",
+        "_decoders",
+        "_deliver",
+        "_is_awaiting_flush",
+        "_is_full",
+        "_is_urgent",
+        "_lock",
+        "_overdue_lines",
+        "_partial_lines",
+        "_spans",
+        "_timer",
+        "_undelivered_bytes",
     )  # fmt: skip
 
     def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
@@ -83,11 +93,11 @@ class OutputBuffer:
         # Reentrant: a signal handler or a finalizer may print during a print of the same thread.
         self._lock = threading.RLock()
         self._spans: list[_Span] = []
-        self._begun_lines: dict[str, io.StringIO] = {}
+        self._partial_lines: dict[str, io.StringIO] = {}
         self._overdue_lines: set[str] = set()
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
-        self._room_bytes = NODE_OUTPUT_ATTEMPT_BYTES_MAX
-        self._waiting_bytes = 0
+        self._bytes_left = NODE_OUTPUT_ATTEMPT_BYTES_MAX
+        self._undelivered_bytes = 0
         self._is_awaiting_flush = False
         self._is_urgent = False
         self._is_full = False
@@ -107,11 +117,11 @@ class OutputBuffer:
         """Deliver the finished lines, and unfinished ones of an earlier flush; in the loop's thread."""
         with self._lock:
             for stream in tuple(self._overdue_lines):
-                self._take_begun_line(stream)
-            self._overdue_lines = set(self._begun_lines)
-        self._tell()
+                self._finish_partial_line(stream)
+            self._overdue_lines = set(self._partial_lines)
+        self._deliver_all()
         with self._lock:
-            if self._begun_lines and not self._is_awaiting_flush:
+            if self._partial_lines and not self._is_awaiting_flush:
                 self._is_awaiting_flush = True
                 self._timer.add(self)
 
@@ -120,14 +130,14 @@ class OutputBuffer:
         for stream, decoder in self._decoders.items():
             self.add(decoder.decode(b"", final=True), stream)
         with self._lock:
-            self._take_begun_lines()
-        self._tell()
+            self._finish_partial_lines()
+        self._deliver_all()
 
-    def _tell(self) -> None:
+    def _deliver_all(self) -> None:
         with self._lock:
             spans, self._spans = self._spans, []
             is_last = self._is_full
-            self._waiting_bytes = 0
+            self._undelivered_bytes = 0
             self._is_awaiting_flush = self._is_urgent = False
         pieces = [piece for span in spans for piece in span.pieces()]
         for number, (text, stream) in enumerate(pieces, start=1):
@@ -137,38 +147,38 @@ class OutputBuffer:
         if self._is_full or not text:
             return
         text, size_bytes = _measured(text)
-        if size_bytes > self._room_bytes:
-            text = text.encode()[: self._room_bytes].decode(errors="ignore")
-            size_bytes = self._room_bytes
+        if size_bytes > self._bytes_left:
+            text = text.encode()[: self._bytes_left].decode(errors="ignore")
+            size_bytes = self._bytes_left
             self._is_full = True
-        self._room_bytes -= size_bytes
-        self._waiting_bytes += size_bytes
-        self._take(text, stream)
+        self._bytes_left -= size_bytes
+        self._undelivered_bytes += size_bytes
+        self._append(text, stream)
         if self._is_full:
-            self._take_begun_lines()
+            self._finish_partial_lines()
             self._span(stream)  # there must be a last piece, even if it is empty
-        self._ask_for_flush()
+        self._request_flush()
 
-    def _take(self, text: str, stream: str) -> None:
-        lines, end, begun = text.rpartition("\n")
+    def _append(self, text: str, stream: str) -> None:
+        lines, end, partial = text.rpartition("\n")
         if end:
-            self._take_begun_line(stream)
+            self._finish_partial_line(stream)
             self._span(stream).add(lines + end)
-        if begun:
-            line = self._begun_lines.setdefault(stream, io.StringIO())
-            line.write(begun)
+        if partial:
+            line = self._partial_lines.setdefault(stream, io.StringIO())
+            line.write(partial)
             if line.tell() >= NODE_OUTPUT_CHUNK_BYTES_MAX:
-                self._take_begun_line(stream)
+                self._finish_partial_line(stream)
 
-    def _take_begun_line(self, stream: str) -> None:
+    def _finish_partial_line(self, stream: str) -> None:
         self._overdue_lines.discard(stream)
-        line = self._begun_lines.pop(stream, None)
+        line = self._partial_lines.pop(stream, None)
         if line is not None:
             self._span(stream).add(line.getvalue())
 
-    def _take_begun_lines(self) -> None:
-        for stream in tuple(self._begun_lines):
-            self._take_begun_line(stream)
+    def _finish_partial_lines(self) -> None:
+        for stream in tuple(self._partial_lines):
+            self._finish_partial_line(stream)
 
     def _span(self, stream: str) -> _Span:
         spans = self._spans
@@ -185,13 +195,13 @@ class OutputBuffer:
             decoder = self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
         return decoder
 
-    def _ask_for_flush(self) -> None:
+    def _request_flush(self) -> None:
         if not self._is_awaiting_flush:
             self._is_awaiting_flush = True
             self._timer.bridge.run_in_loop(self._timer.add, self)
-        if not self._is_urgent and self._waiting_bytes >= NODE_OUTPUT_CHUNK_BYTES_MAX:
+        if not self._is_urgent and self._undelivered_bytes >= NODE_OUTPUT_CHUNK_BYTES_MAX:
             self._is_urgent = True
-            self._timer.bridge.run_in_loop(self._tell)
+            self._timer.bridge.run_in_loop(self._deliver_all)
 
 
 def _measured(text: str) -> tuple[str, int]:
@@ -221,6 +231,6 @@ def _cut(data: bytes, start: int, end: int) -> int:
     line_end = data.rfind(b"\n", start, end) + 1
     if line_end > start:
         return line_end
-    while data[end] in _AMID_CHARACTER:
+    while data[end] in _CONTINUATION_BYTES:
         end -= 1
     return end

@@ -13,7 +13,7 @@ _NOTHING: Any = object()
 class Throttle:
     """Delivers the first value at once, and from then on the latest one every `interval_s` seconds."""
 
-    __slots__ = ("_bridge", "_deliver", "_interval_s", "_is_under_way", "_latest", "_lock", "_timer")
+    __slots__ = ("_bridge", "_deliver", "_interval_s", "_is_scheduled", "_latest", "_lock", "_timer")
 
     def __init__(self, bridge: LoopBridge, interval_s: float, deliver: Callable[[Any], None]) -> None:
         self._bridge = bridge
@@ -21,16 +21,16 @@ class Throttle:
         self._deliver = deliver
         self._lock = threading.RLock()  # reentrant: a finalizer may report during a report
         self._latest = _NOTHING
-        self._is_under_way = False
+        self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, value: Any) -> None:
         """Deliver a value, unless a later one replaces it before; from any thread, and cheap."""
         with self._lock:
             self._latest = value
-            if self._is_under_way:
+            if self._is_scheduled:
                 return
-            self._is_under_way = True
+            self._is_scheduled = True
         self._bridge.run_in_loop(self._tick)
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Throttle:
     def _tick(self) -> None:
         with self._lock:
             value, self._latest = self._latest, _NOTHING
-            self._is_under_way = value is not _NOTHING
+            self._is_scheduled = value is not _NOTHING
         if value is not _NOTHING:
             self._timer = self._bridge.later(self._interval_s, self._tick)
             self._deliver(value)

@@ -42,19 +42,21 @@ def takes_command(work: Work) -> TypeGuard[ShellCall]:
 def begin_shell(attempt: Attempt, work: ShellCall, encode: Callable[[Any], str]) -> Running:
     """Start the command. If it cannot be started the attempt fails soon, or waits if only resources are short."""
     # Readers run in the context in which they are added, which has to be the engine's.
-    return attempt.shared.bridge.fresh_context().run(_begin_or_wait, partial(_begin, work, attempt, encode), attempt)
+    return attempt.shared.bridge.fresh_context().run(
+        _start_or_postpone, partial(_start, work, attempt, encode), attempt
+    )
 
 
-def _begin_or_wait(begin: Callable[[], Running], attempt: Attempt) -> Running:
+def _start_or_postpone(start: Callable[[], Running], attempt: Attempt) -> Running:
     try:
-        return begin()
+        return start()
     except Exception as error:
         if is_shortage(error):
-            return Postponed(attempt, begin, error)
+            return Postponed(attempt, start, error)
         raise
 
 
-def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
+def _start(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> Running:
     argv = ("/bin/sh", "-c", work.command) if isinstance(work.command, str) else work.command
     try:
         child = Child(argv, work.cwd, _tagged_env(work), attempt.shared.bridge)
@@ -64,9 +66,9 @@ def _begin(work: ShellCall, attempt: Attempt, encode: Callable[[Any], str]) -> R
         # OSError, or an argument that no process can have.
         failure = ShellFailed(f"The command of {attempt.info.node_id!r} cannot be started: {error}.")
         attempt.shared.bridge.run_in_loop(attempt.fail, failure)
-        return _NeverBegun(attempt)
+        return _NeverStarted(attempt)
     run = ShellRun(child, attempt, encode, work)
-    run.begin()
+    run.start()
     return run
 
 
@@ -81,17 +83,17 @@ def _tagged_env(work: ShellCall) -> Mapping[str, str]:
     return {**work.env, variable: value, DRIVER_TAG_VARIABLE: ""}
 
 
-class _NeverBegun:
+class _NeverStarted:
     """An attempt whose command could not be started; its failure will be reported in the loop's next turn."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
 
     def stop(self) -> None:
-        self._attempt.is_told_to_end = True
+        self._attempt.is_stop_requested = True
 
     def abandon(self) -> None:
-        self._attempt.leave_behind()
+        self._attempt.abandon()
 
 
 class ShellRun:
@@ -112,10 +114,10 @@ class ShellRun:
         self._streams: dict[int, str] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._is_stopped = False
-        self._is_through = False
+        self._is_over = False
         self._sweeps = 0
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Watch the output and the end of the process."""
         self._shared.registry.add(self)
         self._streams = dict(zip(self._child.pipes, (STDOUT, STDERR), strict=True))
@@ -124,15 +126,15 @@ class ShellRun:
         self._child.watch(self._exited)
 
     @property
-    def ends_soon(self) -> bool:
+    def is_end_awaited(self) -> bool:
         """True: nothing survives SIGKILL."""
         return True
 
     def stop(self) -> None:
         """Send SIGTERM to the group, unless the command has ended: its result is kept."""
-        if self._attempt.is_told_to_end:
+        if self._attempt.is_stop_requested:
             return
-        self._attempt.is_told_to_end = True
+        self._attempt.is_stop_requested = True
         if self._child.reap():
             self._finish()
         else:
@@ -141,16 +143,16 @@ class ShellRun:
 
     def abandon(self) -> None:
         """Send SIGKILL to the group, and wait only for its leader's end."""
-        self._attempt.leave_behind()
-        if not self._is_through:
+        self._attempt.abandon()
+        if not self._is_over:
             self._child.signal_group(signal.SIGKILL)
             self._sweep(0.0, self._discard_when_ended)
-            self._let_go()
+            self._release()
 
     def _exited(self) -> None:
-        if self._is_through:
+        if self._is_over:
             self._discard_when_ended()
-        elif self._is_made_to_end:
+        elif self._is_terminated:
             self._await_group(GROUP_POLL_FIRST_S)
         elif self._streams:
             self._after(DRAIN_S, self._finish)
@@ -158,7 +160,7 @@ class ShellRun:
             self._finish()
 
     @property
-    def _is_made_to_end(self) -> bool:
+    def _is_terminated(self) -> bool:
         return self._is_stopped or self._output.is_too_much
 
     def _read(self, pipe: int) -> None:
@@ -171,7 +173,7 @@ class ShellRun:
             return
         self._shared.bridge.loop.remove_reader(pipe)
         del self._streams[pipe]
-        if not self._streams and self._child.code is not None and not self._is_made_to_end:
+        if not self._streams and self._child.code is not None and not self._is_terminated:
             self._finish()
 
     def _take(self, data: bytes, stream: str) -> None:
@@ -215,11 +217,11 @@ class ShellRun:
         self._timers.append(self._shared.bridge.later(delay_s, callback, *args))
 
     def _finish(self) -> None:
-        if self._is_through:
+        if self._is_over:
             return
         for pipe, stream in self._streams.items():
             self._take_rest(pipe, stream)
-        self._let_go()
+        self._release()
         if self._is_stopped:
             self._attempt.end(Stopped())
         elif self._output.is_too_much:
@@ -238,9 +240,9 @@ class ShellRun:
         self._output.add(data, stream)
         self._attempt.output_buffer.add_bytes(data, stream)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """Release timers and pipes, but still wait for the process, which would stay as a zombie."""
-        self._is_through = True
+        self._is_over = True
         for timer in self._timers:
             timer.cancel()
         for pipe in self._streams:

@@ -15,7 +15,7 @@ from smithersd.posix.process.parent_death import with_parent_death_signal
 POLL_S = 0.02
 """How often to look whether a child has ended where the kernel has no pidfds."""
 
-CODE_LOST = 256
+EXIT_CODE_UNKNOWN = 256
 """Stands for the exit code of a child that somebody else waited for; no real code is so large."""
 
 
@@ -80,18 +80,18 @@ class Child:
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            self.code = CODE_LOST
+            self.code = EXIT_CODE_UNKNOWN
         else:
             if pid == 0:
                 return False
             self.code = os.waitstatus_to_exitcode(status)
-        self._see_end()
+        self._on_end()
         return True
 
-    def signal_group(self, number: signal.Signals) -> None:
+    def signal_group(self, signum: signal.Signals) -> None:
         """Send a signal to every process that is left of the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            os.killpg(self.pid, signum)
 
     def terminate_group(self) -> None:
         """Send SIGTERM to every process of the group."""
@@ -103,7 +103,7 @@ class Child:
         match self.code:
             case None:
                 return "has not ended"
-            case code if code == CODE_LOST:
+            case code if code == EXIT_CODE_UNKNOWN:
                 return "ended, but other code in this process waited for it, so its exit code is unknown"
             case code if code < 0:
                 return f"was ended by {_signal_name(-code)}"
@@ -130,7 +130,7 @@ class Child:
             if pipe is not None:
                 pipe.close()
 
-    def _see_end(self) -> None:
+    def _on_end(self) -> None:
         self._popen.returncode = self.code  # so that Popen does not wait for it when it is thrown away
         if self._pidfd is not None:
             self._bridge.loop.remove_reader(self._pidfd)
@@ -154,29 +154,31 @@ def _signals_at_default() -> Iterator[None]:
     """
     ignored = _ignored_signals() if threading.current_thread() is threading.main_thread() else ()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    for number in ignored:
-        signal.signal(number, _do_nothing)
+    for signum in ignored:
+        signal.signal(signum, _do_nothing)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
+        for signum in ignored:
+            signal.signal(signum, signal.SIG_IGN)
 
 
 def _ignored_signals() -> tuple[signal.Signals, ...]:
     # The interpreter ignores SIGPIPE and SIGXFSZ itself, and Popen restores them in the child.
     kept = {signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ}
-    return tuple(n for n in signal.Signals if n not in kept and signal.getsignal(n) is signal.SIG_IGN)
+    return tuple(
+        signum for signum in signal.Signals if signum not in kept and signal.getsignal(signum) is signal.SIG_IGN
+    )
 
 
-def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+def _do_nothing(_signum: int, _frame: FrameType | None) -> None:
     pass
 
 
-def _signal_name(number: int) -> str:
+def _signal_name(signum: int) -> str:
     try:
-        return signal.Signals(number).name
+        return signal.Signals(signum).name
     except ValueError:  # a real-time signal
-        return f"signal {number}"
+        return f"signal {signum}"

@@ -40,7 +40,7 @@ class ProcessIdentity:
 
     @property
     def may_be_predecessor(self) -> bool:
-        """Whether it may have run here before a reboot, or before this container was made anew; if so, it is dead.
+        """Whether it may have run here before a reboot, or in a container that this one replaces; if so, it is dead.
 
         The same host name with another boot id is this host before a reboot, unless two hosts have that name. The same
         boot id with another pid namespace is a container of this machine: the one that ours replaces, or a live one.

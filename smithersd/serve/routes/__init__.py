@@ -1,1 +1,1 @@
-"""."""
+"""One file for each route of the app."""

@@ -1,1 +1,1 @@
-"""Connections, sockets and the server on them: what lies below HTTP handlers."""
+"""The server under the HTTP handlers: sockets, connections and slow clients."""

@@ -61,7 +61,7 @@ async def rerun(
     forecast = engine.forecast
     assert forecast is not None
     if after is None:
-        unforeseen = forecast.taken_over & set(plant.ran)
+        unforeseen = forecast.reused & set(plant.ran)
         assert unforeseen <= {"unskipped"}, "what was said to be taken over ran"  # what a skip_if reads is told later
     return set(plant.ran)
 
