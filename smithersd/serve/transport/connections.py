@@ -302,4 +302,4 @@ class _Connection(web.RequestHandler):
     def _log_malformed(self, error: BaseException | None) -> None:
         peer = self.peername
         who = f" from {peer[0]}" if isinstance(peer, tuple) else ""
-        self._connections.request_warnings.warn(f"A request_warnings request{who}: {type(error).__name__}.")
+        self._connections.request_warnings.warn(f"A malformed request{who}: {type(error).__name__}.")
