@@ -85,6 +85,7 @@ async def stop_run(
         ended = await _end_all(store, run_id, folder, meant, request)
         was_stale = [_remove_stale_pid_file(each) for each in pid_files].count(True) > 0 and not ended
         remove_dead_records(folder)
+        folder.remove_if_empty()  # the process could not: our name stood in it until it had ended
         is_standby = bool(ended) and all(process_record.is_standby for process_record in meant)
         status = await _settle(store, run_id, request, is_standby=is_standby)
     return StopResult(run_id, status, before is not None and before.status.is_final, ended, was_stale)

@@ -4,10 +4,21 @@ import errno
 import os
 import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from smithersd.posix.process.process_handle import ProcessHandle
+from tests.support.waiting import until
+
+LIVES_ON = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+exit_thread = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+ctypes.CDLL(None).syscall(exit_thread, 0)
+"""
+"""A process whose first thread ends while another goes on."""
 
 
 def refuse(_pid, _flags=0):
@@ -60,6 +71,17 @@ def test_a_zombie_has_ended(kernel, process):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert handle.has_ended
         assert ProcessHandle.open(process.pid) is None
+
+
+def test_a_process_whose_first_thread_has_ended_lives_while_another_runs(kernel):
+    """So does one that is killed: its threads end one after the other, and the last one lets go of its locks."""
+    with subprocess.Popen([sys.executable, "-c", LIVES_ON]) as process:
+        until(lambda: "Z" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2], "the first thread's end")
+        with opened(process.pid) as handle:
+            assert not handle.has_ended
+            handle.signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            assert handle.has_ended
 
 
 def test_there_is_no_handle_on_a_process_that_is_not_there(kernel):

@@ -198,9 +198,10 @@ class DaemonPlace(Place):
 def is_alive(pid: int) -> bool:
     """Whether a process lives; a zombie does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return False
+    return fields[0] not in {"Z", "X"} or int(fields[17]) > 1  # with a thread left
 
 
 def children_of(pid: int) -> list[int]:

@@ -78,13 +78,15 @@ class ProcessHandle:
 def process_start_time(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None if it has ended or is a zombie.
 
-    Without /proc (macOS) the start time is unknown: it is 0 for every live process.
+    One whose first thread alone has ended has not: its other threads still hold its files and locks. Without /proc
+    (macOS) the start time is unknown: it is 0 for every live process.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None if Path("/proc/self/stat").exists() else _start_time_without_proc(pid)
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
+    has_threads = int(fields[17]) > 1
+    return None if fields[0] in {"Z", "X"} and not has_threads else int(fields[19])
 
 
 def _start_time_without_proc(pid: int) -> int | None:

@@ -142,7 +142,8 @@ def _start_time(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in {"Z", "X"} else fields[19]
+    has_threads = int(fields[17]) > 1  # only its first one may have ended
+    return None if fields[0] in {"Z", "X"} and not has_threads else fields[19]
 
 
 def _guard(grace_s: float) -> None:

@@ -212,6 +212,15 @@ def test_a_run_that_a_script_started_in_its_background_is_stopped_too(place: Dae
     assert not (place.state_folder / "runs" / "r").exists()
 
 
+def test_nothing_is_left_of_a_process_that_kept_no_log(place: DaemonPlace) -> None:
+    place.write(WAITS)
+    up = place.up("--run-id", "r")
+    until(lambda: "RunStatusChanged" in place.types_of("r"), "the run")
+    assert place.call("down", "--suspend").code == 0
+    assert up.wait() == 143
+    assert not (place.state_folder / "runs" / "r").exists()
+
+
 def test_a_process_that_is_halted_goes_on_to_be_stopped(place: DaemonPlace, daemon: Daemon) -> None:
     daemon.signal(signal.SIGSTOP)
     assert place.call("down", "--suspend").code == 0
