@@ -48,7 +48,7 @@ def test_every_file_and_every_field_of_a_notification_is_documented(folder: Path
         NOTIFICATIONS.section("When the run fails or ends").first_cells(), end.keys() - status.keys() | {"error"}
     )
     (sentence,) = re.findall(r"\| `approvals` \| (.*) \|", NOTIFICATIONS.text)
-    beside = set(re.findall(r"`(\w+)`", sentence.partition("with")[2]))
+    beside = set(re.findall(r"`(\w+)`", sentence.partition("`GET /approvals`")[2]))
     assert beside == {"new", "approveCommand", "denyCommand"} <= wait["approvals"][0].keys()
 
 

@@ -111,7 +111,7 @@ def test_hooks_reach_the_unit(tmp_path):
     [
         (["--", "--auth-token", "sesame"], "must not contain a token"),
         (["--", "--store", "postgresql://ada:sesame@db/runs"], "must not contain a password"),
-        (["--", "--detach"], "foreground"),
+        (["--", "--detach"], "-d cannot be given to a service"),
         (["--", "--no-such-flag"], "--no-such-flag"),
         (["--run-id", "../r"], "cannot be a run id"),
         (["--token-file", "backslash\\"], "cannot be written in a unit file"),
