@@ -161,14 +161,17 @@ async def test_who_reads_ever_so_slowly_is_not_cut_off(streaming: Streaming, sto
 
 async def test_a_slow_reader_misses_nothing(url: str, http: aiohttp.ClientSession, story: Story) -> None:
     await story.begin(pending("a"), e.NodeStarted("a", 0, 1))
-    async with http.get(f"{url}/events") as response:
-        shouting = asyncio.create_task(shout(story, 150))
-        found: list[Message] = []
-        while len(found) < story.state.last_seq + 1 or not shouting.done():
-            found += await read_messages(response, count=1)
-            await asyncio.sleep(0.001)
+
+    async def shout_to_the_end() -> None:
+        await shout(story, 150)
         await story.tell(e.RunFinished())
-        found += await read_messages(response)
+
+    found: list[Message] = []
+    async with http.get(f"{url}/events") as response, asyncio.TaskGroup() as group:
+        group.create_task(shout_to_the_end())
+        while new := await read_messages(response, count=1):
+            found += new
+            await asyncio.sleep(0.001)
     assert [message.seq for message in found] == list(range(story.state.last_seq + 1))
 
 
