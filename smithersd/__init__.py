@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Shell,
         Task,
         Timer,
+        Value,
         Workflow,
         workflow,
     )
@@ -47,6 +48,7 @@ __all__ = [
     "Store",
     "Task",
     "Timer",
+    "Value",
     "Workflow",
     "create_serve_app",
     "open_store",

@@ -24,6 +24,7 @@
     +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked out; worth another try
     +-- TaskError                  what ends an attempt or a node
         +-- InvalidOutput          INVALID_OUTPUT
+        +-- ValueFailed            VALUE_FAILED
         +-- TaskTimeout            TASK_TIMEOUT
         +-- ShellFailed            SHELL_FAILED
         +-- ApprovalDenied         APPROVAL_DENIED
@@ -233,6 +234,12 @@ class InvalidOutput(TaskError):
     """A task returned what its schema does not allow, or what JSON cannot hold."""
 
     code = "INVALID_OUTPUT"
+
+
+class ValueFailed(TaskError):
+    """What a function was to make of an output, for a node's arguments or a condition, could not be made."""
+
+    code = "VALUE_FAILED"
 
 
 class TaskTimeout(TaskError):

@@ -11,6 +11,7 @@ from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell
 from smithersd.elements.task import Task
 from smithersd.elements.timer import Timer
+from smithersd.elements.value import Value
 from smithersd.elements.workflow import Workflow, workflow
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Task",
     "TaskOptions",
     "Timer",
+    "Value",
     "Workflow",
     "workflow",
 ]

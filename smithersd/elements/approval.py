@@ -81,10 +81,10 @@ class Approval(Node[Decision]):
         self.schema = _DECISION
 
     def references(self) -> Iterator[Reference]:
-        """Yield what must have ended before the approval is requested: what is shown, and depends_on."""
+        """Yield what must have ended before the approval is requested: what is shown, and what any node depends on."""
         if self.show is not None:
             yield self.show
-        yield from self.depends_on
+        yield from super().references()
 
 
 def _checked_show(show: object, name: str) -> str | None:

@@ -1,9 +1,10 @@
 """Branch: one of two subtrees. It is the only container with state of its own: which one was chosen."""
 
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 from smithersd.elements.container import Container, checked_child
-from smithersd.elements.element import Child, Condition, check_condition
+from smithersd.elements.element import Child, Condition, Element, check_condition, sources_of
 from smithersd.elements.texts import shown
 from smithersd.errors import WorkflowError
 
@@ -12,12 +13,13 @@ class Branch(Container):
     """Run `then` if the condition is true, else `otherwise`, if there is one.
 
     The condition is evaluated once, when the flow reaches the branch; the child that was not chosen yields no nodes.
-    The choice is kept by the branch's id, wherever in the tree a later rendering puts the branch.
+    The choice is kept by the branch's id, wherever in the tree a later rendering puts the branch. An element as the
+    condition, or a value made of its output by `.map`, is waited for.
 
     Examples:
         >>> from smithersd import Task
         >>> check = Task("check", lambda: 7)
-        >>> branch = Branch("high?", lambda ctx: ctx.output(check) > 5, then=Task("alarm", print, "high"))
+        >>> branch = Branch("high?", check.map(lambda found: found > 5), then=Task("alarm", print, "high"))
     """
 
     __slots__ = ("otherwise", "then", "when")
@@ -43,6 +45,10 @@ class Branch(Container):
         self.when = when
         self.then = checked_child(then, self)
         self.otherwise = None if otherwise is None else checked_child(otherwise, self)
+
+    def references(self) -> Iterator[Element[Any]]:
+        """What must have ended before it is decided."""
+        yield from sources_of(self.when)
 
 
 def _name_of(value: object) -> str:

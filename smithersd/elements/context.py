@@ -5,6 +5,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from smithersd.elements.element import Element, Node, Reference
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.value import Value
 from smithersd.elements.values.copies import Copies
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import OutputNotReady, WorkflowError
@@ -59,11 +60,11 @@ class Context(Generic[InputT_co]):
         return value
 
     @overload
-    def output(self, node: Element[T]) -> T: ...
+    def output(self, node: Element[T] | Value[T]) -> T: ...
     @overload
     def output(self, node: str) -> Any: ...
-    def output(self, node: Reference) -> Any:
-        """Return a node's output.
+    def output(self, node: Reference | Value[Any]) -> Any:
+        """Return a node's output, or a value made of it.
 
         If a lazy subtree or a condition reads an output that does not exist yet, the flow waits for it.
 
@@ -73,17 +74,17 @@ class Context(Generic[InputT_co]):
         """
         is_ready, value = self._read(node)
         if not is_ready:
-            raise OutputNotReady(_id_of(node))
+            raise OutputNotReady(_id_of(node.source if isinstance(node, Value) else node))
         return value
 
     @overload
-    def latest(self, node: Element[T]) -> T | None: ...
+    def latest(self, node: Element[T] | Value[T]) -> T | None: ...
     @overload
-    def latest(self, node: Element[T], default: DefaultT) -> T | DefaultT: ...
+    def latest(self, node: Element[T] | Value[T], default: DefaultT) -> T | DefaultT: ...
     @overload
     def latest(self, node: str, default: Any = None) -> Any: ...
-    def latest(self, node: Reference, default: Any = None) -> Any:
-        """Return a node's latest output, or `default` while it has none.
+    def latest(self, node: Reference | Value[Any], default: Any = None) -> Any:
+        """Return a node's latest output, or a value made of it; `default` while it has none.
 
         Raises:
             WorkflowError: `node` is an element that is not a node, such as a container.
@@ -99,7 +100,10 @@ class Context(Generic[InputT_co]):
         """
         return self._reads.state(_id_of(node))
 
-    def _read(self, node: Reference) -> tuple[bool, Any]:
+    def _read(self, node: Reference | Value[Any]) -> tuple[bool, Any]:
+        if isinstance(node, Value):
+            is_ready, output = self._read(node.source)
+            return is_ready, node.of(output) if is_ready else None
         schema = node.schema if isinstance(node, Node) else None
         return self._reads.output(_id_of(node), schema)
 

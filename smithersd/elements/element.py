@@ -1,11 +1,13 @@
 """The base classes of all elements, and of nodes: an id, a condition, dependencies and an output schema."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeGuard, TypeVar
 
 from smithersd.elements.call.functions import is_plain
 from smithersd.elements.not_a_value import NotAValue
 from smithersd.elements.texts import checked_id, checked_text, plain_text, shown
+from smithersd.elements.value import Value, checked_function
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError
 from smithersd.limits import LABEL_BYTES_MAX
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from smithersd.elements.context import Context
 
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
 
 class Element(NotAValue, Generic[T_co]):
@@ -25,10 +28,25 @@ class Element(NotAValue, Generic[T_co]):
 
     __slots__ = ("id",)
 
+    not_a_value = "an element is not its output"
+
     kind: ClassVar[str]
 
     def __init__(self, id: str | None) -> None:
         self.id = None if id is None else checked_id(id, self.kind)
+
+    def map(self, function: Callable[[T_co], U]) -> Value[U]:
+        """Return what a pure function makes of the output: a `Value`, to be given wherever the element can be.
+
+        Raises:
+            WorkflowError: it is no function, or an async one, or the element has no output.
+        """
+        if not isinstance(self, Node):
+            raise WorkflowError(
+                f"{self!r}.map has nothing to make a value of: a {self.kind} has no output.",
+                remedy="Make it of a task inside it.",
+            )
+        return Value(self, (checked_function(function, repr(self)),))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -46,8 +64,11 @@ Reference = str | Element[Any]
 References = Reference | list[Reference] | tuple[Reference, ...]
 """One reference or several."""
 
-Condition = bool | Callable[["Context[Any]"], bool]
-"""A bool, or a function of the context that is called when the flow reaches the element."""
+Condition = bool | Element[bool] | Value[bool] | Callable[["Context[Any]"], bool]
+"""A bool; an element whose output is one, or a value made of an output; or a function of the context.
+
+It is evaluated when the flow reaches what it belongs to, which depends on the element.
+"""
 
 
 class Node(Element[T_co]):
@@ -78,21 +99,51 @@ class Node(Element[T_co]):
         """Yield what must have ended before this node starts: its inputs and depends_on."""
         yield from self.inputs()
         yield from self.depends_on
+        yield from sources_of(self.skip_if)
+
+
+def sources_of(given: object) -> "Iterator[Element[Any]]":
+    """The element that is given as what it puts out, or of whose output a given value is made, if it is either."""
+    if isinstance(given, Element):
+        yield given
+    elif isinstance(given, Value):
+        yield given.source
 
 
 def check_condition(condition: object, name: str, element: Element[Any]) -> None:
-    """Check that a condition is a bool or a plain function of the context; `name` is the option's.
+    """Check that a condition may be a bool, now or when the flow reaches it; `name` is the option's.
 
     Raises:
-        WorkflowError: it is neither.
+        WorkflowError: it can never be one.
     """
-    if isinstance(condition, bool) or (callable(condition) and is_plain(condition)):
-        return
-    what = "an async or generator function" if callable(condition) else shown(condition)
-    raise WorkflowError(
-        f"{name} of {element.kind} {element.id!r} is {what}.",
-        remedy=f"Make {name} a bool, or a plain function of the context that returns one.",
-    )
+    problem = _condition_problem(condition)
+    if problem is not None:
+        raise WorkflowError(
+            f"{name} of {element.kind} {element.id!r} is {problem}.",
+            remedy=f"Make {name} a bool, a task that returns one, task.map(function), "
+            "or a plain function of the context that returns one.",
+        )
+
+
+def _condition_problem(condition: object) -> str | None:
+    match condition:
+        case bool() | Value():
+            return None
+        case Node():
+            is_never_bool = _is_never_bool(condition.schema.type)
+            return f"the output of {condition!r}, which is not a bool" if is_never_bool else None
+        case Element():
+            return f"{condition!r}, which has no output"
+        case _ if callable(condition):
+            return None if is_plain(condition) else "an async or generator function"
+        case _:
+            return shown(condition)
+
+
+def _is_never_bool(annotation: Any) -> bool:
+    """Return whether it is certain that no value of a type is a bool."""
+    is_class = inspect.isclass(annotation) and annotation.__module__ != "typing"
+    return annotation is None or (is_class and annotation not in bool.__mro__)
 
 
 def reference_id(reference: Reference) -> str | None:

@@ -1,18 +1,20 @@
 """An element is not its output: using it as a value raises, where Python would silently do something wrong.
 
+The same holds for a `Value`, which is made of an output that is still to come.
+
 The operators are set on the class by name, so type checkers do not see them and report each use.
 """
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from smithersd.errors import WorkflowError
 
 _DECIDE_REMEDY = (
-    "Use its output in a Branch(id, lambda ctx: ctx.output(...), then, otherwise) or a lazy subtree; "
+    "Use it in a Branch(id, task.map(lambda output: ...), then, otherwise), or ctx.output in a lazy subtree; "
     "compare with None by `is None`."
 )
-_USE_REMEDY = "Pass it as an argument of a task, or read its output with ctx.output in a lazy subtree."
+_USE_REMEDY = "Pass it, or .map(lambda output: ...), as an argument of a task, or read ctx.output in a lazy subtree."
 _TEXT_REMEDY = f"{_USE_REMEDY} repr() shows the element itself."
 
 _TESTED = {
@@ -44,6 +46,9 @@ class NotAValue:
 
     __slots__ = ()
 
+    not_a_value: ClassVar[str]
+    """What it is, and what it is not, as a message says it."""
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NotAValue):
             return self is other
@@ -54,7 +59,7 @@ class NotAValue:
 
 
 def _used_as_value(element: NotAValue, use: str, remedy: str) -> WorkflowError:
-    return WorkflowError(f"{element!r} was {use}, but an element is not its output.", remedy=remedy)
+    return WorkflowError(f"{element!r} was {use}, but {element.not_a_value}.", remedy=remedy)
 
 
 def _refusing(use: str, remedy: str) -> Callable[..., NoReturn]:

@@ -8,13 +8,14 @@ from smithersd.elements.call.arguments import check_arguments, elements_in
 from smithersd.elements.element import Element, Node
 from smithersd.elements.options.task_options import Attempts, TaskOptions, attempts_of
 from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.value import Value
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
 
-Word = str | Element[Any]
-"""A word of a command: a text, or an element whose output is put there."""
+Word = str | Element[Any] | Value[Any]
+"""A word of a command: a text, or an element or value whose output or result is put there."""
 
 
 class Shell(Node[T_co]):
@@ -24,9 +25,9 @@ class Shell(Node[T_co]):
     `output=` stdout is read as JSON of the given type, and more than 10 MiB fail the attempt. A program with a slash in
     its name (`./test.sh`) is a path from `cwd`; any other is looked for on PATH.
 
-    An element among the words or in `env` makes the command run after it, with its output in that place: texts,
-    numbers, paths and dates as they are, lists and objects as JSON. `cwd` is the working directory; `env` is added to
-    the environment. Other options: see `TaskOptions`.
+    An element among the words or in `env`, or a value that `.map` makes of one, makes the command run after it, with
+    its output in that place: texts, numbers, paths and dates as they are, lists and objects as JSON. `cwd` is the
+    working directory; `env` is added to the environment. Other options: see `TaskOptions`.
 
     Examples:
         >>> build = Shell("build", "make -j4 all", timeout="20m", retries=1)
@@ -98,11 +99,11 @@ def _schema(options: TaskOptions, node: str) -> Schema:
 def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
     if isinstance(command, str) and command.strip():
         return plain_text(command)
-    if isinstance(command, (list, tuple)) and command and all(isinstance(word, (str, Element)) for word in command):
+    if isinstance(command, (list, tuple)) and command and all(map(_is_word, command)):
         return tuple(_plain(word) for word in command)
     raise WorkflowError(
         f"The command of {node} is {shown(command)}.",
-        remedy="Give a text for the shell, or a list of words, each a text or an element.",
+        remedy="Give a text for the shell, or a list of words, each a text, an element or a value made of one.",
     )
 
 
@@ -118,11 +119,13 @@ def _checked_cwd(cwd: object, node: str) -> str | None:
 def _checked_env(env: object, node: str) -> dict[str, Word]:
     if env is None:
         return {}
-    if isinstance(env, Mapping) and all(
-        isinstance(name, str) and isinstance(value, (str, Element)) for name, value in env.items()
-    ):
+    if isinstance(env, Mapping) and all(isinstance(name, str) and _is_word(value) for name, value in env.items()):
         return {plain_text(name): _plain(value) for name, value in env.items()}
     raise WorkflowError(f"env of {node} is {shown(env)}.", remedy="Give a dict from names to texts or elements.")
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, (str, Element, Value))
 
 
 def _plain(word: Word) -> Word:

@@ -20,9 +20,9 @@ class Task(Node[T_co]):
     """Call a function: `Task(id, function, *arguments, **options)`.
 
     An async function runs in the event loop, a plain one in a thread. An element among the arguments, also inside a
-    list, tuple, dict, dataclass or model, makes this task run after it and receive its output. Each attempt has its own
-    copies of the arguments. The return annotation is the output's type: what the next task receives equals what was
-    returned, or the attempt fails with INVALID_OUTPUT. Options: see `TaskOptions`.
+    list, tuple, dict, dataclass or model, makes this task run after it and receive its output, or what `.map` makes of
+    that. Each attempt has its own copies of the arguments. The return annotation is the output's type: what the next
+    task receives equals what was returned, or the attempt fails with INVALID_OUTPUT. Options: see `TaskOptions`.
 
     Examples:
         >>> def double(number: int) -> int:

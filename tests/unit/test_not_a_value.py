@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smithersd import Approval, Branch, Element, Parallel, Sequence, Shell, Task
+from smithersd import Approval, Branch, Element, Parallel, Sequence, Shell, Task, Value
 from smithersd.errors import WorkflowError
 
 task = Task("n", print)
@@ -51,6 +51,15 @@ def test_an_element_used_as_its_output_is_refused_with_a_remedy(use: Callable[[A
     with pytest.raises(WorkflowError, match=re.escape(f"Task('n') was {said}, but an element is not its output")) as no:
         use(task)
     assert "ctx.output" in (no.value.remedy or "")
+    assert ".map" in (no.value.remedy or "")
+
+
+@pytest.mark.parametrize(("use", "said"), USES.values(), ids=USES)
+def test_a_value_is_as_strict_as_an_element(use: Callable[[Any], object], said: str) -> None:
+    message = f"Task('n').map(len) was {said}, but what is made of an output is not here yet"
+    with pytest.raises(WorkflowError, match=re.escape(message)) as no:
+        use(task.map(len))
+    assert ".map" in (no.value.remedy or "")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,9 @@ def test_elements_are_told_apart_in_lists_sets_and_dicts() -> None:
     assert len({task, twin, task, other}) == 3
     assert {task: 1, twin: 2}[twin] == 2
     assert [other, task].index(task) == 1
+    value: Value[int] = task.map(id)
+    assert value in [task, task.map(id), value]
+    assert len({value, task.map(id), task}) == 3
 
 
 def test_an_element_shows_itself_where_repr_is_asked_for() -> None:

@@ -18,7 +18,10 @@ from smithersd.core.tree.reads import Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements.options.retry import RetryPolicy
 from smithersd.elements.options.task_options import Attempts
-from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady
+from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady, ValueFailed
+
+_IN_VAIN = frozenset({InvalidOutput.code, ValueFailed.code})
+"""Codes of errors that another attempt would not change, or only at the price of doing the work twice."""
 
 
 class Nodes:
@@ -142,10 +145,11 @@ class Nodes:
     def is_retried(self, node: NodeRecord) -> bool:
         """Schedule a retry of a node that has failed, if it has retries left; return whether it has.
 
-        An attempt whose output was refused is not retried: its work was done, and would be done twice.
+        An attempt whose output was refused is not retried: its work was done, and would be done twice. Nor is one whose
+        arguments a pure function failed to make: it would fail again.
         """
         place = self.place_of(node)
-        if place is None or (node.error is not None and node.error.code == InvalidOutput.code):
+        if place is None or (node.error is not None and node.error.code in _IN_VAIN):
             return False
         policy = _retry_policy(place)
         if node.failures > policy.retries:

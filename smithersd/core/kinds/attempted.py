@@ -10,12 +10,17 @@ from smithersd.core.log import events
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
-from smithersd.elements import OnDeny, Shell, Task
+from smithersd.elements import Element, OnDeny, Shell, Task, Value
 from smithersd.elements.call.arguments import elements_in
 from smithersd.elements.options.task_options import Attempts
 from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 
 AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
+
+
+def placeholder(given: Element[Any] | Value[Any]) -> str:
+    """Name an output, or what is made of one, that is still to be put in."""
+    return f"<{given.id}>" if isinstance(given, Element) else f"<{given.source.id}>{given.steps}"
 
 
 class AttemptedKind(NodeKind[AttemptedT], ABC):

@@ -1,11 +1,15 @@
 """The kind of `Branch`: one of two children, chosen once."""
 
+from collections.abc import Iterator
+
 from smithersd.core.kinds.container_kind import ContainerKind
 from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.log import events
 from smithersd.core.log.fold import RunState
+from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.elements import Branch, Child
+from smithersd.elements.element import Reference
 
 
 class BranchKind(ContainerKind[Branch]):
@@ -15,9 +19,17 @@ class BranchKind(ContainerKind[Branch]):
     is_decided_once = True
     child_names = ("then", "otherwise")
 
+    def facts(self, element: Branch) -> Tree:
+        """Return its label, and what it is decided after."""
+        return super().facts(element) | self.order_facts(element)
+
     def children(self, element: Branch) -> tuple[Child, ...]:
         """Return `then` and, if there is one, `otherwise`."""
         return (element.then,) if element.otherwise is None else (element.then, element.otherwise)
+
+    def references(self, element: Branch) -> Iterator[Reference]:
+        """Return what its condition is, or is made of."""
+        return element.references()
 
     def enter(self, place: Place, flow: FlowActions) -> None:
         """Choose a child, unless that was done before, and reach it."""

@@ -4,7 +4,7 @@ Each kind is one object in the registry (`core/kinds/registry.py`). `Kind` has t
 (`core/kinds/node_kind.py`) those of nodes. A new kind overrides what is different for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
 from smithersd.elements import Child, Context, Node
-from smithersd.elements.element import Condition
+from smithersd.elements.element import Condition, Reference, reference_id
 from smithersd.errors import ErrorInfo
 
 if TYPE_CHECKING:
@@ -111,6 +111,15 @@ class Kind(Generic[ChildT]):
     def children(self, element: ChildT) -> tuple[Child, ...]:  # noqa: ARG002
         """Return the children of an element, in tree order."""
         return ()
+
+    def references(self, element: ChildT) -> Iterator[Reference]:  # noqa: ARG002
+        """Return what must have ended before an element is due, once the flow has reached it."""
+        yield from ()
+
+    def order_facts(self, element: ChildT) -> Tree:
+        """Return what the tree tells of what an element comes after."""
+        after = list(dict.fromkeys(map(reference_id, self.references(element))))
+        return {"dependsOn": after} if after else {}
 
     def concurrency_limit(self, element: ChildT) -> int | None:  # noqa: ARG002
         """Return how many attempts inside it may run at once; None if it has no limit of its own."""

@@ -1,6 +1,6 @@
 """NodeKind: what kinds of nodes have beside: waits, attempts, and when a later run may reuse the output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -14,7 +14,7 @@ from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import ScopeReads
 from smithersd.elements import Node
-from smithersd.elements.element import reference_id
+from smithersd.elements.element import Reference
 from smithersd.elements.options.task_options import Attempts
 
 NodeT = TypeVar("NodeT", bound=Node[Any])
@@ -73,10 +73,11 @@ class NodeKind(Kind[NodeT]):
             facts["plainArguments"] = True
         if not isinstance(element.skip_if, bool):
             facts["skipIf"] = True
-        after = list(dict.fromkeys(map(reference_id, element.references())))
-        if after:
-            facts["dependsOn"] = after
-        return facts
+        return facts | self.order_facts(element)
+
+    def references(self, element: NodeT) -> Iterator[Reference]:
+        """Return what it is given, what it names and what its condition is."""
+        return element.references()
 
     def enter(self, place: Place, flow: FlowActions) -> None:
         """Start the node, or continue it."""
@@ -114,6 +115,7 @@ class NodeKind(Kind[NodeT]):
 
         Raises:
             InvalidOutput: an output cannot be read.
+            ValueFailed: a value cannot be made of one.
         """
         raise AssertionError(f"{element.id!r} has no attempts")
 

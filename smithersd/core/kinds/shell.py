@@ -8,9 +8,10 @@ import pydantic_core
 
 from smithersd.core.flow.values import Texts, output_of
 from smithersd.core.flow.work import ShellCall
-from smithersd.core.kinds.attempted import AttemptedKind
-from smithersd.elements import Node, Shell
+from smithersd.core.kinds.attempted import AttemptedKind, placeholder
+from smithersd.elements import Shell, Value
 from smithersd.elements.shell import Word
+from smithersd.errors import ValueFailed
 
 
 class ShellKind(AttemptedKind[Shell[Any]]):
@@ -42,14 +43,25 @@ class ShellKind(AttemptedKind[Shell[Any]]):
 
 
 def _quoted(word: Word) -> str:
-    return shlex.quote(word) if isinstance(word, str) else f"<{word.id}>"
+    return shlex.quote(word) if isinstance(word, str) else placeholder(word)
 
 
 def _word(word: Word, texts: Texts) -> str:
     """Return a word of a command: of an output that is a text the text, of another its JSON, of none nothing."""
-    if not isinstance(word, Node):
-        return str(word)
-    if output_of(word, texts) is None:
+    if isinstance(word, str):
+        return word
+    output = output_of(word, texts)  # type: ignore[arg-type] # elements without an output were refused
+    if output is None:
         return ""
-    text = texts[word.id]
+    text = _json(word, output) if isinstance(word, Value) else texts[word.id]  # type: ignore[index]
     return str(pydantic_core.from_json(text)) if text.startswith('"') else text
+
+
+def _json(value: Value[Any], made: object) -> str:
+    try:
+        return pydantic_core.to_json(made).decode()
+    except (pydantic_core.PydanticSerializationError, ValueError, RecursionError) as error:
+        raise ValueFailed(
+            f"The value {value!r}, of type {type(made).__name__}, cannot be a word of a command: {error}. "
+            "Let the function return a text, a number or plain data."
+        ) from error

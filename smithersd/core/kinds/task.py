@@ -8,8 +8,8 @@ import pydantic_core
 
 from smithersd.core.flow.values import Texts, output_of
 from smithersd.core.flow.work import FunctionCall
-from smithersd.core.kinds.attempted import AttemptedKind
-from smithersd.elements import Node, Task
+from smithersd.core.kinds.attempted import AttemptedKind, placeholder
+from smithersd.elements import Node, Task, Value
 from smithersd.elements.values.copies import Copies
 from smithersd.limits import CALL_ARGUMENT_LENGTH_MAX, TEXT_READ_IN_LOOP_LENGTH_MAX
 
@@ -42,7 +42,7 @@ class TaskKind(AttemptedKind[Task[Any]]):
 
 def _bound(texts: Texts, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Return a call of a task's function with copies of its arguments."""
-    copies = Copies(lambda node: output_of(node, texts))
+    copies = Copies(lambda given: output_of(given, texts))
     own = [copies.of(argument) for argument in arguments]
     called = copies.of(function) if isinstance(function, partial) else function
     return partial(called, *own)
@@ -53,8 +53,8 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _argument(value: Any) -> str:
-    if isinstance(value, Node):
-        return f"<{value.id}>"
+    if isinstance(value, (Node, Value)):
+        return placeholder(value)
     try:
         text = pydantic_core.to_json(value, inf_nan_mode="constants", fallback=_named).decode()
     except (pydantic_core.PydanticSerializationError, ValueError):
@@ -64,4 +64,4 @@ def _argument(value: Any) -> str:
 
 def _named(value: Any) -> str:
     """Return a name, the same in every process, for a value that JSON cannot hold."""
-    return f"<{value.id}>" if isinstance(value, Node) else f"<{type(value).__name__}>"
+    return placeholder(value) if isinstance(value, (Node, Value)) else f"<{type(value).__name__}>"

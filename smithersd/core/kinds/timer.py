@@ -1,6 +1,5 @@
 """The kind of `Timer`: a wait that ends by itself."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +9,11 @@ from smithersd.core.log import events
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import WaitKind
 from smithersd.core.tree.facts import Tree
-from smithersd.core.tree.reads import ScopeReads
-from smithersd.elements import Context, Timer
+from smithersd.core.tree.places import Place
+from smithersd.core.tree.reads import Evaluated, ScopeReads
+from smithersd.elements import Element, Timer, Value
 from smithersd.elements.kinds import TimerType
+from smithersd.elements.options.duration import seconds
 from smithersd.elements.timer import checked_time
 
 
@@ -24,13 +25,16 @@ class TimerKind(NodeKind[Timer]):
 
     def facts(self, element: Timer) -> Tree:
         """Return the facts of every node, and how long or until when it waits, if that is known."""
-        match element.until:
-            case None:
-                return super().facts(element) | {"afterS": element.after_s}
-            case datetime():
-                return super().facts(element) | {"until": element.until.isoformat()}
-            case _:
-                return super().facts(element)
+        facts = super().facts(element)
+        if isinstance(element.after, float):
+            facts["afterS"] = element.after
+        if isinstance(element.until, datetime):
+            facts["until"] = element.until.isoformat()
+        return facts
+
+    def reader_name(self, place: Place) -> str:
+        """Return a name for what says the time."""
+        return f"time of timer {place.id!r}"
 
     def wait(self, element: Timer, key: NodeKey, flow: FlowActions) -> Wait:
         """Return the wait for the time at which it fires, which is computed here."""
@@ -69,20 +73,17 @@ def fired_event(node: NodeRecord, fired_by: str | None, now_ms: int) -> events.T
 
 def _time_of(element: Timer, flow: FlowActions) -> tuple[int, ScopeReads]:
     """Return when a timer that is reached now fires, in milliseconds since the epoch, and what was read for that."""
-    match element.until:
-        case None:
-            assert element.after_s is not None
-            return flow.now_ms + round(element.after_s * 1000), ScopeReads()
-        case datetime():
-            return _milliseconds(element.until), ScopeReads()
-        case _:
-            return _computed(element.until, f"until of timer {element.id!r}", flow)
+    if element.until is None:
+        what = f"after of timer {element.id!r}"
+        found = _evaluated(element.after, what, flow)
+        return flow.now_ms + round(seconds(found.value, f"The {what}") * 1000), found.reads
+    what = f"until of timer {element.id!r}"
+    found = _evaluated(element.until, what, flow)
+    return round(checked_time(found.value, f"The {what}").timestamp() * 1000), found.reads
 
 
-def _computed(until: Callable[[Context[Any]], datetime], what: str, flow: FlowActions) -> tuple[int, ScopeReads]:
-    found = flow.call(until, what)
-    return _milliseconds(checked_time(found.value, f"The {what}")), found.reads
-
-
-def _milliseconds(time: datetime) -> int:
-    return round(time.timestamp() * 1000)
+def _evaluated(given: Any, what: str, flow: FlowActions) -> Evaluated[Any]:
+    """Return what was given, the output of an element, the result of a value or of a function of the context."""
+    if isinstance(given, (Element, Value)):
+        return flow.call(lambda ctx: ctx.output(given), what)
+    return flow.call(given, what) if callable(given) else Evaluated(given, ScopeReads())

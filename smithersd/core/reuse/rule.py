@@ -122,7 +122,7 @@ class Reuse:
         if before is None or node.id in self._undone or node.id in self._state.redo:
             return None
         output = self._fitting_output(before, node)
-        if output is not None and self._needs_unchanged(node) and self._reads_unchanged(place, reads):
+        if output is not None and self._needs_unchanged(place) and self._reads_unchanged(place, reads):
             return output
         return None
 
@@ -143,8 +143,8 @@ class Reuse:
                 self._unfit[node.id] = f"its output no longer fits its type ({error.message})"
         return None if node.id in self._unfit else output
 
-    def _needs_unchanged(self, node: Node[object]) -> bool:
-        return all(self._is_whole_unchanged(target) for target in self._tree.plan.targets(node))
+    def _needs_unchanged(self, place: Place) -> bool:
+        return all(self._is_whole_unchanged(target) for target in self._tree.plan.targets(place))
 
     def _is_whole_unchanged(self, target: Place) -> bool:
         """Return whether a node, or everything in a container, is unchanged."""

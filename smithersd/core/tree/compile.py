@@ -90,5 +90,6 @@ def _name_dependencies(unnamed: list[tuple[Node[Any], Tree]], top: Place) -> Non
         root = root.parent
     ids = {id(place.element): place.id for tree in (root, top) for place in tree.walk()}
     for node, tree in unnamed:
-        after = (reference_id(reference) or ids.get(id(reference)) for reference in node.references())
+        references = kind_of(node).references(node)
+        after = (reference_id(reference) or ids.get(id(reference)) for reference in references)
         tree["dependsOn"] = list(dict.fromkeys(name for name in after if name is not None))

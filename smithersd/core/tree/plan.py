@@ -11,7 +11,6 @@ from typing import assert_never
 from smithersd.core.kinds.kind import ChildOrder
 from smithersd.core.kinds.registry import kind_of
 from smithersd.core.tree.places import Place, Progress
-from smithersd.elements import Node
 from smithersd.elements.element import Reference
 from smithersd.errors import UnknownDependency, WorkflowError
 from smithersd.limits import NODES_MAX
@@ -152,7 +151,7 @@ class Plan:
         for place in places:
             self._register(place)
         try:
-            targets = [(place, self.targets(place.node)) for place in places if place.node is not None]
+            targets = [(place, self.targets(place)) for place in places]
         except UnknownDependency:
             for place in places:
                 del self.places[place.id]
@@ -177,34 +176,35 @@ class Plan:
                 place.missing += 1
                 self._dependents.setdefault(target.id, []).append(place)
 
-    def targets(self, node: Node[object]) -> list[Place]:
-        """Return the places of nodes and containers that must have ended before a node.
+    def targets(self, place: Place) -> list[Place]:
+        """Return the places of nodes and containers that must have ended before a place is due.
 
         Raises:
             UnknownDependency: one of them is not in the tree (yet).
         """
-        return list({target.id: target for target in (self._target(node, each) for each in node.references())}.values())
+        references = place.kind.references(place.element)
+        return list({target.id: target for target in (self._target(place, each) for each in references)}.values())
 
-    def _target(self, node: Node[object], reference: Reference) -> Place:
+    def _target(self, place: Place, reference: Reference) -> Place:
         if isinstance(reference, str):
             target = self.places.get(reference)
             if target is None:
-                raise _unknown(node, reference)
+                raise _unknown(place, reference)
             return target
         kind = kind_of(reference)
         named = kind.node(reference)
         target = self._by_element.get(id(reference)) if named is None else self.places.get(named.id)
         if target is None:
-            raise _unknown(node, reference)
+            raise _unknown(place, reference)
         if named is not None and target.kind is not kind:
             what = target.kind.with_article
-            raise WorkflowError(f"{node!r} depends on {reference!r}, but {target.id!r} is {what} in the tree.")
+            raise WorkflowError(f"{place.element!r} depends on {reference!r}, but {target.id!r} is {what} in the tree.")
         return target
 
 
-def _unknown(node: Node[object], reference: Reference) -> UnknownDependency:
+def _unknown(place: Place, reference: Reference) -> UnknownDependency:
     return UnknownDependency(
-        f"{node.kind} {node.id!r} depends on {reference!r}, which is not in the tree.",
+        f"{place.kind.name} {place.id!r} depends on {reference!r}, which is not in the tree.",
         remedy="Put that element into the tree too, or correct the id. "
         "A node that a lazy subtree will return can be read with ctx.output in another lazy subtree.",
     )
@@ -237,5 +237,5 @@ def check_no_cycle(root: Place) -> None:
 
 
 def has_dependencies(root: Place) -> bool:
-    """Return whether any node of a scope has dependencies."""
-    return any(next(iter(place.node.references()), None) is not None for place in root.walk() if place.node is not None)
+    """Return whether anything in a scope has dependencies."""
+    return any(next(iter(place.kind.references(place.element)), None) is not None for place in root.walk())

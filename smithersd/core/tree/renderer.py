@@ -11,12 +11,14 @@ from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log.fold import RunState
 from smithersd.core.tree.frames import ROOT_SCOPE
 from smithersd.core.tree.reads import Evaluated, Readers, SchemaLookup, ScopeReads, TrackedReads
-from smithersd.elements import Child, Context, Workflow
+from smithersd.elements import Child, Context, Element, Value, Workflow
 from smithersd.elements.element import Condition, Lazy, is_child
 from smithersd.elements.texts import shown
-from smithersd.errors import InvalidOutput, OutputNotReady, WorkflowError
+from smithersd.errors import InvalidOutput, OutputNotReady, ValueFailed, WorkflowError
 
 T = TypeVar("T")
+
+_MUST_NOT_RAISE = "Let tasks do what can fail: functions of the context must not raise."
 
 
 class Renderer:
@@ -65,13 +67,11 @@ class Renderer:
         """
         if isinstance(condition, bool):
             return Evaluated(condition, ScopeReads())
-        found = self.call(condition, schema_of, what)
+        function = _reader_of(condition) if isinstance(condition, (Element, Value)) else condition
+        found = self.call(function, schema_of, what)
         if isinstance(found.value, bool):
             return Evaluated(found.value, found.reads)
-        raise WorkflowError(
-            f"The {what} returned {shown(found.value)}, which is not a bool.",
-            remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
-        )
+        raise _no_bool(condition, found.value, what)
 
     def call(self, function: Callable[[Context[Any]], T], schema_of: SchemaLookup, what: str) -> Evaluated[T]:
         """Call an author's function of the context; `what` names it in errors.
@@ -128,14 +128,30 @@ class Renderer:
             return _at_once(function(context), what)
         except (OutputNotReady, InvalidOutput):
             raise
+        except ValueFailed as error:
+            raise WorkflowError(f"The {what} has no value. {error.message}", remedy=_MUST_NOT_RAISE) from error
         except WorkflowError as error:
             place = with_place(error.message.removesuffix("."), error)
             raise WorkflowError(f"{place}.", remedy=error.remedy) from error
         except (Exception, SystemExit) as error:
             raise WorkflowError(
                 with_place(f"The {what} raised {type(error).__name__}: {text_of(error)}", error) + ".",
-                remedy="Let tasks do what can fail: functions of the context must not raise.",
+                remedy=_MUST_NOT_RAISE,
             ) from error
+
+
+def _reader_of(given: Element[T] | Value[T]) -> Callable[[Context[Any]], T]:
+    return lambda ctx: ctx.output(given)
+
+
+def _no_bool(condition: Condition, value: object, what: str) -> WorkflowError:
+    if isinstance(condition, (Element, Value)):
+        remedy = "Make True or False of the output: task.map(lambda output: ...)."
+        return WorkflowError(f"The {what} is {condition!r}, {shown(value)}, which is not a bool.", remedy=remedy)
+    return WorkflowError(
+        f"The {what} returned {shown(value)}, which is not a bool.",
+        remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
+    )
 
 
 def _at_once(value: T, what: str) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from smithersd.elements.element import Element, Node
+from smithersd.elements.value import Value
 from smithersd.elements.values.copies import Copies
 from smithersd.errors import WorkflowError
 
@@ -19,7 +20,10 @@ _Found = tuple[Element[Any], str | None]
 
 
 def elements_in(value: object) -> Iterator[Element[Any]]:
-    """Yield the elements in a value: itself, or those anywhere in the data that is copied for each attempt."""
+    """Yield the elements in a value: itself, or those anywhere in the data that is copied for each attempt.
+
+    A `Value` counts as the element of whose output it is made.
+    """
     for element, _ in _found(value, {}, None):
         yield element
 
@@ -94,6 +98,9 @@ def _not_replaced(argument: object, node: str) -> WorkflowError:
 def _found(value: object, seen: dict[int, object], hidden_in: str | None) -> Iterator[_Found]:
     if isinstance(value, Element):
         yield value, hidden_in
+        return
+    if isinstance(value, Value):
+        yield value.source, hidden_in
         return
     if id(value) in seen:
         return

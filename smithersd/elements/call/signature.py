@@ -13,6 +13,7 @@ from typing import Any
 
 from smithersd.elements.call.functions import unwrapped
 from smithersd.elements.element import Node
+from smithersd.elements.value import Value
 from smithersd.errors import WorkflowError
 
 _PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}
@@ -57,10 +58,18 @@ def _fits(value: object, annotation: Any) -> bool:
     allowed = _classes(annotation)
     if allowed is None:
         return True
-    if isinstance(value, Node):
-        given = _classes(value.schema.type)
+    if isinstance(value, (Node, Value)):
+        given = _classes(_type_of(value))
         return given is None or any(_are_related(output, cls) for output in given for cls in allowed)
     return any(_is_instance(value, cls) for cls in allowed)
+
+
+def _type_of(given: Node[Any] | Value[Any]) -> Any:
+    """The type of an output, or of what is made of one as far as the function tells it."""
+    if isinstance(given, Node):
+        return given.schema.type
+    function = given.functions[-1]
+    return function if inspect.isclass(function) else _annotations(function).get("return", Any)
 
 
 def _classes(annotation: Any) -> list[type] | None:
@@ -94,7 +103,9 @@ def _are_related(given: type, wanted: type) -> bool:
 
 def _described(value: object) -> str:
     if isinstance(value, Node):
-        return f"the output of {value.kind} {value.id!r}, {_shown(value.schema.type)}"
+        return f"the output of {value.kind} {value.id!r}, {_shown(_type_of(value))}"
+    if isinstance(value, Value):
+        return f"{value!r}, {_shown(_type_of(value))}"
     return f"of type {type(value).__name__}"
 
 

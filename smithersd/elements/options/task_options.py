@@ -40,7 +40,8 @@ class TaskOptions(TypedDict, total=False):
     continue_on_fail: bool
     """Whether the flow continues after the node has failed for good; default False."""
     skip_if: Condition
-    """A bool, or a function of the context that is called when the flow reaches the node; default False."""
+    """A bool, an element or value that is one, or a function of the context, called when the flow reaches the node;
+    default False."""
     needs_approval: bool
     """Whether a person must approve before the first attempt; default False."""
     depends_on: References

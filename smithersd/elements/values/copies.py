@@ -15,14 +15,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from smithersd.elements.element import Element, Node
+from smithersd.elements.value import Value
 
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, type})
 
 
 class Copies:
-    """One attempt's copies: a value that occurs twice is copied once, and nodes are replaced by their outputs."""
+    """One attempt's copies: a value that occurs twice is copied once, and nodes are replaced by their outputs.
 
-    def __init__(self, output_of: Callable[[Node[Any]], Any]) -> None:
+    A `Value` is replaced by what is made of the output.
+    """
+
+    def __init__(self, output_of: Callable[[Node[Any] | Value[Any]], Any]) -> None:
         self._output_of = output_of
         self._made: dict[int, tuple[Any, Any]] = {}
 
@@ -38,7 +42,7 @@ class Copies:
         return made
 
     def _copied(self, value: Any) -> Any:
-        if isinstance(value, Node):
+        if isinstance(value, (Node, Value)):
             return self._output_of(value)
         if isinstance(value, Element):
             return value

@@ -13,7 +13,7 @@ ReadOutput = Callable[[NodeKey], Awaitable[str | None]]
 """Reads an output as JSON text, None where it is not there any more; raises StoreUnavailable."""
 
 CallOf = Callable[[dict[NodeKey, str]], Call]
-"""Makes the call of an attempt of the outputs that it runs with; raises InvalidOutput."""
+"""Makes the call of an attempt of the outputs that it runs with; raises InvalidOutput, ValueFailed."""
 
 
 async def advance(flow: Flow, now_ms: int, read: ReadOutput) -> None:

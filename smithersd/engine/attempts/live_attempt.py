@@ -19,7 +19,7 @@ from smithersd.core.log.records import NodeKey
 from smithersd.elements import Node
 from smithersd.engine.attempts.fetching import Fetching
 from smithersd.engine.attempts.orphans import tag_of
-from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout
+from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout, ValueFailed
 from smithersd.executors import (
     AttemptInfo,
     Call,
@@ -80,6 +80,8 @@ class LiveAttempt:
             self._running = executors.start(call_of(start, run, held), self)
         except InvalidOutput as error:
             self.ended(Unreadable(ErrorInfo.of(error)))
+        except ValueFailed as error:
+            self.ended(Failed(ErrorInfo.of(error)))
 
     def time_out(self) -> None:
         """It has taken too long: end it."""
@@ -146,6 +148,7 @@ def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call
 
     Raises:
         InvalidOutput: an output that is a word of a command cannot be read.
+        ValueFailed: a word cannot be made of an output.
     """
     info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
     kind = node_kind_of(start.node)
