@@ -20,7 +20,10 @@ TESTING = document("docs/how-to/testing.md")
 EMBEDDING = document("docs/how-to/embed.md")
 MIGRATION = document("docs/how-to/migrate-from-a-script.md")
 
-RUN_HERE = {"tell-chat.sh", "reminder.py", "review.py", "test_bugfix.py", "mounted.py", "report_script.py", "report.py"}
+RUN_HERE = {
+    *("tell-chat.sh", "reminder.py", "review.py", "upload.py", "test_bugfix.py", "mounted.py"),
+    *("report_script.py", "report.py"),
+}
 RUN_ELSEWHERE = {
     "deploy.py": "test_tour.py",
     "bugfix.py": "test_tour.py",
@@ -83,6 +86,12 @@ def test_the_review_runs(folder: Path) -> None:
     said = smithers(folder, "up", "review.py")
     assert "lint reader.py finished" in said
     assert "lint writer.py finished" in said
+
+
+def test_the_release_by_values_runs(folder: Path) -> None:
+    (folder / "upload.py").write_text(WORKFLOWS.file("upload.py"))
+    jumps = "import asyncio, upload, smithersd.testing as t; print(asyncio.run(t.run_to_end(upload.release)).outputs)"
+    assert "uploaded dist/app.tar" in finish(begin(folder, "-c", jumps))
 
 
 def test_the_reminder_runs(folder: Path) -> None:

@@ -94,7 +94,7 @@ def assert_same(documented: Iterable[str], real: Iterable[str]) -> None:
 def test_the_public_names_are_these() -> None:
     assert set(smithersd.__all__) == {
         *("Approval", "Branch", "Context", "Decision", "Element", "NodeState", "OutputNotReady", "Parallel"),
-        *("RunResult", "Sequence", "Shell", "SmithersError", "Store", "Task", "Timer", "Workflow"),
+        *("RunResult", "Sequence", "Shell", "SmithersError", "Store", "Task", "Timer", "Value", "Workflow"),
         *("create_serve_app", "open_store", "run_workflow", "task_context", "workflow"),
     }
 

@@ -26,10 +26,15 @@ def looks(spec: Spec, around: frozenset[str] = frozenset()) -> Iterator[tuple[st
         case BoxSpec(children=children):
             for child in children:
                 yield from looks(child, around)
-        case BranchSpec(reads=reads, then=then, otherwise=otherwise):
+        case BranchSpec(reads=reads, then=then, otherwise=otherwise, told_by=told_by):
+            looked_at = told_by or reads
             for side in (then, otherwise):
                 if side is not None:
-                    yield from looks(side, around | ({reads} if reads else set()))
+                    yield from looks(side, around | ({looked_at} if looked_at else set()))
+        case TaskSpec(id=task_id, skip_told_by=str(told_by)):
+            yield task_id, around | {told_by}
+        case TimerSpec(id=timer_id, told_by=str(told_by)):
+            yield timer_id, around | {told_by}
         case TimerSpec(id=timer_id, is_until=True, peeks=str(peeks)):
             yield timer_id, around | {peeks}
         case LazySpec(awaits=awaits, peeks=peeks, inner=inner):

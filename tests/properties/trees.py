@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Timer, Workflow, workflow
-from smithersd.elements import TaskOptions
+from smithersd.elements import Element, TaskOptions
 
 FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
@@ -34,6 +34,10 @@ class TaskSpec:
     vanishes_with: str | None = None
     """The node whose output makes this one vanish from the tree."""
     arguments: tuple[str, ...] = ()
+    is_given_values: bool = False
+    """Whether it is given what functions make of the outputs, and not these themselves."""
+    skip_told_by: str | None = None
+    """The node of whose output its skip_if is made."""
     is_shell: bool = False
     """Whether it is a command; where tests run for real, none is."""
 
@@ -54,6 +58,8 @@ class TimerSpec:
     is_until: bool
     """Whether it waits until a date that a function computes, which looks at another node."""
     peeks: str | None = None
+    told_by: str | None = None
+    """The node of whose output its time is made."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class BranchSpec:
     value: bool
     then: "Spec"
     otherwise: "Spec | None"
+    told_by: str | None = None
+    """The node of whose output its condition is made."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,8 @@ class _Draw:
     may_vanish: bool
     has_shells: bool
     earlier: list[str] = field(default_factory=list)
+    certain: set[str] = field(default_factory=set)
+    """Tasks that never end without an output, unless the run fails."""
     number: int = 0
 
     def new_id(self) -> str:
@@ -99,6 +109,11 @@ class _Draw:
     def known(self) -> str | None:
         chosen: str | None = self.draw(st.sampled_from([None, *self.earlier]))
         return chosen
+
+    def teller(self) -> str | None:
+        """An earlier task of whose output something can be made in any case; often none."""
+        tellers = [earlier for earlier in self.earlier if earlier in self.certain]
+        return self.draw(st.sampled_from(tellers)) if tellers and self.draw(_RARELY) else None
 
     def spec(self, depth: int) -> Spec:
         kinds = ["task", "task", "approval", "timer"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
@@ -116,17 +131,19 @@ class _Draw:
                 return approval
             case "timer":
                 after_s = self.draw(st.sampled_from([0, 1, 60]))
-                timer = TimerSpec(self.new_id(), after_s, self.draw(st.booleans()), self.known())
+                told_by = self.teller()
+                is_until = told_by is None and self.draw(st.booleans())
+                timer = TimerSpec(self.new_id(), after_s, is_until, self.known(), told_by)
                 self.earlier.append(timer.id)
                 return timer
             case "branch":
-                branch_id, reads = self.new_id(), self.known()
+                branch_id, reads, told_by = self.new_id(), self.known(), self.teller()
                 before = list(self.earlier)
                 then = self.spec(depth - 1)
                 self.earlier = list(before)
                 otherwise = self.spec(depth - 1) if self.draw(st.booleans()) else None
                 self.earlier = before
-                return BranchSpec(branch_id, reads, self.draw(st.booleans()), then, otherwise)
+                return BranchSpec(branch_id, reads, self.draw(st.booleans()), then, otherwise, told_by)
             case "lazy":
                 awaits, peeks = self.known(), self.known()
                 before = list(self.earlier)
@@ -161,10 +178,14 @@ class _Draw:
             hangs=self.draw(_RARELY),
             vanishes_with=self.known() if self.may_vanish else None,
             arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
+            is_given_values=self.draw(_RARELY),
+            skip_told_by=self.teller(),
             is_shell=self.has_shells and self.draw(_RARELY),
         )
         if spec.vanishes_with is None:
             self.earlier.append(spec.id)
+            if not (spec.absorbs or spec.is_skipped):
+                self.certain.add(spec.id)
         return spec
 
 
@@ -192,7 +213,12 @@ def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec]:
             yield from leaves(inner)
 
 
-def _time(spec: TimerSpec) -> dict[str, Any]:
+def _told(value: Any, told_by: str | None, made: dict[str, Any], otherwise: Any) -> Any:
+    """What says something that the spec knows: a value made of an output, or what stands there without one."""
+    return otherwise if told_by is None else made[told_by].map(lambda _: value)
+
+
+def _time(spec: TimerSpec, made: dict[str, Any]) -> dict[str, Any]:
     """What a timer waits for; a date lies before or after all that the tests' clocks show."""
 
     def until(ctx: Context[Any]) -> datetime:
@@ -200,7 +226,9 @@ def _time(spec: TimerSpec) -> dict[str, Any]:
             ctx.latest(spec.peeks)
         return DATE + timedelta(seconds=spec.after_s)
 
-    return {"until": until} if spec.is_until else {"after": spec.after_s}
+    if spec.is_until:
+        return {"until": until}
+    return {"after": _told(spec.after_s, spec.told_by, made, spec.after_s)}
 
 
 def work(*arguments: Any) -> Any:
@@ -208,12 +236,17 @@ def work(*arguments: Any) -> Any:
     return list(arguments)
 
 
+def listed(output: Any) -> list[Any]:
+    """What is made of outputs among arguments."""
+    return [output]
+
+
 def workflow_of(  # noqa: C901 - one arm a spec
     spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work
 ) -> Workflow[Any]:
     """The workflow that a spec stands for."""
 
-    def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:  # noqa: C901, PLR0911 - one arm a spec
+    def build(ctx: Context[Any], one: Spec, made: dict[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one arm a spec
         match one:
             case TaskSpec():
                 if one.vanishes_with is not None and ctx.latest(one.vanishes_with) is not None:
@@ -223,10 +256,14 @@ def workflow_of(  # noqa: C901 - one arm a spec
                     continue_on_fail=one.absorbs,
                     needs_approval=one.needs_approval,
                     timeout=TIMEOUT_S if one.hangs else None,
-                    skip_if=(lambda _: True) if one.is_skipped else False,
+                    skip_if=_told(
+                        one.is_skipped, one.skip_told_by, made, (lambda _: True) if one.is_skipped else False
+                    ),
                     output=Any,
                 )
                 arguments = [made.get(argument, argument) for argument in one.arguments]
+                if one.is_given_values:
+                    arguments = [arg.map(listed) if isinstance(arg, Element) else arg for arg in arguments]
                 if one.is_shell:
                     made[one.id] = Shell(one.id, ["command", *arguments], **options)
                 else:
@@ -236,7 +273,7 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"
                 return Approval(one.id, title=f"Go on{told}?", on_deny=one.on_deny)
             case TimerSpec():
-                return Timer(one.id, **_time(one))
+                return Timer(one.id, **_time(one, made))
             case BoxSpec(kind, children, cap, is_nosy):
                 if is_nosy:
                     for leaf in leaves(one):
@@ -244,8 +281,9 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 if kind == "sequence":
                     return Sequence(*(build(ctx, child, made) for child in children))
                 return Parallel(*(build(ctx, child, made) for child in children), max_concurrency=cap)
-            case BranchSpec(branch_id, reads, value, then, otherwise):
+            case BranchSpec(branch_id, reads, value, then, otherwise, told_by):
                 when = value if reads is None else (lambda c: (c.state(reads) is not None) and value)
+                when = _told(value, told_by, made, when)
                 other = None if otherwise is None else build(ctx, otherwise, made)
                 return Branch(branch_id, when, build(ctx, then, made), other)
             case LazySpec(awaits, peeks, inner):

@@ -9,7 +9,20 @@ from typing import Any, assert_type
 import pytest
 from pydantic import BaseModel
 
-from smithersd import Approval, Branch, Context, Decision, Parallel, Sequence, Shell, Task, Workflow, workflow
+from smithersd import (
+    Approval,
+    Branch,
+    Context,
+    Decision,
+    Parallel,
+    Sequence,
+    Shell,
+    Task,
+    Timer,
+    Value,
+    Workflow,
+    workflow,
+)
 from smithersd.elements import Element
 from smithersd.errors import WorkflowError
 from smithersd.testing import run_to_end
@@ -45,6 +58,7 @@ def bugfix(ctx: Context[Bug]) -> Element[Any]:
 
     def shipped(inner: Context[Bug]) -> Element[Any]:
         assert_type(inner.output(fixed), Patch)
+        assert_type(inner.output(fixed.map(review)), bool)
         assert_type(inner.output("fix"), Any)
         assert_type(inner.latest(fixed), Patch | None)
         assert_type(inner.latest(fixed, default=0), Patch | int)
@@ -84,6 +98,31 @@ def test_an_element_has_the_type_of_its_output() -> None:
     wider: Element[BaseModel] = fixed
     decision: Element[Decision] = Approval("agree")
     assert {output.id, wider.id, decision.id} == {"fix", "agree"}
+
+
+def test_what_is_made_of_an_output_has_its_own_type() -> None:
+    fixed = Task("fix", fix, Bug(title="it crashes"))
+    lines = fixed.map(lambda patch: patch.lines)
+    assert_type(lines, Value[int])
+    assert_type(lines.map(str).map(len), Value[int])
+    assert_type(fixed.map(review), Value[bool])
+    number: Value[float] = lines
+    Branch("large?", fixed.map(review), then=Approval("agree"))
+    Branch("right?", Task("review", review, fixed), then=Approval("agree"))
+    Task("ship", review, fixed, skip_if=lines.map(bool))
+    Timer("wait", lines)
+    Shell("tell", ["echo", lines.map(str)], env={"LINES": fixed.map(str)})
+    assert number.source is fixed
+
+
+def test_a_condition_and_a_time_of_another_type_are_found() -> None:
+    fixed = Task("fix", fix, Bug(title="it crashes"))
+    lines = fixed.map(lambda patch: patch.lines)
+    with pytest.raises(WorkflowError):
+        Branch("large?", fixed, then=Approval("agree"))  # type: ignore[arg-type]
+    Branch("large?", lines, then=Approval("agree"))  # type: ignore[arg-type]
+    Timer("wait", fixed)  # type: ignore[arg-type]
+    fixed.map(lambda patch: patch.rows)  # type: ignore[attr-defined]
 
 
 def test_a_box_takes_elements_and_functions_of_the_context() -> None:

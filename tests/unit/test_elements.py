@@ -206,7 +206,7 @@ MISTAKES = [
     mistake(lambda: Branch("b", "yes", Task("a", print)), "when of branch 'b'", remedy="bool"),
     # shells and approvals
     mistake(lambda: Shell("s", " "), "command of shell 's'", remedy="list of words"),
-    mistake(lambda: Shell("s", ["echo", 7]), "command of shell 's'", remedy="a text or an element"),
+    mistake(lambda: Shell("s", ["echo", 7]), "command of shell 's'", remedy="a text, an element"),
     mistake(lambda: Shell("s", "true", env={"A": 1}), "env of shell 's'", remedy="dict"),
     mistake(lambda: Shell("s", ["echo", Sequence()]), "shell 's'", "no output", remedy="depends_on"),
     mistake(lambda: Approval("g", on_deny="explode"), "on_deny of approval 'g'", remedy="'continue'"),

@@ -10,7 +10,7 @@ import pytest
 from smithersd import Approval, Branch, Element, Parallel, Sequence, Shell, Task, Value
 from smithersd.errors import WorkflowError
 
-task = Task("n", print)
+task: Task[Any] = Task("n", print)
 other = Task("other", print)
 
 USES: dict[str, tuple[Callable[[Any], object], str]] = {

@@ -67,7 +67,7 @@ class Renderer:
         """
         if isinstance(condition, bool):
             return Evaluated(condition, ScopeReads())
-        function = _reader_of(condition) if isinstance(condition, (Element, Value)) else condition
+        function = condition if callable(condition) else _reader_of(condition)
         found = self.call(function, schema_of, what)
         if isinstance(found.value, bool):
             return Evaluated(found.value, found.reads)
@@ -145,12 +145,14 @@ def _reader_of(given: Element[T] | Value[T]) -> Callable[[Context[Any]], T]:
 
 
 def _no_bool(condition: Condition, value: object, what: str) -> WorkflowError:
-    if isinstance(condition, (Element, Value)):
-        remedy = "Make True or False of the output: task.map(lambda output: ...)."
-        return WorkflowError(f"The {what} is {condition!r}, {shown(value)}, which is not a bool.", remedy=remedy)
+    if callable(condition):
+        return WorkflowError(
+            f"The {what} returned {shown(value)}, which is not a bool.",
+            remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
+        )
     return WorkflowError(
-        f"The {what} returned {shown(value)}, which is not a bool.",
-        remedy="Read what it depends on with ctx.output, and return True or False: a comparison, or bool(...).",
+        f"The {what} is {condition!r}, {shown(value)}, which is not a bool.",
+        remedy="Make True or False of the output: task.map(lambda output: ...).",
     )
 
 

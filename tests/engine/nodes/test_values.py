@@ -36,6 +36,10 @@ def path_of(made: Build) -> str:
     return made.path
 
 
+def fails_with(made: Build) -> Any:
+    return made.model_dump()["nothing"]
+
+
 def fails() -> Build:
     raise OSError("no space")
 
@@ -182,7 +186,7 @@ async def test_a_value_that_no_command_can_be_given_fails_the_shell_and_says_wha
 
 
 async def test_a_function_that_fails_is_no_end_for_a_node_that_may_fail(store: Store) -> None:
-    use = Task("use", print, BUILT.map(lambda made: made.nothing), continue_on_fail=True)
+    use = Task("use", later, BUILT.map(fails_with), continue_on_fail=True)
     assert (await run(flow_of(BUILT, use, Task("after", build)), store)).status is RunStatus.FINISHED
 
 
@@ -205,7 +209,7 @@ def test_a_value_is_refused_where_its_type_or_its_place_cannot_be() -> None:
     with pytest.raises(WorkflowError, match=r"Argument 'number' of task 'a' is Task\('built'\).map\(path_of\), str"):
         Task("a", double, BUILT.map(path_of))
     assert Task("a", double, BUILT.map(path_of).map(len)).arguments
-    with pytest.raises(WorkflowError, match="hidden in a set"):
+    with pytest.raises(WorkflowError, match="in a set, where its output cannot replace it"):
         Task("a", print, {BUILT.map(path_of)})
 
 
@@ -230,7 +234,7 @@ async def test_what_a_person_is_asked_names_the_value(store: Store) -> None:
 
 async def test_an_element_or_a_value_decides_and_is_waited_for(store: Store) -> None:
     is_large = Task("large?", lambda: True, output=bool)
-    flow = Workflow(
+    flow: Workflow[Any] = Workflow(
         lambda _: Parallel(
             Branch("by element", is_large, then=Task("a", build), otherwise=Task("b", build)),
             Branch("by value", is_large.map(lambda large: not large), Task("c", build), Task("d", build)),
@@ -274,7 +278,7 @@ async def test_a_branch_by_a_value_is_judged_once_whatever_comes_after(store: St
 NO_BOOLS: dict[str, tuple[Any, str]] = {
     "a text": (Task("c", lambda: "no"), "Task('c'), 'no', which is not a bool"),
     "a number made of one": (BUILT.map(lambda made: made.size), "Task('built').map(<lambda>), 7, which is not a bool"),
-    "what raises": (BUILT.map(lambda made: made.nothing), "<lambda> raised AttributeError"),
+    "what raises": (BUILT.map(fails_with), "fails_with raised KeyError: 'nothing'"),
     "nothing": (Task("c", fails, continue_on_fail=True, output=bool), "reads the output of 'c', which ended as failed"),
 }
 
@@ -357,7 +361,7 @@ async def test_a_timer_waits_as_long_as_an_output_or_a_value_says(store: Store) 
     [
         ({"after": BUILT.map(path_of)}, "The after of timer 't' is 'dist/a b.whl', which is not a duration"),
         ({"until": BUILT.map(lambda _: datetime(2030, 1, 1))}, "which has no time zone"),  # noqa: DTZ001 - so
-        ({"until": BUILT.map(lambda made: made.nothing)}, "The until of timer 't' has no value. The value"),
+        ({"until": BUILT.map(fails_with)}, "The until of timer 't' has no value. The value"),
     ],
     ids=["no duration", "no zone", "raises"],
 )
