@@ -1,4 +1,4 @@
-"""Drives one run: the loop between the pure flow, the store and the executors."""
+"""Drive one run: the loop between the pure flow, the store and the executors."""
 
 from smithersd.engine.clock import Clock, JumpingClock, SystemClock
 from smithersd.engine.drivers import Driver, local_driver

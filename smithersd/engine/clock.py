@@ -1,6 +1,6 @@
-"""Time as the engine sees it: the real clock, and one that jumps over waits for tests.
+"""The engine's time: the machine's clock, and one that skips waits for tests.
 
-Nobody else in the program asks what time it is.
+Other modules take the time from a `Clock`, never from the system.
 """
 
 import asyncio
@@ -11,66 +11,66 @@ from typing import Protocol
 from smithersd.limits import CLOCK_CHECK_S
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A clock that nobody puts; where there is such a one it goes on while the machine sleeps."""
+"""A clock that nobody can set. Linux has one that also counts while the machine sleeps."""
 
 
 def steady_s() -> float:
-    """Read a clock that nobody puts, in seconds since some instant: for what time has passed in this process."""
+    """Return seconds since an arbitrary instant, by a clock that nobody can set; for measuring durations."""
     return time.clock_gettime(_STEADY)
 
 
 class Alarm(Protocol):
-    """Wakes somebody at a time that may be moved."""
+    """Calls a function at a time that can be changed."""
 
     def set(self, at_ms: int | None, *, may_jump: bool) -> None:
-        """Ring at `at_ms` (None: never). `may_jump` says that nothing runs that needs real time."""
+        """Ring at `at_ms`, None for never. With `may_jump` nothing runs that needs real time, so a test may skip it."""
 
     def close(self) -> None:
-        """Never ring again."""
+        """Cancel the alarm."""
 
 
 class Clock(Protocol):
-    """Milliseconds since the epoch, and alarms by them."""
+    """The time in milliseconds since the epoch, and alarms that go by it."""
 
     def now_ms(self) -> int:
         """Return the time."""
 
     def steady_ms(self) -> int:
-        """Read a clock that nobody puts."""
+        """Return the milliseconds since a fixed but arbitrary instant, by a clock that nobody can set."""
 
     def wall_ms(self) -> int:
-        """Read the clock that people see, which may be put forward and back."""
+        """Return the time of the system clock, which can be set forward and back."""
 
     def alarm(self, ring: Callable[[], None]) -> Alarm:
         """Return an alarm that calls `ring` in the event loop's thread."""
 
 
 class SystemClock:
-    """The machine's clock, followed forward only.
+    """The system clock, but never going back.
 
-    Due times are told by it: if it were followed when somebody puts it back by an hour, a retry that is due in a
-    second would wait for that hour too.
+    Due times go by it: if it went back with a system clock that is set back by an hour, a retry that is due in a second
+    would be due in an hour and a second.
     """
 
     def __init__(self) -> None:
         self._ahead_ns = self._measure_ns()
 
     def now_ms(self) -> int:
-        """Return the time; for as long as this object lives it never goes back."""
+        """Return the time, which never goes back during the life of this object."""
         self._ahead_ns = max(self._ahead_ns, self._measure_ns())
         return (time.clock_gettime_ns(_STEADY) + self._ahead_ns) // 1_000_000
 
     def steady_ms(self) -> int:
-        """Read a clock that nobody puts."""
+        """Return the milliseconds since a fixed but arbitrary instant, by a clock that nobody can set."""
         return time.clock_gettime_ns(_STEADY) // 1_000_000
 
     def wall_ms(self) -> int:
-        """Read the machine's clock."""
+        """Return the time of the system clock."""
         return time.time_ns() // 1_000_000
 
     @staticmethod
     def _measure_ns() -> int:
-        """How far the machine's clock is ahead of the steady one; whatever time passes in between only lessens it."""
+        """Return how far the system clock is ahead of the steady one; a delay between both reads makes it less."""
         return time.time_ns() - time.clock_gettime_ns(_STEADY)
 
     def alarm(self, ring: Callable[[], None]) -> "TimerAlarm":
@@ -79,7 +79,7 @@ class SystemClock:
 
 
 class TimerAlarm:
-    """An alarm on the event loop's timer; set again to the same time it costs nothing."""
+    """An alarm on the event loop's timer. Setting it again to the same time costs nothing."""
 
     def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
         self._clock = clock
@@ -88,7 +88,7 @@ class TimerAlarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, at_ms: int | None, *, may_jump: bool) -> None:  # noqa: ARG002 - real time does not jump
-        """Ring at `at_ms`, None for never."""
+        """Ring at `at_ms`, None for never; `may_jump` has no effect."""
         if at_ms == self._at_ms:
             return
         self.close()
@@ -97,13 +97,13 @@ class TimerAlarm:
             self._wait(at_ms)
 
     def close(self) -> None:
-        """Never ring again."""
+        """Cancel the alarm."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._at_ms = None
 
     def _wait(self, at_ms: int) -> None:
-        """Look again now and then: the loop's timer knows nothing of a clock that is put, or of a sleeping machine."""
+        """Sleep towards `at_ms` in short steps: the loop's timer ignores a clock that is set, or a sleeping machine."""
         delay_s = min(max(0, at_ms - self._clock.now_ms()) / 1000, CLOCK_CHECK_S)
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
 
@@ -116,28 +116,28 @@ class TimerAlarm:
 
 
 class JumpingClock:
-    """A clock that jumps over waits: as soon as nothing runs, the next due time is now.
+    """A clock for tests that skips waits: as soon as nothing runs, it jumps to the next due time.
 
-    While something runs its time passes like the machine's. It may also be moved by hand.
+    While something runs, its time passes as usual. `jump_to` moves it explicitly.
     """
 
     def __init__(self) -> None:
         self._ahead_ms = 0
 
     def now_ms(self) -> int:
-        """Return the time: the machine's, plus all jumps so far."""
+        """Return the system clock's time plus all jumps so far."""
         return time.time_ns() // 1_000_000 + self._ahead_ms
 
     def steady_ms(self) -> int:
-        """Return the time: who jumps does so on every clock."""
+        """Return the same as `now_ms`: a jump moves every clock."""
         return self.now_ms()
 
     def wall_ms(self) -> int:
-        """Return the time."""
+        """Return the same as `now_ms`: a jump moves every clock."""
         return self.now_ms()
 
     def jump_to(self, at_ms: int) -> None:
-        """Go forward to a time; a time that has passed changes nothing."""
+        """Move forward to `at_ms`; do nothing if that time has passed."""
         self._ahead_ms += max(0, at_ms - self.now_ms())
 
     def alarm(self, ring: Callable[[], None]) -> "JumpingAlarm":
@@ -146,7 +146,7 @@ class JumpingClock:
 
 
 class JumpingAlarm:
-    """An alarm that rings at once where it may jump."""
+    """An alarm that moves its clock to the due time, and rings at once, where it may jump."""
 
     def __init__(self, clock: JumpingClock, ring: Callable[[], None]) -> None:
         self._clock = clock
@@ -155,7 +155,7 @@ class JumpingAlarm:
         self._jump: asyncio.Handle | None = None
 
     def set(self, at_ms: int | None, *, may_jump: bool) -> None:
-        """Ring at `at_ms`, or jump there now where that is allowed."""
+        """Ring at `at_ms`, None for never; with `may_jump` move the clock there and ring now."""
         self.close()
         if at_ms is not None and may_jump:
             self._jump = asyncio.get_running_loop().call_soon(self._jump_to, at_ms)
@@ -163,7 +163,7 @@ class JumpingAlarm:
             self._timer.set(at_ms, may_jump=False)
 
     def close(self) -> None:
-        """Never ring again."""
+        """Cancel the alarm."""
         self._timer.close()
         if self._jump is not None:
             self._jump.cancel()

@@ -1,7 +1,7 @@
-"""Which runs this process drives, and whether each of those engines is well.
+"""The runs that this process drives, and the state of their engines.
 
-The serve app asks here for `/ready`: a process that drives the run is ready only while its engine's loop lives and
-its store takes what it writes.
+The serve app asks here for `/ready`: a process that drives its run is ready only while the engine's loop runs and the
+store accepts its writes.
 """
 
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from typing import Protocol
 
 
 class Driver(Protocol):
-    """An engine, as others in its process see it."""
+    """What other parts of the process may ask an engine."""
 
     @property
     def problem(self) -> str | None:
-        """Why the run does not go on at present, in a few words, or None."""
+        """Why the run makes no progress at present, in a few words, or None."""
 
     async def holds_lease(self) -> bool:
-        """Whether nobody else may take the run.
+        """Return whether no other driver may take over the run.
 
         Raises:
-            StoreUnavailable: the store does not say.
+            StoreUnavailable: the store does not answer.
         """
 
 
 class _Beginning:
-    """A process that has taken a run's lease and has not brought the run back yet."""
+    """Stands for a driver that has taken the lease and is still restoring the run."""
 
-    problem = "it is being taken up"
+    problem = "the run is being resumed"
 
     async def holds_lease(self) -> bool:
         return True
@@ -37,23 +37,23 @@ _drivers: dict[tuple[str, str], Driver] = {}
 
 
 def register_driver(store_url: str, run_id: str, driver: Driver) -> None:
-    """Announce that this process drives the run from now on."""
+    """Register the driver of a run in this process."""
     _drivers[store_url, run_id] = driver
 
 
 def unregister_driver(store_url: str, run_id: str) -> None:
-    """Take back what `register_driver` announced."""
+    """Remove the driver of a run in this process, if there is one."""
     _drivers.pop((store_url, run_id), None)
 
 
 def local_driver(store_url: str, run_id: str) -> Driver | None:
-    """Return the engine that drives the run in this process, or None."""
+    """Return the driver of the run in this process, or None."""
     return _drivers.get((store_url, run_id))
 
 
 @contextmanager
 def taking_up(store_url: str, run_id: str) -> Iterator[None]:
-    """Announce that this process takes the run up, and cannot go on with it while the `with` lasts."""
+    """Register, for the duration of the block, that this process is resuming the run."""
     register_driver(store_url, run_id, _Beginning())
     try:
         yield

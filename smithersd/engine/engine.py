@@ -1,8 +1,8 @@
-"""The engine: drives one run. It hands news to the flow, makes each step durable, and then acts on it.
+"""The engine drives one run: it passes what happens to the flow, commits each step, and then acts on it.
 
-The loop: take in what is new (ended attempts, the inbox, due times, requests), let the flow decide, commit the step in
-one transaction under the lease's fence, and only then start and stop attempts. What arrives while a commit is under
-way is taken together with the next one, so that completions that come together commit together.
+The loop: read what is new (ended attempts, requests in the inbox, due times), let the flow decide, commit the step in
+one transaction under the lease's fence, and only then start and stop attempts. What arrives during a commit becomes
+part of the next step, so that many completions need few commits.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ from smithersd.store.requests import decision_of
 _log = logger(__name__)
 
 Observer = Callable[[Sequence[Recorded]], None]
-"""Is shown the events of each step once they are durable."""
+"""Called with the events of each step once they are durable."""
 
 
 class Engine:
-    """One run's driver, from `start_run` until the run has ended or is suspended."""
+    """Drives one run from `start_run` until the run has ended or is suspended."""
 
     def __init__(self, flow: Flow, *, store: Store, lease: HeldLease, clock: Clock, options: RunOptions) -> None:
         run_id = flow.state.run_id
@@ -62,7 +62,7 @@ class Engine:
         self._phase = Phase.ENDED if flow.state.status.is_final else Phase.PREPARED
         self._suspension = ""
 
-    # What others see and ask
+    # For other parts of the process
 
     @property
     def run_id(self) -> str:
@@ -71,91 +71,91 @@ class Engine:
 
     @property
     def state(self) -> RunState:
-        """The run's state as the engine knows it; read only."""
+        """The run's state after the last step; do not change it."""
         return self._flow.state
 
     @property
     def tree(self) -> Tree:
-        """The run's whole tree as it was rendered last."""
+        """The run's whole tree as last rendered."""
         return self._flow.tree
 
     @property
     def forecast(self) -> Forecast | None:
-        """What the run takes over of an earlier one, None where there is none."""
+        """What the run reuses of an earlier one, or None if it reuses none."""
         return self._flow.forecast()
 
     @property
     def ready_count(self) -> int:
-        """How many nodes are ready and wait for a slot."""
+        """The number of nodes that are ready and wait for a slot."""
         return self._flow.ready_count
 
     @property
     def live_keys(self) -> frozenset[NodeKey]:
-        """The nodes of which an attempt runs."""
+        """The nodes that have a running attempt."""
         return self._attempts.keys
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing that happened is left to take in: it waits for what comes next."""
+        """Whether everything that happened has been handled, so that the engine only waits."""
         return not self._wake.is_set() and not self._attempts.has_news
 
     @property
     def problem(self) -> str | None:
-        """Why the run does not go on at present, None when all is well."""
+        """Why the run makes no progress at present, or None."""
         return self._retry.problem
 
     async def holds_lease(self) -> bool:
-        """Whether nobody else may take the run: its lease has time left, or the run has ended.
+        """Return whether no other driver may take over the run: its lease has time left, or the run has ended.
 
         Raises:
-            StoreUnavailable: the store does not say.
+            StoreUnavailable: the store does not answer.
         """
         return await self._store.holds_lease(self.run_id, self._lease.fence)
 
     @property
     def is_ended_before(self) -> bool:
-        """Whether there is nothing to drive: the run had ended when it was taken up."""
+        """Whether there is nothing to drive, since the run had already ended when it was opened."""
         return self._phase is Phase.ENDED
 
     @property
     def is_resumed(self) -> bool:
-        """Whether the run was resumed, not begun."""
+        """Whether the run was resumed rather than started."""
         return self._phase is not Phase.ENDED and self._lease.fence > FIRST_FENCE
 
     @property
     def is_cancel_requested(self) -> bool:
-        """Whether somebody has asked to cancel the run."""
+        """Whether a cancellation of the run has been requested."""
         return self._phase is Phase.CANCELLING
 
     def observe(self, observer: Observer) -> None:
-        """Show every durable step's events to `observer`, in the event loop's thread, from the first step on.
+        """Call `observer` with the events of every durable step, from the first on, in the event loop's thread.
 
-        Call it before `drive`.
+        Call this before `drive`.
         """
         self._observers.append(observer)
         if self._first_step.events:
             observer(self._first_step.events)
 
     def request_cancel(self) -> None:
-        """Cancel the run: attempts are ended, waits closed, then it is over."""
+        """Ask to cancel the run: attempts are stopped, waits are cancelled, and the run ends."""
         self._become(Phase.CANCELLING)
         self._wake.set()
 
     def request_suspend(self, reason: str) -> None:
-        """Stop driving: attempts are interrupted and recorded, and the run can be resumed."""
+        """Ask to suspend the run: attempts are interrupted and recorded as such, and the run can be resumed."""
         if self._become(Phase.SUSPENDING):
             self._suspension = reason
         self._retry.stop()
         self._wake.set()
 
     def abandon(self) -> None:
-        """Stop waiting for attempts that were told to end: the grace is over now."""
+        """Stop waiting for attempts that were told to end, although their grace period is not over."""
         self._retry.stop()
         self._attempts.abandon()
         self._wake.set()
 
     def _become(self, phase: Phase) -> bool:
-        """Go into a phase if there is a move to it; return whether there was."""
+        """Enter a phase if that is a legal move; return whether it was."""
         is_legal = self._phase.can_become(phase)
         if is_legal:
             self._phase = phase
@@ -164,21 +164,21 @@ class Engine:
     # Driving
 
     async def create(self, new_run: NewRun) -> None:
-        """Make the run and its first step durable.
+        """Commit the new run with its first step.
 
         Raises:
-            RunExists: the id is taken.
-            StoreUnavailable: the store refused.
+            RunExists: there is a run with this id.
+            StoreUnavailable: the store refused the commit.
         """
         await self._commit_first(new_run)
         self._become(Phase.STARTED)
 
     async def resume(self) -> None:
-        """Make the first step of a resumption durable.
+        """Commit the first step of a resumption.
 
         Raises:
-            LeaseLost: another driver was quicker.
-            StoreUnavailable: the store refused.
+            LeaseLost: another driver has taken over the run meanwhile.
+            StoreUnavailable: the store refused the commit.
         """
         self._become(Phase.STARTED)
         await self._commit_first(None)
@@ -189,15 +189,16 @@ class Engine:
         self._first_step = step
 
     async def drive(self, *, is_cancel_crash: bool = False) -> RunStatus:
-        """Drive the run until it has ended or is suspended; return which.
+        """Drive the run until it has ended or is suspended; return its status.
 
-        A driver that dies leaves the run to others, as interrupted by a crash. With `is_cancel_crash` that is so too
-        when this coroutine is cancelled: in a process of ours nobody does that on purpose.
+        If the engine fails, its lease is marked as that of a crashed driver, so that another process can resume the
+        run at once. With `is_cancel_crash` a cancellation of this coroutine counts as a crash too: the daemon never
+        cancels it on purpose.
 
         Raises:
-            LeaseLost: another driver took the run; nothing more was written.
-            StoreUnavailable: the store refused what was to be written last.
-            EngineFailed: something unexpected happened in the engine itself.
+            LeaseLost: another driver has taken over the run; nothing more was written.
+            StoreUnavailable: the store refused the last write after the engine was asked to stop.
+            EngineFailed: the engine itself has a fault.
         """
         has_crashed = True
         unsubscribe = self._inbox.subscribe()
@@ -211,7 +212,7 @@ class Engine:
             return self.state.status
         except LeaseLost:
             has_crashed = False
-            _log.error("%s: another driver has taken the run; what ran here is interrupted", self.run_id)
+            _log.error("%s: another driver has taken over the run; its attempts here are interrupted", self.run_id)
             raise
         except StoreUnavailable:
             has_crashed = False
@@ -219,7 +220,7 @@ class Engine:
         except asyncio.CancelledError:
             has_crashed = is_cancel_crash
             if has_crashed:
-                _log.error("%s: something in this process has cancelled the engine", self.run_id)
+                _log.error("%s: the engine was cancelled by other code in this process", self.run_id)
             raise
         except Exception as error:
             _log.exception("%s: the engine has failed", self.run_id)
@@ -231,7 +232,7 @@ class Engine:
             await self.close(has_crashed=has_crashed)
 
     async def _drive(self) -> None:
-        self._act(self._first_step)  # only now, so that observers hear of each attempt before it begins
+        self._act(self._first_step)  # only now, so that observers see each attempt's event before it starts
         self._first_step = Step()
         while not self._flow.is_over:
             await self._wake.wait()
@@ -239,7 +240,7 @@ class Engine:
             await self._turn()
 
     async def close(self, *, has_crashed: bool = False) -> None:
-        """End what still runs, without waiting for it, and give the lease back if the run was left unfinished."""
+        """Abandon running attempts, and give the lease back if the run has neither ended nor been suspended."""
         await self._attempts.close()
         has_lease = self._phase not in {Phase.PREPARED, Phase.ENDED}
         self._become(Phase.CLOSED)
@@ -247,7 +248,7 @@ class Engine:
             await self._lease.let_go(has_crashed=has_crashed)
 
     async def _turn(self) -> None:
-        """Take in what is new, decide, commit, act."""
+        """Read what is new, let the flow decide, commit the step, act on it."""
         await self._lease.renew_if_due(self._retry)
         self._apply(await self._inbox.read(self._retry))
         now_ms = self._clock.now_ms()
@@ -292,7 +293,7 @@ class Engine:
                 assert_never(news.outcome)
 
     def _apply(self, requests: Sequence[RequestRow]) -> None:
-        """Give the flow what people ask, each request once."""
+        """Pass requests from outside to the flow, each one once."""
         for request in self._inbox.take(requests):
             now_ms = self._clock.now_ms()
             match request.kind:
@@ -308,7 +309,7 @@ class Engine:
                     assert_never(request.kind)
 
     def _act(self, step: Step) -> None:
-        """Act on a step that is durable."""
+        """Start and stop attempts as a durable step says, and set the alarm for what is due next."""
         for note in step.notes:
             _log.warning("%s: %s", self.run_id, note)
         now_ms = self._clock.now_ms() if step.starts else 0
@@ -322,7 +323,7 @@ class Engine:
     # Committing
 
     async def _commit(self, step: Step) -> None:
-        """Make a step durable, and what closes the run or a wait with it, unless somebody was quicker."""
+        """Commit a step, together with what closes the run unless a new request came first."""
         closing = self._flow.closing()
         if not (step.events or closing or self._inbox.applied):
             return

@@ -1,4 +1,4 @@
-"""Inbox: what people ask of a run, read while an engine drives it, each request once."""
+"""Inbox: the requests from outside to a run, as its engine reads them, each one once."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -9,10 +9,10 @@ from smithersd.store.records import RequestKind, RequestRow, Topic
 
 
 class Inbox:
-    """The requests to one run, as its engine reads them under a fence.
+    """Reads the requests to one run under the fence of its driver.
 
-    A request stays in the store until the step that applies it is durable, so it is read again and again: what is
-    known by now is passed over.
+    A request stays in the store until the step that applies it is durable, so each read may return requests that were
+    returned before: `take` skips those.
     """
 
     def __init__(self, store: Store, run_id: str, fence: int, wake: Callable[[], None]) -> None:
@@ -26,40 +26,40 @@ class Inbox:
 
     @property
     def applied(self) -> tuple[int, ...]:
-        """The requests that the next step applies, by their ids."""
+        """The ids of the requests that the next step applies."""
         return tuple(self._applied)
 
     @property
     def cancels(self) -> tuple[int, ...]:
-        """The requests to cancel the run, by their ids: the end of the run applies them."""
+        """The ids of the requests to cancel the run, which the end of the run applies."""
         return tuple(self._cancels)
 
     def subscribe(self) -> Callable[[], None]:
-        """Read the requests whenever the store says that there are new ones; return what ends that."""
+        """Read the requests whenever the store reports new ones; return a function that ends the subscription."""
         return self._store.subscribe(self._run_id, Topic.REQUESTS, self.read_soon)
 
     def read_soon(self) -> None:
-        """Have the requests read in the engine's next turn, and wake it for that."""
+        """Wake the engine to read the requests in its next turn."""
         self._is_to_be_read = True
         self._wake()
 
     async def read(self, retry: StoreRetry) -> Sequence[RequestRow]:
-        """Read the requests, if it is time to.
+        """Return the requests in the store if `read_soon` was called since the last read, else none.
 
         Raises:
-            LeaseLost: another driver took the run.
+            LeaseLost: another driver has taken over the run.
         """
         if not self._is_to_be_read:
             return ()
         self._is_to_be_read = False
         try:
             return await retry.retry_until_available(lambda: self._store.driver_requests(self._run_id, self._fence))
-        except StoreUnavailable:  # asked to stop: the next write tells whether that can be said
+        except StoreUnavailable:  # the engine was asked to stop; the next write raises if the store still refuses
             self._is_to_be_read = True
             return ()
 
     def take(self, rows: Iterable[RequestRow]) -> Iterator[RequestRow]:
-        """Yield the requests that are new, and note them as taken."""
+        """Yield the requests that were not taken before, and mark them as taken."""
         for row in rows:
             taken = self._cancels if row.kind is RequestKind.CANCEL else self._applied
             if row.id not in taken:
@@ -67,5 +67,5 @@ class Inbox:
                 yield row
 
     def forget_applied(self) -> None:
-        """Forget the requests whose effect is durable: they are in the store no longer."""
+        """Forget the applied requests after a commit, which has deleted them from the store."""
         self._applied.clear()

@@ -1,11 +1,11 @@
-"""Phase: how far an engine is, and which moves there are."""
+"""Phase: the phases of an engine, and the legal moves between them."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Phase(StrEnum):
-    """How far an engine is with its run.
+    """The phase of an engine.
 
     ```text
     PREPARED ──> STARTED ──> DRIVING ──> SUSPENDING ──> CANCELLING
@@ -17,26 +17,26 @@ class Phase(StrEnum):
     ENDED
     ```
 
-    Whoever asks for a cancel or a suspension may do so before the driving begins. A cancel wins over a suspension.
+    A cancellation or a suspension may be requested before `drive` is called. A cancellation wins over a suspension.
     """
 
     PREPARED = "prepared"
-    """Nothing of the run is durable yet, and nobody else knows of it."""
+    """Nothing of the run has been written yet."""
     STARTED = "started"
-    """The run is there and the lease is ours; its first step is durable when `create` or `resume` has returned."""
+    """The engine holds the run's lease; the first step is durable when `create` or `resume` has returned."""
     DRIVING = "driving"
-    """Attempts are started and heard."""
+    """Attempts run."""
     SUSPENDING = "suspending"
-    """Somebody asked to suspend the run."""
+    """A suspension was requested."""
     CANCELLING = "cancelling"
-    """Somebody asked to cancel the run."""
+    """A cancellation was requested."""
     CLOSED = "closed"
-    """Nothing of the engine is left; the lease is given back."""
+    """The engine has stopped and given the lease back."""
     ENDED = "ended"
-    """The run had ended before: there is nothing to drive, only to look at."""
+    """The run had already ended when it was opened: it can be read, but not driven."""
 
     def can_become(self, phase: "Phase") -> bool:
-        """Tell whether there is a move from this phase to another."""
+        """Return whether a move from this phase to another is legal."""
         return phase in _MOVES[self]
 
 

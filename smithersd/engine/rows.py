@@ -1,4 +1,4 @@
-"""Steps as rows: what the flow has decided, in the form that a store writes."""
+"""Convert steps of the flow to the rows that a store writes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from smithersd.store.records import Batch, EventRow, FrameRow, OutputRow
 
 
 def batch_of(step: Step, state: RunState) -> Batch:
-    """Return a step's rows; `state` is the run's state with the step applied."""
+    """Return the rows of a step; `state` is the run's state after the step."""
     return Batch(
         status=state.status,
         events=tuple(_event_row(recorded, state.run_id) for recorded in step.events),
@@ -30,7 +30,7 @@ def batch_of(step: Step, state: RunState) -> Batch:
 
 
 def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
-    """Return the rows of closing events that the state has not taken in yet."""
+    """Return the rows of closing events; `state` is the run's state before them."""
     last = closing[-1]
     status = run_status_after(last.event) or state.status
     return Batch(
@@ -43,7 +43,7 @@ def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
 
 
 def error_text(error: ErrorInfo) -> str:
-    """Write an error as the JSON of a run's row."""
+    """Return an error as the JSON text of a run's row."""
     return pydantic_core.to_json(error).decode()
 
 
@@ -67,7 +67,7 @@ def _frame_row(frame: FrameChange) -> FrameRow:
 
 
 def _changed_waits(recorded: Iterable[Recorded], state: RunState) -> tuple[WaitRecord, ...]:
-    """Return the waits that events have changed, each once, as they are in the state after them."""
+    """Return the waits that the events have changed, each once, as they are in `state`, the state after the events."""
     changed: dict[tuple[str, int, WaitKind], WaitRecord] = {}
     for one in recorded:
         event: Any = one.event

@@ -1,4 +1,4 @@
-"""run_workflow: a run from Python, start to end."""
+"""run_workflow: run a workflow from Python, from start to end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. `outputs` holds plain data by node id; `error` is set where it failed."""
+    """How a run ended. `outputs` holds plain data by node id; `error` is set if the run failed."""
 
     run_id: str
     status: RunStatus
@@ -37,9 +37,9 @@ async def run_workflow(
     abort: asyncio.Event | None = None,
     clock: Clock | None = None,
 ) -> RunResult:
-    """Start a run, or resume it where its log ends, and drive it until it has ended.
+    """Start a run, or resume it if it exists, and drive it until it has ended.
 
-    Cancelling this coroutine suspends the run, so that it can be resumed; setting `abort` cancels the run.
+    Cancelling this coroutine suspends the run, so that it can be resumed. Setting `abort` cancels the run.
 
     Examples:
         ```python
@@ -48,9 +48,9 @@ async def run_workflow(
         ```
 
     Raises:
-        UserError: the workflow, its input or the run id is at fault; nothing was written.
-        RunIsDriven: another process drives this run.
-        LeaseLost: another driver took the run over.
+        UserError: the workflow, its input or the run id is not valid; nothing was written.
+        RunIsDriven: another process drives the run.
+        LeaseLost: another driver has taken over the run.
     """
     options = RunOptions(mode=StartMode.EITHER)
     engine = await start_run(workflow, store=store, run_id=run_id, input=input, options=options, clock=clock)
@@ -60,7 +60,11 @@ async def run_workflow(
 
 
 async def drive_to_end(engine: Engine) -> RunStatus:
-    """Drive a run; when this coroutine is cancelled the run is suspended first, and a second time it is abandoned."""
+    """Drive a run and return its status.
+
+    A first cancellation of this coroutine suspends the run before it takes effect; a second one stops the engine at
+    once.
+    """
     driving = asyncio.ensure_future(engine.drive())
     try:
         return await asyncio.shield(driving)
@@ -79,7 +83,7 @@ async def drive_to_end(engine: Engine) -> RunStatus:
 
 @asynccontextmanager
 async def _watching(abort: asyncio.Event | None, on_abort: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `on_abort` when the event is set, as long as the block lasts."""
+    """Call `on_abort` if the event is set during the block."""
     if abort is None:
         yield
         return
@@ -97,7 +101,11 @@ async def _watching(abort: asyncio.Event | None, on_abort: Callable[[], None]) -
 
 
 async def result_of(engine: Engine, store: Store) -> RunResult:
-    """Tell how a driven run ended."""
+    """Return how the run of an engine ended, with its outputs.
+
+    Raises:
+        StoreUnavailable: the outputs cannot be read at present.
+    """
     rows = await store.outputs(engine.run_id)
     outputs = {row.node_id: pydantic_core.from_json(row.output) for row in rows}
     return RunResult(engine.run_id, engine.state.status, outputs, engine.state.error)

@@ -1,4 +1,4 @@
-"""Run ids: what may be one, and new ones that are short, sortable and readable."""
+"""Run ids: check them, and make new ones that are short, sortable and readable."""
 
 import re
 import secrets
@@ -12,7 +12,7 @@ _NAME_LENGTH_MAX = 40
 
 
 def new_run_id(workflow_name: str, now_ms: int) -> str:
-    """Make a run id of the workflow's name, the time (UTC) and four random letters.
+    """Return a new run id: the workflow's name, the time (UTC) and four random letters.
 
     >>> new_run_id("Ship it!", 1_700_000_000_000)[:-4]
     'ship-it-20231114-221320-'
@@ -23,10 +23,10 @@ def new_run_id(workflow_name: str, now_ms: int) -> str:
 
 
 def check_run_id(run_id: str) -> None:
-    """Refuse what cannot be a run id: it names a folder and stands in commands.
+    """Check that a text can be a run id, which names a folder and is typed in commands.
 
     Raises:
-        InvalidRequest: naming the rule.
+        InvalidRequest: it cannot.
     """
     is_plain = run_id.isascii() and all(c.isalnum() or c in "._-" for c in run_id)
     if not (is_plain and run_id[:1].isalnum() and len(run_id) <= RUN_ID_LENGTH_MAX):

@@ -1,4 +1,4 @@
-"""How a run stands, from its row and from what this machine knows of the process that holds its lease."""
+"""A run's summary from its row, and from what this machine knows of the process that holds its lease."""
 
 import json
 
@@ -9,7 +9,7 @@ from smithersd.store.records import RunRow
 
 
 def run_info(row: RunRow) -> RunInfo:
-    """Return how a run stands."""
+    """Return the summary of a run."""
     return RunInfo(
         run_id=row.run_id,
         workflow_name=row.workflow_name,
@@ -26,13 +26,13 @@ def run_info(row: RunRow) -> RunInfo:
 
 
 def is_driven(row: RunRow) -> bool:
-    """Whether somebody holds the run's lease and is not known to be dead."""
+    """Return whether a process holds the run's lease and is not known to be dead."""
     holder = _holder(row)
     return holder is not None and holder.is_driving
 
 
 def driver_name(row: RunRow) -> str | None:
-    """Name who drives a run, None where nobody does."""
+    """Return the name of the process that drives a run, or None if none does."""
     holder = _holder(row)
     return holder.name if holder is not None and holder.is_driving else None
 

@@ -1,4 +1,4 @@
-"""How a run is to be started, and how it is to be driven."""
+"""Options of a run: how to start it, and how to drive it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,31 +6,34 @@ from typing import Final
 
 
 class StartMode(StrEnum):
-    """Whether a run may, must or must not exist."""
+    """Whether the run may exist already."""
 
     NEW = "new"
+    """It must not exist: a new run is started."""
     RESUME = "resume"
+    """It must exist: it is resumed."""
     EITHER = "either"
+    """It is resumed if it exists, else started."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run is started and driven: made once, where somebody asks for a run, and handed whole to the engine."""
+    """How to start and drive a run; passed unchanged from the command or caller to the engine."""
 
     mode: StartMode = StartMode.NEW
     from_run: str | None = None
-    """The ended run whose results a new one takes over, by its id or the beginning of it."""
+    """The ended run whose results a new one reuses, by its id or a unique prefix of it."""
     redo: tuple[str, ...] = ()
-    """Nodes of `from_run` that run again, with all that follows from them."""
+    """Ids of nodes of `from_run` to run again, with every node that depends on them."""
     is_forced: bool = False
-    """Whether to take the run from a process that drives it."""
+    """Whether to take over a run that another process drives."""
     max_concurrency: int | None = None
-    """How many attempts run at once; it wins over the workflow's own limit, and None leaves it to that."""
+    """How many attempts may run at once; it overrides the workflow's limit, which counts if this is None."""
     suspend_when_waiting: bool = False
     """Whether to suspend the run when only waits remain."""
     captures_output: bool = False
-    """Whether what tasks print and log becomes part of their attempts."""
+    """Whether what tasks print and log is recorded with their attempts instead of going to the process's output."""
 
 
 DEFAULT_OPTIONS: Final = RunOptions()
-"""A new run from Python: as the workflow says, and its output is the process's own."""
+"""The options of a run that is started from Python without options of its own."""

@@ -1,8 +1,8 @@
-"""Standing by: one process drives a run, another one waits beside it and takes it up when it must.
+"""Standby: a second process that waits while another one drives a run, and takes over the run if that one fails.
 
-That is so when the driver is known dead, when its lease has run out (it is dead, stopped or cut off), or when it let go
-of the run before its end. A run that was suspended while somebody stood by stays so: whoever did that meant it, and
-whoever resumes it is waited for again.
+It takes over when the driver is known to be dead, when its lease has run out (the driver is dead, stopped or has no
+connection), or when the driver gave the lease back before the run's end. A run that is suspended meanwhile stays
+suspended, since somebody wanted that: the standby waits for its next driver.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ _log = logger(__name__)
 
 
 class Standby:
-    """A process that waits beside a run's driver.
+    """Waits until a run has no driver, and then starts or resumes it.
 
-    `start` starts or resumes the run. `on_wait` is called with the run's row when the waiting begins, and when the
-    driver or the run's suspension has changed. `has_waited` says that this process has waited or driven before: a run
-    that is suspended by now is left so.
+    `start` starts or resumes the run. `on_wait` is called with the run's row when the wait begins, and when the driver
+    has changed or the run was suspended or resumed. `has_waited` says that this process has waited for the run or
+    driven it before: then a suspended run is left suspended.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Standby:
         self._problem: str | None = None
 
     async def take_up(self, is_stopped: asyncio.Event) -> Engine | None:
-        """Start or resume the run as soon as it has no other driver; return None if stopped before that.
+        """Start or resume the run as soon as no other process drives it; return None if stopped before that.
 
-        A run that has ended is resumed too: there is nothing to drive, and it tells how it ended.
+        For a run that has ended, return its engine too, which has nothing to drive.
 
         Raises:
-            UserError: what `start` raises that waiting does not mend.
+            UserError: `start` raised it, and waiting cannot help.
         """
         while True:
             row = await self._look()
@@ -64,7 +64,7 @@ class Standby:
                 return None
 
     async def _look(self) -> RunRow | None:
-        """Read the run's row, None where there is none; where the store does not answer `start` finds out."""
+        """Return the run's row, or None if there is none or the store does not answer (`start` will report that)."""
         with suppress(StoreUnavailable):
             return await self._store.find_run(self._run_id)
         return None
@@ -77,7 +77,7 @@ class Standby:
             self._on_wait(row)
 
     async def _started(self) -> Engine | None:
-        """Take the run, unless another process was quicker or the store refuses, which is said once."""
+        """Start or resume the run; return None if another process did so first, or the store refused."""
         try:
             return await self._start()
         except (RunIsDriven, RunExists, LeaseLost):
@@ -85,7 +85,7 @@ class Standby:
         except StoreUnavailable as error:
             if str(error) != self._problem:
                 self._problem = str(error)
-                _log.warning("%s: the store refuses, the standby waits: %s", self._run_id, error)
+                _log.warning("%s: the store is not available, the standby waits: %s", self._run_id, error)
             return None
 
 
@@ -94,14 +94,14 @@ def _is_in_hand(row: RunRow, *, has_waited: bool) -> bool:
 
 
 def _rest_s(row: RunRow | None) -> float:
-    """Until the lease runs out, if that comes before the next look."""
+    """Return the time until the next look, in seconds: until the lease runs out, if that comes before the next poll."""
     if row is None or row.lease_expires_at_ms is None or not row.is_leased:
         return STANDBY_POLL_S
     return min(STANDBY_POLL_S, (row.lease_expires_at_ms - row.store_now_ms) / 1000)
 
 
 async def _rest(rest_s: float, is_stopped: asyncio.Event) -> bool:
-    """Let some time pass; return whether the wait was stopped."""
+    """Sleep for `rest_s` or until stopped; return whether stopped."""
     with suppress(TimeoutError):
         async with asyncio.timeout(rest_s):
             await is_stopped.wait()

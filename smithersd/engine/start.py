@@ -1,6 +1,6 @@
-"""Beginning a run and taking one up again: everything up to the first durable step.
+"""Start or resume a run: everything up to the first durable step.
 
-The first rendering comes before anything is written, so that a workflow that cannot be rendered leaves nothing behind.
+The workflow is rendered before anything is written, so that one that cannot be rendered leaves no trace in the store.
 """
 
 import asyncio
@@ -44,10 +44,10 @@ class Unset:
 
 
 UNSET: Final = Unset()
-"""No input was given, which is not the same as the input None."""
+"""Stands for an input that was not given, unlike None, which is an input."""
 
 _LEASE_MARGIN_MS = 50
-"""Beyond the end of a lease that is waited for: the store's clock is read in milliseconds."""
+"""How much longer to wait than a lease lasts, since the store's clock is read in milliseconds."""
 
 _log = logger(__name__)
 
@@ -61,15 +61,17 @@ async def start_run(
     options: RunOptions = DEFAULT_OPTIONS,
     clock: Clock | None = None,
 ) -> Engine:
-    """Start a run or resume one, as far as its first durable step; then `Engine.drive` drives it.
+    """Start or resume a run up to its first durable step; call `Engine.drive` next.
 
-    `input` is checked against the workflow's type; that of a run that is resumed or taken over must be the same.
+    `input` is checked against the workflow's type. For a run that is resumed or reused, it must equal that run's input
+    or be left out.
 
     Raises:
-        RunExists: the mode is NEW and the id is taken.
+        RunExists: the mode is NEW and there is a run with this id.
         RunNotFound: the mode is RESUME, or `from_run` is given, and there is no such run.
-        RunIsDriven: another process drives the run (where it may be our predecessor: and has renewed its lease).
-        InvalidInput, WorkflowError, UserError: what the author or the operator must mend; nothing was written.
+        RunIsDriven: another process drives the run. One that may be from before a reboot is given time to renew its
+            lease first.
+        InvalidInput, WorkflowError, UserError: the input, the workflow or an option is not valid; nothing was written.
     """
     check_run_id(run_id)
     run_id = plain_text(run_id)
@@ -83,14 +85,14 @@ async def start_run(
     if known is not None:
         raise RunExists(
             f"Run {run_id!r} exists already ({known.status}).",
-            remedy="Go on with it by --resume, or choose another --run-id.",
+            remedy="Resume it with --resume, or choose another --run-id.",
         )
     return await start.begun()
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What both ways of starting share."""
+    """Starts or resumes one run."""
 
     source: WorkflowSource
     store: Store
@@ -104,7 +106,7 @@ class _Start:
         return self.source.workflow
 
     async def begun(self) -> Engine:
-        """Begin a new run."""
+        """Start a new run."""
         now_ms = self.clock.now_ms()
         redo = tuple(dict.fromkeys(self.options.redo))
         row = await self._ended_run()
@@ -136,12 +138,12 @@ class _Start:
         return engine
 
     async def resumed(self, row: RunRow) -> Engine:
-        """Take up a run; one that has ended is only looked at."""
+        """Resume a run; of one that has ended, return an engine that only shows its state."""
         text = fitting_input(self.workflow, row, self.input)
         if row.status.is_final:
             return await self._ended(row, text)
         lease = await self._lease(row)
-        if lease.run.status.is_final:  # it ended in this moment
+        if lease.run.status.is_final:  # it has ended since the row was read
             await self.store.release_lease(self.run_id, lease.fence)
             return await self._ended(lease.run, text)
         held = self._held(lease.fence)
@@ -149,12 +151,12 @@ class _Start:
             with taking_up(self.store.url, self.run_id), watched(held):
                 return await self._resumed(row, lease, held)
         except BaseException:
-            with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
+            with suppress(StoreUnavailable):  # the lease then runs out, or others see that its owner is dead
                 await held.give_back()
             raise
 
     async def _resumed(self, row: RunRow, lease: Lease, held: HeldLease) -> Engine:
-        """Bring a run back to where its log ends; that may take longer than a lease lasts."""
+        """Restore a run from its log and commit its resumption; this may take longer than a lease lasts."""
         interruption = interruption_by(lease.former_owner)
         if self.options.is_forced and lease.former_owner is not None:
             await asyncio.to_thread(end_owner, lease.former_owner)
@@ -174,7 +176,7 @@ class _Start:
         return HeldLease(self.store, self.run_id, fence)
 
     async def _lease(self, row: RunRow) -> Lease:
-        """Take the lease; where the driver may be our predecessor, wait for its lease to run out."""
+        """Take the lease; if the driver may be from before a reboot, wait for its lease to run out first."""
         try:
             return await self._take_lease()
         except RunIsDriven:
@@ -182,7 +184,8 @@ class _Start:
                 raise
         rest_s = ((row.lease_expires_at_ms or 0) - row.store_now_ms + _LEASE_MARGIN_MS) / 1000
         _log.warning(
-            "%s: its driver is from before a reboot or in another container; waiting %.0f s for its lease to run out",
+            "%s: the lease is held by a process from before a reboot, or in another container; "
+            "waiting %.0f s for it to run out",
             row.run_id,
             max(rest_s, 0),
         )
@@ -228,7 +231,7 @@ class _Start:
         )
 
     async def _folded_flow(self, row: RunRow) -> Flow:
-        """The flow as the log, the frames and the outputs tell it."""
+        """Return the flow of a run, restored from its log, frames and outputs."""
         before = None if row.from_run_id is None else await self.store.find_run(row.from_run_id)
         earlier = None if before is None else await read_earlier(self.store, before)
         state = await read_state(self.store, self.run_id)
@@ -239,7 +242,7 @@ class _Start:
         return self._flow(state, row.input, frames=frames, outputs=outputs, earlier=earlier)
 
     async def _outputs(self, state: RunState) -> Outputs:
-        """What the log tells of outputs, with the small ones at hand: these are what renderings read."""
+        """Return the outputs of a run's nodes, with the small ones in memory, since renderings read these."""
         outputs = Outputs()
         for node in state.nodes.values():
             if node.has_output:
@@ -249,13 +252,14 @@ class _Start:
         return outputs
 
     async def _ended_run(self) -> RunRow | None:
-        """Return the run that is taken over, None where there is none."""
+        """Return the row of the run to reuse, or None if none is named."""
         if self.options.from_run is None:
             return None
         row = await select_run(self.store, self.options.from_run)
         if not row.status.is_final:
             raise UserError(
-                f"Run {row.run_id!r} has not ended ({row.status}), so it can go on itself.", remedy="Use --resume."
+                f"Run {row.run_id!r} has not ended ({row.status}), so a new run cannot reuse its results.",
+                remedy=f"Resume it: --resume --run-id {row.run_id}.",
             )
         return row
 
@@ -264,11 +268,11 @@ class _Start:
 
 
 def fitting_input(workflow: Workflow[Any], row: RunRow, input: Any = UNSET) -> str:
-    """Return the input of a run that is to be taken up, as JSON text, if workflow and input are the run's own.
+    """Check that a run can be resumed with this workflow and input; return the run's input as JSON text.
 
     Raises:
-        UserError: it is another workflow's run.
-        InvalidInput: another input was given.
+        UserError: the run belongs to another workflow.
+        InvalidInput: the input differs from the run's.
     """
     if row.workflow_name != workflow.name:
         raise UserError(
@@ -281,7 +285,7 @@ def fitting_input(workflow: Workflow[Any], row: RunRow, input: Any = UNSET) -> s
 def _same_input(workflow: Workflow[Any], row: RunRow, input: Any, flag: str) -> str:
     if input is not UNSET and not workflow.is_same_input(input, row.input):
         raise InvalidInput(
-            f"The input differs from that of run {row.run_id!r}.", remedy=f"Leave --input out beside {flag}."
+            f"The input differs from the input of run {row.run_id!r}.", remedy=f"Leave out --input with {flag}."
         )
     return row.input
 
@@ -291,7 +295,7 @@ def _input_text(workflow: Workflow[Any], input: Any) -> str:
 
 
 async def read_earlier(store: Store, row: RunRow) -> EarlierRun:
-    """Read what an ended run leaves for one that takes over what it has done."""
+    """Return what a new run needs to know of an ended one to reuse its results."""
     state, order, frames = RunState(row.run_id), Order(), FrameTree()
     async for recorded in read_log(store, row.run_id):
         state.apply(recorded)
@@ -303,16 +307,16 @@ async def read_earlier(store: Store, row: RunRow) -> EarlierRun:
 
 
 def check_redo(earlier: EarlierRun, redo: Iterable[str]) -> None:
-    """Refuse to do a node again that the earlier run did not have.
+    """Check that the earlier run has every node of `redo`.
 
     Raises:
-        InvalidRequest: naming those whose ids are like it.
+        InvalidRequest: it lacks one; the remedy names similar ids.
     """
     known = {node_id for node_id, _ in earlier.state.nodes}
     for node_id in redo:
         if node_id not in known:
             near = ", ".join(get_close_matches(node_id, known))
             raise InvalidRequest(
-                f"Run {earlier.run_id!r} has no node {node_id!r} to be done again.",
+                f"Run {earlier.run_id!r} has no node {node_id!r} that could run again.",
                 remedy=f"Did you mean {near}?" if near else f"`smithers inspect {earlier.run_id}` lists its nodes.",
             )

@@ -1,4 +1,4 @@
-"""StoreRetry: a store that refuses is asked again and again, and it is said why the run waits."""
+"""StoreRetry: repeat operations that the store refuses, and report why the run waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class StoreRetry:
-    """The patience of one engine with its store: without end, until the engine is asked to stop.
+    """Repeats an engine's store operations without limit, until the engine is asked to stop.
 
-    Meanwhile attempts go on, and nothing new starts.
+    Meanwhile running attempts continue, and none is started.
     """
 
     def __init__(self, run_id: str) -> None:
@@ -27,19 +27,19 @@ class StoreRetry:
 
     @property
     def problem(self) -> str | None:
-        """Why the store refuses at present, None when all is well."""
+        """Why the store refuses at present, or None."""
         return self._problem
 
     def stop(self) -> None:
-        """Let the next refusal be the last."""
+        """Stop retrying: the next refusal is raised."""
         self._stop_requested.set()
 
     async def retry_until_available(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store until it answers.
+        """Call `ask` until the store does not refuse; return its value.
 
         Raises:
-            LeaseLost: another driver took the run.
-            StoreUnavailable: the store refuses, and the driver has been asked to stop.
+            LeaseLost: another driver has taken over the run.
+            StoreUnavailable: the store refuses, and the engine was asked to stop.
         """
         delay_s = STORE_RETRY_FIRST_S
         while True:
@@ -56,14 +56,14 @@ class StoreRetry:
                 return answer
 
     async def _rest(self, delay_s: float) -> None:
-        """Let some time pass, unless the driver is asked to stop."""
+        """Sleep for `delay_s`, or until the engine is asked to stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stop_requested.wait()
 
     def _note_problem(self, problem: str | None) -> None:
         if problem is not None and problem != self._problem:
-            _log.error("%s: the store refuses, the run waits: %s", self._run_id, problem)
+            _log.error("%s: the store is not available, the run waits for it: %s", self._run_id, problem)
         elif problem is None and self._problem is not None:
-            _log.warning("%s: the store takes writes again, the run goes on", self._run_id)
+            _log.warning("%s: the store is available again, the run continues", self._run_id)
         self._problem = problem

@@ -1,4 +1,4 @@
-"""What others ask of a run: where nobody drives it, whoever asks does it, by the same events as an engine would."""
+"""Cancel or suspend a run from any process: one that has no driver is taken over, with an engine's own events."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from smithersd.store.requests import decision_of
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
-    """Ask that a run be cancelled; its driver does it. Where nobody drives it, it has ended when this returns.
+    """Request the cancellation of a run. Its driver applies it; a run without a driver has ended when this returns.
 
     Raises:
         RunNotFound: there is no such run.
-        RunNotActive: it has ended already.
+        RunNotActive: the run has already ended.
     """
     clock = clock or SystemClock()
     submitted = await store.submit_cancel(run_id, created_at_ms=clock.now_ms(), sender=by)
@@ -43,14 +43,14 @@ async def request_cancel(store: Store, run_id: str, *, by: str | None = None, cl
 
 
 async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | None = None) -> None:
-    """See to it that a run that nobody drives is suspended: what was under way is noted as interrupted.
+    """Suspend a run that no process drives; its running attempts are recorded as interrupted.
 
-    A run that has ended, or is suspended already, stays as it is. Decisions wait in the inbox for the resumption; a
-    cancel that was accepted ends the run.
+    A run that has ended or is suspended already is left unchanged. Accepted decisions stay in the inbox until the run
+    is resumed; an accepted cancellation ends the run instead.
 
     Raises:
         RunNotFound: there is no such run.
-        RunIsDriven: somebody drives it.
+        RunIsDriven: a process drives the run.
     """
     clock = clock or SystemClock()
     row = await store.run(run_id)
@@ -61,10 +61,10 @@ async def suspend_without_driver(store: Store, run_id: str, *, clock: Clock | No
         return
     lease = await store.take_lease(run_id, own_text(), is_dead=is_owner_dead)
     try:
-        if lease.run.status.is_final:  # it ended in this moment
+        if lease.run.status.is_final:  # it has ended since the row was read
             return
         journal = Journal(await read_state(store, run_id), Readers())
-        await end_orphans(journal.state)  # a resumption looks only after attempts that are under way
+        await end_orphans(journal.state)  # now, since a resumption does so only for attempts that are not interrupted
         journal.now_ms = clock.now_ms()
         interruption = interruption_by(lease.former_owner)
         for node in journal.state.nodes.values():
@@ -81,7 +81,7 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
     try:
         lease = await store.take_lease(run_id, own_text(), is_dead=is_owner_dead)
     except RunIsDriven:
-        return  # somebody took it up in this moment, and finds the request in the inbox
+        return  # another process has resumed it meanwhile, and will read the request
     try:
         state = await read_state(store, run_id)
         await end_orphans(state)
@@ -90,14 +90,14 @@ async def _end_undriven(store: Store, run_id: str, clock: Clock) -> None:
             commit = _closing_commit(state, lease.fence, await store.requests(run_id), clock.now_ms())
             is_closed = (await store.commit(commit)).is_closed
     except LeaseLost:
-        return  # taken up by force, and the new driver finds the request in the inbox
+        return  # another process has taken it over, and will read the request
     finally:
         with suppress(StoreUnavailable):  # then the lease runs out
             await store.release_lease(run_id, lease.fence)
 
 
 def _closing_commit(state: RunState, fence: int, requests: Sequence[RequestRow], now_ms: int) -> Commit:
-    """What ends the run: the effects of what was accepted before come first, so that they stand in its log."""
+    """Return the commit that cancels the run; the requests that were accepted before are applied first."""
     journal = Journal(state, Readers())
     journal.now_ms = now_ms
     earlier = [request for request in requests if request.kind is not RequestKind.CANCEL]
@@ -116,7 +116,7 @@ def _closing_commit(state: RunState, fence: int, requests: Sequence[RequestRow],
 
 
 def _effect(request: RequestRow, state: RunState, now_ms: int) -> Event:
-    """Return the event by which a request ends a wait."""
+    """Return the event with which a request ends a wait."""
     match request.kind:
         case RequestKind.DECIDE:
             return decision_event(request.wait_key, decision_of(request))
@@ -129,9 +129,9 @@ def _effect(request: RequestRow, state: RunState, now_ms: int) -> Event:
 
 
 async def wait_until_applied(store: Store, submitted: Submitted) -> None:
-    """Wait up to APPLIED_WAIT_S until the driver has applied the request.
+    """Wait until the driver has applied the request, for at most APPLIED_WAIT_S seconds.
 
-    The request is durable in any case: no failure of this wait is a failure of the request.
+    Return without an error if the store does not answer or the time is over: the request is durable in any case.
     """
     if submitted.request_id is None or not submitted.is_leased:
         return

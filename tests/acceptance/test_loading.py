@@ -141,7 +141,7 @@ def test_a_folder_without_an_init_file_is_named_as_a_module(place: Place) -> Non
     place.write(text, "flows/flow.py")
     code, said = place.run("up", "flows/flow.py")
     assert code == 4
-    assert "put an __init__.py beside the file, or name it as a module" in said
+    assert "put an __init__.py beside the file, or give the file as a module" in said
     assert place.run("up", "flows.flow", "--run-id", "r", "--no-wait")[0] == 0
     row = place.row("r")
     assert row is not None

@@ -95,13 +95,13 @@ async def test_the_run_pauses_and_goes_on_by_itself_when_there_is_room_again(
     assert "full" in (driver.problem or ""), "this is what /ready tells"
     assert done == ["a"], "what runs goes on, nothing new starts"
     assert "NodeFinished a" not in await story(store)
-    assert "the store refuses, the run waits" in caplog.text
+    assert "the store is not available, the run waits for it" in caplog.text
     await disk.free(store)
     async with asyncio.timeout(DEADLINE_S):
         assert await driving is RunStatus.FINISHED
     assert engine.problem is None
     assert done == ["a", "b"]
-    assert "takes writes again" in caplog.text
+    assert "is available again" in caplog.text
 
 
 async def test_a_driver_that_is_told_to_stop_does_not_wait_for_a_full_disk(disk: Disk, store: Store) -> None:

@@ -42,5 +42,5 @@ async def test_the_run_waits_while_a_file_of_its_store_is_away(
         async with asyncio.timeout(DEADLINE_S):
             assert await driving is RunStatus.FINISHED
         assert done == ["b"]
-    assert "the store refuses, the run waits" in caplog.text
-    assert "takes writes again" in caplog.text
+    assert "the store is not available, the run waits for it" in caplog.text
+    assert "is available again" in caplog.text

@@ -42,7 +42,7 @@ def test_a_run_goes_on_with_the_promoted_replica(
 ) -> None:
     with living_run(host) as process:
         own_server.stop()
-        process.until_text("the store refuses, the run waits")
+        process.until_text("the store is not available, the run waits for it")
         replica.promote()
-        until(lambda: "takes writes again" in process.text, lambda: process.text)
+        until(lambda: "is available again" in process.text, lambda: process.text)
         has_done(host, STEPS)

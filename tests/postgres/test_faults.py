@@ -66,7 +66,7 @@ def has_done(host: Host, count: int) -> None:
 
 def waits_visibly(host: Host, process: Process) -> None:
     """Wait until it is said everywhere that the run waits, while its task works on."""
-    process.until_text("the store refuses, the run waits")
+    process.until_text("the store is not available, the run waits for it")
     until(lambda: process.request("/ready")[0] == 503, "not ready")
     assert process.request("/health")[0] == 200
     beats, effects = len(host.lines("beats")), len(host.lines("effects"))
@@ -87,7 +87,7 @@ def test_a_server_that_is_stopped_and_started(own_host: Host, own_server: Postgr
         own_server.stop()
         waits_visibly(own_host, process)
         own_server.start()
-        process.until_text("the store takes writes again")
+        process.until_text("the store is available again")
 
 
 def test_a_start_waits_for_a_server_that_is_away_where_the_process_is_to_live(

@@ -53,7 +53,7 @@ def test_a_full_disk_of_the_server_pauses_the_run_until_there_is_room(
     ballast.write_bytes(bytes(14_500_000))
     process = host.up("--run-id", "r", "--serve", "--port", "0")
     try:
-        process.until_text("the store refuses, the run waits: .*No space left")
+        process.until_text("the store is not available, the run waits for it: .*No space left")
         assert process.request("/ready")[0] == 503
         ballast.unlink()
         process.until_text("Run finished")

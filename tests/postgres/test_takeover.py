@@ -59,7 +59,7 @@ def interruptions(host: Host) -> list[str]:
 
 def ends_as_loser(host: Host, process: Process, length: int) -> None:
     assert process.wait() == LOST
-    assert "another driver has taken the run" in process.text
+    assert "another driver has taken over the run" in process.text
     assert len(host.log("r")) == length, "it wrote after it had lost the run"
     assert not host.processes_left()
 
@@ -95,7 +95,7 @@ def test_a_host_that_was_cut_off_works_on_until_it_learns_that_it_was_relieved(
     assert second.wait() == 0
     length = len(there.log("r"))
     goes_on(cut_off)
-    first.until_text("the store refuses")
+    first.until_text("the store is not available")
     way.mend()
     ends_as_loser(cut_off, first, length)
 
@@ -103,7 +103,7 @@ def test_a_host_that_was_cut_off_works_on_until_it_learns_that_it_was_relieved(
 def test_a_host_that_was_cut_off_and_not_relieved_goes_on(cut_off: Host, way: Network) -> None:
     first = ticking(cut_off)
     way.cut()
-    first.until_text("the store refuses")
+    first.until_text("the store is not available")
     goes_on(cut_off)
     assert first.request("/ready")[0] == 503
     (cut_off.folder / "relieved").touch()

@@ -63,7 +63,7 @@ def chain(calls: Calls, length: int) -> Workflow[Any]:
 
 
 async def drive(workflow: Workflow[Any], store: Store) -> RunStatus:
-    """Start the run, and take it up again whenever the store refuses at the start, as an operator would."""
+    """Start the run, and resume it whenever the store refuses at the start, as an operator would."""
     while True:
         try:
             engine = await start_run(
@@ -156,7 +156,7 @@ async def test_a_run_whose_server_restarts_goes_on_by_itself(
         await asyncio.to_thread(server.start)
         assert await driving is RunStatus.FINISHED
         check_log(await log_of(store), calls)
-    assert "the store refuses" in caplog.text
+    assert "the store is not available" in caplog.text
     assert "goes on" in caplog.text
 
 

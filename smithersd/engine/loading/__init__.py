@@ -1,1 +1,1 @@
-"""Loading a workflow: its file, its module, and a first rendering that tells what the author must mend."""
+"""Load a workflow: find its file, import its module, and render it once to find faults."""

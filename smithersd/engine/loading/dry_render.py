@@ -1,4 +1,4 @@
-"""A first rendering with nothing behind it: what the author must mend shows before anything is made."""
+"""Render a workflow without running it, to find faults before anything is written."""
 
 import random
 from typing import Any
@@ -12,10 +12,10 @@ from smithersd.engine.start import UNSET
 
 
 def dry_render(workflow: Workflow[Any], *, run_id: str, input: Any = UNSET) -> Tree:
-    """Check the input and render the workflow as a new run would; return its tree. Nothing runs.
+    """Check the input and render the workflow as a new run would; return its tree. Nothing is run or written.
 
     Raises:
-        InvalidInput, WorkflowError: what `start_run` would raise.
+        InvalidInput, WorkflowError: `start_run` would raise it too.
     """
     text = workflow.input_text(None if input is UNSET else input)
     frames = FrameTree()

@@ -1,4 +1,4 @@
-"""Where a workflow comes from: a Python file, imported, and the hash that tells whether it was edited."""
+"""Import a workflow from its Python file, with a hash of the file that tells whether it was edited."""
 
 import hashlib
 import importlib
@@ -18,10 +18,10 @@ from smithersd.errors import SmithersError, UserError, WorkflowError
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSource:
-    """A workflow with where it was loaded from and that file's hash; both None where it was made in this process.
+    """A workflow, the path that it was loaded from, and the file's SHA-256; both None if it was not loaded from a file.
 
-    `path` is absolute, or a module's name where only that will do. It goes on with ":name" where the workflow was
-    named, so that it loads the same one again.
+    `path` is absolute, or a module's name if the file can only be imported by that. It ends in ":name" if the workflow
+    was named, so that `load_workflow(path)` loads the same workflow again.
     """
 
     workflow: Workflow[Any]
@@ -30,11 +30,11 @@ class WorkflowSource:
 
 
 def load_workflow(spec: str) -> WorkflowSource:
-    """Load "path.py" or the module "package.module", with ":name" where it holds several workflows.
+    """Load the workflow of "path.py" or of the module "package.module"; ":name" selects one of several.
 
     Raises:
-        UserError: no such file or module, or no such workflow in it.
-        WorkflowError: it could not be imported.
+        UserError: there is no such file or module, or no such workflow in it.
+        WorkflowError: the file cannot be imported.
     """
     with _import_errors(spec):
         file = find_workflow_file(spec)
@@ -45,10 +45,10 @@ def load_workflow(spec: str) -> WorkflowSource:
 
 
 def _loaded(file: WorkflowFile) -> ModuleType:
-    """Load a file that the import system would not find by its module's name, or where it would find another one."""
+    """Load a file from its path, where the import system would find another file, or none, by the module's name."""
     module_spec = importlib.util.spec_from_file_location(file.module, file.path)
     if module_spec is None or module_spec.loader is None:
-        raise UserError(f"{str(file.path)!r} is not a Python file.", remedy="Give a file that ends in .py.")
+        raise UserError(f"{str(file.path)!r} is not a Python file.", remedy="Give a file whose name ends in .py.")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[file.module] = module
     module_spec.loader.exec_module(module)
@@ -57,7 +57,7 @@ def _loaded(file: WorkflowFile) -> ModuleType:
 
 @contextmanager
 def _import_errors(shown: str) -> Iterator[None]:
-    """Say of what an import raises where it was; errors of ours say it themselves."""
+    """Raise what an import raises as a WorkflowError with its place; errors of this package have theirs already."""
     try:
         yield
     except SmithersError:
@@ -71,13 +71,16 @@ def _import_errors(shown: str) -> Iterator[None]:
 
 def _remedy(error: BaseException, shown: str) -> str:
     if isinstance(error, ImportError) and "no known parent package" in str(error):
-        return "A relative import needs a package: put an __init__.py beside the file, or name it as a module, a.b."
+        return (
+            "A relative import needs a package: put an __init__.py beside the file, "
+            "or give the file as a module (package.module)."
+        )
     way = shown if shown.endswith(".py") else f"-c 'import {shown}'"
-    return f"Mend it until `python {way}` runs without an error."
+    return f"Correct it until `python {way}` runs without an error."
 
 
 def _reason(error: BaseException) -> str:
-    """What an import stumbled over; of a syntax error without the place, which is said anyway."""
+    """Return the message of an import's error; a syntax error's without the place, which is added for all errors."""
     return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
@@ -90,7 +93,7 @@ def _chosen(module: ModuleType, name: str | None, shown: str) -> Workflow[Any]:
     if len(set(map(id, workflows.values()))) == 1:
         return next(iter(workflows.values()))
     if not workflows:
-        raise UserError(f"{shown} has no workflow.", remedy="Decorate a function of it with @workflow.")
+        raise UserError(f"{shown} has no workflow.", remedy="Decorate a function in it with @workflow.")
     raise UserError(
         f"{shown} has {len(workflows)} workflows.",
         remedy=f"Name one: {shown}:{min(workflows)}. {_offer(workflows)}",
@@ -98,4 +101,4 @@ def _chosen(module: ModuleType, name: str | None, shown: str) -> Workflow[Any]:
 
 
 def _offer(workflows: dict[str, Workflow[Any]]) -> str:
-    return f"It has {', '.join(sorted(workflows))}." if workflows else "Decorate a function of it with @workflow."
+    return f"It has {', '.join(sorted(workflows))}." if workflows else "Decorate a function in it with @workflow."

@@ -1,14 +1,13 @@
-"""Which file a workflow is in, and the name of the module that it is imported as.
+"""Find the file of a workflow, and the module name to import it by.
 
-A workflow is named by the path of a file, or by the name of a module: `flows/release.py`, `flows.release`, each perhaps
-with `:name`. A file in a package (a folder with an `__init__.py`) is the module `package.file`, with the folder above
-the package on the path, so that its relative imports work. Any other file is a module of its own name, with its folder
-first on the path, as `python file.py` would have it. The working directory, and a folder `src` in it, are on the path
-in either case: last for a file, which must not find another library there than before; first for a module, as
-`python -m` would have it.
+A workflow is given as the path of a file or the name of a module, `flows/release.py` or `flows.release`, with an
+optional `:name`. A file in a package (a folder with an `__init__.py`) is imported as `package.file`, with the folder
+above the package on `sys.path`, so that its relative imports work. Any other file is a module of its own name, with its
+folder first on the path, as with `python file.py`. The working directory, and a folder `src` in it, are on the path in
+either case: last for a file, so that they hide no library; first for a module, as with `python -m`.
 
-A name that can be imported matters beyond this process: multiprocessing and its like pickle a function as the name of
-its module, and the process that they spawn imports that, with the same path.
+A name that can be imported matters in other processes too: multiprocessing pickles a function by its module's name, and
+the process that it spawns imports that module with the same path.
 """
 
 import importlib
@@ -27,8 +26,8 @@ _PACKAGE_FILE = "__init__.py"
 class WorkflowFile:
     """A file with a workflow: `path` is absolute, `module` the name to import it by, `name` the workflow's, if given.
 
-    `is_importable` tells whether the import system finds the file by that name; else it must be loaded from its path.
-    `shown` is the file or the module as people know it.
+    `is_importable` says whether the import system finds the file by that name; else it must be loaded from its path.
+    `shown` is the file's or module's name for messages.
     """
 
     path: Path
@@ -39,17 +38,17 @@ class WorkflowFile:
 
     @property
     def spec(self) -> str:
-        """What finds the same workflow again, from other folders too as far as that can be."""
+        """The text that finds the same workflow again: an absolute path, or the module's name if it needs that."""
         is_known_by_path = not self.is_importable or self.module == _module_of(self.path)[1]
         return (str(self.path) if is_known_by_path else self.module) + ("" if self.name is None else f":{self.name}")
 
 
 def find_workflow_file(spec: str) -> WorkflowFile:
-    """Find the file of "path.py" or "package.module", each perhaps with ":name", and put its folders on the path.
+    """Find the file of "path.py" or "package.module", with an optional ":name", and add its folders to `sys.path`.
 
     Raises:
-        UserError: there is none.
-        Exception: whatever a package raises that the module is in, since that has to be imported.
+        UserError: there is no such file or module.
+        Exception: the package that contains the module raised it when it was imported.
     """
     target, name = _split(spec)
     if Path(target).is_file():
@@ -69,7 +68,7 @@ def _file(path: Path, name: str | None) -> WorkflowFile:
     is_in_package = root != path.parent and _is_free(module.partition(".")[0], root)
     _put_on_path(root if is_in_package else path.parent)
     if is_in_package:
-        _append_to_path(path.parent)  # for what it imports from beside it by its bare name
+        _append_to_path(path.parent)  # for modules beside it that it imports without the package's name
     _append_to_path(*_working_folders())
     if not is_in_package:
         module = path.stem if "." not in path.stem and path.stem not in sys.modules else module_name(path)
@@ -83,7 +82,7 @@ def _module(module: str, name: str | None) -> WorkflowFile:
         found = find_spec(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # its package lacks something else
+            raise  # its package imports another module that is missing
         found = None
     if found is None or not found.has_location or found.origin is None:
         raise UserError(
@@ -94,7 +93,7 @@ def _module(module: str, name: str | None) -> WorkflowFile:
 
 
 def _module_of(path: Path) -> tuple[Path, str]:
-    """The folder to import a file from, and the name to import it by: with that of the packages around it."""
+    """Return the folder to import a file from, and its module name with the names of the packages around it."""
     parts = [path.stem]
     folder = path.parent
     while (folder / _PACKAGE_FILE).is_file() and folder.name and "." not in folder.name:
@@ -104,7 +103,7 @@ def _module_of(path: Path) -> tuple[Path, str]:
 
 
 def _is_free(package: str, root: Path) -> bool:
-    """Whether the name of a package in `root` is not taken by another one that was imported."""
+    """Return whether no other package of the same name than the one in `root` has been imported."""
     known = sys.modules.get(package)
     return known is None or str(root / package) in getattr(known, "__path__", ())
 

@@ -56,14 +56,14 @@ def _prove_pause(place: Place, store: str, fill: Callable[[int], object], clear:
     up = place.up("--run-id", "r", "--store", store, "--serve", "--port", "0")
     up.until_text("started")
     fill(up.popen.pid)
-    up.until_text("the store refuses")
+    up.until_text("the store is not available")
     assert up.request("/health")[0] == 200
     assert up.request("/ready")[0] == 503
     begun = (place.folder / "begun").read_text()
     clear(up.popen.pid)
-    up.until_text("takes writes again")
+    up.until_text("is available again")
     up.until_text("Run finished")
     assert int(begun) < 99
     assert up.request("/ready")[0] == 200
     assert up.request("/")[1]["summary"] == {"finished": 100}
-    assert up.text.count("the store refuses") == 1
+    assert up.text.count("the store is not available") == 1

@@ -75,7 +75,7 @@ def test_a_container_that_was_paused_ends_its_commands_when_it_is_back_and_was_r
     until(lambda: len(place.lines("ticks")) > before, "that its command goes on: both run at present")
     os.kill(inner_pid(first), signal.SIGCONT)
     assert first.wait() == 0, "it stood by again, and found the run finished"
-    assert "another driver has taken the run" in first.text
+    assert "another driver has taken over the run" in first.text
     assert not place.processes_left(), "its command is left"
     assert len(place.log("r")) == length
 

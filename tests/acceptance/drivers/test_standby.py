@@ -84,7 +84,7 @@ def test_a_standby_takes_the_run_up_when_the_lease_of_a_stopped_driver_has_run_o
     length = len(place.log("r"))
     first.signal(signal.SIGCONT)
     assert first.wait() == 5
-    assert "another driver has taken the run" in first.text
+    assert "another driver has taken over the run" in first.text
     assert len(place.log("r")) == length, "it wrote after its lease was lost"
     assert place.lines("effects") == ["1", "2"]
 
