@@ -1,4 +1,4 @@
-"""JSON from outside: only what every reader reads the same, and what every store and client can hold."""
+"""Read JSON from outside: accept only what every parser reads the same and every store can hold."""
 
 import json
 from typing import Any, NoReturn
@@ -6,19 +6,19 @@ from typing import Any, NoReturn
 from smithersd.elements.values.nesting import is_deeper_than
 
 _DIGITS_MAX = 1_000
-"""Longer whole numbers are no numbers that anybody can read back, and take long to parse."""
+"""The length of an integer from which on it is refused, since parsing it takes long and few clients could read it."""
 
 
 class JsonTooDeep(ValueError):
-    """Values lie in one another deeper than is allowed."""
+    """The JSON is nested deeper than allowed."""
 
 
 def parse_json(text: str, *, depth_max: int) -> Any:
-    """Read a JSON text.
+    """Return the value of a JSON text.
 
     Raises:
-        JsonTooDeep: it is nested deeper than `depth_max`.
-        ValueError: it is no JSON, or some that cannot be kept; the message says what is wrong with it.
+        JsonTooDeep: the text is nested deeper than `depth_max`.
+        ValueError: the text is not valid JSON, or cannot be stored; the message says why.
     """
     try:
         value = json.loads(
@@ -28,26 +28,26 @@ def parse_json(text: str, *, depth_max: int) -> Any:
             parse_float=_finite,
             parse_int=_whole,
         )
-        # Escapes can spell half a surrogate pair, which no UTF-8 can hold; so can a command line.
+        # A surrogate without its other half, from an escape or a command line, cannot be encoded as UTF-8.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise JsonTooDeep("it is nested too deep") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeEncodeError:
-        raise ValueError("it holds half a surrogate pair") from None
+        raise ValueError("it contains half a surrogate pair") from None
     if is_deeper_than(value, depth_max):
         raise JsonTooDeep(f"it is nested deeper than {depth_max} levels")
     return value
 
 
 def json_text(value: Any) -> str:
-    """Write a value as the JSON text that a store keeps."""
+    """Return a value as the JSON text that a store keeps."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def one_line(text: str) -> str:
-    """Return a JSON text in which nothing is a line's end to anybody: Python and JavaScript know three more of them."""
+    """Return a JSON text with the three other characters escaped that Python or JavaScript take for a line end."""
     return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
@@ -59,7 +59,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:50]!r} comes twice")
+        raise ValueError(f"the key {twice[:50]!r} appears twice")
     return made
 
 

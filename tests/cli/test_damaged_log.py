@@ -41,7 +41,7 @@ def test_a_log_that_lost_an_event_is_refused(place: Path, started_seq: int) -> N
     with closing(_store(place)) as store, store:
         store.execute("DELETE FROM events WHERE seq = ?", (started_seq,))
     for command in (INSPECT, RESUME):
-        _assert_is_refused(command, started_seq + 1, f"seq {started_seq} was to come.")
+        _assert_is_refused(command, started_seq + 1, f"seq {started_seq} was expected.")
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_ap
         (("--decision", "{a"), "is not valid JSON"),
         (("--decision", "NaN"), "NaN is not a JSON number"),
         (("--decision", '"\\ud800"'), "half a surrogate pair"),
-        (("--decision", '{"a":1,"a":2}'), "comes twice"),
+        (("--decision", '{"a":1,"a":2}'), "appears twice"),
         (("--decision", "[" * 101 + "]" * 101), "nested deeper"),
         (("--note", "\udcff"), "The value of --note is not UTF-8."),
         (("--by", "\udcff"), "The value of --by is not UTF-8."),

@@ -51,7 +51,7 @@ def test_a_damaged_log_is_legal_or_refused_with_its_seq(spec: Spec, data: st.Dat
 def test_a_log_with_a_gap_is_refused_where_the_gap_is(spec: Spec, data: st.DataObject) -> None:
     log = run_undisturbed(spec).log
     place = data.draw(st.integers(0, len(log) - 2))
-    with pytest.raises(StoreInvalid, match=f"damaged at seq {place + 1}: seq {place} was to come"):
+    with pytest.raises(StoreInvalid, match=f"damaged at seq {place + 1}: seq {place} was expected"):
         fold("r", log[:place] + log[place + 1 :])
 
 

@@ -1,4 +1,4 @@
-"""The kind of `Approval`, and all that an approval is to a node: what it asks of a person, and what follows from it."""
+"""The kind of `Approval`: how a node asks a person, and what a decision leads to, also for other nodes that ask."""
 
 import pydantic_core
 
@@ -12,25 +12,25 @@ from smithersd.errors import ApprovalDenied, ErrorInfo
 
 
 class ApprovalKind(NodeKind[Approval]):
-    """A question to a person; the node's output is what they decided."""
+    """A question to a person; the node's output is the decision."""
 
     name = Approval.kind
     shows_output = False
 
     def facts(self, element: Approval) -> Tree:
-        """Return what the tree tells of every node, what it asks, and what a denial leads to."""
+        """Return the facts of every node, and the title and `on_deny` of the approval."""
         return super().facts(element) | {"title": element.title, "onDeny": element.on_deny}
 
     def wait(self, element: Approval, key: NodeKey, flow: FlowActions) -> Wait:  # noqa: ARG002
-        """Ask."""
+        """Return the wait for the decision."""
         return asks(_question(element, key))
 
     def resume_waiting(self, element: Approval, node: NodeRecord, flow: FlowActions) -> None:
-        """Ask again if the question was edited."""
+        """Ask again if the question has been edited."""
         ask_again_if_edited(node, _question(element, node.key), flow)
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
-        """Finish with the decision; a denial may also skip or fail the node."""
+        """Finish the node with the decision as output; a denial may skip or fail the node instead."""
         request, decision = _decided(node)
         if decision.approved or request.on_deny is OnDeny.CONTINUE:
             flow.finish(node, pydantic_core.to_json(decision).decode())
@@ -47,7 +47,7 @@ def _question(element: Approval, key: NodeKey) -> events.ApprovalRequested:
 
 
 def _decided(node: NodeRecord) -> tuple[events.ApprovalRequested, Decision]:
-    """Return what a node has asked, and what was decided."""
+    """Return the question of a node, and the decision."""
     approval = node.approval
     assert approval is not None, f"{node.node_id!r} was decided before it asked"
     assert approval.decision is not None, f"{node.node_id!r} was not decided"
@@ -60,13 +60,13 @@ def asks(question: events.ApprovalRequested) -> Wait:
 
 
 def ask_again_if_edited(node: NodeRecord, question: events.ApprovalRequested, flow: FlowActions) -> None:
-    """Ask a question again, if it is another than the one that the node has asked."""
+    """Ask a question again if it differs from the one that the node has asked."""
     if node.approval is not None and _is_edited(node.approval, question):
         flow.ask_again(node, question)
 
 
 def _is_edited(approval: ApprovalRecord, question: events.ApprovalRequested) -> bool:
-    return pydantic_core.to_json(approval.request) != pydantic_core.to_json(question)  # in Python's eyes True is 1
+    return pydantic_core.to_json(approval.request) != pydantic_core.to_json(question)  # as JSON, since True == 1
 
 
 def decision_event(key: NodeKey, decision: Decision) -> events.ApprovalGranted | events.ApprovalDenied:
@@ -76,7 +76,7 @@ def decision_event(key: NodeKey, decision: Decision) -> events.ApprovalGranted |
 
 
 def denial(node: NodeRecord) -> ErrorInfo:
-    """Return the error of a node that was denied for good."""
+    """Return the error of a node that fails because it was denied."""
     _, decision = _decided(node)
     by = f" by {decision.decided_by}" if decision.decided_by else ""
     note = f": {decision.note}" if decision.note else ""

@@ -1,1 +1,1 @@
-"""The log of a run: its events, the state that they fold to, and how a run ends."""
+"""The log of a run: its events, the state that they lead to, and how a run ends."""

@@ -1,6 +1,6 @@
-"""How a run ends: the reason, and the events that say so, terminal event last.
+"""The ways in which a run ends, and the events that record them, the terminal event last.
 
-The same events end a run whether its engine decides it or somebody cancels a run that nobody drives.
+The events are the same whether an engine ends the run, or another process cancels a run that has no driver.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,12 +29,12 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Somebody cancelled the run."""
+    """The run was cancelled on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The driver stops on purpose; the run can be resumed."""
+    """The driver stops on request, and the run can be resumed."""
 
     reason: str
 
@@ -43,7 +43,7 @@ Ending = Finish | Fail | Cancel | Suspend
 
 
 def closing_events(state: RunState, ending: Ending) -> list[Event]:
-    """Return what closes a run as it stands; it changes nothing."""
+    """Return the events that would end a run in its present state."""
     match ending:
         case Finish():
             return [events.RunFinished()]
@@ -58,7 +58,7 @@ def closing_events(state: RunState, ending: Ending) -> list[Event]:
 
 
 def cancellation_of(node: NodeRecord, reason: Cancellation) -> Event:
-    """Return the event that cancels a node as it stands."""
+    """Return the event that cancels a node in its present state."""
     attempt = node.attempt if node.state is NodeState.IN_PROGRESS else None
     return events.NodeCancelled(node.node_id, node.iteration, reason, attempt)
 
@@ -69,7 +69,7 @@ def _cancellations(state: RunState, reason: Cancellation) -> Iterator[Event]:
 
 
 def _begun(nodes: Iterable[NodeRecord]) -> Iterator[NodeRecord]:
-    """Nodes that have begun and not ended; those that were never reached stay pending."""
+    """Yield the nodes that have started and not ended; those that were never reached stay pending."""
     for node in nodes:
         if node.has_begun and not node.state.is_final:
             yield node

@@ -1,4 +1,4 @@
-"""Events as JSON: what the store keeps and clients receive, and how that is read back."""
+"""Write events as the JSON that the store keeps and clients receive, and read it back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,9 +11,10 @@ from smithersd.core.log.events import Event
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """How one event class is written and read: `columns` are (attribute, JSON name, omitted when None).
+    """How to write and read one event class: `columns` are (attribute, JSON name, whether it is omitted when None).
 
-    `names` are the JSON names in the order of the class's fields, `decoders` those that need more than the JSON value.
+    `names` are the JSON names in the order of the class's fields. `decoders` convert the fields, by index, whose value
+    is not the JSON value itself.
     """
 
     event_class: type
@@ -45,7 +46,7 @@ _WIRES_BY_TYPE: dict[str, _Wire] = {wire.type: wire for wire in _WIRES.values()}
 
 
 def encode(event: Event, run_id: str, timestamp_ms: int) -> str:
-    """Write an event as the JSON text that the store keeps and clients receive."""
+    """Return an event as the JSON text that the store keeps and clients receive."""
     wire = _WIRES[type(event)]
     payload: dict[str, Any] = {"type": wire.type, "runId": run_id}
     for attribute, name, is_omitted_when_none in wire.columns:
@@ -57,10 +58,10 @@ def encode(event: Event, run_id: str, timestamp_ms: int) -> str:
 
 
 def decode(payload: str | bytes) -> Event:
-    """Read an event back from its JSON text.
+    """Return the event of a JSON text.
 
     Raises:
-        ValueError: the text is no event of this version; its message says why.
+        ValueError: the text is not an event that this version knows; the message says why.
     """
     try:
         values = pydantic_core.from_json(payload)

@@ -18,12 +18,12 @@ JsonValue = Any
 
 
 def _optional(decode: Callable[[Any], Any] | None = None) -> Any:
-    """A field that is absent from the JSON when it is None."""
+    """Return a field that is absent from the JSON when it is None."""
     return field(default=None, metadata={"omitted_when_none": True, "decode": decode})
 
 
 def _decoded(decode: Callable[[Any], Any]) -> Any:
-    """A field whose JSON value is turned into an enum or a record when it is read back."""
+    """Return a field whose JSON value is converted to an enum or a record when it is read."""
     return field(metadata={"decode": decode})
 
 
@@ -33,7 +33,7 @@ def _error(value: Any) -> ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run's first event, once in its life; `redo` are nodes of the earlier run that are not taken over."""
+    """The run's first event; `redo` are the nodes of the run `from_run_id` whose results are not reused."""
 
     workflow_name: str
     from_run_id: str | None = _optional()
@@ -42,7 +42,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A driver took the run up again; from here the status is running."""
+    """A driver has resumed the run, whose status is running from here on."""
 
     fence: int
     workflow_changed: bool
@@ -50,21 +50,21 @@ class RunResumed:
 
 @dataclass(frozen=True, slots=True)
 class RunStatusChanged:
-    """The run went over among running and the waiting statuses."""
+    """The run has changed between running and a waiting status, or between two waiting statuses."""
 
     status: RunStatus = _decoded(RunStatus)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSuspended:
-    """The run was stopped on purpose and can be resumed."""
+    """The run was stopped on request and can be resumed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Terminal: every node has ended and none failed it."""
+    """Terminal: every node has ended, and no failure has failed the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ class RunFailed:
 
 @dataclass(frozen=True, slots=True)
 class RunCancelled:
-    """Terminal: somebody cancelled the run."""
+    """Terminal: the run was cancelled on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameCommitted:
-    """A rendering changed the tree."""
+    """A rendering has changed the tree."""
 
     frame_no: int
     hash: str
@@ -107,7 +107,7 @@ class NodeSkipped:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """An attempt begins; its code runs only once this is durable."""
+    """An attempt starts; its code runs only after this event is durable."""
 
     node_id: str
     iteration: int
@@ -126,7 +126,7 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class NodeFailed:
-    """An attempt failed (a NodeRetrying may follow), or a node without attempts did."""
+    """An attempt has failed (a NodeRetrying may follow), or a node that has no attempts."""
 
     node_id: str
     iteration: int
@@ -136,7 +136,7 @@ class NodeFailed:
 
 @dataclass(frozen=True, slots=True)
 class NodeRetrying:
-    """The node will be tried again: `attempt` is the next one, `retry_at_ms` its due time."""
+    """The node will be tried again: `attempt` is the next attempt, `retry_at_ms` its due time."""
 
     node_id: str
     iteration: int
@@ -146,7 +146,7 @@ class NodeRetrying:
 
 @dataclass(frozen=True, slots=True)
 class NodeInterrupted:
-    """An attempt ended without its own fault; it uses up no retry."""
+    """An attempt was interrupted, which is not its own fault and does not count as one of its retries."""
 
     node_id: str
     iteration: int
@@ -183,7 +183,7 @@ class NodeWaitingTimer:
 
 @dataclass(frozen=True, slots=True)
 class NodeOutput:
-    """What an attempt printed; `stream` is stdout or stderr."""
+    """An attempt has printed text; `stream` is stdout or stderr."""
 
     node_id: str
     iteration: int
@@ -195,7 +195,7 @@ class NodeOutput:
 
 @dataclass(frozen=True, slots=True)
 class NodeProgress:
-    """How far an attempt is, in its own words."""
+    """An attempt has reported its progress, in a unit of its own."""
 
     node_id: str
     iteration: int
@@ -207,7 +207,7 @@ class NodeProgress:
 
 @dataclass(frozen=True, slots=True)
 class TaskHeartbeat:
-    """An attempt is alive; the next attempt finds `data` as its last_heartbeat."""
+    """An attempt has reported that it is alive; the next attempt gets `data` as its last_heartbeat."""
 
     node_id: str
     iteration: int
@@ -217,9 +217,9 @@ class TaskHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested:
-    """A node asks for a person's decision, again when its question was edited meanwhile.
+    """A node asks for a person's decision, again if its question has been edited.
 
-    `show` is the id of the node whose output helps to decide.
+    `show` is the id of the node whose output is shown with the question.
     """
 
     node_id: str
@@ -233,7 +233,7 @@ class ApprovalRequested:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalGranted:
-    """A person said yes."""
+    """A person has approved."""
 
     node_id: str
     iteration: int
@@ -245,7 +245,7 @@ class ApprovalGranted:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDenied:
-    """A person said no."""
+    """A person has denied."""
 
     node_id: str
     iteration: int
@@ -257,7 +257,7 @@ class ApprovalDenied:
 
 @dataclass(frozen=True, slots=True)
 class TimerCreated:
-    """The flow has reached a timer: when it fires stands from here on."""
+    """The flow has reached a timer, whose due time is fixed from here on."""
 
     node_id: str
     iteration: int
@@ -267,7 +267,7 @@ class TimerCreated:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """The time has come, `delay_ms` ago; or somebody fired it, as much before its time as that is below zero."""
+    """The timer has fired, `delay_ms` after its due time; negative if it was fired before that on request."""
 
     node_id: str
     iteration: int
@@ -277,7 +277,7 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class BranchDecided:
-    """A branch's condition was judged; it is never judged again. `reads` are the nodes that it looked at."""
+    """A branch's condition was evaluated, once and for all; `reads` are the nodes that it has read."""
 
     node_id: str
     iteration: int
@@ -314,18 +314,18 @@ Event = (
     | TimerFired
     | BranchDecided
 )
-"""Any event; `match` over it ends in assert_never."""
+"""Any event; a `match` over all of them ends in assert_never."""
 
 EVENT_TYPES = frozenset(event_class.__name__ for event_class in Event.__args__)
-"""Every type name that a log can hold."""
+"""The type names of all events."""
 
 TERMINAL_TYPES = frozenset({"RunFinished", "RunFailed", "RunCancelled"})
-"""Types of the event that ends a run; exactly one of them is the log's last event."""
+"""The types of events that end a run; the last event of an ended run is the only one of these in its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event with its place in the run's log."""
+    """An event with its number and time in the run's log."""
 
     seq: int
     timestamp_ms: int

@@ -1,8 +1,8 @@
-"""fold(events) -> RunState: what a run's log makes of the run.
+"""fold(events) -> RunState: rebuild the state of a run from its log.
 
-Whatever a user can see of a run's state can be rebuilt from its log by this fold. It looks at nothing but the events:
-no tree, no clock, no store. The engine applies each event as it decides it; every reader applies the same events later.
-Which event may follow, and to which state it leads, is said by `core/log/transitions.py`; the fold refuses the rest.
+Everything that a user can see of a run's state can be rebuilt from its log by this fold. It depends on nothing but the
+events: no tree, no clock, no store. The engine applies each event when it decides it; readers apply the same events
+later. `core/log/transitions.py` says which event may follow and to which state it leads; the fold refuses any other.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from smithersd.errors import ErrorInfo, StoreInvalid
 
 @dataclass(slots=True)
 class RunState:
-    """A run as its log tells it. `last_seq` is -1 before the first event; `waits` is in the order of waiting."""
+    """The state of a run. `last_seq` is -1 before the first event; `waits` is in the order in which waits began."""
 
     run_id: str
     workflow_name: str = ""
@@ -41,10 +41,10 @@ class RunState:
     waits: dict[NodeKey, WaitRecord] = field(default_factory=dict)
 
     def apply(self, recorded: Recorded) -> None:
-        """Take in the next event of the log.
+        """Apply the next event of the log.
 
         Raises:
-            StoreInvalid: the event cannot follow what the log says before it. The state stays as it was.
+            StoreInvalid: the event cannot follow the events before it. The state is unchanged.
         """
         event: Any = recorded.event
         transition = TRANSITIONS[type(event)]
@@ -69,32 +69,32 @@ class RunState:
         self.last_seq = recorded.seq
 
     def latest(self, node_id: str) -> NodeRecord | None:
-        """Return the latest iteration of a node, None for a node that the run does not have."""
+        """Return the latest iteration of a node, or None if the run does not have the node."""
         key = self.latest_keys.get(node_id)
         return None if key is None else self.nodes[key]
 
     @property
     def waiting(self) -> list[WaitRecord]:
-        """What the run waits for, in the order in which the waits began."""
+        """The open waits of the run, in the order in which they began."""
         return list(self.waits.values())
 
     @property
     def awaiting_approval(self) -> list[NodeRecord]:
-        """The nodes that wait for a person, the one that asked first before the others."""
+        """The nodes that wait for an approval, in the order in which they asked."""
         return [self.nodes[wait.key] for wait in self.waits.values() if wait.kind is WaitKind.APPROVAL]
 
     @property
     def summary(self) -> dict[str, int]:
-        """Node iterations by state, states without any left out."""
+        """The number of node iterations by state; states without any are left out."""
         return {state.value: count for state, count in self.counts.items() if count}
 
     def in_tree_order(self, node_ids: Iterable[str]) -> list[NodeKey]:
-        """Return all node iterations as a tree orders its node ids; those that the tree has dropped come last."""
+        """Return all node iterations in the order of a tree's node ids; those that the tree lacks come last."""
         places = {node_id: place for place, node_id in enumerate(node_ids)}
         return sorted(self.nodes, key=lambda key: (places.get(key[0], len(places)), key[1]))
 
     def count(self, state: NodeState) -> int:
-        """How many node iterations are in a state."""
+        """Return the number of node iterations in a state."""
         return self.counts.get(state, 0)
 
 
@@ -180,7 +180,7 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
         case events.NodeInterrupted():
             _interrupt(node, event, transition, now_ms)
         case _:
-            pass  # what it does to states and waits is all that it does: no new kind of wait needs an arm
+            pass  # it only changes states and waits, as the table of transitions says
 
 
 def _mount(run: RunState, key: NodeKey, event: events.NodePending) -> None:
@@ -197,7 +197,7 @@ def _start_attempt(node: NodeRecord, attempt: int, now_ms: int) -> None:
 
 
 def _end(node: NodeRecord, attempt: int | None, transition: Transition, now_ms: int) -> None:
-    """End a node and its attempt under way."""
+    """Record the end of a node and of the attempt that the event names."""
     node.finished_at_ms = now_ms
     node.retry_at_ms = None
     if attempt is not None:
@@ -237,7 +237,7 @@ def _apply_to_waits(run: RunState, node: NodeRecord, event: Event, move: WaitMov
     for wait in waits_after(node.waits, node.key, event, now_ms):
         node.waits[wait.kind] = wait
     if node.state.is_waiting and move.kind is not None:
-        run.waits.pop(node.key, None)  # what is asked anew waits since then
+        run.waits.pop(node.key, None)  # a question that is asked again goes to the end
         run.waits[node.key] = node.waits[move.kind]
 
 
@@ -245,7 +245,7 @@ def _apply_to_waits(run: RunState, node: NodeRecord, event: Event, move: WaitMov
 
 
 def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
-    """Whether a node's latest attempt and its wait are such that the event may follow."""
+    """Return whether an event may follow, as far as its node's latest attempt and wait are concerned."""
     if transition.attempt is not None:
         if node.state is NodeState.IN_PROGRESS:
             return bool(event.attempt == node.attempts[-1].attempt)
@@ -266,11 +266,11 @@ def _damaged(run: RunState, recorded: Recorded) -> StoreInvalid:
 
 
 def why_refused(run: RunState, recorded: Recorded) -> str:
-    """Say why an event that `RunState.apply` has refused cannot follow what the log says before it."""
+    """Return why an event that `RunState.apply` has refused cannot follow the events before it."""
     event: Any = recorded.event
     name, transition = type(event).__name__, TRANSITIONS[type(event)]
     if recorded.seq != run.last_seq + 1:
-        return f"seq {run.last_seq + 1} was to come"
+        return f"seq {run.last_seq + 1} was expected"
     if run.last_seq < 0:
         return f"{name} before RunStarted"
     if run.status not in transition.run.sources:

@@ -1,4 +1,4 @@
-"""The journal: events as they are decided, numbered, applied to the run's state and gathered into the next step."""
+"""The journal: number the events that a flow decides, apply them to the run's state, and collect them into a step."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from smithersd.errors import StoreInvalid
 
 
 class Journal:
-    """One run's state, the step in the making, and the time at which things happen."""
+    """One run's state, the step that is being collected, and the time of its events."""
 
     def __init__(self, state: RunState, readers: Readers) -> None:
         self.state = state
@@ -20,10 +20,10 @@ class Journal:
         self._readers = readers
 
     def emit(self, event: Event) -> None:
-        """Decide an event: it has the next number, and the state is what it makes of it.
+        """Give an event the next number, apply it to the state, and add it to the step.
 
         Raises:
-            AssertionError: the event cannot follow; no log is at fault, but the flow that decided it.
+            AssertionError: the event cannot follow, which is a fault of the flow and not of the log.
         """
         recorded = Recorded(self.state.last_seq + 1, self.now_ms, event)
         try:
@@ -35,7 +35,7 @@ class Journal:
         self.step.events.append(recorded)
 
     def apply(self, recorded: Recorded) -> None:
-        """Apply an event that is durable already, or about to be; those who read what it changes are told."""
+        """Apply an event to the state, and notify the readers of a state that it changes."""
         event: Any = recorded.event
         before = self._node_state(event)
         self.state.apply(recorded)
@@ -43,12 +43,12 @@ class Journal:
             self._readers.state_changed(event.node_id)
 
     def take(self) -> Step:
-        """Hand over the step and begin the next."""
+        """Return the step and begin a new one."""
         step, self.step = self.step, Step()
         return step
 
     def _node_state(self, event: Any) -> NodeState | None:
-        """The state of the node that an event is about, None where nobody reads such states."""
+        """Return the state of the event's node, or None if it has none or no rendering reads states."""
         if not self._readers.are_watching_states:
             return None
         if not hasattr(event, "node_id"):

@@ -1,4 +1,4 @@
-"""Read an event back from its row in a store: what cannot be read makes the run's log a damaged one."""
+"""Read an event from its row in a store, and report a log that is damaged."""
 
 from smithersd.core.log.event_json import decode
 from smithersd.core.log.events import Event
@@ -6,10 +6,10 @@ from smithersd.errors import StoreInvalid
 
 
 def read_event(run_id: str, seq: int, payload: str | bytes) -> Event:
-    """Read the event that a run's log has at a seq.
+    """Return the event of a run's log at a seq.
 
     Raises:
-        StoreInvalid: the text is no event of this version.
+        StoreInvalid: the text is not an event that this version knows.
     """
     try:
         return decode(payload)
@@ -18,7 +18,7 @@ def read_event(run_id: str, seq: int, payload: str | bytes) -> Event:
 
 
 def log_damaged(run_id: str, seq: int, why: str) -> StoreInvalid:
-    """Say that a run's log is damaged, from which event on, and why."""
+    """Return the error that a run's log is damaged, from which event on, and why."""
     return StoreInvalid(
         f"The log of run {run_id!r} is damaged at seq {seq}: {why}.", remedy="Restore the store from a backup."
     )

@@ -1,4 +1,4 @@
-"""What a run's log says of each node: the records that the fold (`core/log/fold.py`) keeps and every reader shows."""
+"""Records of nodes, attempts and waits, which the fold (`core/log/fold.py`) keeps and readers show."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,15 +10,15 @@ from smithersd.elements import Decision
 from smithersd.errors import ErrorInfo
 
 NodeKey = tuple[str, int]
-"""The unit of state: (node id, iteration)."""
+"""Identifies a node iteration: (node id, iteration)."""
 
 FIRST_ITERATION = 0
-"""The iteration of what stands in no loop."""
+"""The first iteration of a node, and the only one of a node outside loops."""
 
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One try of a task or shell node; numbered from 1."""
+    """One attempt of a task or shell node; numbered from 1."""
 
     attempt: int
     state: AttemptState
@@ -31,10 +31,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class WaitRecord:
-    """What one node iteration waits for, or has waited for.
+    """A wait of one node iteration.
 
-    `request` is the event that asks, `answer` the one that has ended the wait. `due_at_ms` is when it ends by itself at
-    the latest; None: not before somebody acts.
+    `request` is the event that began the wait, `answer` the one that ended it. `due_at_ms` is when the wait ends by
+    itself, None if it does not.
     """
 
     key: NodeKey
@@ -49,7 +49,7 @@ class WaitRecord:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRecord:
-    """What a node asks of a person, and the decision once it is there."""
+    """A node's question to a person, and the decision, None until there is one."""
 
     request: events.ApprovalRequested
     requested_at_ms: int
@@ -57,19 +57,19 @@ class ApprovalRecord:
 
     @classmethod
     def of(cls, wait: WaitRecord) -> Self:
-        """Read an approval from the wait for it."""
+        """Return the approval of a wait for one."""
         assert isinstance(wait.request, events.ApprovalRequested)
         return cls(wait.request, wait.requested_at_ms, None if wait.answer is None else _decision(wait.answer))
 
     @property
     def is_approved(self) -> bool | None:
-        """Whether a person approved; None where nobody has decided."""
+        """Whether a person has approved; None if nobody has decided yet."""
         return None if self.decision is None else self.decision.approved
 
 
 def _decision(event: events.Event) -> Decision:
     assert isinstance(event, (events.ApprovalGranted, events.ApprovalDenied))
-    return Decision.model_construct(  # the log was checked when it was written
+    return Decision.model_construct(  # without validation, which was done before it was written
         approved=isinstance(event, events.ApprovalGranted),
         note=event.note,
         decided_by=event.decided_by,
@@ -80,7 +80,7 @@ def _decision(event: events.Event) -> Decision:
 
 @dataclass(slots=True)
 class NodeRecord:
-    """Everything that the log says about one node iteration."""
+    """The state of one node iteration."""
 
     node_id: str
     iteration: int
@@ -99,7 +99,7 @@ class NodeRecord:
 
     @property
     def key(self) -> NodeKey:
-        """The node's place in `RunState.nodes`."""
+        """The key of the node iteration in `RunState.nodes`."""
         return (self.node_id, self.iteration)
 
     @property
@@ -109,19 +109,19 @@ class NodeRecord:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the flow has done anything with it: tried, asked, skipped or taken over."""
+        """Whether the flow has done anything with the node: attempted, asked, skipped or reused it."""
         is_untouched = self.state in {NodeState.PENDING, NodeState.CANCELLED} and not self.waits
         return bool(self.attempts) or not is_untouched
 
     @property
     def approval(self) -> ApprovalRecord | None:
-        """What it asks of a person, and what was decided; None if it never asked."""
+        """The node's approval, or None if it never asked for one."""
         wait = self.waits.get(WaitKind.APPROVAL)
         return None if wait is None else ApprovalRecord.of(wait)
 
     @property
     def waits_since_ms(self) -> int | None:
-        """When it first began to wait for something other than a retry, None if it never did."""
+        """When the node first began to wait for something other than a retry, or None if it never did."""
         return min((wait.requested_at_ms for wait in self.waits.values()), default=None)
 
     @property
@@ -131,13 +131,13 @@ class NodeRecord:
 
     @property
     def last_heartbeat(self) -> JsonValue:
-        """The data of the latest heartbeat of any attempt: the next attempt's checkpoint."""
+        """The data of the latest heartbeat of any attempt, which the next attempt gets."""
         return next((a.heartbeat for a in reversed(self.attempts) if a.heartbeat is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
 class BranchRecord:
-    """What was decided at a branch, and the nodes that its condition looked at."""
+    """The value of a branch's condition, and the nodes that the condition has read."""
 
     value: bool
     reads: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""The states of runs and nodes, and which of them are final.
+"""The states of runs, attempts and waits, and which of them are final.
 
-Two rules hold for the whole program: a state changes only by an event (`core/log/events.py`), and only
-`core/log/transitions.py` says which event leads to which state.
+A state changes only by an event (`core/log/events.py`), and only `core/log/transitions.py` says which event leads to
+which state.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class RunStatus(StrEnum):
-    """What a run is doing."""
+    """The status of a run."""
 
     RUNNING = "running"
     WAITING_APPROVAL = "waiting-approval"
@@ -42,17 +42,17 @@ class RunStatus(StrEnum):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing will happen unless somebody resumes the run: it has ended, or it is suspended."""
+        """Whether the run has ended or is suspended, so that nothing happens unless it is resumed."""
         return self in _RUN_STATUSES_AT_REST
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing runs and a person, a timer or a signal is awaited."""
+        """Whether nothing runs, and the run waits for a person, a timer or a signal."""
         return self in _WAITING_RUN_STATUSES
 
 
 class AttemptState(StrEnum):
-    """How one try of a task stands."""
+    """The state of one attempt."""
 
     IN_PROGRESS = "in-progress"
     FINISHED = "finished"
@@ -70,7 +70,7 @@ class WaitKind(StrEnum):
 
 
 class WaitStatus(StrEnum):
-    """How a wait stands."""
+    """The status of a wait."""
 
     OPEN = "open"
     ENDED = "ended"
@@ -100,7 +100,7 @@ WAITING_STATUSES: Mapping[NodeState, RunStatus] = MappingProxyType(
         NodeState.WAITING_TIMER: RunStatus.WAITING_TIMER,
     }
 )
-"""The status of a run in which nothing but such nodes is left; where there are several kinds, the first counts."""
+"""The status of a run in which only nodes of such a state are left; if there are several states, the first counts."""
 
 _WAITING_RUN_STATUSES = frozenset(WAITING_STATUSES.values())
 _FINAL_RUN_STATUSES = frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CONTINUED})

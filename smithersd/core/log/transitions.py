@@ -1,8 +1,8 @@
-"""The state machine of a run, as one table: from which states an event may come, and to which state it leads.
+"""The state machine of a run as one table: in which states an event may occur, and to which state it leads.
 
-Four machines move by the same events: the run, its nodes, their attempts and their waits. The fold
-(`core/log/fold.py`) refuses what the table does not allow, the store writes each node's state by it, and
-`scripts/draw_states.py` draws it. A new event gets its line here.
+The same events change four kinds of state: of the run, its nodes, their attempts and their waits. The fold
+(`core/log/fold.py`) refuses what the table does not allow, the store writes each node's state according to it, and
+`scripts/draw_states.py` draws it. A new event needs a row here.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ State = TypeVar("State", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Move(Generic[State]):
-    """What an event may do to one state.
+    """How an event may change one kind of state.
 
-    `sources` are the states that it may find; None among them: there is nothing yet. `target` is the state that it
-    leads to, None where the state stays as it is, or where the event itself names one of `choices`. Tuples: they are
-    looked through for every event of a log, and comparing a few is faster than hashing one.
+    `sources` are the states in which the event may occur; None stands for "does not exist yet". `target` is the state
+    that it leads to; None if the state does not change, or if the event itself names one of `choices`. They are tuples,
+    since they are searched for every event of a log, and a few comparisons are faster than a hash.
     """
 
     sources: tuple[State | None, ...]
@@ -39,9 +39,9 @@ class Move(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class WaitMove(Move[WaitStatus]):
-    """What an event may do to its node's wait of a kind; `kind` None: to all that are open.
+    """How an event may change its node's wait of a kind; with `kind` None, all open waits of the node.
 
-    `due_at_ms` reads from an event that opens a wait when it ends by itself; None: it does not.
+    `due_at_ms` reads from an event that opens a wait when the wait ends by itself; None if it does not.
     """
 
     kind: WaitKind | None = None
@@ -50,10 +50,10 @@ class WaitMove(Move[WaitStatus]):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What an event may do: to its run, and to its node, that node's latest attempt and its waits.
+    """How an event may change its run, its node, and that node's latest attempt and waits.
 
-    None: it is not about such a thing. An event that ends a node ends its attempt, if one is under way, and its waits,
-    if they are open; so those moves count for nodes that have one.
+    None if the event is not about such a thing. An event that ends a node also ends its running attempt and its open
+    waits, if there are any.
     """
 
     run: Move[RunStatus]
@@ -153,24 +153,24 @@ TRANSITIONS: Mapping[type, Transition] = {
         wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.TIMER),
     ),
 }
-"""What each event may do; a test holds that no event is missing."""
+"""The transition of each event; a test checks that no event is missing."""
 
 
 def node_state_after(event: Event) -> NodeState | None:
-    """Return the state to which an event brings its node; None where that stays as it is, or there is no node."""
+    """Return the state to which an event changes its node, or None if it does not change one."""
     move = TRANSITIONS[type(event)].node
     return None if move is None else move.target
 
 
 def attempt_state_after(event: Event) -> AttemptState | None:
-    """Return the state to which an event brings the attempt that it names, None where that stays as it is."""
+    """Return the state to which an event changes the attempt that it names, or None if it does not change one."""
     move = TRANSITIONS[type(event)].attempt
     names_attempt = getattr(event, "attempt", None) is not None
     return move.target if move is not None and names_attempt else None
 
 
 def run_status_after(event: Event) -> RunStatus | None:
-    """Return the status to which an event brings its run, None where that stays as it is."""
+    """Return the status to which an event changes its run, or None if it does not change it."""
     if isinstance(event, events.RunStatusChanged):
         return event.status
     return TRANSITIONS[type(event)].run.target

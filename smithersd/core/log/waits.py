@@ -1,4 +1,4 @@
-"""What an event makes of its node's waits. Which events open and end one is said by `core/log/transitions.py`."""
+"""Apply an event to its node's waits. `core/log/transitions.py` says which events open and end a wait."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from smithersd.core.log.transitions import TRANSITIONS
 
 
 def waits_after(waits: Mapping[WaitKind, WaitRecord], key: NodeKey, event: Event, at_ms: int) -> tuple[WaitRecord, ...]:
-    """Return those of a node's waits that an event changes, as they are after it; often none."""
+    """Return the waits of a node that an event opens or changes, as they are after it; often none."""
     move = TRANSITIONS[type(event)].wait
     if move is None or move.target is None:
         return ()

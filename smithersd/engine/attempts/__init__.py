@@ -1,1 +1,1 @@
-"""The attempts of a run that is driven: started, heard, ended, and what a driver that died left of them."""
+"""Start and stop the attempts of a run, collect what they report, and end processes of an earlier driver's attempts."""

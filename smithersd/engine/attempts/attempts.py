@@ -1,4 +1,4 @@
-"""Attempts: those of a run that are under way, when each has taken too long, and what is new of them."""
+"""Attempts: the running attempts of a run, their deadlines, and what they have reported."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from smithersd.executors import Executors
 
 
 class Attempts:
-    """The live attempts of one engine. `wake` is called whenever there is news of one."""
+    """The running attempts of one engine. `wake` is called whenever one has reported something or ended."""
 
     def __init__(self, *, captures_output: bool, read: ReadOutput, wake: Callable[[], None]) -> None:
         self._executors = Executors(captures_output=captures_output)
@@ -28,28 +28,28 @@ class Attempts:
 
     @property
     def keys(self) -> frozenset[NodeKey]:
-        """The nodes of which an attempt is live."""
+        """The nodes that have a running attempt."""
         return frozenset(self._live)
 
     @property
     def has_any(self) -> bool:
-        """Whether any attempt is live."""
+        """Whether any attempt is running."""
         return bool(self._live)
 
     @property
     def has_news(self) -> bool:
-        """Whether there is something of them that nobody has taken yet."""
+        """Whether there is news that `take_news` has not returned yet."""
         return bool(self._news)
 
     @property
     def next_deadline_ms(self) -> int | None:
-        """When the next live attempt has taken too long, None for never."""
+        """When the next running attempt reaches its timeout, or None."""
         while self._deadlines and self._deadlines[0][-1].deadline_ms is None:
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
     def start(self, start: Start, now_ms: int, outputs: Outputs, state: RunState) -> None:
-        """Start an attempt, whose start is durable."""
+        """Start an attempt; its NodeStarted event must be durable."""
         attempt = LiveAttempt(start, self._tell, deadline_of(start, now_ms))
         self._live[start.key] = attempt
         if attempt.deadline_ms is not None:
@@ -58,7 +58,7 @@ class Attempts:
         attempt.run(start, outputs.held(start.outputs), state, self._executors, self._fetching)
 
     def stop(self, key: NodeKey) -> None:
-        """Tell a node's attempt to end, if one is live."""
+        """Tell a node's attempt to end, if it has a running one."""
         attempt = self._live.get(key)
         if attempt is None:
             return
@@ -67,25 +67,25 @@ class Attempts:
             attempt.leave_behind()
 
     def time_out(self, now_ms: int) -> None:
-        """End the attempts that have taken too long."""
+        """Tell the attempts to end that have reached their timeout."""
         while (deadline_ms := self.next_deadline_ms) is not None and deadline_ms <= now_ms:
             heappop(self._deadlines)[-1].time_out()
 
     def take_news(self) -> Iterator[News]:
-        """Take what is new, in the order in which it came. An attempt whose end is taken is live no longer."""
+        """Remove and yield the news, the oldest first; an attempt is no longer running once its end was yielded."""
         while self._news:
             news = self._news.popleft()
             if not isinstance(news, Ended) or self._live.pop(news.key, None) is not None:
                 yield news
 
     def abandon(self) -> None:
-        """Wait no longer for attempts that are told to end, now or later."""
+        """Stop waiting for attempts that were told to end, or will be: record them as ended at once."""
         self._is_abandoned = True
         for attempt in list(self._live.values()):
             attempt.leave_behind()
 
     async def close(self) -> None:
-        """End what still runs, without waiting for it."""
+        """Abandon all running attempts, record nothing of them, and close the executors."""
         for attempt in self._live.values():
             attempt.forget()
         self._fetching.close()

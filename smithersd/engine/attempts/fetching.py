@@ -1,4 +1,4 @@
-"""Outputs that are not in memory: read from the store for the renderings and for the attempts that need them."""
+"""Read outputs that are not in memory from the store, for renderings and attempts that need them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,32 +10,37 @@ from smithersd.errors import ErrorInfo, InvalidOutput, StoreUnavailable
 from smithersd.executors import Call, Executors, Failed, Outcome, Running, Sink, Stopped, Unreadable
 
 ReadOutput = Callable[[NodeKey], Awaitable[str | None]]
-"""Reads an output as JSON text, None where it is not there any more; raises StoreUnavailable."""
+"""Reads an output as JSON text, or None if it was deleted; raises StoreUnavailable."""
 
 CallOf = Callable[[dict[NodeKey, str]], Call]
-"""Makes the call of an attempt of the outputs that it runs with; raises InvalidOutput, ValueFailed."""
+"""Makes an attempt's call from the outputs that are its arguments; raises InvalidOutput, ValueFailed."""
 
 
 async def advance(flow: Flow, now_ms: int, read: ReadOutput) -> None:
-    """Let the flow decide; outputs that its renderings read and that are not in memory are fetched for it.
+    """Let the flow decide, and read the outputs that it needs and that are not in memory.
 
     Raises:
-        WorkflowError: the first rendering of a run that is taken up failed.
-        StoreUnavailable: the store refused.
+        WorkflowError: the first rendering of a resumed run failed.
+        StoreUnavailable: the store refused to read an output.
     """
     flow.advance(now_ms)
     await fetch_missing(flow, now_ms, read)
 
 
 async def fetch_missing(flow: Flow, now_ms: int, read: ReadOutput) -> None:
-    """Fetch what the flow could not go on without, and let it go on."""
+    """Read each output that the flow misses, and let it continue, until it misses none.
+
+    Raises:
+        WorkflowError: the first rendering of a resumed run failed.
+        StoreUnavailable: the store refused to read an output.
+    """
     while (key := flow.missing_output) is not None:
         flow.outputs.hold(key, await read(key))
         flow.advance(now_ms)
 
 
 class Fetching:
-    """Attempts that begin once the outputs that they run with are read."""
+    """Starts attempts once the outputs that are their arguments have been read."""
 
     def __init__(self, executors: Executors, read: ReadOutput) -> None:
         self._executors = executors
@@ -43,7 +48,7 @@ class Fetching:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, needed: Iterable[NodeKey], held: dict[NodeKey, str], call_of: CallOf, sink: Sink) -> Running:
-        """Start an attempt, with those of its outputs that are in memory."""
+        """Start an attempt after reading those of the `needed` outputs that `held` lacks."""
         run = FetchedRun(self._executors, sink)
         task = asyncio.create_task(run.begin(lambda: self._fetched(needed, held, call_of)))
         run.task = task
@@ -52,7 +57,7 @@ class Fetching:
         return run
 
     def close(self) -> None:
-        """Begin nothing any more."""
+        """Cancel the attempts that have not started yet."""
         for task in self._tasks:
             task.cancel()
 
@@ -68,7 +73,7 @@ class Fetching:
 
 
 class FetchedRun:
-    """An attempt whose call is on its way; told to end before that, it ends at once."""
+    """An attempt that waits for its outputs; if it is stopped before they are read, it ends at once."""
 
     task: asyncio.Task[None]
 
@@ -78,29 +83,29 @@ class FetchedRun:
         self._running: Running | None = None
 
     def stop(self) -> None:
-        """End it: what has begun as it ends itself, else there is nothing to wait for."""
+        """Ask the attempt to end; if it has not started yet, end it at once."""
         if self._running is not None:
             self._running.stop()
         elif self.task.cancel():
             self._sink.ended(Stopped())
 
     def abandon(self) -> None:
-        """Leave it behind."""
+        """Abandon the attempt; nothing more is reported."""
         if self._running is not None:
             self._running.abandon()
         else:
             self.task.cancel()
 
     async def begin(self, fetched: Callable[[], Awaitable[Call]]) -> None:
-        """Wait for the call and start it."""
+        """Wait for the call and start it, or report why it cannot start."""
         outcome: Outcome
         try:
             self._running = self._executors.start(await fetched(), self._sink)
         except InvalidOutput as error:
             outcome = Unreadable(ErrorInfo.of(error))
-        except StoreUnavailable:  # and the driver is about to stop
+        except StoreUnavailable:  # raised only when the engine was asked to stop
             outcome = Stopped()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has an end
+        except Exception as error:  # noqa: BLE001 - without an outcome the attempt would run for ever
             outcome = Failed(ErrorInfo.of(error))
         else:
             return

@@ -1,7 +1,6 @@
-"""The attempts that run: started once they are durable, ended when they must be, heard until they end.
+"""One running attempt: it passes reports of the executor to the engine, and stops the work when told to.
 
-A running attempt reports to its `LiveAttempt`, which hands the news to the engine. The engine decides when; here is
-how: a timeout or a stop tells the work to end, and after a grace of 3 s it is left behind.
+A stop or a timeout tells the work to end; if it has not ended after a grace period of 3 s, it is abandoned.
 """
 
 import asyncio
@@ -38,7 +37,7 @@ AttemptEvent = events.NodeOutput | events.NodeProgress | events.TaskHeartbeat
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """News: an attempt has ended, or was left behind (then the outcome is Stopped or a timeout)."""
+    """News: an attempt has ended or was abandoned (then the outcome is Stopped or a timeout)."""
 
     key: NodeKey
     attempt: int
@@ -47,7 +46,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """News: an attempt printed, told its progress or gave a sign of life."""
+    """News: an attempt reported output, progress or a heartbeat."""
 
     event: AttemptEvent
 
@@ -56,7 +55,7 @@ News = Ended | Said
 
 
 class LiveAttempt:
-    """One attempt that runs; the sink of what its executor tells."""
+    """One running attempt, and the sink of what its executor reports."""
 
     def __init__(self, start: Start, tell: Callable[[News], None], deadline_ms: int | None) -> None:
         self.key = start.key
@@ -72,7 +71,7 @@ class LiveAttempt:
     def run(
         self, start: Start, held: dict[NodeKey, str], run: RunState, executors: Executors, fetching: Fetching
     ) -> None:
-        """Begin with the outputs in memory, or once the others are fetched."""
+        """Start the work with the outputs of `held`, after reading those that it lacks."""
         if len(held) < len(start.outputs):
             self._running = fetching.start(start.outputs, held, partial(call_of, start, run), self)
             return
@@ -84,12 +83,12 @@ class LiveAttempt:
             self.ended(Failed(ErrorInfo.of(error)))
 
     def time_out(self) -> None:
-        """It has taken too long: end it."""
+        """Stop the work because of its timeout."""
         self._is_timed_out = True
         self.stop()
 
     def stop(self) -> None:
-        """Tell it to end; after the grace it is left behind."""
+        """Tell the work to end, and abandon it after the grace period."""
         if self._running is None or self._is_told_to_end:
             return
         self._is_told_to_end = True
@@ -98,14 +97,14 @@ class LiveAttempt:
         self._running.stop()
 
     def leave_behind(self) -> None:
-        """Wait for it no longer; whatever it still does is dropped."""
+        """Stop waiting for the work, and report that it was stopped; anything that it still does is ignored."""
         if self._running is None:
             return
         self._running.abandon()
         self.ended(Stopped())
 
     def forget(self) -> None:
-        """The engine is going: nobody waits for it, and nobody needs to be told."""
+        """Ignore the work from now on, without reporting its end, since the engine closes."""
         self._running = None
         if self._grace is not None:
             self._grace.cancel()
@@ -113,19 +112,19 @@ class LiveAttempt:
     # The sink
 
     def printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001 - the executors' protocol
-        """It printed."""
+        """Report output; with `is_truncated` it is the last, since the limit is reached."""
         self._say(events.NodeOutput(*self.key, self.attempt, text, stream, is_truncated or None))
 
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
-        """It told how far it is."""
+        """Report progress."""
         self._say(events.NodeProgress(*self.key, self.attempt, done, total, message))
 
     def heartbeat(self, data: JsonValue) -> None:
-        """It gave a sign of life."""
+        """Report a heartbeat with its data."""
         self._say(events.TaskHeartbeat(*self.key, self.attempt, data))
 
     def ended(self, outcome: Outcome) -> None:
-        """It has ended."""
+        """Report the outcome."""
         self._running = self.deadline_ms = None
         if self._grace is not None:
             self._grace.cancel()
@@ -135,20 +134,22 @@ class LiveAttempt:
         self._tell(Said(event))
 
     def _judged(self, outcome: Outcome) -> Outcome:
-        """A result that came before the end of the grace counts; what failed after it was told to end was stopped."""
+        """Return the outcome that counts: a result even after a stop, but not a failure, which the stop has caused."""
         if isinstance(outcome, Succeeded | Unreadable) or not self._is_told_to_end:
             return outcome
         if self._is_timed_out:
-            return Failed(ErrorInfo.of(TaskTimeout(f"It took longer than its timeout of {self.timeout_s:g} s.")))
+            return Failed(
+                ErrorInfo.of(TaskTimeout(f"The attempt took longer than its timeout of {self.timeout_s:g} s."))
+            )
         return Stopped()
 
 
 def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call:
-    """Return what an executor is to run with these outputs.
+    """Return the call that runs an attempt with these outputs as arguments.
 
     Raises:
-        InvalidOutput: an output that is a word of a command cannot be read.
-        ValueFailed: a word cannot be made of an output.
+        InvalidOutput: an output that is an argument of a command cannot be read.
+        ValueFailed: an argument of a command cannot be made of an output.
     """
     info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
     kind = node_kind_of(start.node)
@@ -158,7 +159,7 @@ def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call
 
 
 def deadline_of(start: Start, now_ms: int) -> int | None:
-    """Return when an attempt that starts now has taken too long, None for never."""
+    """Return when an attempt that starts now reaches its timeout, in ms since the epoch, or None if it has none."""
     timeout_s = _timeout_s(start.node)
     return None if timeout_s is None else now_ms + round(timeout_s * 1000)
 

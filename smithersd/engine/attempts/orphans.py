@@ -1,12 +1,12 @@
-"""What shell attempts left behind when their engine was killed: ended before the run goes on.
+"""End the processes of shell attempts that have outlived their engine, before the run is resumed.
 
-A command dies with its engine (`posix/process/parent_death.py`), and what it has started is ended soon after
-(`daemon/guard.py`); but whoever killed the engine may have killed the guard too, and an attempt must not meet what is
-left of the one before it. Each process of an attempt carries a tag in its environment, and is recognised by that
-alone. The tag holds the run's start too, since another store may well have a run of the same name.
+A command is killed with its engine (`posix/process/parent_death.py`), and the processes that it started soon after
+(`daemon/guard.py`). But the guard may have been killed too, and an attempt must not run beside processes of the one
+before it. Each process of an attempt carries a tag in its environment, and is recognised by that alone. The tag
+contains the time of the run's start, since another store may have a run of the same id.
 
-They get what a stop would have given them: SIGTERM, and after the grace SIGKILL. What runs on another host, as another
-user, or threw its environment away stays.
+The processes get what a stop would have sent them: SIGTERM, and SIGKILL after the grace period. Processes on another
+host, of another user, or without the environment that they inherited are not ended.
 """
 
 import asyncio
@@ -24,24 +24,24 @@ _log = logger(__name__)
 
 
 def tag_of(run: RunState, key: NodeKey, attempt: int) -> str:
-    """Return the tag of a shell attempt, `VARIABLE=VALUE`, the same after a resumption and like no other's."""
+    """Return the tag of a shell attempt, `VARIABLE=VALUE`: unique, and the same after a resumption."""
     node_id, iteration = key
     return f"{ATTEMPT_TAG_VARIABLE}={run.run_id}/{node_id}/{iteration}/{attempt}/{run.started_at_ms}"
 
 
 async def end_orphans(run: RunState) -> None:
-    """End what is left of the shell attempts that the log has as running. The caller holds the run's lease.
+    """End the processes of the shell attempts that are running according to the log. The caller holds the run's lease.
 
-    Looks at the machine's processes only where there are such attempts.
+    The machine's processes are searched only if there are such attempts.
     """
     tags = frozenset(_tags_of_running_processes(run))
     if not tags:
         return
     ended, left = await asyncio.to_thread(end_tagged, tags, STOP_GRACE_S)
     if ended:
-        _log.warning("%s: ended %d processes that its interrupted commands had left behind", run.run_id, ended)
+        _log.warning("%s: ended %d orphaned processes of its interrupted commands", run.run_id, ended)
     if left:
-        _log.error("%s: processes %s of interrupted commands do not end", run.run_id, sorted(left))
+        _log.error("%s: processes %s of its interrupted commands cannot be ended", run.run_id, sorted(left))
 
 
 def _tags_of_running_processes(run: RunState) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""The lease that a driver holds, and the thread that keeps it while the event loop is held up."""
+"""Hold the lease of a run, and renew it from a thread while the event loop is blocked."""

@@ -1,4 +1,4 @@
-"""Who holds an event loop, seen from another thread, and how often that is said."""
+"""Find out from another thread which code blocks an event loop, and warn of it, but not too often."""
 
 import asyncio
 import sys
@@ -15,10 +15,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What an event loop is busy with.
+    """The code that blocks an event loop.
 
-    `place` is the innermost line of the author's code ("flow.py:12 in fetch"), or of any code where none is the
-    author's. `function` is the same for all places in one function.
+    `place` is the innermost line of the author's code ("flow.py:12 in fetch"), or of any code if none is the
+    author's. `function` identifies the function that the line is in.
     """
 
     node_id: str | None
@@ -27,7 +27,7 @@ class Holder:
 
 
 def loop_holder(loop: asyncio.AbstractEventLoop, thread_id: int) -> Holder | None:
-    """Find out what the loop of a thread is busy with; None where it is not to be seen any more."""
+    """Return the code that the loop of a thread is executing, or None if the thread has ended."""
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - the documented way to another thread's stack
     if frame is None:
         return None
@@ -42,9 +42,10 @@ def loop_holder(loop: asyncio.AbstractEventLoop, thread_id: int) -> Holder | Non
 
 
 class HeldLoopReport:
-    """Warns of a loop that is held: at once, and then ever more rarely for as long as it stays so.
+    """Logs warnings of a blocked event loop.
 
-    Another function is named 10 s after the one before at the soonest, and the same one every minute.
+    The first warning comes at once, one for another function after at least 10 s, and one for the same function once a
+    minute.
     """
 
     def __init__(self) -> None:
@@ -52,22 +53,22 @@ class HeldLoopReport:
         self._is_told = False
 
     def tell(self, held_s: float, holder: Holder | None) -> None:
-        """The loop has been held for so long."""
+        """Warn that the loop has been blocked for `held_s`, if a warning is due."""
         if holder is None or not self._is_due(holder.function):
             return
         self._is_told = True
         who = "code of the workflow" if holder.node_id is None else f"task {holder.node_id!r}"
         _log.warning(
-            "The event loop has been held for %.0f s by %s, at %s: meanwhile nothing else of the run moves and the "
-            "server answers nobody. Make it a plain function (it gets a thread), or use asyncio.to_thread.",
+            "The event loop has been blocked for %.0f s by %s, at %s: meanwhile nothing else in the run happens, and "
+            "the server does not answer. Make it a plain function (which runs in a thread), or use asyncio.to_thread.",
             held_s, who, holder.place,
         )  # fmt: skip
 
     def end(self, held_s: float) -> None:
-        """The loop goes on, after so long."""
+        """Log that the loop runs again after it was blocked for `held_s`, if a warning was logged before."""
         if self._is_told:
             self._is_told = False
-            _log.warning("The event loop goes on, after %.0f s.", held_s)
+            _log.warning("The event loop runs again, after it was blocked for %.0f s.", held_s)
 
     def _is_due(self, function: str) -> bool:
         now_s = steady_s()

@@ -1,4 +1,4 @@
-"""LeaseKeeper: keeps the lease of a run while an engine drives it, and gives it back afterwards."""
+"""LeaseKeeper: renew the lease of a run while an engine drives it, and give it back afterwards."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from smithersd.errors import StoreUnavailable
 
 
 class LeaseKeeper:
-    """Renews a lease on time. `on_due` is called in the loop's thread whenever a renewal is due."""
+    """Renews a lease in time. `on_due` is called in the loop's thread whenever a renewal is due."""
 
     def __init__(self, lease: HeldLease, on_due: Callable[[], None]) -> None:
         self._lease = lease
@@ -22,12 +22,12 @@ class LeaseKeeper:
 
     @property
     def fence(self) -> int:
-        """The lease's fence, under which its driver writes."""
+        """The lease's fence, with which its driver writes."""
         return self._lease.fence
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep the lease while the `with` lasts: by `renew_if_due`, or by the watchdog where the loop is held up."""
+        """Keep the lease during the block: by `renew_if_due`, or by the watchdog if the loop is blocked."""
         self._schedule()
         try:
             with watched(self._lease):
@@ -38,19 +38,19 @@ class LeaseKeeper:
                 self._timer.cancel()
 
     async def renew_if_due(self, retry: StoreRetry) -> None:
-        """Renew the lease if its time has come.
+        """Renew the lease if that is due.
 
         Raises:
-            LeaseLost: another driver took the run.
-            StoreUnavailable: the store refuses, and the driver has been asked to stop.
+            LeaseLost: another driver has taken over the run.
+            StoreUnavailable: the store refuses, and the engine was asked to stop.
         """
         if self._is_due:
             self._is_due = False
             await retry.retry_until_available(self._lease.renew)
 
     async def let_go(self, *, has_crashed: bool) -> None:
-        """Let others take the run at once, and know if its driver has crashed."""
-        with suppress(StoreUnavailable):  # then the lease runs out, or its owner is seen to be dead
+        """Give the lease back, or mark it as that of a crashed driver, so that another process can take it at once."""
+        with suppress(StoreUnavailable):  # the lease then runs out, or others see that its owner is dead
             if has_crashed:
                 await self._lease.mark_crashed(own_text(has_crashed=True))
             else:
@@ -60,7 +60,7 @@ class LeaseKeeper:
         self._timer = asyncio.get_running_loop().call_later(self._lease.interval_s, self._note_due)
 
     def _note_due(self) -> None:
-        """Note that a renewal is due; the one after it is set here, whatever becomes of this one."""
+        """Report that a renewal is due, and schedule the next one now, so that it does not depend on this one."""
         self._schedule()
         self._is_due = True
         self._on_due()

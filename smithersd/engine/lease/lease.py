@@ -1,4 +1,4 @@
-"""A lease that this process holds, and when it was renewed last."""
+"""A lease that this process holds, and the time of its last renewal."""
 
 from smithersd.engine.clock import steady_s
 from smithersd.errors import LeaseLost
@@ -6,17 +6,17 @@ from smithersd.limits import LEASE_RENEWALS
 from smithersd.store import Store
 
 FIRST_FENCE = 1
-"""The fence of a run's first driver; each one after it has a higher one."""
+"""The fence of a run's first driver; every later driver has a higher one."""
 
 _LATE_SHARE = 0.4
-"""How much of a lease has passed when its renewal, due after a third of it, is late."""
+"""The share of a lease's duration after which its renewal, due after a third, is late."""
 
 
 class HeldLease:
-    """The lease of one run, from the moment that it was taken.
+    """The lease of one run that this process has taken.
 
-    The engine renews it on time while it drives (`is_driving`). The watchdog renews it when that is late: author code
-    holds the event loop, or the run is still being taken up.
+    The engine renews it in time while it drives the run (`is_driving`). The watchdog renews it when a renewal is late:
+    when author code blocks the event loop, or while the run is still being resumed.
     """
 
     def __init__(self, store: Store, run_id: str, fence: int) -> None:
@@ -35,14 +35,14 @@ class HeldLease:
 
     @property
     def is_late(self) -> bool:
-        """Whether its renewal should have come by now; that of a lost lease never comes."""
+        """Whether a renewal is overdue; a lost lease is never renewed again."""
         return not self._is_lost and steady_s() - self._renewed_at_s > self.lease_s * _LATE_SHARE
 
     async def renew(self) -> None:
-        """Give it its full time again.
+        """Renew the lease for its full duration.
 
         Raises:
-            LeaseLost: another driver has taken the run.
+            LeaseLost: another driver has taken over the run.
             StoreUnavailable: the store refused.
         """
         asked_at_s = steady_s()
@@ -50,10 +50,10 @@ class HeldLease:
         self._renewed_at_s = asked_at_s
 
     def renew_from_thread(self) -> None:
-        """Give it its full time again without the event loop; wait for that in the calling thread.
+        """Renew the lease for its full duration without the event loop; block the calling thread meanwhile.
 
         Raises:
-            LeaseLost: another driver has taken the run, or the lease was given back.
+            LeaseLost: another driver has taken over the run, or the lease was given back.
             StoreUnavailable: the store refused.
         """
         asked_at_s = steady_s()
@@ -65,17 +65,19 @@ class HeldLease:
         self._renewed_at_s = asked_at_s
 
     async def give_back(self) -> None:
-        """Let others take the run at once. A lease that was lost is not touched.
+        """Release the lease, so that another process can take it at once; do nothing if it was lost.
 
         Raises:
-            StoreUnavailable: the store refused; then the lease runs out, or its owner is seen to be dead.
+            StoreUnavailable: the store refused. The lease then runs out, or others see that its owner is dead.
         """
         await self._store.release_lease(self.run_id, self.fence)
 
     async def mark_crashed(self, owner: str) -> None:
-        """Let others take the run at once, and know that its driver has died; `owner` is the driver's name, so marked.
+        """End the lease as that of a crashed driver, so that another process can take it at once.
+
+        `owner` is the text of the owner that is marked as crashed.
 
         Raises:
-            StoreUnavailable: the store refused; then the lease runs out, or its owner is seen to be dead.
+            StoreUnavailable: the store refused. The lease then runs out, or others see that its owner is dead.
         """
         await self._store.mark_crashed(self.run_id, self.fence, owner)

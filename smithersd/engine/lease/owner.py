@@ -1,6 +1,6 @@
-"""The owner of a lease: the process that drives the run, named so that others can tell whether it still does.
+"""The owner of a lease: the process that drives the run, identified so that others can tell whether it is alive.
 
-Where host, boot and pid namespace are ours, a dead owner is seen at once; elsewhere the lease has to run out.
+If host, boot and pid namespace are the same, a dead owner is recognised at once; otherwise its lease has to run out.
 """
 
 import json
@@ -21,7 +21,7 @@ _END_POLL_S = 0.01
 class Owner:
     """The process that holds a lease.
 
-    `has_crashed` is what a driver leaves that found itself failing: its process may live on, but drives no more.
+    `has_crashed` is set by a driver whose engine failed: its process may still be alive, but no longer drives the run.
     """
 
     process: ProcessIdentity
@@ -29,11 +29,11 @@ class Owner:
 
     @property
     def is_dead(self) -> bool:
-        """Whether it is known to drive no more; False where that cannot be told from here."""
+        """Whether the process is known to drive the run no longer; False if that cannot be told from here."""
         return self.has_crashed or (self.process.is_local and not self.process.is_alive)
 
     def to_text(self) -> str:
-        """Write the owner as the JSON that a lease holds."""
+        """Return the owner as JSON text for the lease."""
         process = self.process
         return json.dumps(
             {
@@ -48,26 +48,26 @@ class Owner:
 
     @staticmethod
     def from_text(text: str) -> "Owner":
-        """Read an owner from a lease."""
+        """Return the owner that the JSON text of a lease describes."""
         v = json.loads(text)
         process = ProcessIdentity(v["host"], v["bootId"], v["pidNamespace"], v["pid"], v["startTime"])
         return Owner(process, v.get("hasCrashed", False))
 
 
 def own_text(*, has_crashed: bool = False) -> str:
-    """Name this process, as the text that a lease holds."""
+    """Return this process as the owner's text for a lease."""
     return Owner(this_process(), has_crashed).to_text()
 
 
 def is_owner_dead(text: str) -> bool:
-    """Whether the named driver is known to have ended; False where that cannot be told from here."""
+    """Return whether an owner is known to drive its run no longer; False if that cannot be told from here."""
     return Owner.from_text(text).is_dead
 
 
 def interruption_by(former_owner: str | None) -> Interruption:
-    """Return why the attempts of a run's former driver ended, None being one who gave the lease back.
+    """Return why the attempts of a run's former driver were interrupted; None is a driver that gave the lease back.
 
-    Only a driver that is known dead has crashed; from one that may live on the run was taken.
+    A driver that is known to be dead has crashed; one that may be alive has lost its lease.
     """
     if former_owner is None:
         return Interruption.SUSPENDED
@@ -75,9 +75,9 @@ def interruption_by(former_owner: str | None) -> Interruption:
 
 
 def end_owner(text: str) -> bool:
-    """End a local owner's process: ask, then kill after 5 s. Return whether there was one to end.
+    """End the process of an owner on this host: SIGTERM, then SIGKILL after 5 s. Return whether there was one to end.
 
-    It is signalled through a handle that was opened while it was known to be the same process.
+    The process is signalled through a handle, so that no other process can be hit whose pid is the same.
     """
     owner = Owner.from_text(text)
     if not owner.process.is_local or owner.has_crashed or owner.process.pid == os.getpid():

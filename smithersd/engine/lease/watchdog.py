@@ -1,11 +1,11 @@
-"""A thread beside each event loop that drives runs: it tells who holds the loop, and keeps the leases meanwhile.
+"""A thread for each event loop that drives runs: it reports code that blocks the loop, and renews leases meanwhile.
 
-A coroutine of an author that computes or sleeps without `await` stops everything else in its loop: the server, the
-engine, and with it the renewal of the lease. The process lives on all the same, so nobody must take its runs; and
-whoever looks at a server that does not answer is to find out which line is to blame.
+An author's coroutine that computes or sleeps without `await` stops everything else in its loop: the server, the engine,
+and with it the renewal of the lease. The process is alive all the same, so its runs must not be taken over, and the
+log should name the line that blocks a server that does not answer.
 
-The thread asks the loop for a sign of life several times a second. Where none has come by the next time the loop is
-held. A C function that holds the interpreter's lock as well holds this thread too: nothing can be done about that.
+The thread schedules a callback in the loop several times a second. If the callback has not run by the next time, the
+loop is blocked. A C function that also holds the interpreter's lock stops this thread too, which cannot be prevented.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ _watchdogs: dict[asyncio.AbstractEventLoop, "_Watchdog"] = {}
 
 @contextmanager
 def watched(lease: HeldLease) -> Iterator[None]:
-    """Have the running loop watched, and the lease kept, while the `with` lasts.
+    """Watch the running loop, and keep the lease, during the block.
 
-    One thread watches a loop, however many runs it drives; it ends with the last of them.
+    A loop has one watchdog thread, however many runs it drives; the thread ends with the last of them.
     """
     loop = asyncio.get_running_loop()
     watchdog = _watchdogs.get(loop)
@@ -57,14 +57,14 @@ class _Watchdog:
         self._thread = threading.Thread(target=self._watch, name="smithersd-watchdog", daemon=True)
 
     def add(self, lease: HeldLease) -> None:
-        """Keep a lease from now on."""
+        """Add a lease to keep."""
         self._leases = (*self._leases, lease)
         if len(self._leases) == 1:
             self._thread.start()
         self._is_changed.set()
 
     def discard(self, lease: HeldLease) -> bool:
-        """Keep a lease no longer; return whether there are others. The thread ends when there are none."""
+        """Remove a lease; return whether there are others. The thread ends when there are none."""
         self._leases = tuple(one for one in self._leases if one is not lease)
         self._is_changed.set()
         return bool(self._leases)
@@ -92,7 +92,7 @@ class _Watchdog:
                 _renew(lease)
 
     def _answer(self) -> None:
-        """The loop is free; called in it."""
+        """Record, as a callback in the loop, that the loop is not blocked."""
         if self._asked_at_s is not None:
             self._held_s = steady_s() - self._asked_at_s
         self._asked_at_s = None
@@ -102,9 +102,9 @@ def _renew(lease: HeldLease) -> None:
     try:
         lease.renew_from_thread()
     except LeaseLost:
-        _log.debug("%s: its lease was lost; its driver finds out by itself", lease.run_id)
+        _log.debug("%s: the lease was lost, as the driver will find out", lease.run_id)
     except StoreUnavailable as error:
-        _log.debug("%s: its lease cannot be renewed at present: %s", lease.run_id, error)
+        _log.debug("%s: the lease cannot be renewed at present: %s", lease.run_id, error)
 
 
 def _rest_s(leases: tuple[HeldLease, ...]) -> float:

@@ -75,7 +75,7 @@ def test_a_child_that_a_task_forks_ends_as_it_likes(place: Place) -> None:
 def test_nobody_takes_a_run_from_a_process_whose_loop_is_held(place: Place) -> None:
     place.write(HOLDS_LOOP)
     up = place.up("--run-id", "r", "--lease", "1")
-    up.until_text(r"held for 1 s by task 'holds', at flow.py:\d+ in holds")
+    up.until_text(r"blocked for 1 s by task 'holds', at flow.py:\d+ in holds")
     lease_end_ms = _lease_end_ms(place)
     until(lambda: _lease_end_ms(place) > lease_end_ms + 1_500, "renewals beyond the whole lease")
     code, text = place.run("up", "flow.py", "--run-id", "r", "--resume", "--lease", "1")

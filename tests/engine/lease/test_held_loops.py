@@ -53,7 +53,7 @@ async def test_a_task_that_holds_the_loop_is_named_and_its_lease_is_renewed(
 
     async with open_store(backend.url, lease_s=LEASE_S) as store:
         assert (await run(flow, store)).status is RunStatus.FINISHED
-    (said,) = [record.getMessage() for record in caplog.records if "has been held" in record.getMessage()]
+    (said,) = [record.getMessage() for record in caplog.records if "has been blocked" in record.getMessage()]
     assert re.search(r"by task 'culprit', at tests/(support/waiting|engine/lease/test_held_loops)\.py:\d+ in ", said)
 
 
@@ -91,4 +91,4 @@ def test_many_short_holds_are_not_many_lines(caplog: pytest.LogCaptureFixture) -
         report.tell(1.0, Holder("b", f"flow.py:{number} in another", "flow.py:200"))
         report.end(1.5)
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "goes on, after 2 s" in caplog.text
+    assert "runs again, after it was blocked for 2 s" in caplog.text
