@@ -162,13 +162,13 @@ class ApprovalAlreadyDecided(UserError):
 
 
 class ApprovalNotPending(UserError):
-    """The node exists but waits for no decision."""
+    """The node is not waiting for a decision."""
 
     code = "APPROVAL_NOT_PENDING"
 
 
 class TimerNotPending(UserError):
-    """The node exists but is not a timer that waits."""
+    """The node is not a timer that is waiting."""
 
     code = "TIMER_NOT_PENDING"
 

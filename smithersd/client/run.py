@@ -126,7 +126,7 @@ class Run(Protocol):
 
         Raises:
             NodeNotFound: the run has no such node.
-            TimerNotPending: the node is not a timer that waits.
+            TimerNotPending: the node is not a timer that is waiting.
             InvalidRequest: no iteration is named and several wait.
             RunNotActive: the run has ended, or is being cancelled.
         """

@@ -1,4 +1,4 @@
-"""The driver's transaction: one step, under its fence, and an end only if no request is left."""
+"""The transaction of a run's driver: write one step under its fence, and end the run only if no request is pending."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -27,12 +27,12 @@ _VALUES = {kind: attrgetter(*columns) for kind, columns in _COLUMNS.items()}
 
 
 def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
-    """Write a step, and give the lease its full time again.
+    """Write a step, and renew the lease.
 
-    The same step again changes nothing and has the same answer, in case the first answer was lost.
+    Committing the same step again changes nothing and returns the same, in case the first result was lost.
 
     Raises:
-        RunExists: a new run's id is taken.
+        RunExists: there is a run with the id of the new one.
         LeaseLost: the fence was raised; nothing is written.
     """
     if commit.new_run is not None:
@@ -42,7 +42,7 @@ def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
         yield Many("delete_request", [{"id": request_id} for request_id in commit.applied])
     if commit.closing is None:
         return Committed(is_closed=False)
-    if last_seq >= _last_seq(commit.closing):  # before the requests, among which may be newer ones by now
+    if last_seq >= _last_seq(commit.closing):  # written before; requests that came after that must not count
         return Committed(is_closed=True)
     requests = yield from request_rows(commit.run_id)
     unseen = tuple(row for row in requests if row.id not in commit.closing_applied)
@@ -78,13 +78,13 @@ def _insert_run(run_id: str, fence: int, new: NewRun, lease_ms: int) -> Transact
     )
     if not rows:
         raise RunExists(
-            f"Run {run_id!r} exists already.", remedy="Go on with it by --resume, or choose another --run-id."
+            f"Run {run_id!r} exists already.", remedy="Resume it with --resume, or choose another --run-id."
         )
     yield Statement("insert_input", {"run_id": run_id, "input": new.input})
 
 
 def _write(commit: Commit, batch: Batch, lease_ms: int) -> Transaction[int]:
-    """Write a batch, unless it stands already; return the seq of the run's last event."""
+    """Write a batch unless it was written before; return the seq of the run's last event."""
     rows = yield Statement("advance_run", _advance(commit, batch, lease_ms))
     if not rows:
         return (yield from _written_before(commit, batch))
@@ -94,7 +94,7 @@ def _write(commit: Commit, batch: Batch, lease_ms: int) -> Transaction[int]:
 
 
 def _advance(commit: Commit, batch: Batch, lease_ms: int) -> Parameters:
-    """Return what a batch makes of the run's row, and the seq that it follows."""
+    """Return the new values of the run's row, and the seq that the batch must follow."""
     return {
         "run_id": commit.run_id,
         "fence": commit.fence,
@@ -112,7 +112,7 @@ def _last_seq(batch: Batch) -> int:
 
 
 def _written_before(commit: Commit, batch: Batch) -> Transaction[int]:
-    """Tell why the run's row did not move: the batch is in it (only who holds the fence writes), or the lease is lost.
+    """Return the run's last seq if the batch was written before; only the holder of the fence can have done that.
 
     Raises:
         LeaseLost: the fence was raised, or the lease was given back.
@@ -123,7 +123,7 @@ def _written_before(commit: Commit, batch: Batch) -> Transaction[int]:
         return last_seq
     raise LeaseLost(
         f"Run {commit.run_id!r} was taken over by another driver.",
-        remedy="Let that one go on; nothing was written here.",
+        remedy="Let the other driver continue; this one has written nothing.",
     )
 
 

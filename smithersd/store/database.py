@@ -1,4 +1,4 @@
-"""The seam between the store and a database: all that a backend has to do."""
+"""The interface between the store and a database: what a backend has to provide."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from smithersd.store.statements import Transaction
 T = TypeVar("T")
 
 OnChange = Callable[[str | None], None]
-"""Is told which run has something new; None where that is not known: any."""
+"""Called with the id of a run that has changed, or with None if any run may have changed."""
 
 
 class Database(Protocol):
@@ -17,55 +17,55 @@ class Database(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is, as a store URL without a password."""
+        """The store URL of the database, without a password."""
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Run a transaction that may write, and return its value once it is durable.
 
-        What the transaction raises rolls it back and is raised here. A caller that is cancelled does not stop it: once
-        begun it comes to its own end.
+        An exception that the transaction raises rolls it back and is raised here. Cancelling the caller does not stop a
+        transaction that has started.
 
         Raises:
-            StoreUnavailable: the database refused for a reason that may pass. Nothing was written, or, where the
-                answer was lost on its way, all of it: whoever asks again finds out, since every transaction of the
-                store knows its own effect when it sees it.
+            StoreUnavailable: the database refused for a reason that may be temporary. Nothing was written, or all of
+                it if the database's reply was lost. Running the same transaction again is safe: each transaction of the
+                store recognises its own effect.
         """
 
     def write_from_thread(self, transaction: Transaction[T]) -> T:
-        """Do as `write` does without the event loop, which may be held, and wait in the calling thread.
+        """Do the same as `write` without the event loop, which may be blocked; block the calling thread meanwhile.
 
         Raises:
             StoreUnavailable: as with `write`.
         """
 
     async def read(self, transaction: Transaction[T]) -> T:
-        """Run a transaction that only reads; it never waits behind writes.
+        """Run a transaction that only reads; it does not wait for writes.
 
         Raises:
-            StoreUnavailable: the database refused for a reason that may pass.
+            StoreUnavailable: the database refused for a reason that may be temporary.
         """
 
     async def check_place(self) -> None:
-        """Return while what is open is what stands at its address; a file can be deleted or replaced meanwhile.
+        """Check that the open database is still the one at its address; a file can be deleted or replaced.
 
         Raises:
-            StoreUnavailable: it is not; what would be written would be lost.
+            StoreUnavailable: it is not, so that anything written would be lost.
         """
 
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
-        """Call `on_change` in the event loop's thread when somebody else has written; None to stop watching.
+        """Call `on_change` in the event loop's thread when another process has written; None stops that.
 
-        Of requests and take-overs it is told for every run, of events at least for the runs in `followed`. Called
-        again, what was said before is replaced.
+        Requests and new leases are reported for every run, events at least for the runs in `followed`. Another call
+        replaces both arguments.
         """
 
     async def back_up(self, target: Path) -> None:
-        """Write one state of all of it to a file that must not exist, while others write.
+        """Write a consistent copy of the database to a file that must not exist, while others write.
 
         Raises:
-            UserError: the file exists or cannot be written, or the database has a way of its own.
-            StoreUnavailable: the database refused for a reason that may pass.
+            UserError: the file exists or cannot be written, or the database is backed up with its own tools.
+            StoreUnavailable: the database refused for a reason that may be temporary.
         """
 
     async def close(self) -> None:
-        """Let go of the database; transactions under way come to their end first."""
+        """Close the database after the running transactions have ended."""

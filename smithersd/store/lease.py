@@ -1,4 +1,4 @@
-"""Leases: who may drive a run. The database's clock says when one has run out; the fence says whose writes count."""
+"""Leases: the right to drive a run. A lease runs out by the database's clock; the fence says whose writes count."""
 
 import json
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from smithersd.store.statements import Statement, Transaction
 def take_lease(
     run_id: str, owner: str, is_dead: Callable[[str], bool], *, force: bool, lease_ms: int
 ) -> Transaction[Lease]:
-    """Raise the fence and put the owner's name on the run.
+    """Raise the fence of a run and make `owner` its owner.
 
     Raises:
         RunNotFound: there is no such run.
-        RunIsDriven: another owner holds the lease, is not known to be dead, and `force` is off.
+        RunIsDriven: another owner, not known to be dead, holds the lease, and `force` is off.
     """
     yield from _free_holder("select_lease", run_id, is_dead, force=force)
     yield Statement("end_former_writer", {"run_id": run_id})
@@ -28,7 +28,7 @@ def take_lease(
 
 
 def _free_holder(look: str, run_id: str, is_dead: Callable[[str], bool], *, force: bool) -> Transaction[str | None]:
-    """Look who holds the lease, and make sure that it may be taken from them."""
+    """Return the holder of the lease, or None; raise RunIsDriven if the lease may not be taken from it."""
     rows = yield Statement(look, {"run_id": run_id})
     if not rows:
         raise no_such_run(run_id)
@@ -39,10 +39,10 @@ def _free_holder(look: str, run_id: str, is_dead: Callable[[str], bool], *, forc
 
 
 def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:
-    """Give the lease its full time again.
+    """Renew the lease for its full duration.
 
     Raises:
-        LeaseLost: the fence was raised.
+        LeaseLost: the fence was raised, or the lease was given back.
     """
     rows = yield Statement("renew_lease", {"run_id": run_id, "fence": fence, "lease_ms": lease_ms})
     if not rows:
@@ -50,17 +50,17 @@ def renew_lease(run_id: str, fence: int, lease_ms: int) -> Transaction[None]:
 
 
 def mark_crashed(run_id: str, fence: int, owner: str) -> Transaction[None]:
-    """Note that the driver has died; nothing that it still has under way can be written. A lost lease stays."""
+    """End the lease of a driver that has crashed, which can write nothing more; do nothing if the lease was lost."""
     yield Statement("mark_crashed", {"run_id": run_id, "fence": fence, "owner": owner})
 
 
 def holds_lease(run_id: str, fence: int) -> Transaction[bool]:
-    """Whether the lease of this fence has time left, or the run has ended and needs none."""
+    """Return whether the lease of this fence has time left, or the run has ended and needs none."""
     return bool((yield Statement("holds_lease", {"run_id": run_id, "fence": fence})))
 
 
 def driver_requests(run_id: str, fence: int) -> Transaction[list[RequestRow]]:
-    """Read what the driver is to apply, and whether it is the driver still: whatever woke it, it finds out here.
+    """Return the requests that the driver has to apply, the oldest first, after checking that it is still the driver.
 
     Raises:
         LeaseLost: the fence was raised.
@@ -71,7 +71,7 @@ def driver_requests(run_id: str, fence: int) -> Transaction[list[RequestRow]]:
 
 
 def release_lease(run_id: str, fence: int) -> Transaction[None]:
-    """Give the lease back; a lease that was lost is not touched."""
+    """Give the lease back; do nothing if it was lost."""
     yield Statement("release_lease", {"run_id": run_id, "fence": fence})
 
 
@@ -79,12 +79,12 @@ def _is_driven(run_id: str, holder: str) -> RunIsDriven:
     owner = json.loads(holder)
     return RunIsDriven(
         f"Run {run_id!r} is driven by process {owner.get('pid')} on {owner.get('host')}.",
-        remedy="Stop that one first, wait for its end with --standby, or take the run from it with --force.",
+        remedy="Stop that process first, wait for its end with --standby, or take over the run with --force.",
     )
 
 
 def _is_lost(run_id: str) -> LeaseLost:
     return LeaseLost(
         f"Run {run_id!r} was taken over by another driver.",
-        remedy="Let that one go on; nothing was written here since.",
+        remedy="Let the other driver continue; this one has written nothing since.",
     )

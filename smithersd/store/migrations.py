@@ -11,7 +11,7 @@ from smithersd.errors import StoreInvalid, StoreTooNew
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file."""
+    """One numbered migration file."""
 
     version: int
     name: str
@@ -19,12 +19,12 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the file."""
+        """The SHA-256 of the file, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def migrations(dialect_name: str) -> list[Migration]:
-    """Return all migrations of this version for a kind of database, in order."""
+    """Return all migrations for a kind of database that this version of smithersd has, in order."""
     folder = resources.files("smithersd.store") / "sql" / "migrations" / dialect_name
     found = [
         Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8"))
@@ -35,22 +35,22 @@ def migrations(dialect_name: str) -> list[Migration]:
 
 
 def missing(known: Sequence[Migration], applied: Mapping[int, str]) -> list[Migration]:
-    """Return the migrations that a store lacks; `applied` are its checksums by version.
+    """Return the migrations that a store lacks; `applied` maps the versions that it has to their checksums.
 
     Raises:
-        StoreTooNew: a later version of smithersd wrote this store.
-        StoreInvalid: a migration was applied in another form than ours.
+        StoreTooNew: a later version of smithersd wrote the store.
+        StoreInvalid: an applied migration differs from the one of the same number here.
     """
     latest = known[-1].version
     if applied and max(applied) > latest:
         raise StoreTooNew(
-            f"The store is at schema {max(applied)}, this smithersd knows {latest}.",
-            remedy="Install the version of smithersd that wrote it, or a later one.",
+            f"The store has schema version {max(applied)}, and this smithersd knows versions up to {latest}.",
+            remedy="Install the version of smithersd that wrote the store, or a later one.",
         )
     for one in known:
         if applied.get(one.version, one.checksum) != one.checksum:
             raise StoreInvalid(
-                f"Migration {one.version} ({one.name}) of the store is not the one that this smithersd has.",
-                remedy="The store comes from a changed build; open it with that one.",
+                f"Migration {one.version} ({one.name}) of the store differs from the one of this smithersd.",
+                remedy="The store was written by a modified build of smithersd: open it with that build.",
             )
     return [one for one in known if one.version not in applied]

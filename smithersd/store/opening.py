@@ -1,4 +1,4 @@
-"""Opening a store: which database a URL names."""
+"""Open a store by its URL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +15,8 @@ from smithersd.store.store import Store
 async def open_store(url: str | Path, *, must_exist: bool = False, lease_s: float = LEASE_S) -> AsyncIterator[Store]:
     """Open a store by URL (`sqlite:///runs.db`, `postgresql://user@host/db`) or by the path of a SQLite file.
 
-    It is made, unless it `must_exist`, and brought up to date if need be. A run that is driven through it may be taken
-    over `lease_s` seconds after its driver was heard of last.
+    The store is created, unless it `must_exist`, and migrated if needed. A run that is driven through it may be taken
+    over `lease_s` seconds after the last renewal of its lease.
 
     Examples:
         ```python
@@ -25,8 +25,8 @@ async def open_store(url: str | Path, *, must_exist: bool = False, lease_s: floa
         ```
 
     Raises:
-        StoreInvalid: that is no store, and cannot become one.
-        StoreTooNew: a later version of smithersd wrote it.
+        StoreInvalid: the URL is not valid, or what it names is not a store and cannot become one.
+        StoreTooNew: a later version of smithersd wrote the store.
         StoreUnavailable: the database does not answer.
     """
     store = Store(await _opened(url, must_exist=must_exist), lease_s=lease_s)
@@ -43,13 +43,13 @@ async def _opened(url: str | Path, *, must_exist: bool) -> Database:
     if not separator:
         return await _open_file(_path(url, url), must_exist=must_exist)
     if scheme in {"postgresql", "postgres"}:
-        from smithersd.store.postgres.database import open_postgres  # noqa: PLC0415 - who uses SQLite need not load it
+        from smithersd.store.postgres.database import open_postgres  # noqa: PLC0415 - not needed for SQLite
 
         return await open_postgres(url, must_exist=must_exist)
     if scheme == "sqlite" and rest.startswith("/"):
         return await _open_file(_path(rest[1:], url), must_exist=must_exist)
     raise StoreInvalid(
-        f"{scheme}://... is not a store URL that this version knows.",
+        f"{scheme}://... is not a store URL.",
         remedy="Give sqlite:///path for a relative path, sqlite:////path for an absolute one, "
         "or postgresql://user@host/database.",
     )
@@ -66,5 +66,5 @@ async def _open_file(path: Path, *, must_exist: bool) -> Database:
 
 def _path(text: str, url: str) -> Path:
     if not text or "\0" in text:
-        raise StoreInvalid(f"The store URL {url!r} names no file.", remedy="Give sqlite:///path.")
+        raise StoreInvalid(f"The store URL {url!r} has no path of a file.", remedy="Give sqlite:///path.")
     return Path(text)

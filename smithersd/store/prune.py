@@ -1,7 +1,7 @@
-"""Deleting runs that have ended, a bounded number of rows in one transaction, so that nobody waits for it.
+"""Delete runs that have ended, a limited number of rows in each transaction, so that no writer waits for long.
 
-First a run is made invisible: its input goes, without which no reader finds it. A deletion that is cut short goes on
-with the next one. Events go from the last to the first: what is left of a log has no gap.
+The first transaction deletes the run's input, without which no reader finds the run. A deletion that was interrupted is
+continued by the next one. Events are deleted from the last to the first, so that the rest of a log has no gap.
 """
 
 from smithersd.core.log.states import RunStatus
@@ -13,7 +13,7 @@ _TABLES = ("requests", "waits", "frames", "outputs", "events")
 
 
 def ended_runs(finished_before_ms: int, after: EndedRun | None, limit: int) -> Transaction[list[EndedRun]]:
-    """Read runs that ended before a time, the oldest first, from the one after `after` on."""
+    """Return runs that ended before a time, the oldest first, starting after `after`."""
     rows = yield Statement(
         "select_ended_runs",
         {
@@ -30,7 +30,7 @@ def ended_runs(finished_before_ms: int, after: EndedRun | None, limit: int) -> T
 
 
 def hide_run(run_id: str, finished_before_ms: int) -> Transaction[bool]:
-    """Let nobody find a run any more, if it ended before a time and no live run needs it; return whether that is so."""
+    """Hide a run from all readers if it ended before a time and no live run needs it; return whether it is hidden."""
     if not (yield Statement("is_prunable", {"run_id": run_id, "finished_before_ms": finished_before_ms})):
         return False
     yield Statement("delete_input", {"run_id": run_id})

@@ -1,6 +1,6 @@
-"""The rows that go into a store and come out of it, the same for every backend.
+"""The rows that are written to a store and read from it, the same for every backend.
 
-Times are integer milliseconds since the epoch, ids are ours, JSON is text: nothing here interprets it.
+Times are integer milliseconds since the epoch. JSON is text, which is not interpreted here.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from smithersd.core.log.states import AttemptState, NodeState, RunStatus
 
 
 class RequestKind(StrEnum):
-    """What others may ask of a run."""
+    """What a request asks of a run."""
 
     DECIDE = "decide"
     FIRE = "fire"
@@ -19,7 +19,7 @@ class RequestKind(StrEnum):
 
 
 class Topic(StrEnum):
-    """What a subscriber of a run wants to be woken by."""
+    """What a subscriber of a run is notified of."""
 
     EVENTS = "events"
     REQUESTS = "requests"
@@ -27,7 +27,7 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What is written once, when a run begins."""
+    """The values of a run that are written once, when it starts."""
 
     workflow_name: str
     workflow_path: str | None
@@ -40,7 +40,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A row of `runs`. `owner` is JSON text while somebody holds the lease, else None."""
+    """A row of `runs`, with the run's input. `owner` is JSON text while a process holds the lease, else None."""
 
     run_id: str
     workflow_name: str
@@ -57,11 +57,11 @@ class RunRow:
     owner: str | None
     lease_expires_at_ms: int | None
     store_now_ms: int
-    """The store's own clock when the row was read: compare the lease with this one only."""
+    """The store's clock when the row was read; the lease's end must be compared with this clock only."""
 
     @property
     def is_leased(self) -> bool:
-        """Whether an owner is named whose lease has not run out (it may have died all the same)."""
+        """Whether the run has an owner whose lease has not run out; the owner may be dead all the same."""
         return (
             self.owner is not None
             and self.lease_expires_at_ms is not None
@@ -71,7 +71,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a prune must know of a run. `is_needed` says that a live run takes over what it has done."""
+    """A run that a prune may delete. `is_needed` says that a live run reuses its results."""
 
     run_id: str
     status: RunStatus
@@ -83,8 +83,8 @@ class EndedRun:
 class EventRow:
     """A row of `events`; `payload` is the event's JSON text.
 
-    What stands below it is written for those who read with SQL, and None in a row that was read: which node iteration
-    and attempt the event is about, and the states to which it brings them, None where they stay as they are.
+    The fields after it are written for users of SQL, and are None in a row that was read: the iteration and attempt
+    that the event is about, and the states to which it changes node and attempt, None if it does not change them.
     """
 
     seq: int
@@ -100,7 +100,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class OutputRow:
-    """A row of `outputs`; `output` is JSON text that the node's schema has accepted."""
+    """A row of `outputs`; `output` is JSON text that is valid for the node's schema."""
 
     node_id: str
     iteration: int
@@ -110,10 +110,10 @@ class OutputRow:
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
-    """A row of `frames`: what one rendering changed.
+    """A row of `frames`: what one rendering has changed.
 
-    `scopes` is JSON text: an object from scope id to its new tree, or to null where the scope is gone. The whole
-    tree at a frame is the merge of all rows up to it (`core/tree/frames.py`), so that a frame costs what it changed.
+    `scopes` is JSON text: an object that maps scope ids to their new trees, or to null for a removed scope. The whole
+    tree at a frame is the merge of all rows up to it (`core/tree/frames.py`), so that a row is as small as its change.
     """
 
     frame_no: int
@@ -124,10 +124,10 @@ class FrameRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step writes; events are already numbered and dense after the run's last_seq.
+    """The rows that one step writes; the events are numbered without a gap from the run's last_seq on.
 
-    A wait replaces the one of the same node iteration and kind. `status`, `finished_at_ms` and `error` become the run
-    row's.
+    A wait replaces the one of the same node iteration and kind. `status`, `finished_at_ms` and `error` are the new
+    values of the run's row.
     """
 
     status: RunStatus
@@ -143,11 +143,11 @@ class Batch:
 class Commit:
     """One transaction of the driver that holds `fence`.
 
-    `applied` are the ids of requests whose effect `batch` holds; they are deleted with it. `closing` is written in the
-    same transaction only if no request is left after that: what was accepted is never overtaken by an end.
-    `closing_applied` are ids of requests whose effect `closing` is (a cancel): they do not stand in its way, and are
-    deleted only with it, so that a cancel is not forgotten by a crash before the end.
-    `is_release` gives the lease back in the same transaction, provided that `closing` was written.
+    `applied` are the ids of the requests that `batch` applies; they are deleted with it. `closing` is written in the
+    same transaction, but only if no other request is pending, so that the end never overtakes an accepted request.
+    `closing_applied` are the ids of the requests that `closing` applies (a cancellation): they do not prevent it, and
+    are deleted only with it, so that a crash before the end does not lose them.
+    `is_release` gives the lease back in the same transaction if `closing` is written.
     """
 
     run_id: str
@@ -162,10 +162,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """A row of `requests`: what somebody asks of a run, accepted and still to be applied.
+    """A row of `requests`: a request to a run that was accepted and is not applied yet.
 
-    `node_id` and `iteration` say which wait it ends, None where it is for the run. `payload` is what came with it, as
-    JSON text that its kind understands.
+    `node_id` and `iteration` name the wait that it ends, None if it is for the whole run. `payload` is JSON text whose
+    form depends on the kind.
     """
 
     id: int
@@ -178,7 +178,7 @@ class RequestRow:
 
     @property
     def wait_key(self) -> NodeKey:
-        """Which node iteration waits for it."""
+        """The node iteration whose wait the request ends."""
         assert self.node_id is not None, f"request {self.id} is for the run"
         assert self.iteration is not None, f"request {self.id} is for the run"
         return (self.node_id, self.iteration)
@@ -186,7 +186,7 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit did: whether `closing` was written, and else which requests stood in its way."""
+    """The result of a commit: whether `closing` was written, else the requests that prevented it."""
 
     is_closed: bool
     requests: tuple[RequestRow, ...] = ()
@@ -194,19 +194,19 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An accepted request. `request_id` is None when the very same had been applied before."""
+    """An accepted request. `request_id` is None if the same request was applied before."""
 
     run_id: str
     request_id: int | None
     is_leased: bool
-    """Whether somebody held the lease when the request was accepted."""
+    """Whether a process held the lease when the request was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to drive a run: what the new driver must know of it."""
+    """The lease of a run, as its new driver gets it."""
 
     run: RunRow
     fence: int
     former_owner: str | None = None
-    """Whose name was still on it: one who crashed, let it run out or was forced; None where it had been given back."""
+    """The owner that crashed, let the lease run out, or was forced to give it up; None if it had been given back."""

@@ -1,7 +1,7 @@
-"""Requests from outside: checked against the waits of a run and left for its driver, in one transaction.
+"""Requests from outside: checked against the run's waits and stored for its driver, in one transaction.
 
 The transaction's first statement locks the run's row, so that the run cannot end between the check and the insert.
-What is accepted stays until the driver has applied it.
+An accepted request is stored until the driver has applied it.
 """
 
 import json
@@ -25,15 +25,15 @@ from smithersd.store.statements import Row, Statement, Transaction
 from smithersd.store.waits import waits_of_node
 
 _Left = dict[int | None, RequestRow]
-"""The requests that are left for a node, by iteration."""
+"""The pending requests for a node, by iteration."""
 
 
 def submit_cancel(run_id: str, created_at_ms: int, sender: str | None) -> Transaction[Submitted]:
-    """Leave a request to cancel the run; a second one is the first.
+    """Store a request to cancel the run; if there is one already, return that.
 
     Raises:
         RunNotFound: there is no such run.
-        RunNotActive: it has ended.
+        RunNotActive: the run has ended.
     """
     status, is_leased = yield from _locked_run(run_id)
     if status.is_final:
@@ -46,14 +46,14 @@ def submit_cancel(run_id: str, created_at_ms: int, sender: str | None) -> Transa
 
 
 def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: Decision) -> Transaction[Submitted]:
-    """Leave a decision for a pending approval; the same decision again is accepted and changes nothing.
+    """Store a decision on a pending approval; the same decision again is accepted and changes nothing.
 
     Raises:
         RunNotFound, NodeNotFound: there is no such run or node.
         ApprovalAmbiguous: several of the node's approvals are pending and no iteration is named.
-        ApprovalAlreadyDecided: somebody decided otherwise.
-        RunNotActive: the run has ended, or a cancel is on its way.
-        ApprovalNotPending: the node waits for no decision.
+        ApprovalAlreadyDecided: a different decision was made before.
+        RunNotActive: the run has ended, or is being cancelled.
+        ApprovalNotPending: the node is not waiting for a decision.
     """
     status, is_leased = yield from _locked_run(run_id)
     waits, requests, left = yield from _node(run_id, node_id, WaitKind.APPROVAL)
@@ -75,8 +75,8 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
     _check_active(run_id, status, requests)
     if wait is None or wait.status is not WaitStatus.OPEN:
         raise ApprovalNotPending(
-            f"Node {node_id!r} of run {run_id!r} waits for no decision.",
-            remedy="`smithers inspect` and GET /approvals tell what does.",
+            f"Node {node_id!r} of run {run_id!r} is not waiting for a decision.",
+            remedy="`smithers inspect` and GET /approvals list the nodes that are.",
         )
     payload = decision.model_dump_json()
     request_id = yield from _insert(
@@ -88,13 +88,13 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
 def submit_fire(
     run_id: str, node_id: str, iteration: int | None, created_at_ms: int, sender: str | None
 ) -> Transaction[Submitted]:
-    """Leave a request to fire a timer before its time; one that has fired is left as it is.
+    """Store a request to fire a timer before its due time; for one that has fired already, change nothing.
 
     Raises:
         RunNotFound, NodeNotFound: there is no such run or node.
         InvalidRequest: several of the node's timers are pending and no iteration is named.
-        RunNotActive: the run has ended, or a cancel is on its way.
-        TimerNotPending: the node waits for no time.
+        RunNotActive: the run has ended, or is being cancelled.
+        TimerNotPending: the node is not a timer that is waiting.
     """
     status, is_leased = yield from _locked_run(run_id)
     waits, requests, left = yield from _node(run_id, node_id, WaitKind.TIMER)
@@ -109,26 +109,26 @@ def submit_fire(
     _check_active(run_id, status, requests)
     if wait is None or wait.status is not WaitStatus.OPEN:
         raise TimerNotPending(
-            f"Node {node_id!r} of run {run_id!r} is not a timer that waits.",
-            remedy=f"`smithers inspect {run_id}` tells what does.",
+            f"Node {node_id!r} of run {run_id!r} is not a timer that is waiting.",
+            remedy=f"`smithers inspect {run_id}` lists the timers that are.",
         )
     request_id = yield from _insert(run_id, RequestKind.FIRE, created_at_ms, wait=wait, sender=sender)
     return Submitted(run_id, request_id, is_leased)
 
 
 def request_rows(run_id: str) -> Transaction[list[RequestRow]]:
-    """Read what was accepted for a run and not applied yet, oldest first."""
+    """Return the requests that were accepted for a run and are not applied yet, the oldest first."""
     rows = yield Statement("select_requests", {"run_id": run_id})
     return [_request(row) for row in rows]
 
 
 def is_request_left(run_id: str, request_id: int) -> Transaction[bool]:
-    """Whether a request is still to be applied."""
+    """Return whether a request has not been applied yet."""
     return bool((yield Statement("is_request_left", {"run_id": run_id, "id": request_id})))
 
 
 def decision_of(request: RequestRow) -> Decision:
-    """Read the decision that a request brings."""
+    """Return the decision that a request contains."""
     assert request.payload is not None, f"request {request.id} brings no decision"
     return Decision.model_validate_json(request.payload)
 
@@ -145,11 +145,11 @@ def _locked_run(run_id: str) -> Transaction[tuple[RunStatus, bool]]:
 
 
 def _node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[tuple[list[WaitRecord], list[RequestRow], _Left]]:
-    """Read a node's waits of a kind, the run's requests, and those of them that are for the node."""
+    """Return a node's waits of a kind, the run's requests, and those of them that are for the node."""
     waits = yield from waits_of_node(run_id, node_id, kind)
     if not waits and not (yield Statement("is_node", {"run_id": run_id, "node_id": node_id})):
         raise NodeNotFound(
-            f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` lists its nodes, GET /nodes too."
+            f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` and GET /nodes list its nodes."
         )
     requests = yield from request_rows(run_id)
     return waits, requests, {row.iteration: row for row in requests if row.node_id == node_id}
@@ -160,14 +160,14 @@ def _pending(waits: list[WaitRecord], left: _Left) -> list[WaitRecord]:
 
 
 def _meant(iteration: int | None, waits: list[WaitRecord], pending: list[WaitRecord], left: _Left) -> WaitRecord | None:
-    """Find what a request is about: the iteration that it names, the pending one, or the one that ended last."""
+    """Return the wait that a request is for: of the iteration it names, else the pending one, else the last to end."""
     if iteration is not None:
         return next((wait for wait in waits if wait.key[1] == iteration), None)
     return pending[0] if pending else max(waits, key=lambda wait: _ended_at(wait, left), default=None)
 
 
 def _ended_at(wait: WaitRecord, left: _Left) -> tuple[int, int]:
-    """Order waits by when somebody ended them; those that nobody has ended come first."""
+    """Return a sort key by the time at which a wait was ended; waits that were not ended come first."""
     iteration = wait.key[1]
     if iteration in left:
         return left[iteration].created_at_ms, iteration
@@ -202,14 +202,14 @@ def _insert(
 
 
 def _check_same(wait: WaitRecord, decision: Decision, stands: Decision | None) -> None:
-    """The same verb, person and decision again is no conflict; the note is not compared."""
+    """Check that a decision repeats the earlier one: verb, person and value are compared, the note is not."""
     assert stands is not None, f"{wait.key} was ended without a decision"
     if _compared(decision) != _compared(stands):
         _refuse_other(wait, stands)
 
 
 def _compared(decision: Decision) -> tuple[bool, str | None, str]:
-    """What is compared: of JSON the order of keys does not count, and true is not 1."""
+    """Return what is compared of a decision; its value as JSON, in which key order does not count and true is not 1."""
     return decision.approved, decision.decided_by, json.dumps(decision.decision, sort_keys=True)
 
 
@@ -241,5 +241,5 @@ def _check_active(run_id: str, status: RunStatus, requests: list[RequestRow]) ->
 
 def _not_active(run_id: str, why: str) -> RunNotActive:
     return RunNotActive(
-        f"Run {run_id!r} {why}.", remedy="Start a new run, or one that reuses what this one has finished: --from."
+        f"Run {run_id!r} {why}.", remedy="Start a new run; with --from it reuses the results of this one."
     )

@@ -1,7 +1,7 @@
 """Named statements, and transactions as plain generators over them.
 
 A transaction is a generator: it yields statements, is sent their rows, and returns a value. It does no I/O, so it is
-said once for all backends: SQLite runs the whole generator in its writer thread, PostgreSQL awaits each statement.
+written once for all backends: SQLite runs the whole generator in its writer thread, PostgreSQL awaits each statement.
 """
 
 import re
@@ -16,12 +16,12 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 """A row by column name."""
 Parameters = Mapping[str, Any]
-"""What a statement is given, by name."""
+"""The values of a statement's parameters, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement by name; its rows are sent back."""
+    """One statement, by its name; its rows are sent to the transaction."""
 
     name: str
     parameters: Parameters = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """One statement for each of many rows of parameters; nothing is sent back."""
+    """One statement that is executed for each of many sets of parameters; no rows are sent."""
 
     name: str
     parameters: Sequence[Parameters]
@@ -37,7 +37,7 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One statement whose rows are sent back as far as their column `sized_by` fits; the first one in any case."""
+    """One statement whose rows are sent as long as the column `sized_by` fits into `bytes_max`, but at least one."""
 
     name: str
     parameters: Parameters
@@ -54,33 +54,33 @@ _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a database wants its statements."""
+    """How to write statements for a database."""
 
     name: str
-    """Names the file of the statements that are its own."""
+    """The name of the file with the statements that only this database has."""
     now_ms: str
-    """The expression for its clock in milliseconds."""
+    """The SQL expression for the database's time in milliseconds."""
     has_named_parameters: bool
-    """Whether it takes parameters by name (:run_id); else they are numbered ($1)."""
+    """Whether parameters have names (:run_id); otherwise they are numbered ($1)."""
     table_prefix: str = ""
-    """What stands before each table's name."""
+    """The prefix of each table's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A statement as a database wants it, and its parameters in the order in which they first stand in it."""
+    """The SQL of a statement, and its parameters in the order of their first use."""
 
     sql: str
     names: tuple[str, ...]
 
     def numbered(self, parameters: Parameters) -> list[Any]:
-        """Return the values of numbered parameters."""
+        """Return the values for numbered parameters."""
         return [parameters[name] for name in self.names]
 
 
 @cache
 def statements(dialect: Dialect) -> dict[str, Text]:
-    """Return all statements by name, as the database wants them."""
+    """Return all statements of a dialect by name."""
     folder = resources.files("smithersd.store") / "sql"
     texts = [(folder / name).read_text(encoding="utf-8") for name in ("statements.sql", f"{dialect.name}.sql")]
     parts = [part for text in texts for part in _HEADER.split(text)[1:]]

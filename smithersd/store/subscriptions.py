@@ -1,4 +1,4 @@
-"""Who wants to be woken when a run has something new: notifications only wake, the store is read each time."""
+"""Subscriptions to runs. A notification carries no data: the subscriber reads the store."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,21 +10,21 @@ Wake = Callable[[], None]
 
 
 class Watch(Protocol):
-    """A database's `watch`."""
+    """The type of `Database.watch`."""
 
     def __call__(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:
-        """Watch what others write, or watch no more."""
+        """Start, change or stop the notifications of other processes' writes."""
 
 
 class Subscriptions:
-    """Wakers by run and topic. While there are any, commits of other processes are watched for."""
+    """Callbacks by run and topic. While there are any, commits of other processes are watched."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._wakes: dict[tuple[str, Topic], list[Wake]] = {}
 
     def add(self, run_id: str, topic: Topic, wake: Wake) -> Callable[[], None]:
-        """Add a waker; return what takes it away again (once is enough, more do no harm)."""
+        """Add a callback; return a function that removes it, and may be called more than once."""
         key = (run_id, topic)
         self._wakes.setdefault(key, []).append(wake)
         if len(self._wakes[key]) == 1:
@@ -41,7 +41,7 @@ class Subscriptions:
         return remove
 
     def wake(self, run_id: str, topic: Topic) -> None:
-        """Wake those who follow this."""
+        """Call the callbacks of a run and topic."""
         for wake in list(self._wakes.get((run_id, topic), ())):
             wake()
 

@@ -1,4 +1,4 @@
-"""The rows of `waits`: written with the step that changes them, read as the records that the fold makes of the log."""
+"""The rows of `waits`: written with the step that changes them, and read as the same records as the fold's."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from smithersd.store.statements import Parameters, Row, Statement, Transaction
 
 
 def wait_parameters(run_id: str, wait: WaitRecord) -> Parameters:
-    """Return what `put_wait` is given: the events that ask and answer stand in it as in the log."""
+    """Return the parameters of `put_wait`; the wait's events are stored as the same JSON as in the log."""
     node_id, iteration = wait.key
     return {
         "run_id": run_id,
@@ -28,13 +28,13 @@ def wait_parameters(run_id: str, wait: WaitRecord) -> Parameters:
 
 
 def wait_records(run_id: str, kind: WaitKind) -> Transaction[list[WaitRecord]]:
-    """Read the waits of a kind of a run, the oldest first."""
+    """Return a run's waits of a kind, the oldest first."""
     rows = yield Statement("select_waits", {"run_id": run_id, "kind": kind})
     return [_wait(run_id, row) for row in rows]
 
 
 def waits_of_node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[list[WaitRecord]]:
-    """Read a node's waits of a kind, by iteration."""
+    """Return a node's waits of a kind, in order of iteration."""
     rows = yield Statement("select_waits_of_node", {"run_id": run_id, "node_id": node_id, "kind": kind})
     return [_wait(run_id, row) for row in rows]
 
@@ -58,7 +58,7 @@ def _event(run_id: str, row: Row, column: str) -> Event:
         return decode(text)
     except ValueError as error:
         raise StoreInvalid(
-            f"The {column} of the {row['kind']} that node {row['node_id']!r} of run {run_id!r} waits for is damaged: "
+            f"The {column} of the wait of node {row['node_id']!r} of run {run_id!r} for its {row['kind']} is damaged: "
             f"{error}.",
             remedy="Restore the store from a backup.",
         ) from error

@@ -127,8 +127,8 @@ def test_another_decision_hears_who_was_first_and_when(smithers: Smithers, is_ap
     ("arguments", "message"),
     [
         (("--node", "nope"), "has no node 'nope'"),
-        (("--node", "publish", "--iteration", "7"), "waits for no decision"),
-        (("--node", "make"), "waits for no decision"),
+        (("--node", "publish", "--iteration", "7"), "is not waiting for a decision"),
+        (("--node", "make"), "is not waiting for a decision"),
         (("--iteration", "0"), "--iteration needs --node."),
         (("--node", "publish", "--iteration", "-1"), "'-1' is not a whole number (0 or more)."),
         (("--node", "publish", "--iteration", "9" * 30), "is not a whole number (0 or more)."),
@@ -216,7 +216,7 @@ def test_what_is_not_a_timer_is_not_fired(smithers: Smithers) -> None:
     run_flow("approval", "release-1")
     said = smithers("fire", "release-1", "publish")
     assert (said.code, said.out) == (4, "")
-    assert "Node 'publish' of run 'release-1' is not a timer that waits." in said.err
+    assert "Node 'publish' of run 'release-1' is not a timer that is waiting." in said.err
     assert smithers("fire", "release-1", "nope").code == 4
 
 

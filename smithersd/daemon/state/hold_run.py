@@ -51,7 +51,7 @@ def _held(state_folder: StateFolder, path: Path, *, needs_own: bool) -> PidFile:
         holder = run_of_pid_file(state_folder, path)
         if holder is None:
             raise
-        ways = f"Stop it with `smithers down {holder}`, take the run from it with --force, or start another run."
+        ways = f"Stop it with `smithers down {holder}`, take over the run with --force, or start another run."
         raise DaemonRuns(
             f"Run {holder!r} already has a process. {error.message}",
             remedy="Give the second process its own --pid-file." if needs_own else ways,

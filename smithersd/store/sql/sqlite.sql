@@ -1,11 +1,11 @@
--- What SQLite is told in its own way. A transaction that writes has locked the whole file before its first statement.
+-- Statements for SQLite only. A transaction that writes has locked the whole file before its first statement.
 
 -- name: lock_run
--- The first statement of a request from outside: the run's row stays as it is until the request is decided.
+-- The first statement of a request from outside; nobody else can change the run's row until the transaction ends.
 SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased FROM {runs} WHERE run_id = :run_id
 
 -- name: end_former_writer
--- Nothing to end: a lock ends with the process that holds it.
+-- Nothing to do: a lock ends with the process that holds it.
 SELECT 1 WHERE :run_id IS NULL
 
 -- name: lock_lease

@@ -1,9 +1,9 @@
--- The statements that every database understands, by name. Parameters are named (:run_id), and so is every column that
--- is read; {runs}, {events} ... are the tables under each backend's name for them; {now_ms} is the database's own clock
--- in milliseconds. What a database must be told in its own way stands in a file of its own.
+-- The statements for all databases, by name. Parameters are named (:run_id), and so is every column that is read;
+-- {runs}, {events} ... stand for the names of the tables, {now_ms} for the database's time in milliseconds. Statements
+-- for one database only are in a file of their own.
 
 -- name: insert_run
--- A run's row with its first lease; no row comes back when the id is taken.
+-- A run's row with its first lease. It returns no row if the id exists.
 INSERT INTO {runs} (run_id, workflow_name, workflow_path, workflow_hash, status, from_run_id, created_at_ms,
                   last_seq, fence, owner, lease_expires_at_ms)
 VALUES (:run_id, :workflow_name, :workflow_path, :workflow_hash, :status, :from_run_id, :created_at_ms,
@@ -15,8 +15,8 @@ RETURNING run_id
 INSERT INTO {inputs} (run_id, input) VALUES (:run_id, :input)
 
 -- name: advance_run
--- The first statement of every step. No row comes back when the fence was raised, when the lease was given back, or
--- when the run's last event is not the one before the step's first (:before_seq). It renews the lease for free.
+-- The first statement of every step, which also renews the lease. It returns no row if the fence was raised, if the
+-- lease was given back, or if the run's last event is not the one before the step's first (:before_seq).
 UPDATE {runs}
 SET last_seq = CASE WHEN :last_seq > last_seq THEN :last_seq ELSE last_seq END,
     status = :status, finished_at_ms = :finished_at_ms, error = :error, lease_expires_at_ms = {now_ms} + :lease_ms
@@ -96,7 +96,7 @@ WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
 RETURNING run_id
 
 -- name: mark_crashed
--- The fence is raised, so that nothing which the driver still has under way can be written.
+-- The fence is raised, so that the driver can write nothing more.
 UPDATE {runs} SET fence = fence + 1, owner = :owner, lease_expires_at_ms = {now_ms}
 WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
 
@@ -137,7 +137,7 @@ SELECT node_id, iteration, kind, status, request, answer, requested_at_ms, due_a
 FROM {waits} WHERE run_id = :run_id AND node_id = :node_id AND kind = :kind ORDER BY iteration
 
 -- name: select_ended_runs
--- is_needed: whether a run that has not ended takes over what this one has done.
+-- is_needed: whether a run that has not ended reuses results of this one.
 SELECT run_id, status, finished_at_ms,
        run_id IN (SELECT from_run_id FROM {runs} WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL) AS is_needed
 FROM {runs}
@@ -151,7 +151,7 @@ WHERE run_id = :run_id AND finished_at_ms < :finished_before_ms
   AND run_id NOT IN (SELECT from_run_id FROM {runs} WHERE finished_at_ms IS NULL AND from_run_id IS NOT NULL)
 
 -- name: delete_input
--- No reader finds a run without one.
+-- No reader finds a run without an input.
 DELETE FROM {inputs} WHERE run_id = :run_id
 
 -- name: delete_some_requests
@@ -176,7 +176,7 @@ WHERE run_id = :run_id
 RETURNING 1
 
 -- name: delete_some_events
--- Those with the greatest numbers.
+-- The last ones, so that the rest of the log has no gap.
 DELETE FROM {events}
 WHERE run_id = :run_id AND seq > (SELECT MAX(seq) FROM {events} WHERE run_id = :run_id) - :limit
 RETURNING 1
