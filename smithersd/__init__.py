@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         Element,
         NodeState,
         Parallel,
+        Permanent,
+        RetryAfter,
         Sequence,
         Shell,
         Task,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
         workflow,
     )
     from smithersd.engine import RunResult, run_workflow
-    from smithersd.errors import OutputNotReady, SmithersError
+    from smithersd.errors import InvalidOutput, OutputNotReady, ShellFailed, SmithersError, TaskTimeout
     from smithersd.executors import task_context
     from smithersd.serve import create_serve_app
     from smithersd.store import Store, open_store
@@ -38,15 +40,20 @@ __all__ = [
     "Context",
     "Decision",
     "Element",
+    "InvalidOutput",
     "NodeState",
     "OutputNotReady",
     "Parallel",
+    "Permanent",
+    "RetryAfter",
     "RunResult",
     "Sequence",
     "Shell",
+    "ShellFailed",
     "SmithersError",
     "Store",
     "Task",
+    "TaskTimeout",
     "Timer",
     "Value",
     "Workflow",
@@ -59,7 +66,7 @@ __all__ = [
 
 _HOMES = {
     "smithersd.engine": ("RunResult", "run_workflow"),
-    "smithersd.errors": ("OutputNotReady", "SmithersError"),
+    "smithersd.errors": ("InvalidOutput", "OutputNotReady", "ShellFailed", "SmithersError", "TaskTimeout"),
     "smithersd.executors": ("task_context",),
     "smithersd.serve": ("create_serve_app",),
     "smithersd.store": ("Store", "open_store"),

@@ -138,7 +138,7 @@ def _cause(error: BaseException) -> tuple[str, BaseException] | None:
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:
-    leaves = list(_leaves_of(group))
+    leaves = list(leaves_of(group))
     for leaf in leaves[:LEAVES_MAX]:
         yield f"- {type(leaf).__name__}: {_message(leaf)}"
         yield from (f"  {line}" for line in _further(leaf))
@@ -146,8 +146,9 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:
         yield f"- and {len(leaves) - LEAVES_MAX} more"
 
 
-def _leaves_of(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    waiting: list[BaseException] = [group]
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions that a group holds, in its groups too; of another exception itself."""
+    waiting = [error]
     while waiting:
         error = waiting.pop()
         if isinstance(error, BaseExceptionGroup):

@@ -249,9 +249,17 @@ class TaskTimeout(TaskError):
 
 
 class ShellFailed(TaskError):
-    """A shell command ended with a code other than 0, or by a signal."""
+    """A shell command ended with a code other than 0, or by a signal.
+
+    `exit_code` is what a shell has in `$?`: 128 + n where signal n ended the command. None: it could not be started.
+    """
 
     code = "SHELL_FAILED"
+    exit_code: int | None = None
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class ApprovalDenied(TaskError):

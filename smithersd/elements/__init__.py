@@ -5,6 +5,7 @@ from smithersd.elements.branch import Branch
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child, Element, Node
 from smithersd.elements.kinds import NodeState, OnDeny
+from smithersd.elements.options.retry_on import Permanent, RetryAfter
 from smithersd.elements.options.task_options import TaskOptions
 from smithersd.elements.parallel import Parallel
 from smithersd.elements.sequence import Sequence
@@ -25,6 +26,8 @@ __all__ = [
     "NodeState",
     "OnDeny",
     "Parallel",
+    "Permanent",
+    "RetryAfter",
     "Sequence",
     "Shell",
     "Task",

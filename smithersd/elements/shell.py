@@ -76,7 +76,7 @@ class Shell(Node[T_co]):
         name = f"shell {self.id!r}"
         self.schema = _schema(options, name)
         self.parses_stdout = "output" in options
-        self.attempts: Attempts = attempts_of(options, name)
+        self.attempts: Attempts = attempts_of(options, name, has_exit_code=True)
         self.command: str | tuple[Word, ...] = _checked_command(command, name)
         self.cwd = _checked_cwd(cwd, name)
         self.env: dict[str, Word] = _checked_env(env, name)

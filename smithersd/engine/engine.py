@@ -283,8 +283,10 @@ class Engine:
         match news.outcome:
             case Succeeded(output):
                 self._flow.succeeded(news.key, news.attempt, output, now_ms)
-            case Failed(error):
-                self._flow.failed(news.key, news.attempt, error, now_ms)
+            case Failed(error, is_retryable, delay_s):
+                self._flow.failed(
+                    news.key, news.attempt, error, now_ms, is_retryable=is_retryable, retry_delay_s=delay_s
+                )
             case Unreadable(error):
                 self._flow.unreadable(news.key, news.attempt, error, now_ms)
             case Stopped():

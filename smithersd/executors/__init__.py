@@ -5,6 +5,7 @@ from smithersd.executors.call import AttemptInfo, Call, Failed, Outcome, Running
 from smithersd.executors.context import TaskContext, task_context
 from smithersd.executors.coroutine import node_of_task
 from smithersd.executors.executors import EXECUTORS, Executors
+from smithersd.executors.failure import failure_of
 
 __all__ = [
     "EXECUTORS",
@@ -21,6 +22,7 @@ __all__ = [
     "Succeeded",
     "TaskContext",
     "Unreadable",
+    "failure_of",
     "node_of_task",
     "task_context",
 ]

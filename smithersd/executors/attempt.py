@@ -5,10 +5,9 @@ import threading
 
 import pydantic_core
 
-from smithersd.author_errors import describe, with_place
-from smithersd.elements.texts import shown
-from smithersd.errors import TASK_FAILED, ErrorInfo, SmithersError
-from smithersd.executors.call import AttemptInfo, Failed, Outcome, Sink, Stopped
+from smithersd.elements.options.retry import RetryPolicy
+from smithersd.executors.call import AttemptInfo, Outcome, Sink, Stopped
+from smithersd.executors.failure import failure_of
 from smithersd.executors.output.output_buffer import OutputBuffer
 from smithersd.executors.output.throttle import Throttle
 from smithersd.executors.shared_resources import SharedResources
@@ -32,6 +31,7 @@ class Attempt:
         "_heartbeats",
         "_output_buffer",
         "_progress",
+        "_retry",
         "_sink",
         "info",
         "is_over",
@@ -42,12 +42,13 @@ class Attempt:
     _creation_lock = threading.RLock()
     """Held while a buffer or throttle is made, since several threads of one task may use it first."""
 
-    def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources) -> None:
+    def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources, retry: RetryPolicy) -> None:
         self.info = info
         self.shared = shared
         self.is_stop_requested = False
         self.is_over = False
         self._sink = sink
+        self._retry = retry
         self._output_buffer: OutputBuffer | None = None
         self._heartbeats: Throttle | None = None
         self._progress: Throttle | None = None
@@ -90,7 +91,7 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Report that the work raised: as `Failed`, or as `Stopped` if it had been told to end."""
-        self.end(Stopped() if self.is_stop_requested else Failed(_described(error)))
+        self.end(Stopped() if self.is_stop_requested else failure_of(error, self._retry))
         if self.is_stop_requested and isinstance(error, asyncio.CancelledError):
             return  # the way a coroutine ends when it is told to
         # Events hold no stack traces, so an author finds them here. Logged after the attempt's end, since what is
@@ -113,24 +114,3 @@ class Attempt:
     def _report_progress(self, progress: Progress) -> None:
         if not self.is_over:
             self.shared.bridge.call(self._sink.progressed, *progress)
-
-
-def _described(error: BaseException) -> ErrorInfo:
-    try:
-        return _error_info(error)
-    except Exception:  # noqa: BLE001 - an exception whose own attributes raise must not prevent the attempt's end
-        return ErrorInfo(TASK_FAILED, type(error).__name__, "The task raised an exception that cannot be described.")
-
-
-def _error_info(error: BaseException) -> ErrorInfo:
-    match error:
-        case asyncio.CancelledError():
-            message = "The task was cancelled by its own code: something that it awaited was cancelled."
-            return ErrorInfo(TASK_FAILED, "CancelledError", with_place(message, error))
-        case SystemExit():
-            return ErrorInfo(
-                TASK_FAILED, "SystemExit", with_place(f"The task called sys.exit({shown(error.code)}).", error)
-            )
-        case _:
-            code = error.code if isinstance(error, SmithersError) else TASK_FAILED
-            return ErrorInfo(code, type(error).__name__, describe(error))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from smithersd.core.flow.work import Work
 from smithersd.core.log.events import JsonValue
+from smithersd.elements.options.retry import RetryPolicy
 from smithersd.errors import ErrorInfo
 
 STDOUT = "stdout"
@@ -43,12 +44,13 @@ class Call:
     """One attempt to run.
 
     `encode_output` converts the result (of a shell: its stdout as text) to JSON text, or raises InvalidOutput. It may
-    be called in any thread, in the task's context.
+    be called in any thread, in the task's context. `retry` decides which errors are worth another attempt.
     """
 
     info: AttemptInfo
     work: Work
     encode_output: Callable[[Any], str]
+    retry: RetryPolicy = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,15 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The work raised, or returned an output that is not valid."""
+    """The work raised, or returned an output that is not valid.
+
+    `is_retryable` is whether the error is worth another attempt, `retry_delay_s` the delay that the error asks for
+    (None: the node's policy decides).
+    """
 
     error: ErrorInfo
+    is_retryable: bool
+    retry_delay_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Executors:
 
     def start(self, call: Call, sink: Sink) -> Running:
         """Start an attempt; in the loop's thread. The sink is not called before this has returned."""
-        attempt = Attempt(call.info, sink, self._shared)
+        attempt = Attempt(call.info, sink, self._shared, call.retry)
         return executor_for(call.work).begin(attempt, call.work, call.encode_output)
 
     async def close(self) -> None:

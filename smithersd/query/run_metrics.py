@@ -55,7 +55,6 @@ _RAISED_BY: MappingProxyType[type, tuple[str, ...]] = MappingProxyType(
         events.NodeSkipped: ("smithers_nodes_skipped",),
         events.NodeCancelled: ("smithers_nodes_cancelled",),
         events.NodeInterrupted: ("smithers_nodes_interrupted",),
-        events.NodeRetrying: ("smithers_node_retries",),
         events.TaskHeartbeat: ("smithers_heartbeats",),
         events.ApprovalRequested: ("smithers_approvals_requested",),
         events.ApprovalGranted: ("smithers_approvals_granted",),
@@ -83,26 +82,13 @@ class RunMetrics:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         self.durations = {name: Histogram(DURATION_BOUNDS_S) for name in DURATIONS}
-        self._failed: tuple[int | None, int] | None = None
 
     def apply(self, run: RunState, recorded: Recorded) -> None:
         """Count an event that was just applied to the state."""
         self.counts["smithers_events_emitted"] += 1
-        if not self._is_known_retry(recorded):
-            for name in _RAISED_BY.get(type(recorded.event), ()):
-                self.counts[name] += 1
-        self._settle_failure(recorded)
+        for name in _RAISED_BY.get(type(recorded.event), ()):
+            self.counts[name] += 1
         self._measure(run, recorded)
-
-    def _is_known_retry(self, recorded: Recorded) -> bool:
-        """Return whether an event changes the time of a counted retry: a new one follows its failure at once."""
-        return isinstance(recorded.event, events.NodeRetrying) and self._failed is None
-
-    def _settle_failure(self, recorded: Recorded) -> None:
-        """Count an earlier failure as the node's end, unless this event is the retry that follows it."""
-        if self._failed is not None and not isinstance(recorded.event, events.NodeRetrying):
-            self._observe("smithers_node_duration_seconds", *self._failed)
-        self._failed = None
 
     def _measure(self, run: RunState, recorded: Recorded) -> None:
         now_ms = recorded.timestamp_ms
@@ -114,7 +100,10 @@ class RunMetrics:
             case events.NodeFailed() as event:
                 node = run.nodes[event.node_id, event.iteration]
                 self._measure_attempt(node, event.attempt)
-                self._failed = (node.started_at_ms, now_ms)
+                if event.is_final:
+                    self._observe("smithers_node_duration_seconds", node.started_at_ms, now_ms)
+                else:  # not at its NodeRetrying: one that backs off already may be given another time
+                    self.counts["smithers_node_retries"] += 1
             case events.NodeInterrupted() as event:
                 self._measure_attempt(run.nodes[event.node_id, event.iteration], event.attempt)
             case events.ApprovalGranted() | events.ApprovalDenied() as event:

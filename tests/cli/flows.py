@@ -58,7 +58,7 @@ def counting(ctx: Context[None]) -> Any:
 
 @workflow
 def shapes(ctx: Context[None]) -> Any:
-    first = Task("first", str.upper, "a", retries=3, timeout="1h30m", label="The first")
+    first = Task("first", str.upper, "a", retries=3, retry_on=OSError, timeout="1h30m", label="The first")
     return Sequence(
         first,
         Parallel(Task("second", str.lower, first, continue_on_fail=True), max_concurrency=2),

@@ -17,7 +17,7 @@ def test_people_get_the_tree_with_what_comes_after_what(smithers: Smithers, plac
     assert said.out.splitlines() == [
         "shapes",
         "  sequence",
-        '    first            task  "The first", retries 3, timeout 1h30m',
+        '    first            task  "The first", retries 3, on OSError, timeout 1h30m',
         "    parallel (at most 2 at once)",
         "      second         task  after first, may fail",
         "    branch true?",

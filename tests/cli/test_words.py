@@ -33,7 +33,7 @@ SAID = {
     events.NodeSkipped("fix", 2): "fix#2 skipped",
     events.NodeStarted("fix", 0, 1): "fix started",
     events.NodeFinished("fix", 0, reused_from="r-1"): "fix finished, reused from r-1",
-    events.NodeFailed("fix", 0, ErrorInfo("TASK_TIMEOUT", "TaskTimeout", "Too slow."), 2): (
+    events.NodeFailed("fix", 0, ErrorInfo("TASK_TIMEOUT", "TaskTimeout", "Too slow."), is_final=True, attempt=2): (
         "fix failed (attempt 2): TASK_TIMEOUT: Too slow."
     ),
     events.NodeInterrupted("fix", 0, 1, Interruption.CRASH): "fix interrupted: crash",

@@ -21,7 +21,7 @@ EMBEDDING = document("docs/how-to/embed.md")
 MIGRATION = document("docs/how-to/migrate-from-a-script.md")
 
 RUN_HERE = {
-    *("tell-chat.sh", "reminder.py", "review.py", "upload.py", "test_bugfix.py", "mounted.py"),
+    *("tell-chat.sh", "reminder.py", "review.py", "payment.py", "upload.py", "test_bugfix.py", "mounted.py"),
     *("report_script.py", "report.py"),
 }
 RUN_ELSEWHERE = {
@@ -100,6 +100,17 @@ def test_the_reminder_runs(folder: Path) -> None:
         "import asyncio, reminder, smithersd.testing as t; print(asyncio.run(t.run_to_end(reminder.reminder)).outputs)"
     )
     assert "sent: How was it?" in finish(begin(folder, "-c", jumps))
+
+
+@pytest.mark.parametrize(("card", "charged"), [("expired", 1), ("busy", 4)])
+def test_the_payment_is_retried_as_it_says(folder: Path, card: str, charged: int) -> None:
+    (folder / "payment.py").write_text(WORKFLOWS.file("payment.py"))
+    jumps = (
+        "import asyncio, payment, smithersd.testing as t; calls = []; charge = payment.charge\n"
+        "payment.charge = lambda card: calls.append(card) or charge(card)\n"
+        f"print(asyncio.run(t.run_to_end(payment.payment, {card!r})).error, len(calls), 'calls')"
+    )
+    assert f" {charged} calls" in finish(begin(folder, "-c", jumps))
 
 
 def test_the_test_passes(folder: Path) -> None:

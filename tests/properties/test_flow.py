@@ -31,7 +31,7 @@ from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Decision
 from smithersd.errors import ErrorInfo
-from tests.properties.trees import Spec, TaskSpec, TimerSpec, leaves, trees, workflow_of
+from tests.properties.trees import RETRY_AFTER_S, Spec, TaskSpec, TimerSpec, leaves, trees, workflow_of
 
 LIMIT = 3
 NOW_MS = 1_700_000_000_000
@@ -97,7 +97,14 @@ class World:
         spec = self.specs[key[0]]
         assert isinstance(spec, TaskSpec)
         if key[0] not in self.mended and self.flow.state.nodes[key].failures < spec.failures:
-            self.flow.failed(key, attempt, ErrorInfo("TASK_FAILED", "E", "drawn to fail"), self.now_ms)
+            self.flow.failed(
+                key,
+                attempt,
+                ErrorInfo("TASK_FAILED", "E", "drawn to fail"),
+                self.now_ms,
+                is_retryable=spec.raises != "permanent",
+                retry_delay_s=RETRY_AFTER_S if spec.raises == "retry after" else None,
+            )
         else:
             self.flow.succeeded(key, attempt, json.dumps(spec.id), self.now_ms)
 

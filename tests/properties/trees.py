@@ -16,6 +16,7 @@ from smithersd.elements import Element, TaskOptions
 
 FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
+RETRY_AFTER_S = 7
 DATE = datetime(2023, 11, 14, 22, 14, tzinfo=UTC)
 """A time soon after that at which the tests' clocks stand."""
 
@@ -31,6 +32,8 @@ class TaskSpec:
     is_skipped: bool = False
     hangs: bool = False
     """Whether its failing attempts hang until their timeout, instead of raising."""
+    raises: str = "an error"
+    """What its failing attempts raise: "an error", "permanent" or "retry after"."""
     vanishes_with: str | None = None
     """The node whose output makes this one vanish from the tree."""
     arguments: tuple[str, ...] = ()
@@ -176,6 +179,7 @@ class _Draw:
             is_denied=self.draw(_RARELY),
             is_skipped=self.draw(_RARELY),
             hangs=self.draw(_RARELY),
+            raises=self.draw(st.sampled_from(["an error", "an error", "permanent", "retry after"])),
             vanishes_with=self.known() if self.may_vanish else None,
             arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
             is_given_values=self.draw(_RARELY),

@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from smithersd import Store, open_store, task_context
+from smithersd import Permanent, RetryAfter, Store, open_store, task_context
 from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.elements import Decision
 from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
-from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
+from tests.properties.trees import RETRY_AFTER_S, BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
 from tests.support.waiting import DEADLINE_S
@@ -209,7 +209,7 @@ class World:
         try:
             await self.running[node_id]
             if self._is_to_fail(node_id):
-                raise SmithersError("drawn to fail")
+                raise self._error(node_id)
         finally:
             del self.running[node_id]
 
@@ -229,6 +229,15 @@ class World:
     def _is_to_fail(self, node_id: str) -> bool:
         assert self._engine is not None
         return bool(self._engine.state.nodes[node_id, 0].failures < self.specs[node_id].failures)
+
+    def _error(self, node_id: str) -> Exception:
+        match self.specs[node_id].raises:
+            case "permanent":
+                return Permanent("drawn to fail for good")
+            case "retry after":
+                return RetryAfter(RETRY_AFTER_S, "drawn to fail for a while")
+            case _:
+                return SmithersError("drawn to fail")
 
     def _is_hanging(self, node_id: str) -> bool:
         return self.specs[node_id].hangs and self._is_to_fail(node_id)

@@ -92,10 +92,11 @@ def _check_log(log: Sequence[Recorded], tables: Tables) -> None:
 
 
 def _check_nodes(log: Sequence[Recorded]) -> None:  # noqa: C901 - one arm an event
-    """A finished node never starts again; it runs one attempt at a time, numbered from 1; one asks, then waits."""
+    """What has ended never starts again; one attempt runs at a time, numbered from 1; a node asks, then waits."""
     running: dict[NodeKey, int] = {}
     attempts: dict[NodeKey, int] = {}
     ended: set[NodeKey] = set()
+    put_off: set[NodeKey] = set()
     asked: set[NodeKey] = set()
     for one in log:
         event: Any = one.event
@@ -115,18 +116,22 @@ def _check_nodes(log: Sequence[Recorded]) -> None:  # noqa: C901 - one arm an ev
                 assert key in asked, f"{key} waits without having asked"
             case events.NodeFinished() | events.NodeFailed() | events.NodeCancelled() | events.NodeInterrupted():
                 assert running.pop(key, None) == event.attempt, f"{key} ended an attempt that did not run"
-                if not isinstance(event, events.NodeInterrupted):
+                if isinstance(event, events.NodeFailed) and not event.is_final:
+                    put_off.add(key)
+                elif not isinstance(event, events.NodeInterrupted):
                     assert key not in ended, f"{key} ended twice"
                     ended.add(key)
             case events.NodeSkipped():
                 ended.add(key)
             case events.NodeRetrying():
                 assert event.attempt == attempts[key] + 1, f"{key} is to be tried again out of turn"
-                ended.discard(key)  # one that backs off already may be given another time
+                assert key not in ended, f"{key} has failed for good and is tried again"
+                put_off.discard(key)  # one that backs off already may be given another time
             case events.NodeOutput() | events.NodeProgress() | events.TaskHeartbeat():
                 assert running.get(key) == event.attempt, f"{key} says something while it does not run"
             case _:
                 pass
+    assert not put_off, f"{put_off} have failed, not for good, and no retry follows"
 
 
 def _check_row(state: RunState, row: RunRow) -> None:

@@ -18,6 +18,7 @@ from smithersd import (
     Sequence,
     Shell,
     Task,
+    TaskTimeout,
     Timer,
     Value,
     Workflow,
@@ -150,6 +151,19 @@ def test_an_option_of_another_type_or_name_is_refused_before_it_runs() -> None:
         Task("fix", "fix")  # type: ignore[call-overload]
     with pytest.raises(WorkflowError):
         Approval("agree", title=7)  # type: ignore[arg-type]
+
+
+def test_which_errors_are_retried_is_said_by_classes_exit_codes_or_a_function() -> None:
+    def is_transient(error: BaseException) -> bool:
+        return "transient" in str(error)
+
+    assert_type(Task("fix", fix, Bug(title=""), retry_on=(OSError, TaskTimeout)), Task[Patch])
+    assert_type(Task("fix", fix, Bug(title=""), retry_on=is_transient), Task[Patch])
+    assert_type(Shell("list", "ls", retry_on=(2, TaskTimeout)), Shell[str])
+    with pytest.raises(WorkflowError):
+        Task("fix", fix, Bug(title=""), retry_on="OSError")  # type: ignore[call-overload]
+    with pytest.raises(WorkflowError):
+        Task("fix", fix, Bug(title=""), retry_on=[OSError])  # type: ignore[call-overload]
 
 
 def test_what_an_input_or_an_output_does_not_have_is_found() -> None:

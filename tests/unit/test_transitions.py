@@ -68,8 +68,8 @@ def test_the_state_after_an_event_is_said_without_a_run() -> None:
 
 
 def test_an_end_without_an_attempt_brings_no_attempt_anywhere() -> None:
-    assert attempt_state_after(events.NodeFailed("a", 0, _ERROR)) is None
-    assert attempt_state_after(events.NodeFailed("a", 0, _ERROR, 1)) is AttemptState.FAILED
+    assert attempt_state_after(events.NodeFailed("a", 0, _ERROR, is_final=True)) is None
+    assert attempt_state_after(events.NodeFailed("a", 0, _ERROR, is_final=True, attempt=1)) is AttemptState.FAILED
 
 
 def test_every_kind_of_wait_is_opened_and_ended_by_events() -> None:

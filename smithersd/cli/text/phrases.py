@@ -236,6 +236,7 @@ _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "dependsOn": lambda names: "after " + ", ".join(names),
         "needsApproval": lambda _: "needs approval",
         "retries": lambda retries: f"retries {retries}",
+        "retryOn": lambda names: "on " + ", ".join(names),
         "timeoutS": lambda timeout_s: f"timeout {duration(int(timeout_s * _SECOND_MS))}",
         "continueOnFail": lambda _: "may fail",
         "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"if denied: {on_deny}",

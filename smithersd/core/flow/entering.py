@@ -127,7 +127,7 @@ class Entering:
 
     def fail(self, node: NodeRecord, error: ErrorInfo) -> None:
         """End a node with an error, and the run with it unless the node has continue_on_fail."""
-        self._journal.emit(events.NodeFailed(*node.key, error))
+        self._journal.emit(events.NodeFailed(*node.key, error, is_final=True))
         self._nodes.fail(node)
 
     def ask_again(self, node: NodeRecord, request: Event) -> None:

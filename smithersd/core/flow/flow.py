@@ -158,15 +158,31 @@ class Flow:
         if node is not None:
             self._nodes.finish(node, output, attempt=attempt)
 
-    def failed(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
-        """Retry the node of an attempt that failed, or end it and, unless it has continue_on_fail, the run."""
+    def failed(
+        self,
+        key: NodeKey,
+        attempt: int,
+        error: ErrorInfo,
+        now_ms: int,
+        *,
+        is_retryable: bool = True,
+        retry_delay_s: float | None = None,
+    ) -> None:
+        """Retry the node of an attempt that failed, or end it and, unless it has continue_on_fail, the run.
+
+        `is_retryable` is whether the error is worth another attempt, `retry_delay_s` the delay that the error asks for
+        (None: the node's policy decides).
+        """
         node = self._attempt_ended(key, attempt, now_ms)
         if node is None:
             return
-        self._journal.emit(events.NodeFailed(*key, error, attempt))
         is_going_on = self._nodes.ending is None or isinstance(self._nodes.ending, Suspend)
-        if not (is_going_on and self._nodes.is_retried(node)):
+        retry_at_ms = self._nodes.next_try_ms(node, retry_delay_s) if is_going_on and is_retryable else None
+        self._journal.emit(events.NodeFailed(*key, error, retry_at_ms is None, attempt))
+        if retry_at_ms is None:
             self._nodes.fail(node)
+        else:
+            self._nodes.retry(node, retry_at_ms)
 
     def unreadable(self, key: NodeKey, attempt: int, error: ErrorInfo, now_ms: int) -> None:
         """Fail the run because the arguments of an attempt cannot be read: a retry could not read them either."""

@@ -18,10 +18,7 @@ from smithersd.core.tree.reads import Readers
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements.options.retry import RetryPolicy
 from smithersd.elements.options.task_options import Attempts
-from smithersd.errors import ErrorInfo, InterruptedTooOften, InvalidOutput, OutputNotReady, ValueFailed
-
-_IN_VAIN = frozenset({InvalidOutput.code, ValueFailed.code})
-"""Codes of errors that another attempt would not change, or only at the price of doing the work twice."""
+from smithersd.errors import ErrorInfo, InterruptedTooOften, OutputNotReady
 
 
 class Nodes:
@@ -111,7 +108,7 @@ class Nodes:
         error = InterruptedTooOften(
             f"The process died {node.crashes_in_row} times in a row while {node.kind} {node.node_id!r} was running."
         )
-        self._journal.emit(events.NodeFailed(*node.key, ErrorInfo.of(error)))
+        self._journal.emit(events.NodeFailed(*node.key, ErrorInfo.of(error), is_final=True))
         self.fail(node)
 
     def fail(self, node: NodeRecord) -> None:
@@ -142,31 +139,32 @@ class Nodes:
 
     # Retries
 
-    def is_retried(self, node: NodeRecord) -> bool:
-        """Schedule a retry of a node that has failed, if it has retries left; return whether it has.
+    def next_try_ms(self, node: NodeRecord, delay_s: float | None) -> int | None:
+        """Return when a node whose attempt fails now is to be retried, None where it has no retries left.
 
-        An attempt whose output was refused is not retried: its work was done, and would be done twice. Nor is one whose
-        arguments a pure function failed to make: it would fail again.
+        `delay_s` is the delay that the error asks for; None: the node's policy decides.
         """
+        place, retry = self.place_of(node), node.failures + 1
+        if place is None or retry > (policy := _retry_policy(place)).retries:
+            return None
+        if delay_s is None:
+            delay_s = policy.delay_before_s(retry, self._chance())
+        return self._journal.now_ms + round(delay_s * 1000)
+
+    def retry(self, node: NodeRecord, due_ms: int) -> None:
+        """Schedule a retry of a node that has failed."""
         place = self.place_of(node)
-        if place is None or (node.error is not None and node.error.code in _IN_VAIN):
-            return False
-        policy = _retry_policy(place)
-        if node.failures > policy.retries:
-            return False
-        delay_s = policy.delay_before_s(node.failures, self._chance())
-        due_ms = self._journal.now_ms + round(delay_s * 1000)
+        assert place is not None, f"{node.node_id!r} is retried and not in the tree"
         self._journal.emit(events.NodeRetrying(*node.key, node.attempt + 1, due_ms))
         self.back_off(place, due_ms)
-        return True
 
     def resume_backing_off(self, place: Place, node: NodeRecord, due_ms: int) -> None:
-        """Wait for the time of a retry that the log has, but no longer than the policy's delay.
+        """Wait for the time of a retry that the log has, but no longer than the delay that was set then.
 
         The machine's clock may have been set back since.
         """
-        longest_s = _retry_policy(place).delay_before_s(node.failures, 0)
-        latest_ms = self._journal.now_ms + round(longest_s * 1000)
+        delay_ms = due_ms - self._journal.state.waits[node.key].requested_at_ms
+        latest_ms = self._journal.now_ms + delay_ms
         if due_ms > latest_ms:
             due_ms = latest_ms
             self._journal.emit(events.NodeRetrying(*node.key, node.attempt + 1, due_ms))

@@ -12,6 +12,7 @@ from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.elements import Element, OnDeny, Shell, Task, Value
 from smithersd.elements.call.arguments import elements_in
+from smithersd.elements.options.retry_on import RetryRule
 from smithersd.elements.options.task_options import Attempts
 from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 
@@ -34,6 +35,8 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
         facts = super().facts(element)
         if attempts.retry.retries:
             facts["retries"] = attempts.retry.retries
+            if attempts.retry.rule != RetryRule():
+                facts["retryOn"] = attempts.retry.rule.names
         if attempts.timeout_s is not None:
             facts["timeoutS"] = attempts.timeout_s
         if attempts.continues_on_fail:

@@ -126,11 +126,12 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class NodeFailed:
-    """An attempt has failed (a NodeRetrying may follow), or a node that has no attempts."""
+    """An attempt has failed, or a node that has no attempts; unless `is_final`, a NodeRetrying follows."""
 
     node_id: str
     iteration: int
     error: ErrorInfo = _decoded(_error)
+    is_final: bool = _decoded(bool)
     attempt: int | None = _optional()
 
 

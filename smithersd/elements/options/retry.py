@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from smithersd.elements.kinds import Backoff
+from smithersd.elements.options.retry_on import RetryRule
 from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
 
 _DOUBLINGS_MAX = 64
@@ -11,13 +12,17 @@ _DOUBLINGS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `retries` attempts after the first, each after a delay in seconds; `jitter` is within [0, 1]."""
+    """At most `retries` attempts after the first, each after a delay in seconds; `jitter` is within [0, 1].
+
+    `rule` decides which errors are retried.
+    """
 
     retries: int = 0
     delay_s: float = RETRY_DELAY_S_DEFAULT
     backoff: Backoff = Backoff.FIXED
     max_delay_s: float = RETRY_MAX_DELAY_S_DEFAULT
     jitter: float = 0.0
+    rule: RetryRule = RetryRule()
 
     def delay_before_s(self, retry: int, chance: float) -> float:
         """Return the delay before the given retry, numbered from 1; `chance` is a random number within [0, 1].

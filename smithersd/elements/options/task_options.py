@@ -8,6 +8,7 @@ from smithersd.elements.element import Condition, References
 from smithersd.elements.kinds import Backoff
 from smithersd.elements.options.duration import Duration, seconds
 from smithersd.elements.options.retry import RetryPolicy
+from smithersd.elements.options.retry_on import RetryOn, retry_rule
 from smithersd.elements.texts import chosen
 from smithersd.errors import WorkflowError
 from smithersd.limits import RETRY_DELAY_S_DEFAULT, RETRY_MAX_DELAY_S_DEFAULT
@@ -27,6 +28,9 @@ class TaskOptions(TypedDict, total=False):
 
     retries: int
     """How many attempts may follow a failed first one; default 0."""
+    retry_on: RetryOn
+    """Which errors are retried: a class, a tuple of classes, or a function of the error that returns a bool; of a shell
+    also exit codes. Default: Exception, except an output that was refused."""
     retry_delay: Duration
     """The delay `d` before the first retry; default 1 second."""
     backoff: Literal["fixed", "linear", "exponential"]
@@ -65,8 +69,10 @@ class Attempts:
 _PLAIN = Attempts(RetryPolicy(), timeout_s=None, continues_on_fail=False, needs_approval=False)
 
 
-def attempts_of(options: TaskOptions, node: str) -> Attempts:
+def attempts_of(options: TaskOptions, node: str, *, has_exit_code: bool = False) -> Attempts:
     """Check the options that concern attempts; `node` ("task 'fix'") names the node in errors.
+
+    Only what `has_exit_code` may name exit codes in `retry_on`.
 
     Raises:
         WorkflowError: an unknown option, or a value that it cannot have.
@@ -83,14 +89,14 @@ def attempts_of(options: TaskOptions, node: str) -> Attempts:
         )
     timeout = options.get("timeout")
     return Attempts(
-        retry=_retry_policy(options, node),
+        retry=_retry_policy(options, node, has_exit_code=has_exit_code),
         timeout_s=None if timeout is None else _positive_s(timeout, f"timeout of {node}"),
         continues_on_fail=_flag(options, "continue_on_fail", node),
         needs_approval=_flag(options, "needs_approval", node),
     )
 
 
-def _retry_policy(options: TaskOptions, node: str) -> RetryPolicy:
+def _retry_policy(options: TaskOptions, node: str, *, has_exit_code: bool) -> RetryPolicy:
     retries: object = options.get("retries", 0)
     if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= RETRIES_MAX:
         raise WorkflowError(
@@ -102,6 +108,7 @@ def _retry_policy(options: TaskOptions, node: str) -> RetryPolicy:
         backoff=chosen(Backoff, options.get("backoff", "fixed"), f"backoff of {node}"),
         max_delay_s=seconds(options.get("max_delay", RETRY_MAX_DELAY_S_DEFAULT), f"max_delay of {node}"),
         jitter=_jitter(options.get("jitter", 0.0), node),
+        rule=retry_rule(options.get("retry_on", Exception), f"retry_on of {node}", has_exit_code=has_exit_code),
     )
 
 

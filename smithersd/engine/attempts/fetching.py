@@ -15,6 +15,9 @@ ReadOutput = Callable[[NodeKey], Awaitable[str | None]]
 CallOf = Callable[[dict[NodeKey, str]], Call]
 """Makes an attempt's call from the outputs that are its arguments; raises InvalidOutput, ValueFailed."""
 
+FailureOf = Callable[[Exception], Failed]
+"""Makes the outcome of an attempt of the error that has ended it."""
+
 
 async def advance(flow: Flow, now_ms: int, read: ReadOutput) -> None:
     """Let the flow decide, and read the outputs that it needs and that are not in memory.
@@ -47,9 +50,11 @@ class Fetching:
         self._read = read
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, needed: Iterable[NodeKey], held: dict[NodeKey, str], call_of: CallOf, sink: Sink) -> Running:
+    def start(
+        self, needed: Iterable[NodeKey], held: dict[NodeKey, str], call_of: CallOf, failure_of: FailureOf, sink: Sink
+    ) -> Running:
         """Start an attempt after reading those of the `needed` outputs that `held` lacks."""
-        run = FetchedRun(self._executors, sink)
+        run = FetchedRun(self._executors, failure_of, sink)
         task = asyncio.create_task(run.begin(lambda: self._fetched(needed, held, call_of)))
         run.task = task
         self._tasks.add(task)
@@ -77,8 +82,9 @@ class FetchedRun:
 
     task: asyncio.Task[None]
 
-    def __init__(self, executors: Executors, sink: Sink) -> None:
+    def __init__(self, executors: Executors, failure_of: FailureOf, sink: Sink) -> None:
         self._executors = executors
+        self._failure_of = failure_of
         self._sink = sink
         self._running: Running | None = None
 
@@ -106,7 +112,7 @@ class FetchedRun:
         except StoreUnavailable:  # raised only when the engine was asked to stop
             outcome = Stopped()
         except Exception as error:  # noqa: BLE001 - without an outcome the attempt would run for ever
-            outcome = Failed(ErrorInfo.of(error))
+            outcome = self._failure_of(error)
         else:
             return
         self._sink.ended(outcome)

@@ -16,6 +16,7 @@ from smithersd.core.log.events import JsonValue
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey
 from smithersd.elements import Node
+from smithersd.elements.options.retry import RetryPolicy
 from smithersd.engine.attempts.fetching import Fetching
 from smithersd.engine.attempts.orphans import tag_of
 from smithersd.errors import ErrorInfo, InvalidOutput, TaskTimeout, ValueFailed
@@ -29,6 +30,7 @@ from smithersd.executors import (
     Stopped,
     Succeeded,
     Unreadable,
+    failure_of,
 )
 from smithersd.limits import STOP_GRACE_S
 
@@ -62,6 +64,7 @@ class LiveAttempt:
         self.attempt = start.attempt
         self.deadline_ms = deadline_ms
         self.timeout_s = _timeout_s(start.node)
+        self._retry = _retry_policy(start.node)
         self._tell = tell
         self._running: Running | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -73,14 +76,14 @@ class LiveAttempt:
     ) -> None:
         """Start the work with the outputs of `held`, after reading those that it lacks."""
         if len(held) < len(start.outputs):
-            self._running = fetching.start(start.outputs, held, partial(call_of, start, run), self)
+            self._running = fetching.start(start.outputs, held, partial(call_of, start, run), self._failure_of, self)
             return
         try:
             self._running = executors.start(call_of(start, run, held), self)
         except InvalidOutput as error:
             self.ended(Unreadable(ErrorInfo.of(error)))
         except ValueFailed as error:
-            self.ended(Failed(ErrorInfo.of(error)))
+            self.ended(self._failure_of(error))
 
     def time_out(self) -> None:
         """Stop the work because of its timeout."""
@@ -138,10 +141,11 @@ class LiveAttempt:
         if isinstance(outcome, Succeeded | Unreadable) or not self._is_told_to_end:
             return outcome
         if self._is_timed_out:
-            return Failed(
-                ErrorInfo.of(TaskTimeout(f"The attempt took longer than its timeout of {self.timeout_s:g} s."))
-            )
+            return self._failure_of(TaskTimeout(f"The attempt took longer than its timeout of {self.timeout_s:g} s."))
         return Stopped()
+
+    def _failure_of(self, error: BaseException) -> Failed:
+        return failure_of(error, self._retry)
 
 
 def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call:
@@ -155,7 +159,7 @@ def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call
     kind = node_kind_of(start.node)
     texts = {node_id: text for (node_id, _), text in outputs.items()}
     work = kind.work(start.node, texts, tag_of(run, start.key, start.attempt))
-    return Call(info, work, kind.output_encoder(start.node))
+    return Call(info, work, kind.output_encoder(start.node), _retry_policy(start.node))
 
 
 def deadline_of(start: Start, now_ms: int) -> int | None:
@@ -167,3 +171,8 @@ def deadline_of(start: Start, now_ms: int) -> int | None:
 def _timeout_s(node: Node[Any]) -> float | None:
     attempts = node_kind_of(node).attempts(node)
     return None if attempts is None else attempts.timeout_s
+
+
+def _retry_policy(node: Node[Any]) -> RetryPolicy:
+    attempts = node_kind_of(node).attempts(node)
+    return RetryPolicy() if attempts is None else attempts.retry

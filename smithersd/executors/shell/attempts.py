@@ -229,7 +229,7 @@ class ShellRun:
         elif self._child.code == 0:
             self._succeed()
         else:
-            self._attempt.fail(ShellFailed(self._failure()))
+            self._attempt.fail(ShellFailed(self._failure(), exit_code=self._child.exit_code))
 
     def _take_rest(self, pipe: int, stream: str) -> None:
         """Take what the command wrote just before its end, in case the loop was blocked since then."""

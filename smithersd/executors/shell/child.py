@@ -15,6 +15,9 @@ from smithersd.posix.process.parent_death import with_parent_death_signal
 POLL_S = 0.02
 """How often to look whether a child has ended where the kernel has no pidfds."""
 
+SIGNALLED_CODE = 128
+"""What shells add to the number of the signal that ended a command."""
+
 EXIT_CODE_UNKNOWN = 256
 """Stands for the exit code of a child that somebody else waited for; no real code is so large."""
 
@@ -97,6 +100,13 @@ class Child:
         """Send SIGTERM to every process of the group."""
         self.signal_group(signal.SIGTERM)
         self.signal_group(signal.SIGCONT)  # a stopped process could not end
+
+    @property
+    def exit_code(self) -> int | None:
+        """What a shell would have in `$?`: 128 + n after signal n. None: it has not ended, or the code is unknown."""
+        if self.code is None or self.code == EXIT_CODE_UNKNOWN:
+            return None
+        return self.code if self.code >= 0 else SIGNALLED_CODE + abs(self.code)
 
     def end_in_words(self) -> str:
         """Return how the process ended, as the rest of a sentence: "ended with exit code 1"."""

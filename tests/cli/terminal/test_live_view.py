@@ -54,7 +54,11 @@ class SentNotifications:
             case "finished":
                 self.tell(e.NodeFinished(node_id, 0, 1))
             case "failed":
-                self.tell(e.NodeFailed(node_id, 0, ErrorInfo("TASK_FAILED", "ValueError", "bad\nnews " * 20), 1))
+                self.tell(
+                    e.NodeFailed(
+                        node_id, 0, ErrorInfo("TASK_FAILED", "ValueError", "bad\nnews " * 20), is_final=True, attempt=1
+                    )
+                )
             case "waiting":
                 asked = e.ApprovalRequested(node_id, 0, "Go?", None, None, None, OnDeny.FAIL)
                 self.tell(asked, e.NodeWaitingApproval(node_id, 0))

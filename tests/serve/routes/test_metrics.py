@@ -68,7 +68,7 @@ async def test_counters_tell_the_log(client: Client, story: Story) -> None:
     await story.begin(pending("a"), story.frame({"kind": "task", "id": "a"}))
     await story.tell(e.NodeStarted("a", 0, 1))
     await story.tell(e.TaskHeartbeat("a", 0, 1, None))
-    await story.tell(e.NodeFailed("a", 0, FAULT, 1), e.NodeRetrying("a", 0, 2, 0))
+    await story.tell(e.NodeFailed("a", 0, FAULT, is_final=False, attempt=1), e.NodeRetrying("a", 0, 2, 0))
     await story.tell(e.NodeStarted("a", 0, 2))
     await story.tell(e.RunSuspended("stopped"))
     await story.tell(e.RunResumed(2, workflow_changed=False), e.NodeInterrupted("a", 0, 2, Interruption.SUSPENDED))

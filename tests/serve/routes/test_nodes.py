@@ -37,7 +37,7 @@ async def test_before_the_run_exists_there_is_no_run(client: Client) -> None:
 async def test_tells_nine_things_of_each(client: Client, story: Story) -> None:
     await story.begin(pending("a", label="Analyze"), pending("approval", "approval"))
     await story.tell(e.NodeStarted("a", 0, 1))
-    await story.tell(e.NodeFailed("a", 0, FAULT, 1))
+    await story.tell(e.NodeFailed("a", 0, FAULT, is_final=True, attempt=1))
     assert await (await client.get("/nodes")).json() == [
         {
             "nodeId": "a",
@@ -110,7 +110,9 @@ async def test_a_place_that_no_node_has_is_refused(client: Client, story: Story,
 async def test_one_node_tells_its_iterations_attempts_and_outputs(client: Client, story: Story) -> None:
     await story.begin(pending("a", label="Analyze"))
     await story.tell(e.NodeStarted("a", 0, 1))
-    await story.tell(e.NodeFailed("a", 0, FAULT, 1), e.NodeRetrying("a", 0, 2, START_MS + 1_000))
+    await story.tell(
+        e.NodeFailed("a", 0, FAULT, is_final=False, attempt=1), e.NodeRetrying("a", 0, 2, START_MS + 1_000)
+    )
     await story.tell(e.NodeStarted("a", 0, 2))
     await story.tell(e.NodeInterrupted("a", 0, 2, Interruption.CRASH))
     await story.tell(e.NodeStarted("a", 0, 3))
