@@ -8,6 +8,8 @@ MIB = 1024 * KIB
 
 # The author's side
 NODE_ID_LENGTH_MAX = 200
+SCOPED_ID_LENGTH_MAX = 1_000
+"""Characters of an id with the names of the groups and loops around it."""
 NODES_MAX = 100_000
 """Nodes that one run may have, over all frames."""
 TREE_DEPTH_MAX = 90

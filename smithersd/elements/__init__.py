@@ -4,6 +4,7 @@ from smithersd.elements.approval import Approval, Decision
 from smithersd.elements.branch import Branch
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child, Element, Node
+from smithersd.elements.group import Group
 from smithersd.elements.kinds import NodeState, OnDeny
 from smithersd.elements.options.retry_on import Permanent, RetryAfter
 from smithersd.elements.options.task_options import TaskOptions
@@ -22,6 +23,7 @@ __all__ = [
     "Context",
     "Decision",
     "Element",
+    "Group",
     "Node",
     "NodeState",
     "OnDeny",

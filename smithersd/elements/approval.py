@@ -87,13 +87,13 @@ class Approval(Node[Decision]):
         yield from super().references()
 
 
-def _checked_show(show: object, name: str) -> str | None:
+def _checked_show(show: object, name: str) -> Reference | None:
     if show is None:
         return None
     if isinstance(show, str):
         return plain_text(show)
-    if isinstance(show, Node):
-        return show.id
+    if isinstance(show, Element) and show.output_schema is not None:
+        return show
     kind = show.kind if isinstance(show, Element) else type(show).__name__
     raise WorkflowError(
         f"show of {name} is a {kind}, which has no output.",

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from smithersd.elements.container import Container, checked_child
-from smithersd.elements.element import Child, Condition, Element, check_condition, sources_of
+from smithersd.elements.element import ANYTHING, Child, Condition, Element, check_condition, sources_of
 from smithersd.elements.texts import shown
+from smithersd.elements.values.schema import Schema
 from smithersd.errors import WorkflowError
 
 
-class Branch(Container):
+class Branch(Container[Any]):
     """Run `then` if the condition is true, else `otherwise`, if there is one.
 
     The condition is evaluated once, when the flow reaches the branch; the child that was not chosen yields no nodes.
     The choice is kept by the branch's id, wherever in the tree a later rendering puts the branch. An element as the
-    condition, or a value made of its output by `.map`, is waited for.
+    condition, or a value made of its output by `.map`, is waited for. The branch's output is
+    that of the child that was chosen.
 
     Examples:
         >>> from smithersd import Task
@@ -49,6 +51,11 @@ class Branch(Container):
     def references(self) -> Iterator[Element[Any]]:
         """What must have ended before it is decided."""
         yield from sources_of(self.when)
+
+    @property
+    def output_schema(self) -> Schema:
+        """Not known before the way is taken."""
+        return ANYTHING
 
 
 def _name_of(value: object) -> str:

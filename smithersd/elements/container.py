@@ -1,6 +1,6 @@
 """What the elements that hold others share: a label, and checked children."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from smithersd.elements.call.functions import is_plain
 from smithersd.elements.element import Child, Element
@@ -8,8 +8,10 @@ from smithersd.elements.texts import checked_text, shown
 from smithersd.errors import WorkflowError
 from smithersd.limits import LABEL_BYTES_MAX
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Container(Element[None]):
+
+class Container(Element[T_co]):
     """An element that holds others; `label` is its name in what people read."""
 
     __slots__ = ("label",)

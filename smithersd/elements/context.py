@@ -2,13 +2,12 @@
 
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from smithersd.elements.element import Element, Node, Reference
+from smithersd.elements.element import Element, Reference
 from smithersd.elements.kinds import NodeState
 from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.value import Value
 from smithersd.elements.values.copies import Copies
-from smithersd.elements.values.schema import Schema
-from smithersd.errors import OutputNotReady, WorkflowError
+from smithersd.errors import WorkflowError
 
 InputT_co = TypeVar("InputT_co", covariant=True)
 T = TypeVar("T")
@@ -21,10 +20,17 @@ _NOT_READ: Any = object()
 class Reads(Protocol):
     """Where a context reads from. It records what was read, so that a change leads to a new rendering."""
 
-    def output(self, node_id: str, schema: Schema | None) -> tuple[bool, Any]:
-        """Return whether the node has an output, and the output, validated by `schema` or else by the node's own."""
+    def output(self, reference: Reference) -> Any:
+        """Return a node's output.
 
-    def state(self, node_id: str) -> NodeState | None:
+        Raises:
+            OutputNotReady: the node has no output (yet).
+        """
+
+    def latest(self, reference: Reference) -> tuple[bool, Any]:
+        """Return whether the node has an output, and the latest one."""
+
+    def state(self, reference: Reference) -> NodeState | None:
         """Return the node's state; None for a node that the run does not have (yet)."""
 
 
@@ -72,10 +78,9 @@ class Context(Generic[InputT_co]):
             OutputNotReady: the node has no output (yet).
             WorkflowError: `node` is an element that is not a node, such as a container.
         """
-        is_ready, value = self._read(node)
-        if not is_ready:
-            raise OutputNotReady(_id_of(node.source if isinstance(node, Value) else node))
-        return value
+        if isinstance(node, Value):
+            return node.of(self.output(node.source))
+        return self._reads.output(_checked(node))
 
     @overload
     def latest(self, node: Element[T] | Value[T]) -> T | None: ...
@@ -89,8 +94,11 @@ class Context(Generic[InputT_co]):
         Raises:
             WorkflowError: `node` is an element that is not a node, such as a container.
         """
-        is_ready, value = self._read(node)
-        return value if is_ready else default
+        source = node.source if isinstance(node, Value) else node
+        is_ready, output = self._reads.latest(_checked(source))
+        if not is_ready:
+            return default
+        return node.of(output) if isinstance(node, Value) else output
 
     def state(self, node: Reference) -> NodeState | None:
         """Return a node's state; None for a node that the run does not have (yet).
@@ -98,21 +106,15 @@ class Context(Generic[InputT_co]):
         Raises:
             WorkflowError: `node` is an element that is not a node, such as a container.
         """
-        return self._reads.state(_id_of(node))
-
-    def _read(self, node: Reference | Value[Any]) -> tuple[bool, Any]:
-        if isinstance(node, Value):
-            is_ready, output = self._read(node.source)
-            return is_ready, node.of(output) if is_ready else None
-        schema = node.schema if isinstance(node, Node) else None
-        return self._reads.output(_id_of(node), schema)
+        return self._reads.state(_checked(node))
 
 
-def _id_of(node: Reference) -> str:
+def _checked(node: Reference) -> Reference:
     if isinstance(node, str):
         return plain_text(node)
-    if isinstance(node, Node):
-        return node.id
+    named: object = node
+    if isinstance(named, Element) and named.output_schema is not None and named.id is not None:
+        return node
     raise WorkflowError(
         f"{shown(node)} is not a node, so it has neither an output nor a state.", remedy="Name a task inside it."
     )

@@ -41,12 +41,17 @@ class Element(NotAValue, Generic[T_co]):
         Raises:
             WorkflowError: it is no function, or an async one, or the element has no output.
         """
-        if not isinstance(self, Node):
+        if self.output_schema is None:
             raise WorkflowError(
                 f"{self!r}.map has nothing to make a value of: a {self.kind} has no output.",
                 remedy="Make it of a task inside it.",
             )
         return Value(self, (checked_function(function, repr(self)),))
+
+    @property
+    def output_schema(self) -> Schema | None:
+        """The type of its output, as far as that is known before it is rendered; None where it has none."""
+        return None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -63,6 +68,9 @@ Reference = str | Element[Any]
 
 References = Reference | list[Reference] | tuple[Reference, ...]
 """One reference or several."""
+
+ANYTHING = Schema(Any)
+"""The type of an output of which nothing is known."""
 
 Condition = bool | Element[bool] | Value[bool] | Callable[["Context[Any]"], bool]
 """A bool; an element whose output is one, or a value made of an output; or a function of the context.
@@ -85,6 +93,11 @@ class Node(Element[T_co]):
         self.label = checked_text(label, f"The label of {self.kind} {self.id!r}", bytes_max=LABEL_BYTES_MAX)
         self.skip_if = skip_if
         self.depends_on = _references(depends_on, self)
+
+    @property
+    def output_schema(self) -> Schema:
+        """The type of its output."""
+        return self.schema
 
     @property
     def has_plain_arguments(self) -> bool:
@@ -129,11 +142,11 @@ def _condition_problem(condition: object) -> str | None:
     match condition:
         case bool() | Value():
             return None
-        case Node():
-            is_never_bool = _is_never_bool(condition.schema.type)
-            return f"the output of {condition!r}, which is not a bool" if is_never_bool else None
         case Element():
-            return f"{condition!r}, which has no output"
+            if condition.output_schema is None:
+                return f"{condition!r}, which has no output"
+            is_never_bool = _is_never_bool(condition.output_schema.type)
+            return f"the output of {condition!r}, which is not a bool" if is_never_bool else None
         case _ if callable(condition):
             return None if is_plain(condition) else "an async or generator function"
         case _:
@@ -149,6 +162,11 @@ def _is_never_bool(annotation: Any) -> bool:
 def reference_id(reference: Reference) -> str | None:
     """Return the id that a reference names; None for an element without an id of its own."""
     return reference if isinstance(reference, str) else reference.id
+
+
+def schema_of(child: Child) -> Schema | None:
+    """Return the type of a child's output; None if it has none. That of a lazy subtree is not known yet."""
+    return child.output_schema if isinstance(child, Element) else ANYTHING
 
 
 def is_child(value: object) -> TypeGuard[Child]:

@@ -4,7 +4,7 @@ from smithersd.elements.container import Container, checked_child, checked_limit
 from smithersd.elements.element import Child
 
 
-class Parallel(Container):
+class Parallel(Container[None]):
     """Run the children at the same time; it ends when all of them have ended.
 
     `max_concurrency` limits how many attempts inside run at once, beside the run's own limit.

@@ -86,9 +86,11 @@ def checked_time(value: object, what: str) -> datetime:
 
 def _checked_given(value: Any, what: str, checked: Callable[[Any, str], Any]) -> Any:
     """What is given is checked here and now, what will be given when it is there; no element without an output."""
-    if value is None or isinstance(value, (Node, Value)):
+    if value is None or isinstance(value, Value):
         return value
     if isinstance(value, Element):
+        if value.output_schema is not None:
+            return value
         raise WorkflowError(f"{what} is {value!r}, which has no output.", remedy="Give a task that returns it.")
     return checked(value, what)
 

@@ -11,7 +11,7 @@ from smithersd.elements.texts import shown
 from smithersd.errors import ValueFailed, WorkflowError
 
 if TYPE_CHECKING:
-    from smithersd.elements.element import Node
+    from smithersd.elements.element import Element
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -34,7 +34,7 @@ class Value(NotAValue, Generic[T_co]):
 
     not_a_value = "what is made of an output is not here yet"
 
-    def __init__(self, source: "Node[Any]", functions: tuple[Callable[[Any], Any], ...]) -> None:
+    def __init__(self, source: "Element[Any]", functions: tuple[Callable[[Any], Any], ...]) -> None:
         self.source = source
         self.functions = functions
 

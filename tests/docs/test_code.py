@@ -21,7 +21,16 @@ EMBEDDING = document("docs/how-to/embed.md")
 MIGRATION = document("docs/how-to/migrate-from-a-script.md")
 
 RUN_HERE = {
-    *("tell-chat.sh", "reminder.py", "review.py", "payment.py", "upload.py", "test_bugfix.py", "mounted.py"),
+    *(
+        "tell-chat.sh",
+        "reminder.py",
+        "review.py",
+        "payment.py",
+        "rollout.py",
+        "upload.py",
+        "test_bugfix.py",
+        "mounted.py",
+    ),
     *("report_script.py", "report.py"),
 }
 RUN_ELSEWHERE = {
@@ -111,6 +120,14 @@ def test_the_payment_is_retried_as_it_says(folder: Path, card: str, charged: int
         f"print(asyncio.run(t.run_to_end(payment.payment, {card!r})).error, len(calls), 'calls')"
     )
     assert f" {charged} calls" in finish(begin(folder, "-c", jumps))
+
+
+def test_the_rollout_runs(folder: Path) -> None:
+    (folder / "rollout.py").write_text(WORKFLOWS.file("rollout.py"))
+    runs = "import asyncio, rollout, smithersd.testing as t; print(asyncio.run(t.run_to_end(rollout.release)).outputs)"
+    printed = finish(begin(folder, "-c", runs))
+    assert "'eu/deploy': 'eu.example.com'" in printed
+    assert "'report': 'eu.example.com answers\\nus.example.com answers'" in printed
 
 
 def test_the_test_passes(folder: Path) -> None:

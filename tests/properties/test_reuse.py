@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.earlier import EarlierRun
 from tests.properties.test_flow import World, disturb, run_undisturbed
-from tests.properties.trees import BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, TimerSpec, leaves, trees
+from tests.properties.trees import BoxSpec, BranchSpec, GroupSpec, LazySpec, Spec, TaskSpec, TimerSpec, leaves, trees
 
 
 def needs(spec: Spec) -> dict[str, set[str]]:
@@ -20,12 +20,16 @@ def needs(spec: Spec) -> dict[str, set[str]]:
     return {leaf.id: tasks & set(leaf.arguments) if isinstance(leaf, TaskSpec) else set() for leaf in leaves(spec)}
 
 
-def looks(spec: Spec, around: frozenset[str] = frozenset()) -> Iterator[tuple[str, frozenset[str]]]:
+def looks(  # noqa: C901 - one arm a spec
+    spec: Spec, around: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, frozenset[str]]]:
     """What was looked at by the lazy subtrees and branches around each node."""
     match spec:
         case BoxSpec(children=children):
             for child in children:
                 yield from looks(child, around)
+        case GroupSpec(inner=inner):
+            yield from looks(inner, around)
         case BranchSpec(reads=reads, then=then, otherwise=otherwise, told_by=told_by):
             looked_at = told_by or reads
             for side in (then, otherwise):

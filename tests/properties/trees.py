@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Timer, Workflow, workflow
+from smithersd import Approval, Branch, Context, Group, Parallel, Sequence, Shell, Task, Timer, Workflow, workflow
 from smithersd.elements import Element, TaskOptions
 
 FAILURES_FOR_EVER = 99
@@ -75,6 +75,14 @@ class BoxSpec:
 
 
 @dataclass(frozen=True)
+class GroupSpec:
+    """A name before the ids of all that is inside, which the specs there have in full."""
+
+    id: str
+    inner: "Spec"
+
+
+@dataclass(frozen=True)
 class BranchSpec:
     id: str
     reads: str | None
@@ -92,7 +100,7 @@ class LazySpec:
     inner: "Spec"
 
 
-Spec = TaskSpec | ApprovalSpec | TimerSpec | BoxSpec | BranchSpec | LazySpec
+Spec = TaskSpec | ApprovalSpec | TimerSpec | BoxSpec | GroupSpec | BranchSpec | LazySpec
 
 
 @dataclass
@@ -104,10 +112,11 @@ class _Draw:
     certain: set[str] = field(default_factory=set)
     """Tasks that never end without an output, unless the run fails."""
     number: int = 0
+    prefix: str = ""
 
     def new_id(self) -> str:
         self.number += 1
-        return f"n{self.number}"
+        return f"{self.prefix}n{self.number}"
 
     def known(self) -> str | None:
         chosen: str | None = self.draw(st.sampled_from([None, *self.earlier]))
@@ -118,8 +127,10 @@ class _Draw:
         tellers = [earlier for earlier in self.earlier if earlier in self.certain]
         return self.draw(st.sampled_from(tellers)) if tellers and self.draw(_RARELY) else None
 
-    def spec(self, depth: int) -> Spec:
-        kinds = ["task", "task", "approval", "timer"] + (["sequence", "parallel", "branch", "lazy"] if depth else [])
+    def spec(self, depth: int) -> Spec:  # noqa: PLR0911 - one arm a kind
+        kinds = ["task", "task", "approval", "timer"] + (
+            ["sequence", "parallel", "group", "branch", "lazy"] if depth else []
+        )
         match self.draw(st.sampled_from(kinds)):
             case "task":
                 return self.task()
@@ -139,6 +150,12 @@ class _Draw:
                 timer = TimerSpec(self.new_id(), after_s, is_until, self.known(), told_by)
                 self.earlier.append(timer.id)
                 return timer
+            case "group":
+                group_id, outside = self.new_id(), self.prefix
+                self.prefix = f"{group_id}/"
+                inner = self.spec(depth - 1)
+                self.prefix = outside
+                return GroupSpec(group_id, inner)
             case "branch":
                 branch_id, reads, told_by = self.new_id(), self.known(), self.teller()
                 before = list(self.earlier)
@@ -209,6 +226,8 @@ def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec]:
         case BoxSpec(children=children):
             for child in children:
                 yield from leaves(child)
+        case GroupSpec(inner=inner):
+            yield from leaves(inner)
         case BranchSpec(then=then, otherwise=otherwise):
             yield from leaves(then)
             if otherwise is not None:
@@ -233,6 +252,11 @@ def _time(spec: TimerSpec, made: dict[str, Any]) -> dict[str, Any]:
     if spec.is_until:
         return {"until": until}
     return {"after": _told(spec.after_s, spec.told_by, made, spec.after_s)}
+
+
+def own_id(spec_id: str) -> str:
+    """Return an id as the author gives it, without the names of the groups around it."""
+    return spec_id.rpartition("/")[2]
 
 
 def work(*arguments: Any) -> Any:
@@ -269,15 +293,15 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 if one.is_given_values:
                     arguments = [arg.map(listed) if isinstance(arg, Element) else arg for arg in arguments]
                 if one.is_shell:
-                    made[one.id] = Shell(one.id, ["command", *arguments], **options)
+                    made[one.id] = Shell(own_id(one.id), ["command", *arguments], **options)
                 else:
-                    made[one.id] = Task(one.id, function_of(one), *arguments, **options)
+                    made[one.id] = Task(own_id(one.id), function_of(one), *arguments, **options)
                 return made[one.id]
             case ApprovalSpec():
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"
-                return Approval(one.id, title=f"Go on{told}?", on_deny=one.on_deny)
+                return Approval(own_id(one.id), title=f"Go on{told}?", on_deny=one.on_deny)
             case TimerSpec():
-                return Timer(one.id, **_time(one, made))
+                return Timer(own_id(one.id), **_time(one, made))
             case BoxSpec(kind, children, cap, is_nosy):
                 if is_nosy:
                     for leaf in leaves(one):
@@ -285,11 +309,13 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 if kind == "sequence":
                     return Sequence(*(build(ctx, child, made) for child in children))
                 return Parallel(*(build(ctx, child, made) for child in children), max_concurrency=cap)
+            case GroupSpec(group_id, inner):
+                return Group(own_id(group_id), build(ctx, inner, made))
             case BranchSpec(branch_id, reads, value, then, otherwise, told_by):
                 when = value if reads is None else (lambda c: (c.state(reads) is not None) and value)
                 when = _told(value, told_by, made, when)
                 other = None if otherwise is None else build(ctx, otherwise, made)
-                return Branch(branch_id, when, build(ctx, then, made), other)
+                return Branch(own_id(branch_id), when, build(ctx, then, made), other)
             case LazySpec(awaits, peeks, inner):
 
                 def lazy(context: Context[Any]) -> Any:

@@ -19,7 +19,17 @@ from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.elements import Decision
 from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
 from smithersd.errors import SmithersError
-from tests.properties.trees import RETRY_AFTER_S, BoxSpec, BranchSpec, LazySpec, Spec, TaskSpec, leaves, workflow_of
+from tests.properties.trees import (
+    RETRY_AFTER_S,
+    BoxSpec,
+    BranchSpec,
+    GroupSpec,
+    LazySpec,
+    Spec,
+    TaskSpec,
+    leaves,
+    workflow_of,
+)
 from tests.support.clocks import StillClock
 from tests.support.mortal import Died, MortalStore, bury
 from tests.support.waiting import DEADLINE_S
@@ -259,6 +269,8 @@ def _caps(spec: Spec) -> Any:
                 yield {one.id for one in leaves(spec)}, cap
             for child in children:
                 yield from _caps(child)
+        case GroupSpec(inner=inner):
+            yield from _caps(inner)
         case BranchSpec(then=then, otherwise=otherwise):
             yield from _caps(then)
             if otherwise is not None:

@@ -14,6 +14,7 @@ from smithersd import (
     Branch,
     Context,
     Decision,
+    Group,
     Parallel,
     Sequence,
     Shell,
@@ -133,9 +134,19 @@ def test_a_box_takes_elements_and_functions_of_the_context() -> None:
     assert {box.kind, branch.kind} == {"sequence", "branch"}
 
 
+def test_a_group_and_a_sequence_have_the_type_of_the_output_that_they_hand_on() -> None:
+    fixed = Task("fix", fix, Bug(title="it crashes"))
+    assert_type(Group("a", fixed), Group[Patch])
+    assert_type(Group("a", never_rendered), Group[Any])
+    assert_type(Sequence(Approval("agree"), fixed), Sequence[Patch])
+    assert_type(Group("a", Sequence(Approval("agree"), fixed)), Group[Patch])
+    patch: Element[Patch] = Group("a", fixed)
+    assert patch.id == "a"
+
+
 def test_what_is_no_element_is_refused_before_it_runs() -> None:
     with pytest.raises(WorkflowError):
-        Sequence("fix")  # type: ignore[arg-type]
+        Sequence("fix")  # type: ignore[call-overload]
     with pytest.raises(WorkflowError):
         Parallel(Task("fix", fix, Bug(title="")), max_concurrency="two")  # type: ignore[arg-type]
     with pytest.raises(WorkflowError):

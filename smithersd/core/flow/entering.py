@@ -12,14 +12,14 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
-from smithersd.core.log.records import NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
 from smithersd.core.reuse.rule import Reuse
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.elements import Context, Node
-from smithersd.elements.element import Condition
+from smithersd.elements.element import Condition, Reference
 from smithersd.errors import ErrorInfo, OutputNotReady, UnknownDependency
 from smithersd.limits import CRASHES_IN_A_ROW_MAX
 
@@ -88,22 +88,36 @@ class Entering:
         """Add an event to the step, and apply it to the state."""
         self._journal.emit(event)
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
-        """Evaluate a condition; `what` names it in errors."""
-        return self._tree.evaluate(condition, what)
+    def evaluate(self, condition: Condition, place: Place, what: str) -> Evaluated[bool]:
+        """Evaluate a condition that stands at a place; `what` names it in errors."""
+        return self._tree.evaluate(condition, place, what)
 
-    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
-        """Call an author's function of the context; `what` names it in errors."""
-        return self._tree.call(function, what)
+    def call(self, function: Callable[[Context[Any]], object], place: Place, what: str) -> Evaluated[object]:
+        """Call an author's function of the context that stands at a place; `what` names it in errors."""
+        return self._tree.call(function, place, what)
+
+    def place_of(self, key: NodeKey) -> Place:
+        """Return where a node that the flow has reached stands."""
+        place = self._tree.plan.places[key[0]]
+        assert place.key == key
+        return place
+
+    def node_id(self, reference: Reference, place: Place) -> str:
+        """Return the id of the node that is meant at a place."""
+        target = self._tree.plan.find(reference, place.scope)
+        assert target is not None, f"{reference!r} is not in the tree"
+        return target.output_source.id
 
     def expand(self, place: Place) -> None:
         """Render a lazy subtree and reach it."""
         self._tree.expand(place)
+        self._nodes.appeared(place)
 
     def choose(self, place: Place, value: bool) -> None:  # noqa: FBT001 - the branch's answer
         """Reach one side of a branch; places that wait for a node of the other side are entered again."""
         for dropped in self._tree.choose(place, value):
             self._nodes.wake_readers(dropped.id)
+        self._nodes.appeared(place)
 
     def start(self, node: NodeRecord) -> None:
         """Start an attempt as soon as there is a slot, unless the node is no longer in the tree."""
@@ -162,7 +176,7 @@ class Entering:
 
     def _begin(self, place: Place, node: NodeRecord) -> None:
         element = _node_at(place)
-        skip_if = self._tree.evaluate(element.skip_if, f"skip_if of {element.kind} {place.id!r}")
+        skip_if = self._tree.evaluate(element.skip_if, place, f"skip_if of {element.kind} {place.id!r}")
         if skip_if.value:
             self._nodes.skip(node)
             return

@@ -19,6 +19,7 @@ from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
 from smithersd.core.flow.slots import Slots
 from smithersd.core.flow.step import Start, Step
 from smithersd.core.flow.timers import Clocks
+from smithersd.core.flow.values import Source
 from smithersd.core.kinds.approval import decision_event
 from smithersd.core.log import events
 from smithersd.core.log.endings import Cancel, Ending, Fail, Finish, Suspend, cancellation_of, closing_events
@@ -31,9 +32,10 @@ from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.reuse.rule import Forecast, Reuse
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.frames import FrameTree
+from smithersd.core.tree.places import Place
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.core.tree.renderer import Renderer
-from smithersd.elements import Decision, Node, Workflow
+from smithersd.elements import Decision, Element, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
@@ -351,13 +353,18 @@ class Flow:
             attempt = node.attempt + 1
             heartbeat = node.last_heartbeat
             self._journal.emit(events.NodeStarted(*node.key, attempt))
-            self._journal.step.starts.append(Start(element, node.key, attempt, self._outputs_for(element), heartbeat))
+            self._journal.step.starts.append(Start(element, node.key, attempt, self._inputs_of(place), heartbeat))
 
-    def _outputs_for(self, element: Node[Any]) -> tuple[NodeKey, ...]:
-        """Return the nodes among a node's arguments that have an output."""
-        places = (self._tree.place(given.id) for given in element.inputs() if given.id is not None)
-        keys = dict.fromkeys(place.key for place in places if place is not None)
-        return tuple(key for key in keys if self.outputs.has(key))
+    def _inputs_of(self, place: Place) -> dict[Element[Any], Source]:
+        """Return which outputs a node runs with, by the elements among its arguments."""
+        assert place.node is not None
+        found = ((given, self._tree.plan.find(given, place.scope)) for given in place.node.inputs())
+        sources = ((given, target.output_source) for given, target in found if target is not None)
+        return {
+            given: Source(source.key, source.node.schema)
+            for given, source in sources
+            if source.node is not None and self.outputs.has(source.key)
+        }
 
     def _settle_status(self) -> None:
         if self._nodes.ending is not None or self._tree.plan.is_ended:

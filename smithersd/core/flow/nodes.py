@@ -68,7 +68,8 @@ class Nodes:
     def place_of(self, node: NodeRecord) -> Place | None:
         """Return a node's place in the tree; None if it is no longer in the tree."""
         place = self._tree.place(node.node_id)
-        return None if place is None or place.is_dropped or node.key in self.unmounted else place
+        is_gone = place is None or place.key != node.key or place.is_dropped or node.key in self.unmounted
+        return None if is_gone else place
 
     def replan(self) -> None:
         """Forget all waits of the old plan after a new rendering."""
@@ -196,6 +197,18 @@ class Nodes:
         """Make the places due again that wait for the output of a node, which has ended."""
         for place in self._awaiting.take(node_id):
             self._tree.plan.requeue(place)
+
+    def appeared(self, top: Place) -> None:
+        """What stands in a place is known now: those that asked for it by a name that tells it only now look again."""
+        self._readers.output_changed(top.id)
+        self.wake_readers(top.id)
+        for place in (inner for child in top.children for inner in child.walk() if inner.has_own_id):
+            if place.node is None:
+                self._readers.output_changed(place.id)
+            self.wake_readers(place.id)
+            if place.own_id != place.id:
+                self._readers.element_appeared(place.own_id)
+                self.wake_readers(place.own_id)
 
     def fail_stalled(self) -> None:
         """Fail a run in which nothing runs or waits but which has not reached its end."""

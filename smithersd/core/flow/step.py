@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from smithersd.core.flow.values import Source
 from smithersd.core.log.events import JsonValue, Recorded
 from smithersd.core.log.records import NodeKey
 from smithersd.core.tree.facts import Tree
-from smithersd.elements import Node
+from smithersd.elements import Element, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,19 @@ class FrameChange:
 class Start:
     """An attempt to start once the step is durable.
 
-    `outputs` are the nodes among its arguments that ended with an output.
+    `inputs` are the elements among its arguments that ended with an output, and the node that each stands for.
     """
 
     node: Node[Any]
     key: NodeKey
     attempt: int
-    outputs: tuple[NodeKey, ...]
+    inputs: Mapping[Element[Any], Source]
     last_heartbeat: JsonValue
+
+    @property
+    def outputs(self) -> tuple[NodeKey, ...]:
+        """The nodes whose outputs it runs with, each once."""
+        return tuple(dict.fromkeys(source.key for source in self.inputs.values()))
 
 
 @dataclass(slots=True)

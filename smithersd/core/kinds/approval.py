@@ -21,13 +21,13 @@ class ApprovalKind(NodeKind[Approval]):
         """Return the facts of every node, and the title and `on_deny` of the approval."""
         return super().facts(element) | {"title": element.title, "onDeny": element.on_deny}
 
-    def wait(self, element: Approval, key: NodeKey, flow: FlowActions) -> Wait:  # noqa: ARG002
+    def wait(self, element: Approval, key: NodeKey, flow: FlowActions) -> Wait:
         """Return the wait for the decision."""
-        return asks(_question(element, key))
+        return asks(_question(element, key, flow))
 
     def resume_waiting(self, element: Approval, node: NodeRecord, flow: FlowActions) -> None:
         """Ask again if the question has been edited."""
-        ask_again_if_edited(node, _question(element, node.key), flow)
+        ask_again_if_edited(node, _question(element, node.key, flow), flow)
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Finish the node with the decision as output; a denial may skip or fail the node instead."""
@@ -40,10 +40,9 @@ class ApprovalKind(NodeKind[Approval]):
             flow.fail(node, denial(node))
 
 
-def _question(element: Approval, key: NodeKey) -> events.ApprovalRequested:
-    return events.ApprovalRequested(
-        *key, element.title, element.summary, element.metadata, element.show, element.on_deny
-    )
+def _question(element: Approval, key: NodeKey, flow: FlowActions) -> events.ApprovalRequested:
+    show = None if element.show is None else flow.node_id(element.show, flow.place_of(key))
+    return events.ApprovalRequested(*key, element.title, element.summary, element.metadata, show, element.on_deny)
 
 
 def _decided(node: NodeRecord) -> tuple[events.ApprovalRequested, Decision]:

@@ -62,14 +62,14 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
 
     # Waiting
 
-    def wait(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> Wait | None:  # noqa: ARG002
+    def wait(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> Wait | None:
         """Request an approval before the first attempt, if the author wants one."""
-        return asks(self._question(element, key)) if element.attempts.needs_approval else None
+        return asks(self._question(element, key, flow)) if element.attempts.needs_approval else None
 
     def resume_waiting(self, element: AttemptedT, node: NodeRecord, flow: FlowActions) -> None:
         """Replace the request if what is to be done has changed."""
         if element.attempts.needs_approval:
-            ask_again_if_edited(node, self._question(element, node.key), flow)
+            ask_again_if_edited(node, self._question(element, node.key, flow), flow)
 
     def decided(self, node: NodeRecord, flow: FlowActions) -> None:
         """Start an attempt if it was approved; otherwise fail the node."""
@@ -79,19 +79,20 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
         else:
             flow.fail(node, denial(node))
 
-    def _question(self, element: AttemptedT, key: NodeKey) -> events.ApprovalRequested:
-        title = f"Run {element.label or element.id}?"
+    def _question(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> events.ApprovalRequested:
+        title = f"Run {element.label or key[0]}?"
         does = self.call_text(element).encode()[:APPROVAL_TEXT_BYTES_MAX].decode(errors="ignore")
-        return events.ApprovalRequested(*key, title, does, None, self._only_source(element), OnDeny.FAIL)
+        return events.ApprovalRequested(*key, title, does, None, self._only_source(element, key, flow), OnDeny.FAIL)
 
-    def _only_source(self, element: AttemptedT) -> str | None:
+    def _only_source(self, element: AttemptedT, key: NodeKey, flow: FlowActions) -> str | None:
         """Return the only node whose output is among the arguments; None if there are none or several."""
-        sources = {given.id for given in elements_in(self.values_given(element))} if element.has_elements else set()
+        given = elements_in(self.values_given(element)) if element.has_elements else ()
+        sources = {flow.node_id(source, flow.place_of(key)) for source in given}
         return sources.pop() if len(sources) == 1 else None
 
     # Reuse of an earlier run's outputs
 
-    def unfit_reason(self, element: AttemptedT, earlier: EarlierRun) -> str | None:
+    def unfit_reason(self, element: AttemptedT, key: NodeKey, earlier: EarlierRun) -> str | None:
         """Return the reason if it needs an approval and had none in the earlier run."""
-        is_unapproved = element.attempts.needs_approval and not earlier.was_approved(element.id)
+        is_unapproved = element.attempts.needs_approval and not earlier.was_approved(key)
         return "it needed no approval before" if is_unapproved else None

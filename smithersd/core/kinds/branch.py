@@ -6,8 +6,7 @@ from smithersd.core.kinds.container_kind import ContainerKind
 from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.log import events
 from smithersd.core.log.fold import RunState
-from smithersd.core.tree.facts import Tree
-from smithersd.core.tree.places import Place
+from smithersd.core.tree.places import Place, Progress
 from smithersd.elements import Branch, Child
 from smithersd.elements.element import Reference
 
@@ -18,10 +17,6 @@ class BranchKind(ContainerKind[Branch]):
     name = Branch.kind
     is_decided_once = True
     child_names = ("then", "otherwise")
-
-    def facts(self, element: Branch) -> Tree:
-        """Return its label, and what it is decided after."""
-        return super().facts(element) | self.order_facts(element)
 
     def children(self, element: Branch) -> tuple[Child, ...]:
         """Return `then` and, if there is one, `otherwise`."""
@@ -36,10 +31,16 @@ class BranchKind(ContainerKind[Branch]):
         if place.key not in flow.state.branches:
             branch = place.element
             assert isinstance(branch, Branch)
-            evaluated = flow.evaluate(branch.when, self.reader_name(place))
+            evaluated = flow.evaluate(branch.when, place, self.reader_name(place))
             reads = tuple(sorted(evaluated.reads.all)) or None
             flow.emit(events.BranchDecided(*place.key, evaluated.value, reads))
         flow.choose(place, flow.state.branches[place.key].value)
+
+    def output_child(self, place: Place) -> Place | None:
+        """Return the child that was chosen."""
+        return next(
+            (side for side in place.children if side.progress is not Progress.AHEAD and not side.is_dropped), None
+        )
 
     def mounted_children(self, place: Place, state: RunState) -> list[Place]:
         """Return the child that was chosen; before that, nothing."""

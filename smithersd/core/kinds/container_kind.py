@@ -1,12 +1,12 @@
 """ContainerKind: what the kinds of containers have in common."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from smithersd.core.kinds.kind import Kind
 from smithersd.core.tree.facts import Tree
 from smithersd.elements.container import Container
 
-ContainerT = TypeVar("ContainerT", bound=Container)
+ContainerT = TypeVar("ContainerT", bound=Container[Any])
 
 
 class ContainerKind(Kind[ContainerT]):

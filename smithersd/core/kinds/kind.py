@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
-from smithersd.core.log.records import NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
+from smithersd.core.tree.scope import Scope
 from smithersd.elements import Child, Context, Node
-from smithersd.elements.element import Condition, Reference, reference_id
+from smithersd.elements.element import Condition, Reference
 from smithersd.errors import ErrorInfo
 
 if TYPE_CHECKING:
@@ -49,11 +50,17 @@ class FlowActions(Protocol):
     def emit(self, event: Event) -> None:
         """Add an event to the step, and apply it to the state."""
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
-        """Evaluate a condition; `what` names it in errors."""
+    def evaluate(self, condition: Condition, place: Place, what: str) -> Evaluated[bool]:
+        """Evaluate a condition that stands at a place; `what` names it in errors."""
 
-    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
-        """Call an author's function of the context; `what` names it in errors."""
+    def call(self, function: Callable[[Context[Any]], object], place: Place, what: str) -> Evaluated[object]:
+        """Call an author's function of the context that stands at a place; `what` names it in errors."""
+
+    def place_of(self, key: NodeKey) -> Place:
+        """Return where a node that the flow has reached stands."""
+
+    def node_id(self, reference: Reference, place: Place) -> str:
+        """Return the id of the node that is meant at a place."""
 
     def expand(self, place: Place) -> None:
         """Render a lazy subtree and reach it."""
@@ -116,13 +123,16 @@ class Kind(Generic[ChildT]):
         """Return what must have ended before an element is due, once the flow has reached it."""
         yield from ()
 
-    def order_facts(self, element: ChildT) -> Tree:
-        """Return what the tree tells of what an element comes after."""
-        after = list(dict.fromkeys(map(reference_id, self.references(element))))
-        return {"dependsOn": after} if after else {}
-
     def concurrency_limit(self, element: ChildT) -> int | None:  # noqa: ARG002
         """Return how many attempts inside it may run at once; None if it has no limit of its own."""
+        return None
+
+    def scope_inside(self, element: ChildT, scope: Scope) -> Scope:  # noqa: ARG002
+        """Return the scope of what stands in an element that stands in `scope`."""
+        return scope
+
+    def output_child(self, place: Place) -> Place | None:  # noqa: ARG002
+        """Return what gives an element that is no node its output; None where nothing does, or not yet."""
         return None
 
     def own_id(self, element: ChildT) -> str | None:  # noqa: ARG002

@@ -15,6 +15,10 @@ class LazyKind(Kind[Lazy]):
         """Render it, and reach the element that it returned."""
         flow.expand(place)
 
+    def output_child(self, place: Place) -> Place | None:
+        """Return what it returned, once it is rendered."""
+        return place.children[0] if place.children else None
+
     def reader_name(self, place: Place) -> str:
         """Return its name for errors, with its position."""
         return f"lazy subtree at {place.id}"

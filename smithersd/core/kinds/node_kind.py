@@ -64,16 +64,13 @@ class NodeKind(Kind[NodeT]):
         return element
 
     def facts(self, element: NodeT) -> Tree:
-        """Return its label, the nodes among its arguments, and its dependencies."""
+        """Return its label, and what else is known of it without the tree."""
         facts: Tree = {} if element.label is None else {"label": element.label}
-        arguments = list(dict.fromkeys(given.id for given in element.inputs()))
-        if arguments:
-            facts["arguments"] = arguments
         if element.has_plain_arguments:
             facts["plainArguments"] = True
         if not isinstance(element.skip_if, bool):
             facts["skipIf"] = True
-        return facts | self.order_facts(element)
+        return facts
 
     def references(self, element: NodeT) -> Iterator[Reference]:
         """Return what it is given, what it names and what its condition is."""
@@ -125,6 +122,6 @@ class NodeKind(Kind[NodeT]):
 
     # Reuse of an earlier run's outputs
 
-    def unfit_reason(self, element: NodeT, earlier: EarlierRun) -> str | None:  # noqa: ARG002
+    def unfit_reason(self, element: NodeT, key: NodeKey, earlier: EarlierRun) -> str | None:  # noqa: ARG002
         """Return why an output of the earlier run cannot be reused for this element; None if it can."""
         return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from smithersd.core.kinds.approval import ApprovalKind
 from smithersd.core.kinds.branch import BranchKind
+from smithersd.core.kinds.group import GroupKind
 from smithersd.core.kinds.kind import Kind
 from smithersd.core.kinds.lazy import LazyKind
 from smithersd.core.kinds.node_kind import NodeKind
@@ -22,7 +23,7 @@ from smithersd.errors import StoreInvalid
 
 _LAZY = LazyKind()
 _NODES: tuple[NodeKind[Any], ...] = (TaskKind(), ShellKind(), ApprovalKind(), TimerKind())
-_OTHERS: tuple[Kind[Any], ...] = (SequenceKind(), ParallelKind(), BranchKind(), _LAZY)
+_OTHERS: tuple[Kind[Any], ...] = (SequenceKind(), ParallelKind(), BranchKind(), GroupKind(), _LAZY)
 
 NODE_KINDS: Mapping[str, NodeKind[Any]] = MappingProxyType({kind.name: kind for kind in _NODES})
 """The kinds of nodes by their names."""

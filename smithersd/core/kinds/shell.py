@@ -50,10 +50,10 @@ def _word(word: Word, texts: Texts) -> str:
     """Return a word of a command: of an output that is a text the text, of another its JSON, of none nothing."""
     if isinstance(word, str):
         return word
-    output = output_of(word, texts)  # type: ignore[arg-type] # elements without an output were refused
+    output = output_of(word, texts)
     if output is None:
         return ""
-    text = _json(word, output) if isinstance(word, Value) else texts[word.id]  # type: ignore[index]
+    text = _json(word, output) if isinstance(word, Value) else texts[word].text
     return str(pydantic_core.from_json(text)) if text.startswith('"') else text
 
 

@@ -9,7 +9,7 @@ import pydantic_core
 from smithersd.core.flow.values import Texts, output_of
 from smithersd.core.flow.work import FunctionCall
 from smithersd.core.kinds.attempted import AttemptedKind, placeholder
-from smithersd.elements import Node, Task, Value
+from smithersd.elements import Element, Task, Value
 from smithersd.elements.values.copies import Copies
 from smithersd.limits import CALL_ARGUMENT_LENGTH_MAX, TEXT_READ_IN_LOOP_LENGTH_MAX
 
@@ -36,7 +36,7 @@ class TaskKind(AttemptedKind[Task[Any]]):
 
     def work(self, element: Task[Any], texts: Texts, tag: str) -> FunctionCall:  # noqa: ARG002
         """Return a call that reads the outputs and copies the arguments where the code runs."""
-        is_large = sum(map(len, texts.values())) > TEXT_READ_IN_LOOP_LENGTH_MAX
+        is_large = sum(len(given.text) for given in texts.values()) > TEXT_READ_IN_LOOP_LENGTH_MAX
         return FunctionCall(element.function, element.arguments, partial(_bound, texts), is_large)
 
 
@@ -53,7 +53,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _argument(value: Any) -> str:
-    if isinstance(value, (Node, Value)):
+    if isinstance(value, (Element, Value)):
         return placeholder(value)
     try:
         text = pydantic_core.to_json(value, inf_nan_mode="constants", fallback=_named).decode()
@@ -64,4 +64,4 @@ def _argument(value: Any) -> str:
 
 def _named(value: Any) -> str:
     """Return a name, the same in every process, for a value that JSON cannot hold."""
-    return placeholder(value) if isinstance(value, (Node, Value)) else f"<{type(value).__name__}>"
+    return placeholder(value) if isinstance(value, (Element, Value)) else f"<{type(value).__name__}>"

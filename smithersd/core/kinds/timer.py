@@ -38,7 +38,7 @@ class TimerKind(NodeKind[Timer]):
 
     def wait(self, element: Timer, key: NodeKey, flow: FlowActions) -> Wait:
         """Return the wait for the time at which it fires, which is computed here."""
-        fires_at_ms, reads = _time_of(element, flow)
+        fires_at_ms, reads = _time_of(element, flow.place_of(key), flow)
         timer_type = TimerType.DURATION if element.until is None else TimerType.ABSOLUTE
         return Wait(
             events.TimerCreated(*key, fires_at_ms, timer_type),
@@ -71,19 +71,19 @@ def fired_event(node: NodeRecord, fired_by: str | None, now_ms: int) -> events.T
     return events.TimerFired(*node.key, now_ms - due_at_ms, fired_by)
 
 
-def _time_of(element: Timer, flow: FlowActions) -> tuple[int, ScopeReads]:
+def _time_of(element: Timer, place: Place, flow: FlowActions) -> tuple[int, ScopeReads]:
     """Return when a timer that is reached now fires, in milliseconds since the epoch, and what was read for that."""
     if element.until is None:
         what = f"after of timer {element.id!r}"
-        found = _evaluated(element.after, what, flow)
+        found = _evaluated(element.after, place, what, flow)
         return flow.now_ms + round(seconds(found.value, f"The {what}") * 1000), found.reads
     what = f"until of timer {element.id!r}"
-    found = _evaluated(element.until, what, flow)
+    found = _evaluated(element.until, place, what, flow)
     return round(checked_time(found.value, f"The {what}").timestamp() * 1000), found.reads
 
 
-def _evaluated(given: Any, what: str, flow: FlowActions) -> Evaluated[Any]:
+def _evaluated(given: Any, place: Place, what: str, flow: FlowActions) -> Evaluated[Any]:
     """Return what was given, the output of an element, the result of a value or of a function of the context."""
     if isinstance(given, (Element, Value)):
-        return flow.call(lambda ctx: ctx.output(given), what)
-    return flow.call(given, what) if callable(given) else Evaluated(given, ScopeReads())
+        return flow.call(lambda ctx: ctx.output(given), place, what)
+    return flow.call(given, place, what) if callable(given) else Evaluated(given, ScopeReads())

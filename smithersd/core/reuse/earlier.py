@@ -173,15 +173,15 @@ class EarlierRun:
                 read |= set(decided.reads)
         return read
 
-    def was_approved(self, node_id: str) -> bool:
+    def was_approved(self, key: NodeKey) -> bool:
         """Return whether a person approved a node, in this run or in the one whose output it reused.
 
         An output that was reused by a node that needs an approval had one.
         """
-        node = self.node(node_id)
+        node = self.state.nodes.get(key)
         if node is None:
             return False
         if node.reused_from is not None:
-            position = self.positions.get(node_id)
+            position = self.positions.get(node.node_id)
             return position is not None and bool(position.tree.get("needsApproval"))
         return node.approval is not None and node.approval.is_approved is True

@@ -118,33 +118,33 @@ class Reuse:
 
     def output_for(self, place: Place, node: Node[object], reads: ScopeReads) -> str | None:
         """Return the output to reuse for a node that the flow has reached; None if the node has to run."""
-        before = None if self._earlier is None else self._earlier.node(node.id)
-        if before is None or node.id in self._undone or node.id in self._state.redo:
+        before = None if self._earlier is None else self._earlier.node(place.id)
+        if before is None or place.id in self._undone or place.id in self._state.redo:
             return None
-        output = self._fitting_output(before, node)
+        output = self._fitting_output(before, place, node)
         if output is not None and self._needs_unchanged(place) and self._reads_unchanged(place, reads):
             return output
         return None
 
-    def _fitting_output(self, before: NodeRecord, node: Node[object]) -> str | None:
+    def _fitting_output(self, before: NodeRecord, place: Place, node: Node[object]) -> str | None:
         """Return a node's earlier output if it still fits; otherwise keep the reason for the forecast."""
         assert self._earlier is not None
         output = self._earlier.outputs.get(before.key)
         if output is None:
             return None
         if before.kind != node.kind:
-            self._unfit[node.id] = f"it was {kind_named(before.kind).with_article} before"
-        elif (reason := node_kind_of(node).unfit_reason(node, self._earlier)) is not None:
-            self._unfit[node.id] = reason
+            self._unfit[place.id] = f"it was {kind_named(before.kind).with_article} before"
+        elif (reason := node_kind_of(node).unfit_reason(node, place.key, self._earlier)) is not None:
+            self._unfit[place.id] = reason
         else:
             try:
                 node.schema.load(output)
             except InvalidOutput as error:
-                self._unfit[node.id] = f"its output no longer fits its type ({error.message})"
-        return None if node.id in self._unfit else output
+                self._unfit[place.id] = f"its output no longer fits its type ({error.message})"
+        return None if place.id in self._unfit else output
 
     def _needs_unchanged(self, place: Place) -> bool:
-        return all(self._is_whole_unchanged(target) for target in self._tree.plan.targets(place))
+        return all(self._is_whole_unchanged(target) for target in place.after)
 
     def _is_whole_unchanged(self, target: Place) -> bool:
         """Return whether a node, or everything in a container, is unchanged."""

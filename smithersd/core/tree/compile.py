@@ -1,6 +1,5 @@
 """Compile a rendered scope to the places that the flow walks, and to the JSON that its frame stores."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from smithersd.core.kinds.kind import Kind
@@ -8,88 +7,77 @@ from smithersd.core.kinds.registry import kind_of
 from smithersd.core.log.records import FIRST_ITERATION
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Cap, Order, Place
-from smithersd.elements import Child, Node
-from smithersd.elements.element import reference_id
+from smithersd.core.tree.plan import Plan
+from smithersd.core.tree.scope import ROOT, Scope
+from smithersd.elements import Child
 from smithersd.elements.texts import POSITION_MARK
 from smithersd.errors import WorkflowError
-from smithersd.limits import TREE_DEPTH_MAX
+from smithersd.limits import NODE_ID_LENGTH_MAX, SCOPED_ID_LENGTH_MAX, TREE_DEPTH_MAX
 
 
-def compile_scope(child: Child, lazy: Place | None) -> tuple[Place, Tree]:
+def compile_scope(child: Child, lazy: Place | None) -> Place:
     """Compile what the function of a scope returned; `lazy` is the place of a lazy subtree, None for the root scope.
 
     Raises:
-        WorkflowError: it is nested too deeply.
+        WorkflowError: it is nested too deeply, or an id is too long with the names of the groups before it.
     """
-    unnamed: list[tuple[Node[Any], Tree]] = []
     if lazy is None:
-        top, tree = _compile(child, _Scope(FIRST_ITERATION, unnamed), None, (0,), ())
-    else:
-        top, tree = _compile(child, _Scope(lazy.key[1], unnamed), lazy, (*lazy.order, 0), lazy.caps)
-    _name_dependencies(unnamed, top)
-    return top, tree
+        return _compile(child, ROOT, None, (0,), ())
+    return _compile(child, lazy.scope, lazy, (*lazy.order, 0), lazy.caps)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """The scope that is being compiled; `unnamed` are its nodes, with trees, that depend on elements without an id."""
+def tree_of(place: Place, plan: Plan) -> Tree:
+    """Return what a frame stores of a place of the plan and of what is inside."""
+    tree: Tree = {"kind": place.kind.name, "id": place.id}
+    if place.node is not None and place.key[1] != FIRST_ITERATION:
+        tree["iteration"] = place.key[1]
+    tree |= place.kind.facts(place.element)
+    if place.node is not None:
+        given = (plan.find(element, place.scope) for element in place.node.inputs())
+        arguments = list(dict.fromkeys(source.output_source.id for source in given if source is not None))
+        if arguments:
+            tree["arguments"] = arguments
+    if place.after:
+        tree["dependsOn"] = [target.id for target in place.after]
+    if place.kind.is_container:
+        tree["children"] = [tree_of(inner, plan) for inner in place.children]
+    return tree
 
-    iteration: int
-    unnamed: list[tuple[Node[Any], Tree]]
 
-
-def _compile(
-    child: Child, scope: _Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]
-) -> tuple[Place, Tree]:
+def _compile(child: Child, scope: Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]) -> Place:
     if len(order) > TREE_DEPTH_MAX:
         raise WorkflowError(f"The tree is more than {TREE_DEPTH_MAX} elements deep.", remedy="Nest fewer containers.")
     kind = kind_of(child)
     place = _place(child, kind, scope, parent, order, caps)
-    tree: Tree = {"kind": kind.name, "id": place.id} | kind.facts(child)
-    if place.node is not None and None in tree.get("dependsOn", ()):
-        scope.unnamed.append((place.node, tree))
-    if kind.is_container:
-        tree["children"] = _compile_children(child, scope, place)
-    return place, tree
-
-
-def _compile_children(child: Child, scope: _Scope, place: Place) -> list[Tree]:
-    limit = place.kind.concurrency_limit(child)
-    caps = place.caps if limit is None else (*place.caps, Cap(limit))
-    trees = []
-    for index, inner in enumerate(place.kind.children(child)):
-        inner_place, inner_tree = _compile(inner, scope, place, (*place.order, index), caps)
-        place.children.append(inner_place)
-        trees.append(inner_tree)
+    limit = kind.concurrency_limit(child)
+    inner_caps = caps if limit is None else (*caps, Cap(limit))
+    inner_scope = kind.scope_inside(child, scope)
+    place.children = [
+        _compile(inner, inner_scope, place, (*order, index), inner_caps)
+        for index, inner in enumerate(kind.children(child))
+    ]
     place.open = len(place.children)
-    return trees
+    return place
 
 
 def _place(
-    child: Child, kind: Kind[Any], scope: _Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]
+    child: Child, kind: Kind[Any], scope: Scope, parent: Place | None, order: Order, caps: tuple[Cap, ...]
 ) -> Place:
-    place_id = kind.own_id(child) or POSITION_MARK + ".".join(map(str, order))
+    own_id = kind.own_id(child)
+    key = (POSITION_MARK + ".".join(map(str, order)), scope.iteration) if own_id is None else scope.key(own_id)
+    if len(key[0]) > SCOPED_ID_LENGTH_MAX:
+        raise WorkflowError(
+            f"The id {key[0][:NODE_ID_LENGTH_MAX]}... is longer than {SCOPED_ID_LENGTH_MAX} characters.",
+            remedy="Give the groups around it shorter ids.",
+        )
     return Place(
-        id=place_id,
-        key=(place_id, scope.iteration),
+        id=key[0],
+        key=key,
         kind=kind,
         element=child,
         node=kind.node(child),
+        scope=scope,
         order=order,
         parent=parent,
         caps=caps,
     )
-
-
-def _name_dependencies(unnamed: list[tuple[Node[Any], Tree]], top: Place) -> None:
-    """Add the position ids of elements without an id to the trees of the nodes that depend on them."""
-    if not unnamed:
-        return
-    root = top
-    while root.parent is not None:
-        root = root.parent
-    ids = {id(place.element): place.id for tree in (root, top) for place in tree.walk()}
-    for node, tree in unnamed:
-        references = kind_of(node).references(node)
-        after = (reference_id(reference) or ids.get(id(reference)) for reference in references)
-        tree["dependsOn"] = list(dict.fromkeys(name for name in after if name is not None))

@@ -6,16 +6,19 @@ plan of N nodes costs O(N) in all. The plan has positions and dependencies; the 
 
 from collections import deque
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from smithersd.core.kinds.kind import ChildOrder
 from smithersd.core.kinds.registry import kind_of
 from smithersd.core.tree.places import Place, Progress
-from smithersd.elements.element import Reference
+from smithersd.core.tree.scope import Scope
+from smithersd.elements.element import Reference, reference_id
 from smithersd.errors import UnknownDependency, WorkflowError
 from smithersd.limits import NODES_MAX
 
 _STUCK_SHOWN_MAX = 5
+
+K = TypeVar("K")
 
 
 class Plan:
@@ -24,7 +27,8 @@ class Plan:
     def __init__(self, root: Place) -> None:
         self.root = root
         self.places: dict[str, Place] = {}
-        self._by_element: dict[int, Place] = {}
+        self._by_element: dict[int, list[Place]] = {}
+        self._by_own_id: dict[str, list[Place]] = {}
         self._dependents: dict[str, list[Place]] = {}
         self._due: deque[Place] = deque()
         self._postponed: set[str] = set()
@@ -151,13 +155,14 @@ class Plan:
         for place in places:
             self._register(place)
         try:
-            targets = [(place, self.targets(place)) for place in places]
+            for place in places:
+                place.after = self._targets(place)
         except UnknownDependency:
             for place in places:
-                del self.places[place.id]
+                self._unregister(place)
             raise
-        for place, after in targets:
-            self._depend(place, after)
+        for place in places:
+            self._depend(place)
 
     def _register(self, place: Place) -> None:
         if place.id in self.places:
@@ -168,38 +173,68 @@ class Plan:
         if len(self.places) >= NODES_MAX:
             raise WorkflowError(f"The tree has more than {NODES_MAX} elements.", remedy="Do more work in each task.")
         self.places[place.id] = place
-        self._by_element[id(place.element)] = place
+        self._by_element.setdefault(id(place.element), []).append(place)
+        if place.own_id != place.id:
+            self._by_own_id.setdefault(place.own_id, []).append(place)
 
-    def _depend(self, place: Place, after: list[Place]) -> None:
-        for target in after:
+    def _unregister(self, place: Place) -> None:
+        del self.places[place.id]
+        _remove(self._by_element, id(place.element), place)
+        if place.own_id != place.id:
+            _remove(self._by_own_id, place.own_id, place)
+
+    def _depend(self, place: Place) -> None:
+        for target in place.after:
             if target.progress is not Progress.ENDED:
                 place.missing += 1
                 self._dependents.setdefault(target.id, []).append(place)
 
-    def targets(self, place: Place) -> list[Place]:
-        """Return the places of nodes and containers that must have ended before a place is due.
+    def find(self, reference: Reference, scope: Scope) -> Place | None:
+        """Return the place that a reference means in a scope; None if it is not in the tree.
+
+        It is that very element, or the nearest of its id: an element may stand in several groups.
+        """
+        same = [] if isinstance(reference, str) else self._by_element.get(id(reference), [])
+        name = reference_id(reference)
+        if len(same) == 1 or name is None:
+            return same[0] if same else None
+        return next((self.places[one] for one in scope.names(name) if one in self.places), None)
+
+    def find_anywhere(self, reference: Reference, scope: Scope) -> Place | None:
+        """Return the place that a reference means; an element may be of a new rendering, and stand in an inner scope.
 
         Raises:
-            UnknownDependency: one of them is not in the tree (yet).
+            WorkflowError: several inner scopes have an element of its id.
         """
+        found = self.find(reference, scope)
+        name = reference_id(reference)
+        if found is not None or isinstance(reference, str) or name is None:
+            return found
+        inner = self._by_own_id.get(name, [])
+        if len(inner) > 1:
+            ids = ", ".join(repr(place.id) for place in inner[:_STUCK_SHOWN_MAX])
+            raise WorkflowError(f"{reference!r} may be one of {ids}.", remedy="Name the one that is meant by its id.")
+        return inner[0] if inner else None
+
+    def _targets(self, place: Place) -> tuple[Place, ...]:
+        """Return the places that must have ended before one is due: nodes and containers."""
         references = place.kind.references(place.element)
-        return list({target.id: target for target in (self._target(place, each) for each in references)}.values())
+        return tuple({target.id: target for target in (self._target(place, one) for one in references)}.values())
 
     def _target(self, place: Place, reference: Reference) -> Place:
-        if isinstance(reference, str):
-            target = self.places.get(reference)
-            if target is None:
-                raise _unknown(place, reference)
-            return target
-        kind = kind_of(reference)
-        named = kind.node(reference)
-        target = self._by_element.get(id(reference)) if named is None else self.places.get(named.id)
+        target = self.find(reference, place.scope)
         if target is None:
             raise _unknown(place, reference)
-        if named is not None and target.kind is not kind:
+        if not isinstance(reference, str) and target.kind is not kind_of(reference):
             what = target.kind.with_article
             raise WorkflowError(f"{place.element!r} depends on {reference!r}, but {target.id!r} is {what} in the tree.")
         return target
+
+
+def _remove(places: dict[K, list[Place]], key: K, place: Place) -> None:
+    places[key].remove(place)
+    if not places[key]:
+        del places[key]
 
 
 def _unknown(place: Place, reference: Reference) -> UnknownDependency:

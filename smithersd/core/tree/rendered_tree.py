@@ -9,15 +9,16 @@ from smithersd.core.log import events
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import NodeState
-from smithersd.core.tree.compile import compile_scope
+from smithersd.core.tree.compile import compile_scope, tree_of
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.frames import ROOT_SCOPE, FrameTree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.plan import Plan, check_no_cycle, has_dependencies
-from smithersd.core.tree.reads import Evaluated, ScopeReads
+from smithersd.core.tree.reads import Evaluated, Found, Lookup, ScopeReads
 from smithersd.core.tree.renderer import Renderer
+from smithersd.core.tree.scope import ROOT, Scope
 from smithersd.elements import Child, Context, Node
-from smithersd.elements.element import Condition
+from smithersd.elements.element import Condition, Reference, reference_id
 from smithersd.elements.values.schema import Schema
 from smithersd.errors import InvalidOutput, WorkflowError
 
@@ -59,7 +60,7 @@ class RenderedTree:
         Subtrees may read one another's outputs: one that cannot be rendered yet is tried again after the others.
         """
         unknown: list[tuple[Place | None, Callable[[], Child]]] = [
-            (None, lambda: self._renderer.collect_schemas(self._schema_of))
+            (None, lambda: self._renderer.collect_schemas(self._lookup(ROOT)))
         ]
         has_found = True
         while has_found:
@@ -72,12 +73,12 @@ class RenderedTree:
                     has_found = True
 
     def _rendering_of(self, lazy: Place) -> Callable[[], Child]:
-        return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
+        return lambda: self._renderer.render_uncached(lazy.id, lazy.element, self._lookup(lazy.scope))  # type: ignore[arg-type]
 
     def _collect_from(self, lazy: Place | None, render: Callable[[], Child]) -> list[Place] | None:
         """Collect the schemas of a scope; None if it cannot be rendered, which the real rendering will report."""
         try:
-            top, _ = compile_scope(render(), lazy)
+            top = compile_scope(render(), lazy)
         except (WorkflowError, InvalidOutput):
             return None
         places = list(top.walk())
@@ -95,14 +96,35 @@ class RenderedTree:
         self._is_due = True  # until it is done: an output that is not in memory interrupts it
         for scope in list(self._renderer.readers.dirty):
             self._renderer.forget(scope)
-        child = self._renderer.root(self._schema_of)
+        place = self._rendered_root()
+        if self._read_before_known(place):
+            place = self._rendered_root()
         self._is_due = False
-        place, tree = self._compile_root(child)
+        tree = tree_of(place, self.plan)
         # Only the outputs: reading other states must not make a new frame of the same tree.
         tree |= _reads_facts(ScopeReads(outputs=self._renderer.readers.reads_of(ROOT_SCOPE).outputs))
-        self._plan = Plan(place)
         self._mount(place)
         self._commit_frame({ROOT_SCOPE: tree, **dict.fromkeys(self._dropped_scopes(place))})
+
+    def _rendered_root(self) -> Place:
+        child = self._renderer.root(self._lookup(ROOT))
+        place = compile_scope(child, None)
+        if has_dependencies(place):
+            check_no_cycle(place)
+            place = compile_scope(child, None)
+        self._plan = Plan(place)
+        return place
+
+    def _read_before_known(self, root: Place) -> bool:
+        """Whether the rendering has read something by a name that only its own tree tells: in a group, or a group's."""
+        reads = self._renderer.readers.reads_of(ROOT_SCOPE)
+        named = [place for place in root.walk() if place.has_own_id] if reads.all else []
+        if reads.all.isdisjoint(place.id for place in named if place.node is None) and reads.strangers.isdisjoint(
+            place.own_id for place in named if place.own_id != place.id
+        ):
+            return False
+        self._renderer.forget(ROOT_SCOPE)
+        return True
 
     def expand(self, lazy: Place) -> None:
         """Render a lazy subtree that the flow has reached.
@@ -111,10 +133,10 @@ class RenderedTree:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: the function raised, or its tree is not valid.
         """
-        child = self._renderer.lazy(lazy.id, lazy.element, self._schema_of)  # type: ignore[arg-type]
-        inner, tree = compile_scope(child, lazy)
-        tree |= _reads_facts(self._renderer.readers.reads_of(lazy.id))
+        child = self._renderer.lazy(lazy.id, lazy.element, self._lookup(lazy.scope))  # type: ignore[arg-type]
+        inner = compile_scope(child, lazy)
         self.plan.fill(lazy, inner)
+        tree = tree_of(inner, self.plan) | _reads_facts(self._renderer.readers.reads_of(lazy.id))
         self._mount(inner)
         self._commit_frame({lazy.id: tree})
 
@@ -126,23 +148,23 @@ class RenderedTree:
                 self._mount(side)
         return dropped
 
-    def evaluate(self, condition: Condition, what: str) -> Evaluated[bool]:
-        """Evaluate a condition; `what` names it in errors.
+    def evaluate(self, condition: Condition, place: Place, what: str) -> Evaluated[bool]:
+        """Evaluate a condition that stands at a place; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        return self._renderer.evaluate(condition, self._schema_of, what)
+        return self._renderer.evaluate(condition, self._lookup(place.scope), what)
 
-    def call(self, function: Callable[[Context[Any]], object], what: str) -> Evaluated[object]:
-        """Call an author's function of the context; `what` names it in errors.
+    def call(self, function: Callable[[Context[Any]], object], place: Place, what: str) -> Evaluated[object]:
+        """Call an author's function of the context that stands at a place; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        return self._renderer.call(function, self._schema_of, what)
+        return self._renderer.call(function, self._lookup(place.scope), what)
 
     def unmounted(self) -> set[NodeKey]:
         """Return the nodes that have not ended and are no longer in the tree."""
@@ -154,14 +176,7 @@ class RenderedTree:
 
     def _is_mounted(self, node: NodeRecord) -> bool:
         place = self.plan.places.get(node.node_id)
-        return place is not None and place.node is not None and not place.is_dropped
-
-    def _compile_root(self, child: Child) -> tuple[Place, Tree]:
-        place, tree = compile_scope(child, None)
-        if has_dependencies(place):
-            check_no_cycle(place)
-            place, tree = compile_scope(child, None)
-        return place, tree
+        return place is not None and place.key == node.key and place.node is not None and not place.is_dropped
 
     def _dropped_scopes(self, root: Place) -> list[str]:
         """Return the scopes of lazy subtrees that are not in the new tree, and forget them."""
@@ -172,8 +187,25 @@ class RenderedTree:
             self._renderer.forget(scope)
         return scopes
 
-    def _schema_of(self, node_id: str) -> Schema | None:
-        return self._schemas.get(node_id)
+    def _lookup(self, scope: Scope) -> Lookup:
+        return lambda reference: self._found(reference, scope)
+
+    def _found(self, reference: Reference, scope: Scope) -> Found:
+        """What a reference means in a scope: by the tree, else by what the run has done before it was rendered anew."""
+        schema = None if isinstance(reference, str) else reference.output_schema
+        place = None if self._plan is None else self._plan.find_anywhere(reference, scope)
+        if place is not None:
+            source = place.output_source
+            if source.node is None:
+                return Found(source.id, None, None)
+            return Found(source.id, source.key, schema if schema and source is place else source.node.schema)
+        name = reference_id(reference)
+        assert name is not None, f"{reference!r} has no id"
+        latest = self._journal.state.latest_keys
+        known = next((one for one in scope.names(name) if one in latest), None)
+        if known is None:
+            return Found(name, None, schema, is_stranger=not isinstance(reference, str))
+        return Found(known, latest[known], schema or self._schemas.get(known))
 
     def _mount(self, top: Place) -> None:
         for place in self._mounted_places(top):
@@ -209,7 +241,7 @@ class RenderedTree:
     def _mount_node(self, place: Place, node: Node[Any]) -> None:
         known = self._journal.state.nodes.get(place.key)
         if known is not None and known.state is NodeState.CANCELLED:
-            self._journal.step.notes.append(f"node {node.id!r} was dropped earlier and stays cancelled")
+            self._journal.step.notes.append(f"node {place.id!r} was dropped earlier and stays cancelled")
         if known is not None and (known.kind == node.kind or known.state.is_final):
             return
         self._journal.emit(events.NodePending(*place.key, node.kind, node.label))

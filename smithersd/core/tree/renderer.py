@@ -10,7 +10,7 @@ from smithersd.author_errors import text_of, with_place
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.log.fold import RunState
 from smithersd.core.tree.frames import ROOT_SCOPE
-from smithersd.core.tree.reads import Evaluated, Readers, SchemaLookup, ScopeReads, TrackedReads
+from smithersd.core.tree.reads import Evaluated, Lookup, Readers, ScopeReads, TrackedReads
 from smithersd.elements import Child, Context, Element, Value, Workflow
 from smithersd.elements.element import Condition, Lazy, is_child
 from smithersd.elements.texts import shown
@@ -32,7 +32,7 @@ class Renderer:
         self._rendered: dict[str, tuple[object, Child]] = {}
         self.readers = Readers()
 
-    def root(self, schema_of: SchemaLookup) -> Child:
+    def root(self, lookup: Lookup) -> Child:
         """Render the workflow function, or return the cached rendering.
 
         Raises:
@@ -40,7 +40,7 @@ class Renderer:
         """
         function = self._workflow.function
         try:
-            return self._scope(ROOT_SCOPE, function, schema_of, f"workflow function {self._workflow.name!r}")
+            return self._scope(ROOT_SCOPE, function, lookup, f"workflow function {self._workflow.name!r}")
         except OutputNotReady as error:
             raise WorkflowError(
                 f"The workflow function {self._workflow.name!r} reads the output of {error.node_id!r}, "
@@ -49,16 +49,16 @@ class Renderer:
                 f"or with ctx.latest({error.node_id!r}).",
             ) from error
 
-    def lazy(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
+    def lazy(self, scope: str, function: Lazy, lookup: Lookup) -> Child:
         """Render a lazy subtree, or return the cached rendering.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        return self._scope(scope, function, schema_of, f"lazy subtree at {scope}")
+        return self._scope(scope, function, lookup, f"lazy subtree at {scope}")
 
-    def evaluate(self, condition: Condition, schema_of: SchemaLookup, what: str) -> Evaluated[bool]:
+    def evaluate(self, condition: Condition, lookup: Lookup, what: str) -> Evaluated[bool]:
         """Evaluate a condition; `what` names it in errors.
 
         Raises:
@@ -68,34 +68,34 @@ class Renderer:
         if isinstance(condition, bool):
             return Evaluated(condition, ScopeReads())
         function = condition if callable(condition) else _reader_of(condition)
-        found = self.call(function, schema_of, what)
+        found = self.call(function, lookup, what)
         if isinstance(found.value, bool):
             return Evaluated(found.value, found.reads)
         raise _no_bool(condition, found.value, what)
 
-    def call(self, function: Callable[[Context[Any]], T], schema_of: SchemaLookup, what: str) -> Evaluated[T]:
+    def call(self, function: Callable[[Context[Any]], T], lookup: Lookup, what: str) -> Evaluated[T]:
         """Call an author's function of the context; `what` names it in errors.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        reads = TrackedReads(self._state, self._outputs, schema_of)
+        reads = TrackedReads(self._state, self._outputs, lookup)
         return Evaluated(self._call(function, reads, what), reads.noted)
 
-    def collect_schemas(self, schema_of: SchemaLookup) -> Child:
+    def collect_schemas(self, lookup: Lookup) -> Child:
         """Render the workflow function as at the run's start, without any output, for the schemas of its nodes."""
-        reads = TrackedReads(RunState(self._state.run_id), Outputs(), schema_of)
+        reads = TrackedReads(RunState(self._state.run_id), Outputs(), lookup)
         return self._child(self._workflow.function, reads, f"workflow function {self._workflow.name!r}")
 
-    def render_uncached(self, scope: str, function: Lazy, schema_of: SchemaLookup) -> Child:
+    def render_uncached(self, scope: str, function: Lazy, lookup: Lookup) -> Child:
         """Render a lazy subtree without caching it or tracking what it reads.
 
         Raises:
             OutputNotReady: it reads an output that does not exist (yet).
             WorkflowError: it raised.
         """
-        reads = TrackedReads(self._state, self._outputs, schema_of)
+        reads = TrackedReads(self._state, self._outputs, lookup)
         return self._child(function, reads, f"lazy subtree at {scope}")
 
     def forget(self, scope: str) -> None:
@@ -103,11 +103,11 @@ class Renderer:
         self._rendered.pop(scope, None)
         self.readers.forget(scope)
 
-    def _scope(self, scope: str, function: Callable[..., Any], schema_of: SchemaLookup, what: str) -> Child:
+    def _scope(self, scope: str, function: Callable[..., Any], lookup: Lookup, what: str) -> Child:
         rendered = self._rendered.get(scope)
         if rendered is not None and rendered[0] is function:
             return rendered[1]
-        reads = TrackedReads(self._state, self._outputs, schema_of)
+        reads = TrackedReads(self._state, self._outputs, lookup)
         child = self._child(function, reads, what)
         self._rendered[scope] = (function, child)
         self.readers.note(scope, reads.noted)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd.elements.element import Element, Node
+from smithersd.elements.element import Element
 from smithersd.elements.value import Value
 from smithersd.elements.values.copies import Copies
 from smithersd.errors import WorkflowError
@@ -70,7 +70,7 @@ def _check_found(found: _Found, node: str) -> None:
             f"{node} has {element!r} in {hidden_in}, where its output cannot replace it.",
             remedy="Pass the element as an argument of the task itself, or in a list, tuple or dict.",
         )
-    if not isinstance(element, Node):
+    if element.output_schema is None:
         raise WorkflowError(
             f"{node} takes {element!r} as an argument, but a {element.kind} has no output.",
             remedy="Pass a task that is inside it, or put it into depends_on.",

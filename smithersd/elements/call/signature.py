@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from smithersd.elements.call.functions import unwrapped
-from smithersd.elements.element import Node
+from smithersd.elements.element import Element
 from smithersd.elements.value import Value
 from smithersd.errors import WorkflowError
 
@@ -58,16 +58,16 @@ def _fits(value: object, annotation: Any) -> bool:
     allowed = _classes(annotation)
     if allowed is None:
         return True
-    if isinstance(value, (Node, Value)):
+    if isinstance(value, (Element, Value)):
         given = _classes(_type_of(value))
         return given is None or any(_are_related(output, cls) for output in given for cls in allowed)
     return any(_is_instance(value, cls) for cls in allowed)
 
 
-def _type_of(given: Node[Any] | Value[Any]) -> Any:
+def _type_of(given: Element[Any] | Value[Any]) -> Any:
     """The type of an output, or of what is made of one as far as the function tells it."""
-    if isinstance(given, Node):
-        return given.schema.type
+    if isinstance(given, Element):
+        return Any if given.output_schema is None else given.output_schema.type
     function = given.functions[-1]
     return function if inspect.isclass(function) else _annotations(function).get("return", Any)
 
@@ -102,7 +102,7 @@ def _are_related(given: type, wanted: type) -> bool:
 
 
 def _described(value: object) -> str:
-    if isinstance(value, Node):
+    if isinstance(value, Element):
         return f"the output of {value.kind} {value.id!r}, {_shown(_type_of(value))}"
     if isinstance(value, Value):
         return f"{value!r}, {_shown(_type_of(value))}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd.elements.element import Element, Node
+from smithersd.elements.element import Element
 from smithersd.elements.value import Value
 
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, type})
@@ -23,15 +23,15 @@ _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, t
 class Copies:
     """One attempt's copies: a value that occurs twice is copied once, and nodes are replaced by their outputs.
 
-    A `Value` is replaced by what is made of the output.
+    An element is replaced by its output, a `Value` by what is made of one.
     """
 
-    def __init__(self, output_of: Callable[[Node[Any] | Value[Any]], Any]) -> None:
+    def __init__(self, output_of: Callable[[Element[Any] | Value[Any]], Any]) -> None:
         self._output_of = output_of
         self._made: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
-        """Return a copy of the value, with outputs instead of nodes."""
+        """Return a copy of the value, with outputs instead of elements."""
         if type(value) in _WITHOUT_PARTS:
             return value
         made = self._made.get(id(value))
@@ -42,10 +42,8 @@ class Copies:
         return made
 
     def _copied(self, value: Any) -> Any:
-        if isinstance(value, (Node, Value)):
+        if isinstance(value, (Element, Value)):
             return self._output_of(value)
-        if isinstance(value, Element):
-            return value
         copied = self._by_kind(value)
         return value if copied is None else copied
 

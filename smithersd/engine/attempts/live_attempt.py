@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from smithersd.core.flow.step import Start
+from smithersd.core.flow.values import OutputText
 from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue
@@ -157,7 +158,8 @@ def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call
     """
     info = AttemptInfo(run.run_id, *start.key, start.attempt, start.last_heartbeat)
     kind = node_kind_of(start.node)
-    texts = {node_id: text for (node_id, _), text in outputs.items()}
+    sources = start.inputs.items()
+    texts = {given: OutputText(source, outputs[source.key]) for given, source in sources if source.key in outputs}
     work = kind.work(start.node, texts, tag_of(run, start.key, start.attempt))
     return Call(info, work, kind.output_encoder(start.node), _retry_policy(start.node))
 
