@@ -114,7 +114,7 @@ def _check_free(path: Path) -> None:
     if earlier is not None and earlier.pid != os.getpid() and _lives_here(earlier):
         raise DaemonRuns(
             f"Process {earlier.pid} still holds the run, although its pidfile was deleted.",
-            remedy="Stop it with `smithers down`, or take the run from it with --force.",
+            remedy="Stop it with `smithers down`, or take over the run with --force.",
         )
 
 

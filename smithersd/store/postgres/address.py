@@ -1,10 +1,10 @@
-"""The address of a PostgreSQL store: a libpq URL with a few options of ours.
+"""The address of a PostgreSQL store: a libpq URL with a few options of smithersd's own.
 
     postgresql://user:password@host:5432,host2/database?schema=team&sslmode=verify-full&target_session_attrs=primary
 
-`schema` names the schema that holds our tables. `pooling=transaction` says that a proxy stands between which gives
-each transaction a session of its own; then `listen_url` may name the server itself, for notifications.
-`pooling=session` says that one stands between which does not.
+`schema` names the schema of the tables. `pooling` says that the connection goes through a proxy, and of which kind:
+with `transaction`, each transaction may get another session, and `listen_url` may name the server itself for
+notifications; with `session`, a connection keeps its session.
 """
 
 from collections.abc import Mapping
@@ -27,28 +27,28 @@ _SECRET_OPTIONS = frozenset({"password", "sslpassword"})
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to connect. Secrets are not part of the repr; `shown` is the URL without them."""
+    """How to connect to a server. Secrets are not part of the repr; `shown` is the URL without them."""
 
     shown: str
     dsn: str = field(repr=False)
-    """For the driver: without the password and without our own options."""
+    """The URL for asyncpg, without the password and without smithersd's own options."""
     password: str | None = field(repr=False)
     schema: str | None
-    """None: the first one on the role's search path."""
+    """The schema of the tables; None for the first one on the role's search path."""
     connect_timeout_s: float
     pooling: str | None
-    """What the URL says of a proxy: "session", "transaction", None where there is none."""
+    """The kind of proxy: "session" or "transaction"; None if there is none."""
     listen: "Address | None" = None
-    """Another way to the same server that notifications can take."""
+    """Another address of the same server, for notifications."""
 
     @property
     def is_pooled(self) -> bool:
-        """Whether each transaction has a session of its own."""
+        """Whether each transaction may get another session."""
         return self.pooling == "transaction"
 
     @property
     def direct(self) -> "Address | None":
-        """Return an address with sessions of our own, for notifications; None if only a pooling proxy is known."""
+        """The address for notifications, which need a session that lasts; None if only a pooling proxy is known."""
         if self.listen is not None:
             return self.listen
         return None if self.is_pooled else self
@@ -58,7 +58,7 @@ def parse_address(url: str) -> Address:
     """Parse a store URL.
 
     Raises:
-        StoreInvalid: the URL is not valid, or has an unknown option. The message never holds the password.
+        StoreInvalid: the URL is not valid, or has an unknown option. The message never contains the password.
     """
     parts = _split(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -80,7 +80,7 @@ def parse_address(url: str) -> Address:
 
 
 def _split(url: str) -> SplitResult:
-    """Split a URL into its parts; an error does not repeat the text, which may be a part of the password."""
+    """Split a URL into its parts; an error does not repeat the text, which may contain a part of the password."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -98,7 +98,7 @@ def _check_options(options: Mapping[str, str]) -> None:
     if unknown:
         raise StoreInvalid(
             f"The PostgreSQL URL has unknown options: {', '.join(unknown)}.",
-            remedy="Remove them. The options are those of libpq for hosts and TLS, schema, listen_url and pooling.",
+            remedy="Remove them. Allowed are libpq's options for hosts and TLS, schema, listen_url and pooling.",
         )
 
 

@@ -1,6 +1,6 @@
-"""One connection, opened when it is needed and reopened after an error, and how a transaction runs on it.
+"""Run transactions on one connection, which is opened when it is needed and reopened after an error.
 
-There is no session state: each transaction sets what it needs when it begins.
+There is no session state: each transaction sets its own timeouts.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Connection:
             StoreUnavailable: the database refused.
         """
         async with self._turn:
-            if self._address.is_pooled:  # a statement and its preparation must meet the same session
+            if self._address.is_pooled:  # a statement must run in the session that prepared it
                 return await self._guarded(lambda: self._written(transaction))
             return await self._guarded(lambda: self._run(transaction))
 
@@ -106,7 +106,7 @@ class Connection:
                 await driver.execute("ROLLBACK")
             raise
         if await driver.execute("COMMIT") != "COMMIT":
-            raise StoreUnavailable(f"The store {self._address.shown} rolled a transaction back.")
+            raise StoreUnavailable(f"The store {self._address.shown} rolled a transaction back.", remedy="Try again.")
         return value
 
     async def _run(self, transaction: Transaction[T]) -> T:
@@ -145,7 +145,7 @@ class Connection:
         if self._driver is None:
             try:
                 self._driver = await connect(self._address)
-            except Exception as error:  # whatever the error, connecting worked before
+            except Exception as error:  # may be temporary whatever it is, since connecting has worked before
                 raise unavailable(error, self._address.shown) from error
 
     def _drop(self) -> None:

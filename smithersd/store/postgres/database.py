@@ -1,4 +1,4 @@
-"""PostgreSQL as a database: a connection that writes, one that reads, and one that listens while runs are followed."""
+"""PostgreSQL as a `Database`: a connection that writes, one that reads, and one for notifications of followed runs."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -40,9 +40,9 @@ class PostgresDatabase:
         return await self._to_its_end(self._writer.write(transaction))
 
     def write_from_thread(self, transaction: Transaction[T]) -> T:
-        """Run a transaction on a connection of its own, in a loop of its own: the others belong to the held one.
+        """Run a transaction on a new connection in a new event loop: the others belong to the loop that is blocked.
 
-        Where that one holds the run's row amid a transaction, the server ends it after 5 s, and this goes on.
+        If the blocked loop has locked the run's row in a transaction, the server ends that transaction after 5 s.
         """
         return asyncio.run(self._written_alone(transaction))
 
@@ -76,14 +76,14 @@ class PostgresDatabase:
             self._listener = None
 
     async def back_up(self, target: Path) -> None:  # noqa: ARG002 - the protocol's
-        """Refuse: PostgreSQL's own tools do it.
+        """Refuse to back up a PostgreSQL database, which has its own tools for that.
 
         Raises:
             UserError: always.
         """
         raise UserError(
-            f"The store {self.url} is a PostgreSQL database: pg_dump backs it up, not smithers.",
-            remedy="Use pg_dump, or what the server's operator has for it.",
+            f"The store {self.url} is a PostgreSQL database, which smithers does not back up.",
+            remedy="Use pg_dump, or the backup tool of the server's operator.",
         )
 
     async def close(self) -> None:
@@ -140,15 +140,15 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
 
 
 async def _check_pooling(driver: PostgresDriver, address: Address) -> None:
-    """Check that the URL names a proxy if there is one: the server pid that it gives is not that of the session.
+    """Check that the URL names a proxy if there is one, which shows in a server pid that is not the session's.
 
-    Prepared statements that meet another session may be another client's: whatever that has named so would be done.
+    Otherwise a prepared statement could run in another session, where another client's statement has the same name.
 
     Raises:
-        StoreInvalid: the URL does not say what kind of proxy stands between.
+        StoreInvalid: the connection goes through a proxy whose kind the URL does not name.
     """
     if address.pooling is None and await driver.fetchval("SELECT pg_backend_pid()") != driver.get_server_pid():
         raise StoreInvalid(
-            f"A proxy stands between here and the database {address.shown}.",
-            remedy="Name its kind in the URL: ?pooling=transaction, or ?pooling=session.",
+            f"The connection to the database {address.shown} goes through a proxy.",
+            remedy="Name the kind of proxy in the URL: ?pooling=transaction, or ?pooling=session.",
         )

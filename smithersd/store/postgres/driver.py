@@ -1,4 +1,4 @@
-"""asyncpg's connection, with the settings that a store needs."""
+"""Open and close asyncpg connections with the settings that a store needs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ _LEAVE_TIMEOUT_S = 1.0
 
 
 class PostgresDriver(asyncpg.Connection):
-    """A connection that knows its socket."""
+    """A connection with access to its socket."""
 
     def descriptors(self) -> tuple[int, ...]:
-        """Return the descriptor of the socket while it is open."""
+        """Return the file descriptor of the socket, or nothing if it is closed."""
         socket = self._transport.get_extra_info("socket")
         number = -1 if socket is None else socket.fileno()
         return () if number < 0 else (number,)
 
 
 async def connect(address: Address) -> PostgresDriver:
-    """Open a connection. No settings are sent along: a pooling proxy would refuse them.
+    """Open a connection, without session settings, which a pooling proxy would refuse.
 
     Raises:
         TimeoutError: connecting took too long.
@@ -38,8 +38,8 @@ async def connect(address: Address) -> PostgresDriver:
             max_cached_statement_lifetime=0,
             connection_class=PostgresDriver,
         )
-    # While a worker of a task's process pool has it open, the server does not see that we have ended, and a transaction
-    # of ours would hold its locks.
+    # If a forked child kept the socket open after this process has ended, the server would not end the session, and
+    # its transaction would keep its locks.
     keep_from_forks(driver.descriptors)
     return driver
 
@@ -48,12 +48,12 @@ async def leave(driver: PostgresDriver) -> None:
     """Close the connection, or abort it if the server does not answer."""
     try:
         await driver.close(timeout=_LEAVE_TIMEOUT_S)
-    except Exception:  # noqa: BLE001 - it is closed one way or the other
+    except Exception:  # noqa: BLE001 - whatever it is, the connection is aborted
         driver.terminate()
 
 
 def storable(parameters: Sequence[Any]) -> Sequence[Any]:
-    """Return parameters that PostgreSQL can hold: a text of it has no NUL, so one becomes U+FFFD."""
+    """Return parameters that PostgreSQL can store: its texts cannot contain NUL, which is replaced by U+FFFD."""
     if any(type(value) is str and "\0" in value for value in parameters):
         return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in parameters]
     return parameters

@@ -1,7 +1,7 @@
 """Notifications of other processes' commits: LISTEN on a connection of its own, and polling while that does not work.
 
-A broken listener looks like one without notifications. So it first sends one to itself, and checks the server from time
-to time. It announces the runs that it follows by shared advisory locks: there are no notifications for other runs.
+A broken listener looks like one without notifications. So it first sends one to itself, and checks the server
+regularly. It holds a shared advisory lock for each run that it follows: other runs cause no notifications of events.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _LOCKS = 729_384
 
 
 class Listener:
-    """Calls back with each run that has changed, from `start` to `stop`."""
+    """Calls `on_change` with each run that has changed, from `start` to `stop`."""
 
     def __init__(self, address: Address, on_change: OnChange, is_own: Callable[[int], bool]) -> None:
         self._address = address
@@ -85,7 +85,7 @@ class Listener:
             await self._attend(driver, address)
             if await self._hears_itself(driver):
                 await self._hear(driver)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the poll carries on
+        except Exception as error:  # noqa: BLE001 - whatever it is, polling continues
             return reason(error)
         finally:
             if driver is not None:
@@ -93,7 +93,7 @@ class Listener:
         return await self._deaf()
 
     async def _deaf(self) -> str:
-        """Wait before another try: LISTEN gets nothing, most likely because of a pooling proxy."""
+        """Wait before another try, since no notification arrives, most likely because of a pooling proxy."""
         await asyncio.sleep(LISTEN_CHECK_S)
         return "LISTEN does not work on this connection"
 

@@ -19,25 +19,25 @@ CREATE TABLE IF NOT EXISTS smithers_migrations (
 
 
 async def chosen_schema(driver: PostgresDriver, wanted: str | None) -> str:
-    """Return the schema for our tables: the one in the URL, or the first on the role's search path.
+    """Return the schema for the tables: the one in the URL, or the first on the role's search path.
 
     Raises:
-        StoreInvalid: the URL names none, and the role's search path has none.
+        StoreInvalid: the URL names no schema, and the role's search path has none.
     """
     schema: str | None = wanted or await driver.fetchval("SELECT current_schema()")
     if schema is None:
-        raise StoreInvalid("The role has no schema on its search path.", remedy="Name one: ?schema=name.")
+        raise StoreInvalid("The role has no schema on its search path.", remedy="Name one in the URL: ?schema=name.")
     return schema
 
 
 async def migrate(driver: PostgresDriver, schema: str, *, must_exist: bool) -> None:
-    """Apply the missing migrations in one transaction; safe beside other processes that do the same.
+    """Apply the missing migrations in one transaction; other processes may do the same at the same time.
 
     A role without the right to change the schema may use one that is up to date.
 
     Raises:
-        StoreTooNew: a later version of smithersd wrote this store.
-        StoreInvalid: a migration was applied in another form than ours, or there is no store and it `must_exist`.
+        StoreTooNew: a later version of smithersd wrote the store.
+        StoreInvalid: an applied migration differs from the one here, or there is no store and it `must_exist`.
     """
     known = migrations("postgres")
     applied = await _applied(driver, schema)
@@ -79,5 +79,5 @@ async def _applied(driver: PostgresDriver, schema: str) -> dict[int, str]:
 
 
 def _lock_number(schema: str) -> int:
-    """Return the number of the advisory lock of this schema's migrations; unlikely to be in use otherwise."""
+    """Return the number of the advisory lock for migrations of this schema, which nobody else is likely to use."""
     return int.from_bytes(hashlib.sha256(f"smithersd {schema}".encode()).digest()[:8], signed=True)

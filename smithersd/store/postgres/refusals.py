@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL and the network, divided into temporary ones and those that must be corrected."""
+"""Classify errors of PostgreSQL and the network as temporary ones and ones that must be corrected."""
 
 import asyncpg
 
@@ -28,7 +28,7 @@ _TO_MEND: tuple[type[BaseException], ...] = (
 
 
 def is_refusal(error: BaseException, *, is_closed: bool) -> bool:
-    """Whether an error of the database or the network may be temporary; `is_closed`: the connection is closed."""
+    """Return whether an error may be temporary; `is_closed` says that the connection is closed."""
     return isinstance(error, _MAY_PASS) or (is_closed and isinstance(error, asyncpg.InterfaceError))
 
 
@@ -50,7 +50,7 @@ def refused_at_start(error: BaseException, where: str) -> SmithersError:
 
 
 def reason(error: BaseException) -> str:
-    """Return the error in one line; it holds no secret."""
+    """Return the error's message in one line, which contains no secret."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time."
     text = (str(error) or type(error).__name__).splitlines()[0]

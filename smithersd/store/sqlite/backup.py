@@ -1,7 +1,7 @@
 """Back up a SQLite store while it is written to: one consistent state, in one file.
 
-`VACUUM INTO` reads as any reader does: writers go on. The file alone would be no copy: what was committed last lies in
-the log beside it, in a young store nearly all.
+`VACUUM INTO` only reads, so writers continue. A copy of the file alone would be incomplete: the latest commits are in
+the write-ahead log beside it, in a new store nearly all of them.
 """
 
 import os
@@ -13,7 +13,7 @@ from smithersd.store.sqlite import connection as sqlite
 
 
 def back_up(source: Path, target: Path) -> None:
-    """Write a copy of `source` to `target`, which must not exist, for its owner only; whole, or not at all.
+    """Write a copy of `source` to `target`, which must not exist, readable by its owner only; completely or not at all.
 
     Raises:
         UserError: the target exists, or cannot be written.

@@ -1,4 +1,4 @@
-"""One SQLite connection, and how a transaction runs on it."""
+"""Open a SQLite connection, and run transactions on it."""
 
 import sqlite3
 import time
@@ -16,20 +16,21 @@ T = TypeVar("T")
 DIALECT = Dialect(
     "sqlite", now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", has_named_parameters=True
 )
-"""SQLite has no clock of its own: it reads the host's, inside the statement."""
+"""SQLite's dialect. SQLite has no clock of its own, so a statement reads the host's."""
 
 OPEN_TIMEOUT_S = 10.0
-"""How long opening, migrating and reading wait for another process's lock."""
+"""How long opening, migrating and reading wait for another process's lock, in seconds."""
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PRIMARY_CODE = 0xFF
-"""The part of an error code that says which kind it is; the rest says why (another process recovers the log ...)."""
+"""The bits of an error code that name the kind of error; the others name the reason."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection for reading and for preparing; durable in WAL mode, so that a commit survives a power cut.
+    """Open a connection to an existing file, in WAL mode with full synchronisation: a commit survives a power failure.
 
-    It makes no file where there is none.
+    Raises:
+        sqlite3.Error: there is no such file, or it cannot be opened.
     """
     uri = f"{path.as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -45,7 +46,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def read(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
-    """Run a transaction that only reads; each of its statements sees one state of the database."""
+    """Run a transaction that only reads; each of its statements sees one state of the database.
+
+    Raises:
+        StoreUnavailable: SQLite refused for a reason that may be temporary.
+    """
     try:
         return _run(connection, transaction)
     except sqlite3.DatabaseError as error:
@@ -53,7 +58,11 @@ def read(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 
 
 def write(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
-    """Run a transaction that writes: all of it is durable when this returns, or nothing when it raises."""
+    """Run a transaction that writes: all of it is durable when this returns, or nothing is written if it raises.
+
+    Raises:
+        StoreUnavailable: SQLite refused for a reason that may be temporary.
+    """
     try:
         _run_until_unlocked(connection, "BEGIN IMMEDIATE", timeout_s=WRITE_LOCK_TIMEOUT_S)
         try:
@@ -75,9 +84,9 @@ def data_version(connection: sqlite3.Connection) -> int:
 
 
 def _run_until_unlocked(connection: sqlite3.Connection, statement: str, *, timeout_s: float) -> None:
-    """Run a statement that needs the write lock, retrying at once instead of SQLite's own back-off.
+    """Run a statement that needs the write lock, and retry it at short intervals instead of with SQLite's own back-off.
 
-    That back-off sleeps longer and longer, and starves beside a process that commits at full speed.
+    That back-off sleeps longer and longer, and hardly ever gets the lock beside a process that commits at full speed.
     """
     deadline_s = time.monotonic() + timeout_s
     while True:
@@ -116,7 +125,7 @@ def _rows(connection: sqlite3.Connection, text: str, wanted: Statement | Many | 
 
 
 def _as_far_as_fit(rows: Iterable[Row], page: Page) -> Iterator[Row]:
-    """Take rows while they fit, so that those that do not are never in memory."""
+    """Yield rows while they fit, so that those that do not are never in memory."""
     size = 0
     for row in rows:
         length = len(row[page.sized_by])
@@ -127,7 +136,7 @@ def _as_far_as_fit(rows: Iterable[Row], page: Page) -> Iterator[Row]:
 
 
 def refusal(error: sqlite3.Error) -> Exception:
-    """Return StoreUnavailable for an error of the disk or of another process; a bug in our SQL stays as it is."""
+    """Return StoreUnavailable for an error of the disk or of another process; return a fault of the SQL unchanged."""
     if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
         return error
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")

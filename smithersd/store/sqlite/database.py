@@ -1,4 +1,4 @@
-"""SQLite as a database: a file, one thread that writes, a few that read."""
+"""SQLite as a `Database`: a file, one thread that writes, and a few that read."""
 
 import asyncio
 import os
@@ -40,11 +40,11 @@ class SqliteDatabase:
         return f"sqlite:///{self._file.path}"
 
     async def write(self, transaction: Transaction[T]) -> T:
-        """Run a transaction in the writer's thread, in one hop."""
+        """Run a transaction in the writer's thread."""
         return await self._writer.submit(transaction)
 
     def write_from_thread(self, transaction: Transaction[T]) -> T:
-        """Run a transaction in the writer's thread, if the file is still the one at its path."""
+        """Check that the file is still the one at its path, and run a transaction in the writer's thread."""
         self._file.check()
         return self._writer.wait_for(transaction)
 
@@ -53,11 +53,11 @@ class SqliteDatabase:
         return await self._readers.submit(transaction)
 
     async def check_place(self) -> None:
-        """Look, in a reader's thread, whether the file is still the one at its path."""
+        """Check, in a reader's thread, that the file is still the one at its path."""
         await self._readers.submit(self._looking())
 
     def watch(self, on_change: OnChange | None, followed: frozenset[str] = frozenset()) -> None:  # noqa: ARG002
-        """Look every 50 ms whether another process has committed, whatever run that was for."""
+        """Check every 50 ms whether another process has committed, for whatever run."""
         self._writer.watch(on_change)
 
     async def back_up(self, target: Path) -> None:
@@ -76,7 +76,7 @@ class SqliteDatabase:
 
 
 async def open_sqlite(path: Path) -> SqliteDatabase:
-    """Open a store file, created and migrated if needed, with its folder readable by the owner only.
+    """Open a store file, which is created and migrated if needed; a new folder is readable by its owner only.
 
     Raises:
         StoreInvalid: the file cannot be a store.
@@ -110,7 +110,7 @@ def _create(path: Path) -> None:
     """Create the file, readable by its owner only, if there is none.
 
     An existing file is not opened here: closing it would drop the locks that SQLite holds on it in this process
-    (POSIX locks belong to the process, not to the descriptor), and another process would take the log for its own.
+    (POSIX locks belong to the process, not to the descriptor), and another process would treat the log as unused.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -1,8 +1,8 @@
 """The open files of a store, and the check that they are still the ones at their paths.
 
-SQLite silently goes on writing into a file that was deleted or replaced: all of that would be lost. The log
-(-wal) and its index (-shm) count as much as the database itself: a process that opens the store after that creates new
-ones, and neither sees what the other commits.
+SQLite silently continues to write to a file that was deleted or replaced, and all of that would be lost. The log (-wal)
+and its index (-shm) matter as much as the database itself: a process that opens the store later would create new ones,
+and neither process would see what the other commits.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class _Found:
 
     def _lost(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"The SQLite store's file {str(self.path)!r} {what}: what this process writes into the open file is lost.",
+            f"The SQLite store's file {str(self.path)!r} {what}: what this process writes to the open file is lost.",
             remedy="Put the file back; or stop this process, and restart it with the store that you want to keep.",
         )
 

@@ -1,6 +1,6 @@
 """Close a store's descriptors in forked children.
 
-SQLite, which owns them, is not called in the child; it would not miss them there, since the child never uses the store.
+SQLite, which owns them, is not told so in the child, where nobody uses the store.
 """
 
 import os
@@ -30,8 +30,8 @@ def forget(path: Path) -> None:
 def _descriptors() -> Iterator[int]:
     if not _open_paths:
         return
-    with suppress(OSError):  # no /proc here: nothing can be found out
-        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a forked child does as little as it can
+    with suppress(OSError):  # there is no /proc, so the descriptors cannot be found
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a forked child does as little as possible
             with suppress(OSError):
                 target = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 - as above
                 if target.removesuffix("-wal").removesuffix("-shm") in _open_paths:

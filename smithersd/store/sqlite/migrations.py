@@ -15,11 +15,11 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply the missing migrations in one transaction; safe beside another process that does the same.
+    """Apply the missing migrations in one transaction; another process may do the same at the same time.
 
     Raises:
-        StoreTooNew: a later version of smithersd wrote this store.
-        StoreInvalid: a migration was applied in another form than ours.
+        StoreTooNew: a later version of smithersd wrote the store.
+        StoreInvalid: an applied migration differs from the one here.
     """
     known = migrations("sqlite")
     if not missing(known, _applied(connection)):

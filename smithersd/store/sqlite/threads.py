@@ -1,6 +1,6 @@
-"""The threads that SQLite's blocking calls run in: one that writes, a few that read.
+"""The threads for SQLite's blocking calls: one that writes, and a few that read.
 
-They are daemon threads: an open store never holds up the end of the process.
+They are daemon threads, so that an open store does not delay the end of the process.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ T = TypeVar("T")
 _Job = tuple[Transaction[Any], "asyncio.Future[Any] | concurrent.futures.Future[Any]"]
 
 _WAIT_S = WRITE_LOCK_TIMEOUT_S + 2
-"""How long another thread waits for the writer thread."""
+"""How long another thread waits for the writer thread, in seconds."""
 
 
 class _Control(Enum):
-    """A message to the writer thread beside its jobs."""
+    """A message to the writer thread that is not a job."""
 
     POLL = "poll"
     END = "end"
@@ -51,14 +51,18 @@ class WriterThread:
         self._thread.start()
 
     def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
-        """Queue a transaction; the future has its value once it is durable."""
+        """Queue a transaction; return a future of its value, which is done once the transaction is durable."""
         _check_open(self._is_closed)
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((transaction, future))
         return future
 
     def wait_for(self, transaction: Transaction[T]) -> T:
-        """Queue a transaction and wait for its value in the calling thread, which is not the loop's."""
+        """Queue a transaction and block the calling thread, which is not the loop's, until its value is there.
+
+        Raises:
+            StoreUnavailable: SQLite refused, or the writer thread does not answer in time.
+        """
         _check_open(self._is_closed)
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._jobs.put((transaction, future))
@@ -66,16 +70,18 @@ class WriterThread:
             return future.result(_WAIT_S)
         except TimeoutError:
             future.cancel()
-            raise StoreUnavailable("The SQLite store's writer does not answer.") from None
+            raise StoreUnavailable(
+                "The SQLite store's writer thread does not answer.", remedy="Check the disk's health."
+            ) from None
 
     def watch(self, on_change: OnChange | None) -> None:
-        """Call `on_change` in the loop when another process has committed."""
+        """Call `on_change` in the loop when another process has committed; None stops that."""
         self._on_change = on_change
         if on_change is not None:
             self._jobs.put(_Control.POLL)  # wakes the thread, which then polls
 
     async def close(self) -> None:
-        """Finish the queue, then end."""
+        """Run the queued transactions, then end the thread."""
         self._is_closed = True
         self._jobs.put(_Control.END)
         await asyncio.to_thread(self._thread.join)
@@ -109,7 +115,7 @@ class WriterThread:
 
 
 class ReaderThreads:
-    """A few threads that read, started as they are needed."""
+    """A few threads that read, which are started when they are needed."""
 
     def __init__(self, file: OpenFile, loop: asyncio.AbstractEventLoop) -> None:
         self._file = file
@@ -120,7 +126,7 @@ class ReaderThreads:
         self._pending = 0
 
     def submit(self, transaction: Transaction[T]) -> "asyncio.Future[T]":
-        """Queue a reading transaction."""
+        """Queue a transaction that only reads; return a future of its value."""
         _check_open(self._is_closed)
         future: asyncio.Future[T] = self._loop.create_future()
         future.add_done_callback(self._on_done)
@@ -131,7 +137,7 @@ class ReaderThreads:
         return future
 
     async def close(self) -> None:
-        """Finish the queue, then end."""
+        """Run the queued transactions, then end the threads."""
         self._is_closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -197,7 +203,7 @@ def _perform_for_thread(
     future: "concurrent.futures.Future[Any]",
 ) -> None:
     if not future.set_running_or_notify_cancel():
-        return  # nobody waits for it any more
+        return  # the waiting thread has given up
     try:
         value = run(connection, transaction)
     except BaseException as error:  # noqa: BLE001 - as above
@@ -207,7 +213,7 @@ def _perform_for_thread(
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits for the answer any more
+    with suppress(RuntimeError):  # the loop is closed, so nobody waits for the result
         loop.call_soon_threadsafe(function, *arguments)
 
 

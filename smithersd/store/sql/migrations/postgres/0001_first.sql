@@ -1,7 +1,7 @@
 -- The first schema. Times are integer milliseconds, JSON is text; views rebuild nodes and attempts from the log.
--- Everything is made in the schema that the connection has chosen.
+-- Everything is created in the current schema of the connection.
 
--- Half of each page stays free: the row is written anew with every step, in its own page while there is room.
+-- Half of each page stays free, since every step updates a row, which stays in its page while there is room.
 CREATE TABLE smithers_runs (
   run_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   workflow_name TEXT NOT NULL,
@@ -24,13 +24,13 @@ CREATE TABLE smithers_runs (
 
 CREATE INDEX smithers_runs_by_age ON smithers_runs (created_at_ms);
 
--- Apart from runs, since that row is written anew with every step and an input may have a megabyte.
+-- Not in runs, since every step writes a new version of that row, and an input may have a megabyte.
 CREATE TABLE smithers_inputs (
   run_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
   input TEXT NOT NULL
 );
 
--- The columns beside the payload are there to find events by; a state stands with the event that led to it.
+-- The columns beside the payload are for queries. An event has the states to which it has changed node and attempt.
 CREATE TABLE smithers_events (
   run_id TEXT COLLATE "C" NOT NULL REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
   seq BIGINT NOT NULL CHECK (seq >= 0),
@@ -65,7 +65,7 @@ CREATE TABLE smithers_frames (
   PRIMARY KEY (run_id, frame_no)
 );
 
--- What a node waits for, or has waited for: the event that asks, and the one that has ended it, as JSON.
+-- The waits of nodes, ended ones too: request is the event that began the wait, answer the one that ended it, as JSON.
 CREATE TABLE smithers_waits (
   run_id TEXT COLLATE "C" NOT NULL REFERENCES smithers_runs (run_id) ON DELETE CASCADE,
   node_id TEXT COLLATE "C" NOT NULL,
@@ -95,14 +95,14 @@ CREATE TABLE smithers_requests (
 );
 
 CREATE INDEX smithers_requests_by_run ON smithers_requests (run_id, id);
--- A wait is ended once.
+-- A wait is ended by one request.
 CREATE UNIQUE INDEX smithers_requests_one_a_wait
   ON smithers_requests (run_id, node_id, iteration) WHERE node_id IS NOT NULL;
 CREATE UNIQUE INDEX smithers_requests_one_cancel ON smithers_requests (run_id) WHERE kind = 'cancel';
 
--- Who is woken, at the commit. A notification makes commits of the whole server wait for one another, so there is none
--- for events that nobody follows: who does holds a shared lock by the run's name (729384 is our own class of them).
--- A request and a raised fence wake the driver in any case, a lease's renewal nobody.
+-- Notifications, which are sent at the commit. Commits of the whole server that notify wait for one another, so events
+-- that nobody follows cause none: a follower holds a shared advisory lock of the run's id (729384 is the class of these
+-- locks). A request and a raised fence notify in any case, the renewal of a lease does not.
 CREATE FUNCTION smithers_wake() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_notify('smithers', NEW.run_id);
@@ -126,7 +126,7 @@ CREATE TRIGGER smithers_runs_taken AFTER UPDATE OF fence ON smithers_runs
 CREATE TRIGGER smithers_requests_filled AFTER INSERT ON smithers_requests
   FOR EACH ROW EXECUTE FUNCTION smithers_wake();
 
--- A NUL, which JSON may hold and a text of PostgreSQL may not, is replaced.
+-- A NUL, which JSON may contain and a text of PostgreSQL may not, is replaced.
 CREATE VIEW smithers_attempts AS
 SELECT
   started.run_id,

@@ -22,13 +22,13 @@ CREATE TABLE runs (
 
 CREATE INDEX runs_by_age ON runs (created_at_ms);
 
--- Apart from runs, since that row is written anew with every step and an input may have a megabyte.
+-- Not in runs, since every step writes that row, and an input may have a megabyte.
 CREATE TABLE inputs (
   run_id TEXT NOT NULL PRIMARY KEY REFERENCES runs (run_id) ON DELETE CASCADE,
   input TEXT NOT NULL
 ) STRICT;
 
--- The columns beside the payload are there to find events by; a state stands with the event that led to it.
+-- The columns beside the payload are for queries. An event has the states to which it has changed node and attempt.
 CREATE TABLE events (
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL CHECK (seq >= 0),
@@ -63,7 +63,7 @@ CREATE TABLE frames (
   PRIMARY KEY (run_id, frame_no)
 ) STRICT, WITHOUT ROWID;
 
--- What a node waits for, or has waited for: the event that asks, and the one that has ended it, as JSON.
+-- The waits of nodes, ended ones too: request is the event that began the wait, answer the one that ended it, as JSON.
 CREATE TABLE waits (
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
   node_id TEXT NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE waits (
   CHECK ((ended_at_ms IS NULL) = (status = 'open'))
 ) STRICT, WITHOUT ROWID;
 
--- AUTOINCREMENT: an id is never given twice, so "is my request still there?" has one answer.
+-- AUTOINCREMENT, so that an id is never used again and identifies a request even after it was deleted.
 CREATE TABLE requests (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
@@ -93,7 +93,7 @@ CREATE TABLE requests (
   CHECK ((node_id IS NULL) = (iteration IS NULL))
 ) STRICT;
 
--- A wait is ended once.
+-- A wait is ended by one request.
 CREATE UNIQUE INDEX requests_one_a_wait ON requests (run_id, node_id, iteration) WHERE node_id IS NOT NULL;
 CREATE UNIQUE INDEX requests_one_cancel ON requests (run_id) WHERE kind = 'cancel';
 
