@@ -1,6 +1,6 @@
-"""What an author's code raised, in words: the message with the place in the code, notes, causes, a group's leaves.
+"""Describe an exception of an author's code: its message, its place in the code, notes, causes, and a group's members.
 
-Nothing here is a stack trace and no path leads outside of the author's packages, so that it may stand in an event.
+A description contains no stack trace, and no path outside the author's packages, so that it can be part of an event.
 """
 
 import sysconfig
@@ -13,10 +13,10 @@ from smithersd.errors import MESSAGE_LENGTH_MAX, SmithersError
 
 CAUSES_MAX = 5
 LEAVES_MAX = 20
-"""Causes of an exception and exceptions of a group that are told; of more only the number."""
+"""Causes of an exception, and exceptions of a group, that are described; further members are only counted."""
 
 _OWN_LENGTH_MAX = MESSAGE_LENGTH_MAX * 3 // 4
-"""Characters of one exception's own message: its place and its causes must find room behind it."""
+"""Characters of one exception's own message, so that its place and causes fit after it."""
 
 _LIBRARIES = tuple(
     f"{folder}/" for folder in {str(Path(__file__).parent), *map(sysconfig.get_path, ("stdlib", "platstdlib"))}
@@ -25,7 +25,7 @@ _LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
 def describe(error: BaseException) -> str:
-    """Say what an exception says, where it was raised, and what led to it; its own name is not among that.
+    """Return an exception's message, where it was raised, and what caused it; not the name of its type.
 
     >>> try:
     ...     raise ValueError("the disk is full") from OSError("No space left on device")
@@ -41,9 +41,9 @@ def describe(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str | None:
-    """Name the innermost line of the author's code that an exception came through: "flow.py:12 in fetch".
+    """Return the innermost line of the author's code that an exception has passed: "flow.py:12 in fetch".
 
-    None where it came through none: neither the standard library, installed packages nor smithersd are the author's.
+    None if it has passed none; the standard library, installed packages and smithersd are not the author's code.
     """
     if isinstance(error, SyntaxError) and error.filename is not None and error.lineno is not None:
         return f"{Path(error.filename).name}:{error.lineno}"
@@ -65,13 +65,13 @@ def author_frame(frame: FrameType) -> FrameType | None:
 
 
 def place_of_frame(frame: FrameType, line: int) -> str:
-    """Name a line of code that runs: "flow.py:12 in fetch"."""
+    """Return the place of a line in a frame: "flow.py:12 in fetch"."""
     function = frame.f_code.co_name
     return f"{_file_name(frame)}:{line}" + ("" if function == "<module>" else f" in {function}")
 
 
 def with_place(text: str, error: BaseException) -> str:
-    """Add to a text where an exception was raised, if that is known: "text (flow.py:12 in fetch)"."""
+    """Return a text with the place where an exception was raised, if that is known: "text (flow.py:12 in fetch)"."""
     place = place_of(error)
     return text if place is None else f"{text} ({place})"
 
@@ -83,7 +83,7 @@ def _is_authors(file: str) -> bool:
 
 
 def _file_name(frame: FrameType) -> str:
-    """The file from the folder of its outermost package on."""
+    """Return the path of a frame's file from the folder of its outermost package on."""
     path = Path(frame.f_code.co_filename)
     module = str(frame.f_globals.get("__name__", ""))
     depth = module.count(".") + (1 if path.stem == "__init__" else 0)
@@ -95,19 +95,19 @@ def _message(error: BaseException) -> str:
 
 
 def text_of(value: object) -> str:
-    """Say what an exception says, or another value of an author's, shortened; what cannot say it is no fault."""
+    """Return an author's exception or other value as text, shortened; a `__str__` that raises is not an error."""
     try:
         text = str.__str__(str(value))
     except (Exception, SystemExit):  # noqa: BLE001 - whatever an author's __str__ raises
-        return "(its message could not be made)"
+        return "(its message could not be read)"
     return text if len(text) <= _OWN_LENGTH_MAX else text[: _OWN_LENGTH_MAX - 1] + "…"
 
 
 def _further(error: BaseException) -> Iterator[str]:
-    """What stands below an exception's message, a line each."""
+    """Yield the lines below an exception's message."""
     yield from _notes(error)
     if isinstance(error, SmithersError):
-        return  # its message says it all
+        return  # its message names the cause
     if isinstance(error, BaseExceptionGroup):
         yield from _leaves(error)
     seen = {id(error)}
@@ -127,7 +127,7 @@ def _notes(error: BaseException) -> Iterator[str]:
 
 
 def _cause(error: BaseException) -> tuple[str, BaseException] | None:
-    """The exception before, and how it led to this one; a cancellation only tells of how a timeout is made."""
+    """Return an exception's cause, and how it led to it; not a cancellation, which only shows how timeouts work."""
     if error.__cause__ is not None:
         how, cause = "caused by", error.__cause__
     elif error.__context__ is not None and not error.__suppress_context__:

@@ -1,7 +1,7 @@
 """Every error that smithersd raises, as one tree with stable codes.
 
     SmithersError
-    +-- UserError                  what the author or operator can mend (exit code 4)
+    +-- UserError                  what the author or operator can correct (exit code 4)
     |   +-- WorkflowError          WORKFLOW_ERROR: the workflow function, its tree or its arguments
     |   |   +-- OutputNotReady     OUTPUT_NOT_READY
     |   |   +-- UnknownDependency  WORKFLOW_ERROR: a node depends on what is not in the tree
@@ -18,11 +18,11 @@
     |   +-- ApprovalNotPending     APPROVAL_NOT_PENDING
     |   +-- TimerNotPending        TIMER_NOT_PENDING
     |   +-- StoreTooNew            STORE_TOO_NEW: written by a later version
-    |   +-- StoreInvalid           STORE_INVALID: what cannot be a store, or a damaged one
-    +-- LeaseLost                  LEASE_LOST: another driver took the run (exit code 5)
-    +-- EngineFailed           ENGINE_FAILED: the engine itself has failed (exit code 70)
-    +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked out; worth another try
-    +-- TaskError                  what ends an attempt or a node
+    |   +-- StoreInvalid           STORE_INVALID: not a store, or a damaged one
+    +-- LeaseLost                  LEASE_LOST: another driver has taken over the run (exit code 5)
+    +-- EngineFailed               ENGINE_FAILED: the engine itself has failed (exit code 70)
+    +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked for too long; may be temporary
+    +-- TaskError                  the failure of an attempt or a node
         +-- InvalidOutput          INVALID_OUTPUT
         +-- ValueFailed            VALUE_FAILED
         +-- TaskTimeout            TASK_TIMEOUT
@@ -30,9 +30,9 @@
         +-- ApprovalDenied         APPROVAL_DENIED
         +-- InterruptedTooOften    INTERRUPTED_TOO_OFTEN
 
-A message says what happened and to which thing; `remedy` says what to do about it. What an author's own
-function raises becomes an `ErrorInfo` with the code TASK_FAILED. Unknown errors are shown as SERVER_ERROR with
-an id that the log has too.
+A message says what happened and to which thing; `remedy` says what to do about it. An exception of an author's own
+function becomes an `ErrorInfo` with the code TASK_FAILED. Unknown errors are shown as SERVER_ERROR with an id that is
+also in the log.
 """
 
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ TASK_FAILED = "TASK_FAILED"
 """The code of an exception that an author's own function raised."""
 
 MESSAGE_LENGTH_MAX = 8_000
-"""Characters of an error message that are stored and shown; an author's exception may carry a whole document."""
+"""Characters of an error message that are stored and shown; an author's exception may contain a whole document."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error as it is stored in events and shown to clients: never a stack trace, never SQL."""
+    """An error as it is stored in events and shown to clients, without stack trace and SQL."""
 
     code: str
     name: str
@@ -56,15 +56,15 @@ class ErrorInfo:
 
     @classmethod
     def of(cls, error: BaseException) -> "ErrorInfo":
-        """Describe any exception: ours by its code, an author's as TASK_FAILED."""
+        """Return the description of an exception; one that is not a SmithersError gets the code TASK_FAILED."""
         code = error.code if isinstance(error, SmithersError) else TASK_FAILED
         message = str(error) or type(error).__name__
-        # Half a surrogate pair may come from anywhere, and no store can hold it.
+        # No store can keep half a surrogate pair, which any text may contain.
         return cls(code, type(error).__name__, message[:MESSAGE_LENGTH_MAX].encode(errors="replace").decode())
 
 
 class SmithersError(Exception):
-    """Base of all: a message, an optional remedy, optional details for machines."""
+    """The base of all errors: a message, an optional remedy, and optional details for programs."""
 
     code: ClassVar[str] = "SERVER_ERROR"
 
@@ -76,7 +76,7 @@ class SmithersError(Exception):
 
 
 class UserError(SmithersError):
-    """Something that the author or the operator can mend."""
+    """The author or the operator has made a mistake that they can correct."""
 
     code = "INVALID_REQUEST"
 
@@ -88,7 +88,7 @@ class WorkflowError(UserError):
 
 
 class OutputNotReady(WorkflowError):
-    """`ctx.output(node)` was asked for an output that does not exist (yet)."""
+    """`ctx.output(node)` was called for an output that does not exist (yet)."""
 
     code = "OUTPUT_NOT_READY"
 
@@ -98,41 +98,41 @@ class OutputNotReady(WorkflowError):
 
 
 class UnknownDependency(WorkflowError):
-    """A node depends on something that is not in the tree."""
+    """A node depends on a node that is not in the tree."""
 
 
 class InvalidInput(UserError):
-    """The run's input does not fit the workflow's input type."""
+    """The run's input is not valid for the workflow's input type."""
 
     code = "INVALID_INPUT"
 
 
 class InvalidRequest(UserError):
-    """A flag, a query parameter or a field that cannot be what it should be."""
+    """A flag, a query parameter or a field has a value that is not valid."""
 
     code = "INVALID_REQUEST"
 
 
 class RunExists(UserError):
-    """A run of this id is already in the store."""
+    """The store already has a run with this id."""
 
     code = "RUN_EXISTS"
 
 
 class RunNotFound(UserError):
-    """No run of this id is in the store."""
+    """The store has no run with this id."""
 
     code = "RUN_NOT_FOUND"
 
 
 class NodeNotFound(UserError):
-    """The run has no node of this id."""
+    """The run has no node with this id."""
 
     code = "NODE_NOT_FOUND"
 
 
 class RunNotActive(UserError):
-    """The run has ended (or a cancel is on its way), so nothing more can be asked of it."""
+    """The run has ended or is being cancelled, so it accepts no requests."""
 
     code = "RUN_NOT_ACTIVE"
 
@@ -150,13 +150,13 @@ class DaemonRuns(UserError):
 
 
 class ApprovalAmbiguous(UserError):
-    """Several approvals are pending and the request names none of them."""
+    """Several approvals are pending, and the request does not name one."""
 
     code = "APPROVAL_AMBIGUOUS"
 
 
 class ApprovalAlreadyDecided(UserError):
-    """Somebody else's decision stands; details say who, when and what."""
+    """A different decision was made before; details say by whom, when and what."""
 
     code = "APPROVAL_ALREADY_DECIDED"
 
@@ -180,64 +180,64 @@ class StoreTooNew(UserError):
 
 
 class StoreInvalid(UserError):
-    """The store URL or file cannot be opened as a store, or what it holds of a run is damaged."""
+    """The URL or file cannot be opened as a store, or the store's data of a run is damaged."""
 
     code = "STORE_INVALID"
 
 
 class LeaseLost(SmithersError):
-    """Another driver holds the run now: what this one wrote was refused."""
+    """Another driver has taken over the run, so a write of this one was refused."""
 
     code = "LEASE_LOST"
 
 
 class EngineFailed(SmithersError):
-    """The engine itself has failed, or code of the workflow has ended it: its run goes on with the next driver."""
+    """The engine itself has failed, or code of the workflow has ended it; the run can be resumed."""
 
     code = "ENGINE_FAILED"
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        """Describe what ended the engine."""
+        """Return the error for an exception that has ended the engine."""
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return cls(
             f"The engine has failed: {what}.",
-            remedy="Nothing that is done is lost: a run that had begun goes on with --resume.",
+            remedy="Resume the run with --resume; its finished nodes are not run again.",
         )
 
 
 class StartFailed(SmithersError):
-    """A daemon ended before its run had begun, without saying why."""
+    """A daemon ended before its run had started, without reporting why."""
 
     code = "START_FAILED"
 
 
 class NotStopped(SmithersError):
-    """A run's process, or its driver elsewhere, has not ended in time."""
+    """A run's process, or its driver on another host, has not ended in time."""
 
     code = "NOT_STOPPED"
 
 
 class StoreUnavailable(SmithersError):
-    """The store refused for a reason that may pass: disk full, I/O error, locked for too long."""
+    """The store refused for a reason that may be temporary: disk full, I/O error, locked for too long."""
 
     code = "STORE_UNAVAILABLE"
 
 
 class TaskError(SmithersError):
-    """What ends an attempt or a node, apart from an author's own exception."""
+    """An attempt or a node has failed for a reason other than an author's exception."""
 
     code = TASK_FAILED
 
 
 class InvalidOutput(TaskError):
-    """A task returned what its schema does not allow, or what JSON cannot hold."""
+    """A task returned a value that its schema or JSON does not allow."""
 
     code = "INVALID_OUTPUT"
 
 
 class ValueFailed(TaskError):
-    """What a function was to make of an output, for a node's arguments or a condition, could not be made."""
+    """A function failed to compute a value from an output, for a node's arguments or a condition."""
 
     code = "VALUE_FAILED"
 
@@ -249,9 +249,9 @@ class TaskTimeout(TaskError):
 
 
 class ShellFailed(TaskError):
-    """A shell command ended with a code other than 0, or by a signal.
+    """A shell command ended with an exit code other than 0, or by a signal.
 
-    `exit_code` is what a shell has in `$?`: 128 + n where signal n ended the command. None: it could not be started.
+    `exit_code` is the value of `$?` in a shell: 128 + n if signal n ended the command. None if it could not be started.
     """
 
     code = "SHELL_FAILED"
@@ -263,7 +263,7 @@ class ShellFailed(TaskError):
 
 
 class ApprovalDenied(TaskError):
-    """A person said no, and the approval's on_deny is "fail"."""
+    """A person has denied an approval whose on_deny is "fail"."""
 
     code = "APPROVAL_DENIED"
 
@@ -275,14 +275,14 @@ class InterruptedTooOften(TaskError):
 
 
 def rebuilt(code: str, message: str, remedy: str | None) -> SmithersError:
-    """Make the error anew that another of our processes has raised; a code of a later version makes the base."""
+    """Return an error that another process of smithersd has raised; for an unknown code, a SmithersError."""
     error: SmithersError = SmithersError.__new__(_class_of(code))
     SmithersError.__init__(error, message, remedy=remedy)
     return error
 
 
 def _class_of(code: str) -> type[SmithersError]:
-    """The first class of the tree that has a code: a parent comes before children that share its code."""
+    """Return the first class of the tree that has a code; a parent comes before children with the same code."""
     level: list[type[SmithersError]] = [SmithersError]
     while level:
         found = next((one for one in level if one.code == code), None)

@@ -1,4 +1,4 @@
-"""What the exit code of a command says."""
+"""The exit codes of commands."""
 
 from enum import IntEnum
 from typing import assert_never
@@ -8,7 +8,7 @@ from smithersd.errors import EngineFailed, LeaseLost, SmithersError, UserError
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `smithers`; those of a run tell how it stands."""
+    """The exit codes of `smithers`; commands that drive a run exit with the code of its status."""
 
     FINISHED = 0
     FAILED = 1
@@ -17,15 +17,15 @@ class ExitCode(IntEnum):
     USAGE = 4
     LEASE_LOST = 5
     ENGINE_FAILED = 70
-    """An error of ours, or code of the workflow that ended the process: a service manager should start it again."""
+    """A fault of smithersd, or workflow code that ended the process: a service manager should restart it."""
     INTERRUPTED = 130
-    """SIGINT while the run was live."""
+    """SIGINT before the run had ended."""
     TERMINATED = 143
-    """SIGTERM while the run was live."""
+    """SIGTERM before the run had ended."""
 
 
 def exit_code_of_status(status: RunStatus) -> ExitCode:
-    """Return the code for a run that stands so and is driven no longer."""
+    """Return the code of a command whose run has this status and is no longer driven."""
     match status:
         case RunStatus.FINISHED | RunStatus.CONTINUED:
             return ExitCode.FINISHED
@@ -46,7 +46,7 @@ def exit_code_of_status(status: RunStatus) -> ExitCode:
 
 
 def exit_code_of_error(error: SmithersError) -> ExitCode:
-    """Return the code for a command that an error ended."""
+    """Return the code of a command that an error has ended."""
     match error:
         case UserError():
             return ExitCode.USAGE

@@ -1,7 +1,7 @@
-"""Our loggers: whatever an author does to logging, what we log raises nothing.
+"""The loggers of smithersd, which never raise, whatever an author does to logging.
 
-A record factory (`logging.setLogRecordFactory`), a filter or a handler of the author's may raise, and is called where
-we log: in the engine's turn, in a callback of the loop.
+A record factory (`logging.setLogRecordFactory`), a filter or a handler of the author may raise. Without this it would
+do so in the middle of the engine, or in a callback of the loop.
 """
 
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def logger(name: str) -> logging.Logger:
-    """Return the logger of this name, which begins with "smithersd"."""
+    """Return the logger of a name, which must start with "smithersd"."""
     manager = logging.Logger.manager
     kept, manager.loggerClass = manager.loggerClass, _SteadyLogger
     try:

@@ -1,6 +1,6 @@
-"""Names of modules for workflow files whose own cannot be imported: `flow.v2.py` would be a module `v2` of a package.
+"""Module names for workflow files whose own name cannot be imported, such as `flow.v2.py`.
 
-A process that a task spawns imports `smithersd.cli` as its parent's main program. So it too can find such a file, on
+A process that a task spawns imports `smithersd.cli` as its parent's main module, so that it finds such files too, on
 the path that it has from its parent.
 """
 
@@ -16,16 +16,16 @@ _PREFIX = "workflow_"
 
 
 def module_name(file: Path) -> str:
-    """Return the name of the module that a file becomes."""
+    """Return the module name of a file."""
     return _PREFIX + re.sub(r"\W", "_", file.stem)
 
 
 class WorkflowFinder:
-    """Finds the files that `module_name` has given names; for `sys.meta_path`."""
+    """Finds files by the names that `module_name` gives them; for `sys.meta_path`."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find a module as the import system asks for it, None where it is none of ours."""
+        """Return the spec of a module with such a name, or None for any other module."""
         del target
         if path is not None or not name.startswith(_PREFIX):
             return None

@@ -1,4 +1,4 @@
-"""`smithers approve` and `smithers deny`: choosing the approval, deciding it, and saying what came of it."""
+"""`smithers approve` and `smithers deny`: select the approval, decide it, and print the result."""
 
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -35,7 +35,7 @@ _PAST = {"approve": "approved", "deny": "denied"}
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What was typed."""
+    """The arguments of the command."""
 
     verb: str
     run: str | None
@@ -48,7 +48,7 @@ class _Wanted:
 
 
 def decision_command(verb: str, *, summary: str, description: str) -> click.Command:
-    """Make the command of a verb, "approve" or "deny"."""
+    """Return the command of a verb, "approve" or "deny"."""
     epilog = run_epilog(
         f"smithers {verb}",
         f'smithers {verb} release-1 --node publish --note "as agreed"',
@@ -57,11 +57,13 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
 
     @click.command(verb, short_help=summary, help=f"{summary} {description}", epilog=epilog)
     @run_argument
-    @click.option("--node", metavar="NODE", help="The node that asks [default: the only one that waits].")
-    @click.option("--iteration", type=whole_number(), metavar="N", help="The iteration [default: that which waits].")
-    @click.option("--note", metavar="TEXT", help="Why, for those who read the log.")
-    @click.option("--by", metavar="NAME", help="Who decides [default: your login name].")
-    @click.option("--decision", metavar="JSON", help="More than a yes or no, for the workflow to read.")
+    @click.option("--node", metavar="NODE", help="The node that asks [default: the only one that is waiting].")
+    @click.option(
+        "--iteration", type=whole_number(), metavar="N", help="The iteration [default: the one that is waiting]."
+    )
+    @click.option("--note", metavar="TEXT", help="The reason, for readers of the log.")
+    @click.option("--by", metavar="NAME", help="The name of the person who decides [default: your login name].")
+    @click.option("--decision", metavar="JSON", help="More data of the decision, for the workflow.")
     @storage_options
     @debug_option
     def command(**given: Any) -> None:
@@ -87,7 +89,8 @@ def _decision_value(text: str) -> JsonValue:
         return parse_json(text, depth_max=JSON_DEPTH_MAX)
     except ValueError as error:
         raise InvalidRequest(
-            f"The value of --decision is not valid JSON: {error}.", remedy="Quote it for the shell: --decision '{...}'."
+            f"The value of --decision is not valid JSON: {error}.",
+            remedy="Give JSON, quoted for the shell: --decision '{...}'.",
         ) from None
 
 
@@ -110,7 +113,7 @@ async def _approval_key(run: Run, wanted: _Wanted) -> tuple[str, int | None]:
     if wanted.node is not None:
         return wanted.node, wanted.iteration
     if wanted.iteration is not None:
-        raise InvalidRequest("--iteration needs --node.", remedy="Name the node.")
+        raise InvalidRequest("--iteration needs --node.", remedy="Name the node with --node.")
     return await run.select_approval()
 
 
@@ -149,20 +152,20 @@ async def _say_outcome(run: Run, stage: RequestStage, wanted: _Wanted, approval:
 
 
 def say_stage(run: RunInfo, stage: RequestStage, verb: str, node: str, by: str) -> None:
-    """Say how far a request about a node has come; `verb` is what was done, as in "approved"."""
+    """Print the result of a request about a node; `verb` is a past participle, such as "approved"."""
     done = Phrase(f"{verb.capitalize()} {node} of run {run.run_id} as {one_line(by)}.", "bold")
     match stage:
         case RequestStage.REPEATED:
             say(
-                f"{node} of run {run.run_id} was {verb} before; nothing has changed. The run is ",
+                f"{node} of run {run.run_id} was already {verb}, so nothing has changed. The run is ",
                 status_phrase(run),
                 ".",
             )
         case RequestStage.APPLIED:
             say(done, " The run is ", status_phrase(run), ".")
         case RequestStage.ACCEPTED if run.driver is not None:
-            say(done, f" It is stored; {run.driver.name}, which drives the run, has not taken it up yet.")
+            say(done, f" The request is stored; {run.driver.name}, which drives the run, has not applied it yet.")
         case RequestStage.ACCEPTED:
-            say(done, " It is stored, and counts as soon as the run goes on.")
+            say(done, " The request is stored, and takes effect when the run is resumed.")
         case _:
             assert_never(stage)

@@ -1,4 +1,4 @@
-"""What an approval asks of a person, with all that is needed to decide: the same wherever it is shown."""
+"""Read approvals with everything that a person needs to decide them, the same for every place that shows them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """What a person is asked. `shown` is the output of the node `show`, or the start of its JSON if it `is_cut`."""
+    """A question to a person. `shown` is the output of the node `show`, or the start of its JSON if it `is_cut`."""
 
     node_id: str
     iteration: int
@@ -31,12 +31,12 @@ class PendingApproval:
 
     @property
     def key(self) -> NodeKey:
-        """Which node iteration asks."""
+        """The node iteration that asks."""
         return (self.node_id, self.iteration)
 
 
 async def read_approval(store: Store, run_id: str, key: NodeKey, approval: ApprovalRecord) -> PendingApproval:
-    """Return what an approval asks; the output that it shows is read from the store."""
+    """Return an approval's question, with the output that it shows from the store."""
     request = approval.request
     output = None if request.show is None else await store.shown_output(run_id, request.show, key[1])
     shown, is_cut = _cut(output)
@@ -60,10 +60,10 @@ async def undecided_approvals(store: Store, run_id: str) -> list[PendingApproval
 
 
 async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: int | None) -> PendingApproval:
-    """Return what a node asks, or has asked; without an iteration that which it asked last.
+    """Return the question of a node; without an iteration, the latest.
 
     Raises:
-        ApprovalNotPending: it has never asked.
+        ApprovalNotPending: the node has never asked for an approval.
     """
     asked = [
         wait
@@ -72,13 +72,14 @@ async def approval_of_node(store: Store, run_id: str, node_id: str, iteration: i
     ]
     if not asked:
         raise ApprovalNotPending(
-            f"Node {node_id!r} of run {run_id!r} has asked nothing.", remedy=f"See `smithers inspect {run_id}`."
+            f"Node {node_id!r} of run {run_id!r} has not asked for an approval.",
+            remedy=f"`smithers inspect {run_id}` lists the nodes that have.",
         )
     return await _read(store, run_id, asked[-1])
 
 
 async def undecided_waits(store: Store, run_id: str) -> list[WaitRecord]:
-    """Return the waits for decisions that nobody has made yet: one that its driver has not applied yet counts."""
+    """Return the waits for decisions that nobody has made yet; a decision counts even before it is applied."""
     decided = {(row.node_id, row.iteration) for row in await store.requests(run_id)}
     waits = await store.waits(run_id, WaitKind.APPROVAL)
     return [wait for wait in waits if wait.status is WaitStatus.OPEN and wait.key not in decided]
@@ -89,7 +90,7 @@ async def _read(store: Store, run_id: str, wait: WaitRecord) -> PendingApproval:
 
 
 def _cut(output: str | None) -> tuple[Any, bool]:
-    """Return an output as a value, or the beginning of its JSON text where that is too long to be shown."""
+    """Return an output as a value and False, or the start of its JSON text and True if that is too long to show."""
     if output is None:
         return None, False
     text = output.encode()

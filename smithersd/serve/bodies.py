@@ -1,9 +1,9 @@
 """Request bodies: JSON objects within limits, checked strictly.
 
-Bodies are read as JSON whatever their content type says. A body that could be read in two ways (a key that comes
-twice, NaN, half a surrogate pair) is INVALID_JSON; one that is JSON but not what the route takes is INVALID_REQUEST.
-Nothing is coerced. An empty body means: all defaults, but only where the client sent none: of one that was announced
-and did not arrive whole nobody knows what it said. Nor is a body decompressed: 1 MB of it may hold 1 GB.
+Bodies are read as JSON whatever their content type says. A body that parsers could read differently (a key that appears
+twice, NaN, half a surrogate pair) is INVALID_JSON; JSON that the route does not accept is INVALID_REQUEST. Values are
+not coerced. A request without a body means all defaults; a body that was announced and did not arrive completely is
+refused. A compressed body is refused too, since 1 MB may expand to 1 GB.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise PydanticCustomError("nul", "must not hold the character NUL")  # a ValueError's message gets a prefix
+        raise PydanticCustomError("nul", "must not contain the character NUL")  # a ValueError's message gets a prefix
     return text
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-"""Text without NUL, which every store can hold."""
+"""Text without NUL, which every store can keep."""
 
 
 class Body(BaseModel):
-    """The base of all bodies: camelCase names, no unknown fields, no coercion, and the run that is meant."""
+    """The base of all bodies: camelCase names, no unknown fields, no coercion, and optionally the run's id."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel, frozen=True)
 
@@ -49,7 +49,7 @@ class NoBody(Body):
 
 
 class WaitBody(Body):
-    """The base of bodies about a wait; null means absent. Without an iteration the only one that waits is meant."""
+    """The base of bodies about a wait; null means absent. Without an iteration, the only pending one is used."""
 
     iteration: Annotated[int, Field(ge=0, le=INT64_MAX)] | None = None
 
@@ -75,19 +75,20 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
     """Read and check a request's body.
 
     Raises:
-        InvalidJson: it is not valid JSON.
-        InvalidRequest: it did not arrive whole, is no object, is nested too deep, or has unknown or mistyped fields.
-        UnsupportedMediaType: it is compressed.
-        RunMismatch: it names another run.
-        PayloadTooLarge: it exceeds BODY_BYTES_MAX.
-        RequestTimeout: it did not arrive in BODY_TIMEOUT_S.
+        InvalidJson: the body is not valid JSON.
+        InvalidRequest: the body did not arrive completely, is not an object, is nested too deep, or has unknown or
+            mistyped fields.
+        UnsupportedMediaType: the body is compressed.
+        RunMismatch: the body names another run.
+        PayloadTooLarge: the body is larger than BODY_BYTES_MAX.
+        RequestTimeout: the body did not arrive within BODY_TIMEOUT_S.
     """
     _check_encoding(request)
     raw = await _read_bytes(request)
     _check_length(request, len(raw))
     value = _parsed(raw) if raw else {}
     if not isinstance(value, dict):
-        raise InvalidRequest("The body must be a JSON object.")
+        raise InvalidRequest("The body is not a JSON object.", remedy="Send a JSON object, or no body.")
     try:
         body = model.model_validate(value)
     except ValidationError as error:
@@ -105,18 +106,18 @@ def _check_encoding(request: web.Request) -> None:
 
 
 def _check_length(request: web.Request, length: int) -> None:
-    """Refuse a request whose announced body has not arrived: an HTTP parser or a proxy may lose one."""
+    """Refuse a request whose announced body has not arrived, since an HTTP parser or a proxy may have lost it."""
     announced = request.content_length
     is_chunked = hdrs.TRANSFER_ENCODING in request.headers
     if (is_chunked and length == 0) or (announced is not None and length != announced):
         raise InvalidRequest(
-            f"The headers announce a body, and {length} bytes of it have arrived.",
+            f"The headers announce a body, but only {length} bytes of it have arrived.",
             remedy="To decide without a body, send none: neither Content-Length nor Transfer-Encoding.",
         )
 
 
 async def _read_bytes(request: web.Request) -> bytes:
-    # Not request.read(): its limit is that of whatever application this one is mounted in.
+    # Not request.read(), whose limit is that of the application in which this one is mounted.
     if (request.content_length or 0) > BODY_BYTES_MAX:
         _refuse_size()
     await _invite(request)
@@ -126,11 +127,13 @@ async def _read_bytes(request: web.Request) -> bytes:
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {BODY_TIMEOUT_S:g} seconds.") from None
     except (web.RequestPayloadError, aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError):
-        raise InvalidRequest("The body does not arrive as its headers say.") from None
+        raise InvalidRequest(
+            "The body did not arrive as its headers announce.", remedy="Check Content-Length and Transfer-Encoding."
+        ) from None
 
 
 async def _invite(request: web.Request) -> None:
-    """Send `100 Continue` if the client expects it; a client that was refused before never sends its body."""
+    """Send `100 Continue` if the client expects it; a client that was refused before does not send its body."""
     if request.version >= aiohttp.HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0
@@ -138,7 +141,7 @@ async def _invite(request: web.Request) -> None:
 
 async def _read_within_limit(request: web.Request) -> bytes:
     if request.content.at_eof():
-        # An outer middleware has read it (it is remembered), or there is none.
+        # There is no body, or an outer middleware has read it, and aiohttp keeps it.
         body = await request.read()
         if len(body) > BODY_BYTES_MAX:
             _refuse_size()

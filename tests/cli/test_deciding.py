@@ -49,7 +49,7 @@ def test_a_decision_counts_later_where_nobody_drives_the_run(smithers: Smithers)
     assert run_flow("approval", "release-1") is RunStatus.SUSPENDED
     said = smithers("approve")
     assert (said.code, said.err) == (0, "")
-    assert "It is stored, and counts as soon as the run goes on." in said.out
+    assert "The request is stored, and takes effect when the run is resumed." in said.out
     assert f"smithers up {FLOWS}:approval --run-id release-1 --resume" in said.out
     assert "publish was approved by ada; this takes effect when the run is resumed." in smithers("inspect").out
     assert run_flow("approval", "release-1", mode=StartMode.RESUME) is RunStatus.FINISHED
@@ -92,7 +92,7 @@ def test_the_same_decision_again_changes_nothing(smithers: Smithers) -> None:
     run_flow("approvals", "release-1", mode=StartMode.RESUME)
     again = smithers("approve", "--node", "left", "--note", "third")
     assert again.code == 0
-    assert " before; nothing has changed. The run is " in again.out
+    assert ", so nothing has changed. The run is " in again.out
     granted = smithers("events", "release-1", "--types", "ApprovalGranted", "--json").out.splitlines()
     assert [json.loads(line)["note"] for line in granted] == ["first"]
 
@@ -173,7 +173,7 @@ def test_a_decision_of_an_interrupted_run_is_kept(smithers: Smithers) -> None:
         kill(process)
         said = smithers("approve")
     assert said.code == 0
-    assert "It is stored, and counts as soon as the run goes on." in said.out
+    assert "The request is stored, and takes effect when the run is resumed." in said.out
     assert "No process is driving the run" in said.out
 
 
@@ -198,13 +198,13 @@ def test_a_timer_is_fired_where_the_run_is_driven(smithers: Smithers) -> None:
         assert process.wait(60) == 0
     again = smithers("fire", "release-1", "next morning", "--by", "bob")
     assert (again.code, again.err) == (0, "")
-    assert "next morning of run release-1 was fired before; nothing has changed. The run is finished" in again.out
+    assert "next morning of run release-1 was already fired, so nothing has changed. The run is finished" in again.out
     assert '"firedBy":"ada"' in smithers("events", "release-1", "--types", "TimerFired", "--json").out
 
 
 def test_a_timer_that_is_fired_where_nobody_drives_fires_when_the_run_goes_on(smithers: Smithers) -> None:
     run_flow("overnight", "release-1")
-    assert "It is stored, and counts as soon as the run goes on." in smithers("fire", "release-1", "next morning").out
+    assert "The request is stored, and takes effect when the run is resumed." in smithers("fire", "release-1", "next morning").out
     assert (
         "next morning was fired by ada; this takes effect when the run is resumed."
         in smithers("inspect", "release-1").out

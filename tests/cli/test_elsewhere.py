@@ -78,14 +78,14 @@ def test_a_stopped_driver_of_this_machine_can_only_be_relieved_by_force(smithers
 def test_a_decision_that_the_other_host_has_not_taken_up_is_said_to_be_stored(smithers: Smithers) -> None:
     said = smithers("approve", "r")
     assert said.code == 0
-    assert "It is stored; process 4242 on hostb, which drives the run, has not taken it up yet." in said.out
+    assert "The request is stored; process 4242 on hostb, which drives the run, has not applied it yet." in said.out
 
 
 @pytest.mark.usefixtures("lapsed")
 def test_a_decision_for_a_driver_that_let_its_lease_run_out_counts_when_the_run_goes_on(smithers: Smithers) -> None:
     said = smithers("deny", "r")
     assert said.code == 0
-    assert "counts as soon as the run goes on" in said.out
+    assert "takes effect when the run is resumed" in said.out
 
 
 @pytest.mark.usefixtures("elsewhere")

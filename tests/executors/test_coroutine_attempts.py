@@ -333,7 +333,7 @@ async def test_an_error_that_cannot_describe_itself_is_described(bench):
 
     error = (await bench.function(fail).outcome()).error
     assert error.name == "Mute"
-    assert error.message.startswith("(its message could not be made) (tests/executors/test_coroutine_attempts.py:")
+    assert error.message.startswith("(its message could not be read) (tests/executors/test_coroutine_attempts.py:")
 
 
 async def test_an_error_message_that_utf8_cannot_hold_is_made_to_fit(bench):

@@ -56,7 +56,7 @@ async def test_a_store_of_a_later_version_is_refused_and_left_alone(backend: Bac
         pass
     await backend.execute("INSERT INTO {migrations} (version, name, checksum) VALUES (9999, 'later', 'x')")
     before = await backend.schema()
-    with pytest.raises(StoreTooNew, match="schema 9999") as caught:
+    with pytest.raises(StoreTooNew, match="schema version 9999") as caught:
         async with open_store(backend.url):
             pass
     assert caught.value.remedy is not None

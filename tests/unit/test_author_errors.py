@@ -118,7 +118,7 @@ def test_odd_notes_and_messages_are_no_error(notes: Any) -> None:
 
     error = Mute()
     error.__notes__ = notes
-    assert describe(error).startswith("(its message could not be made)")
+    assert describe(error).startswith("(its message could not be read)")
 
 
 def test_a_message_that_utf8_cannot_hold_is_replaced() -> None:

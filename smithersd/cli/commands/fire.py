@@ -27,7 +27,7 @@ Examples:
 @click.command("fire", short_help="Fire a timer before its time.", epilog=_EXAMPLES)
 @click.argument("run", metavar="RUN")
 @click.argument("node", metavar="NODE")
-@click.option("--iteration", type=whole_number(), metavar="N", help="The iteration [default: that which waits].")
+@click.option("--iteration", type=whole_number(), metavar="N", help="The iteration [default: the one that is waiting].")
 @click.option("--by", metavar="NAME", help="Who fires it [default: your login name].")
 @storage_options
 @debug_option

@@ -15,17 +15,17 @@ from smithersd.store.records import Submitted
 
 
 async def approve(request: web.Request) -> web.Response:
-    """Approve what a node asks; the run goes on at once."""
+    """Approve a node's question; the run continues at once."""
     return await _decide(request, is_approval=True)
 
 
 async def deny(request: web.Request) -> web.Response:
-    """Deny what a node asks; what becomes of the run is the approval's on_deny."""
+    """Deny a node's question; the approval's `on_deny` says how the run continues."""
     return await _decide(request, is_approval=False)
 
 
 async def fire(request: web.Request) -> web.Response:
-    """Fire a timer before its time; the run goes on at once."""
+    """Fire a timer before its due time; the run continues at once."""
     context = run_of(request)
     read_query(request)
     body = await read_body(request, FireBody)
@@ -59,10 +59,10 @@ async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:
 
 
 async def _submit(context: RunContext, node_id: str, submit: Callable[[], Awaitable[Submitted]]) -> web.Response:
-    """Submit a request about a node; answered once it is durable and, where a live engine holds the run, applied."""
+    """Submit a request about a node; respond when it is durable and, if an engine drives the run, applied."""
     async with within_answer_time():
         async with context.view.reading():
-            context.view.iterations(node_id)  # NodeNotFound, before the store sees an id of any shape
+            context.view.iterations(node_id)  # raises NodeNotFound before an arbitrary id reaches the store
         submitted = await submit()
     await wait_until_applied(context.store, submitted)
     return json_answer({"runId": context.run_id})

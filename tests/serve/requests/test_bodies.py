@@ -71,7 +71,7 @@ async def test_the_message_names_the_field(client: Client, story: Story) -> None
     assert "iteration" in await refused(client, story, b'{"iteration":"0"}', 400, "INVALID_REQUEST")
     assert "decidedby" in await refused(client, story, b'{"decidedby":"x"}', 400, "INVALID_REQUEST")
     said = await refused(client, story, b'{"note":"a\\u0000b"}', 400, "INVALID_REQUEST")
-    assert said == "The body is not valid: note: must not hold the character NUL."
+    assert said == "The body is not valid: note: must not contain the character NUL."
 
 
 @pytest.mark.parametrize("depth", [JSON_DEPTH_MAX, 199, 205, 5_000, 200_000])
