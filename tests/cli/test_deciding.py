@@ -204,7 +204,10 @@ def test_a_timer_is_fired_where_the_run_is_driven(smithers: Smithers) -> None:
 
 def test_a_timer_that_is_fired_where_nobody_drives_fires_when_the_run_goes_on(smithers: Smithers) -> None:
     run_flow("overnight", "release-1")
-    assert "The request is stored, and takes effect when the run is resumed." in smithers("fire", "release-1", "next morning").out
+    assert (
+        "The request is stored, and takes effect when the run is resumed."
+        in smithers("fire", "release-1", "next morning").out
+    )
     assert (
         "next morning was fired by ada; this takes effect when the run is resumed."
         in smithers("inspect", "release-1").out
