@@ -36,7 +36,7 @@ def describe(error: BaseException) -> str:
     While writing report.csv
     caused by OSError: No space left on device
     """
-    text = "\n".join([_message(error), *_further(error)])
+    text = "\n".join([_message(error), *_lines_below(error)])
     return text[:MESSAGE_LENGTH_MAX].encode(errors="replace").decode()
 
 
@@ -103,7 +103,7 @@ def text_of(value: object) -> str:
     return text if len(text) <= _OWN_LENGTH_MAX else text[: _OWN_LENGTH_MAX - 1] + "…"
 
 
-def _further(error: BaseException) -> Iterator[str]:
+def _lines_below(error: BaseException) -> Iterator[str]:
     """Yield the lines below an exception's message."""
     yield from _notes(error)
     if isinstance(error, SmithersError):
@@ -141,7 +141,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:
     leaves = list(leaves_of(group))
     for leaf in leaves[:LEAVES_MAX]:
         yield f"- {type(leaf).__name__}: {_message(leaf)}"
-        yield from (f"  {line}" for line in _further(leaf))
+        yield from (f"  {line}" for line in _lines_below(leaf))
     if len(leaves) > LEAVES_MAX:
         yield f"- and {len(leaves) - LEAVES_MAX} more"
 

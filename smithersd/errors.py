@@ -285,7 +285,7 @@ def _class_of(code: str) -> type[SmithersError]:
     """Return the first class of the tree that has a code; a parent comes before children with the same code."""
     level: list[type[SmithersError]] = [SmithersError]
     while level:
-        found = next((one for one in level if one.code == code), None)
+        found = next((candidate for candidate in level if candidate.code == code), None)
         if found is not None:
             return found
         level = [child for parent in level for child in parent.__subclasses__()]

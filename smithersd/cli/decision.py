@@ -34,7 +34,7 @@ _PAST = {"approve": "approved", "deny": "denied"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Arguments:
     """The arguments of the command."""
 
     verb: str
@@ -67,21 +67,21 @@ def decision_command(verb: str, *, summary: str, description: str) -> click.Comm
     @storage_options
     @debug_option
     def command(**given: Any) -> None:
-        wanted = _wanted(verb, given)
-        if wanted.storage.store is None:
-            say_folder(wanted.storage)
-        on_runs(wanted.storage, lambda runs: _decide(runs, wanted))
+        arguments = _arguments(verb, given)
+        if arguments.storage.store is None:
+            say_folder(arguments.storage)
+        on_runs(arguments.storage, lambda runs: _decide(runs, arguments))
 
     return command
 
 
-def _wanted(verb: str, given: dict[str, Any]) -> _Wanted:
+def _arguments(verb: str, given: dict[str, Any]) -> _Arguments:
     for flag in ("node", "note", "by"):
         if given[flag] is not None:
             checked_text(given[flag], f"--{flag}")
     decision = None if given["decision"] is None else _decision_value(given["decision"])
     by = login_name() if given["by"] is None else given["by"]
-    return _Wanted(verb, **{**given, "decision": decision, "by": by})
+    return _Arguments(verb, **{**given, "decision": decision, "by": by})
 
 
 def _decision_value(text: str) -> JsonValue:
@@ -94,33 +94,33 @@ def _decision_value(text: str) -> JsonValue:
         ) from None
 
 
-async def _decide(runs: StoredRuns, wanted: _Wanted) -> None:
-    run = await runs.select(wanted.run)
-    submit = run.approve if wanted.verb == "approve" else run.deny
+async def _decide(runs: StoredRuns, arguments: _Arguments) -> None:
+    run = await runs.select(arguments.run)
+    submit = run.approve if arguments.verb == "approve" else run.deny
     try:
-        node_id, iteration = await _approval_key(run, wanted)
+        node_id, iteration = await _approval_key(run, arguments)
         stage = await submit(
-            node_id, iteration=iteration, note=wanted.note, decided_by=wanted.by, decision=wanted.decision
+            node_id, iteration=iteration, note=arguments.note, decided_by=arguments.by, decision=arguments.decision
         )
     except ApprovalAmbiguous as error:
-        raise _with_commands(error, run.run_id, wanted) from error
+        raise _with_commands(error, run.run_id, arguments) from error
     except ApprovalAlreadyDecided as error:
         raise _with_time(error) from error
-    await _say_outcome(run, stage, wanted, await run.approval(node_id, iteration=iteration))
+    await _say_outcome(run, stage, arguments, await run.approval(node_id, iteration=iteration))
 
 
-async def _approval_key(run: Run, wanted: _Wanted) -> tuple[str, int | None]:
-    if wanted.node is not None:
-        return wanted.node, wanted.iteration
-    if wanted.iteration is not None:
+async def _approval_key(run: Run, arguments: _Arguments) -> tuple[str, int | None]:
+    if arguments.node is not None:
+        return arguments.node, arguments.iteration
+    if arguments.iteration is not None:
         raise InvalidRequest("--iteration needs --node.", remedy="Name the node with --node.")
     return await run.select_approval()
 
 
-def _with_commands(error: ApprovalAmbiguous, run_id: str, wanted: _Wanted) -> ApprovalAmbiguous:
+def _with_commands(error: ApprovalAmbiguous, run_id: str, arguments: _Arguments) -> ApprovalAmbiguous:
     pending = [] if error.details is None else error.details["pending"]
     commands = [
-        "  " + command_lines.decide(wanted.verb, run_id, key["nodeId"], key["iteration"], storage=wanted.storage)
+        "  " + command_lines.decide(arguments.verb, run_id, key["nodeId"], key["iteration"], storage=arguments.storage)
         for key in pending
     ]
     return ApprovalAmbiguous(error.message, remedy="\n".join(["Name one:", *commands]), details=error.details)
@@ -135,10 +135,10 @@ def _with_time(error: ApprovalAlreadyDecided) -> ApprovalAlreadyDecided:
     )
 
 
-async def _say_outcome(run: Run, stage: RequestStage, wanted: _Wanted, approval: PendingApproval) -> None:
+async def _say_outcome(run: Run, stage: RequestStage, arguments: _Arguments, approval: PendingApproval) -> None:
     info = await run.info()
-    say_stage(info, stage, _PAST[wanted.verb], node_name(*approval.key), wanted.by)
-    width, storage = terminal_width(), wanted.storage
+    say_stage(info, stage, _PAST[arguments.verb], node_name(*approval.key), arguments.by)
+    width, storage = terminal_width(), arguments.storage
     whole = command_lines.inspect(run.run_id, storage=storage, is_json=True)
     say_lines(approval_lines(approval, lines_max=APPROVAL_LINES_MAX, whole=whole, width=width, verb="asked"))
     left = [] if info.status.is_final else await run.approvals()

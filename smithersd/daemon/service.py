@@ -240,7 +240,7 @@ class Service:
             on_wait=lambda row: self._stand_by(row, url, record_file),
             has_waited=self._has_stood_by,
         )
-        return await standby.take_up(self._is_stopped)
+        return await standby.start_when_free(self._is_stopped)
 
     def _stand_by(self, row: RunRow, url: str | None, record_file: ProcessRecordFile) -> None:
         fitting_input(self._source.workflow, row, self._input)  # fail now, not at the takeover

@@ -24,7 +24,7 @@ class Driver(Protocol):
         """
 
 
-class _Beginning:
+class _ResumingDriver:
     """Stands for a driver that has taken the lease and is still restoring the run."""
 
     problem = "the run is being resumed"
@@ -52,9 +52,9 @@ def local_driver(store_url: str, run_id: str) -> Driver | None:
 
 
 @contextmanager
-def taking_up(store_url: str, run_id: str) -> Iterator[None]:
+def resuming(store_url: str, run_id: str) -> Iterator[None]:
     """Register, for the duration of the block, that this process is resuming the run."""
-    register_driver(store_url, run_id, _Beginning())
+    register_driver(store_url, run_id, _ResumingDriver())
     try:
         yield
     finally:

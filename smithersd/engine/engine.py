@@ -19,7 +19,7 @@ from smithersd.core.reuse.rule import Forecast
 from smithersd.core.tree.facts import Tree
 from smithersd.engine.attempts.attempts import Attempts
 from smithersd.engine.attempts.fetching import advance
-from smithersd.engine.attempts.live_attempt import Ended, Said
+from smithersd.engine.attempts.live_attempt import Ended, Reported
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.inbox import Inbox
@@ -138,12 +138,12 @@ class Engine:
 
     def request_cancel(self) -> None:
         """Ask to cancel the run: attempts are stopped, waits are cancelled, and the run ends."""
-        self._become(Phase.CANCELLING)
+        self._enter(Phase.CANCELLING)
         self._wake.set()
 
     def request_suspend(self, reason: str) -> None:
         """Ask to suspend the run: attempts are interrupted and recorded as such, and the run can be resumed."""
-        if self._become(Phase.SUSPENDING):
+        if self._enter(Phase.SUSPENDING):
             self._suspension = reason
         self._retry.stop()
         self._wake.set()
@@ -154,7 +154,7 @@ class Engine:
         self._attempts.abandon()
         self._wake.set()
 
-    def _become(self, phase: Phase) -> bool:
+    def _enter(self, phase: Phase) -> bool:
         """Enter a phase if that is a legal move; return whether it was."""
         is_legal = self._phase.can_become(phase)
         if is_legal:
@@ -171,7 +171,7 @@ class Engine:
             StoreUnavailable: the store refused the commit.
         """
         await self._commit_first(new_run)
-        self._become(Phase.STARTED)
+        self._enter(Phase.STARTED)
 
     async def resume(self) -> None:
         """Commit the first step of a resumption.
@@ -180,7 +180,7 @@ class Engine:
             LeaseLost: another driver has taken over the run meanwhile.
             StoreUnavailable: the store refused the commit.
         """
-        self._become(Phase.STARTED)
+        self._enter(Phase.STARTED)
         await self._commit_first(None)
 
     async def _commit_first(self, new_run: NewRun | None) -> None:
@@ -203,7 +203,7 @@ class Engine:
         has_crashed = True
         unsubscribe = self._inbox.subscribe()
         register_driver(self._store.url, self.run_id, self)
-        self._become(Phase.DRIVING)
+        self._enter(Phase.DRIVING)
         self._wake.set()
         try:
             with self._lease.kept():
@@ -243,9 +243,9 @@ class Engine:
         """Abandon running attempts, and give the lease back if the run has neither ended nor been suspended."""
         await self._attempts.close()
         has_lease = self._phase not in {Phase.PREPARED, Phase.ENDED}
-        self._become(Phase.CLOSED)
+        self._enter(Phase.CLOSED)
         if has_lease and not self._flow.is_over:
-            await self._lease.let_go(has_crashed=has_crashed)
+            await self._lease.end(has_crashed=has_crashed)
 
     async def _turn(self) -> None:
         """Read what is new, let the flow decide, commit the step, act on it."""
@@ -267,7 +267,7 @@ class Engine:
     def _take_in(self, now_ms: int) -> None:
         for news in self._attempts.take_news():
             match news:
-                case Said(event):
+                case Reported(event):
                     self._flow.record(event, now_ms)
                 case Ended():
                     self._take_in_end(news, now_ms)
@@ -302,7 +302,7 @@ class Engine:
                 case RequestKind.CANCEL:
                     who = "somebody" if request.sender is None else repr(request.sender)
                     _log.warning("%s: %s asked to cancel the run", self.run_id, who)
-                    self._become(Phase.CANCELLING)
+                    self._enter(Phase.CANCELLING)
                 case RequestKind.DECIDE:
                     self._flow.decide(request.wait_key, decision_of(request), now_ms)
                 case RequestKind.FIRE:

@@ -66,11 +66,11 @@ def _frame_row(frame: FrameChange) -> FrameRow:
     return FrameRow(frame.frame_no, frame.created_at_ms, frame.hash, pydantic_core.to_json(frame.scopes).decode())
 
 
-def _changed_waits(recorded: Iterable[Recorded], state: RunState) -> tuple[WaitRecord, ...]:
+def _changed_waits(log: Iterable[Recorded], state: RunState) -> tuple[WaitRecord, ...]:
     """Return the waits that the events have changed, each once, as they are in `state`, the state after the events."""
     changed: dict[tuple[str, int, WaitKind], WaitRecord] = {}
-    for one in recorded:
-        event: Any = one.event
+    for recorded in log:
+        event: Any = recorded.event
         move = TRANSITIONS[type(event)].wait
         if move is None or move.target is None:
             continue

@@ -43,10 +43,10 @@ class Standby:
         self._start = start
         self._on_wait = on_wait
         self._has_waited = has_waited
-        self._waits_for: tuple[str | None, bool] | None = None
+        self._waited_for: tuple[str | None, bool] | None = None
         self._problem: str | None = None
 
-    async def take_up(self, is_stopped: asyncio.Event) -> Engine | None:
+    async def start_when_free(self, is_stopped: asyncio.Event) -> Engine | None:
         """Start or resume the run as soon as no other process drives it; return None if stopped before that.
 
         For a run that has ended, return its engine too, which has nothing to drive.
@@ -56,11 +56,11 @@ class Standby:
         """
         while True:
             row = await self._look()
-            if row is not None and _is_in_hand(row, has_waited=self._has_waited):
-                self._wait_for(row)
+            if row is not None and _must_wait(row, has_waited=self._has_waited):
+                self._report_wait(row)
             elif (engine := await self._started()) is not None:
                 return engine
-            if await _rest(_rest_s(row), is_stopped):
+            if await _pause(_pause_s(row), is_stopped):
                 return None
 
     async def _look(self) -> RunRow | None:
@@ -69,10 +69,10 @@ class Standby:
             return await self._store.find_run(self._run_id)
         return None
 
-    def _wait_for(self, row: RunRow) -> None:
-        waits_for = row.owner, row.status is RunStatus.SUSPENDED
-        if waits_for != self._waits_for:
-            self._waits_for = waits_for
+    def _report_wait(self, row: RunRow) -> None:
+        waited_for = row.owner, row.status is RunStatus.SUSPENDED
+        if waited_for != self._waited_for:
+            self._waited_for = waited_for
             self._has_waited = True
             self._on_wait(row)
 
@@ -89,20 +89,20 @@ class Standby:
             return None
 
 
-def _is_in_hand(row: RunRow, *, has_waited: bool) -> bool:
+def _must_wait(row: RunRow, *, has_waited: bool) -> bool:
     return is_driven(row) or (has_waited and row.status is RunStatus.SUSPENDED)
 
 
-def _rest_s(row: RunRow | None) -> float:
+def _pause_s(row: RunRow | None) -> float:
     """Return the time until the next look, in seconds: until the lease runs out, if that comes before the next poll."""
     if row is None or row.lease_expires_at_ms is None or not row.is_leased:
         return STANDBY_POLL_S
     return min(STANDBY_POLL_S, (row.lease_expires_at_ms - row.store_now_ms) / 1000)
 
 
-async def _rest(rest_s: float, is_stopped: asyncio.Event) -> bool:
+async def _pause(pause_s: float, is_stopped: asyncio.Event) -> bool:
     """Sleep for `rest_s` or until stopped; return whether stopped."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(rest_s):
+        async with asyncio.timeout(pause_s):
             await is_stopped.wait()
     return is_stopped.is_set()

@@ -22,7 +22,7 @@ from smithersd.elements.texts import plain_text
 from smithersd.engine.attempts.fetching import fetch_missing
 from smithersd.engine.attempts.orphans import end_orphans
 from smithersd.engine.clock import Clock, SystemClock
-from smithersd.engine.drivers import taking_up
+from smithersd.engine.drivers import resuming
 from smithersd.engine.engine import Engine
 from smithersd.engine.lease.lease import FIRST_FENCE, HeldLease
 from smithersd.engine.lease.owner import Owner, end_owner, interruption_by, is_owner_dead, own_text
@@ -87,7 +87,7 @@ async def start_run(
             f"Run {run_id!r} exists already ({known.status}).",
             remedy="Resume it with --resume, or choose another --run-id.",
         )
-    return await start.begun()
+    return await start.started()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Start:
     def workflow(self) -> Workflow[Any]:
         return self.source.workflow
 
-    async def begun(self) -> Engine:
+    async def started(self) -> Engine:
         """Start a new run."""
         now_ms = self.clock.now_ms()
         redo = tuple(dict.fromkeys(self.options.redo))
@@ -148,7 +148,7 @@ class _Start:
             return await self._ended(lease.run, text)
         held = self._held(lease.fence)
         try:
-            with taking_up(self.store.url, self.run_id), watched(held):
+            with resuming(self.store.url, self.run_id), watched(held):
                 return await self._resumed(row, lease, held)
         except BaseException:
             with suppress(StoreUnavailable):  # the lease then runs out, or others see that its owner is dead
@@ -170,7 +170,7 @@ class _Start:
             interruption=interruption,
         )
         await fetch_missing(flow, now_ms, lambda key: self.store.output(self.run_id, *key))
-        return await self._taken_up(self._engine(flow, held))
+        return await self._committed(self._engine(flow, held))
 
     def _held(self, fence: int) -> HeldLease:
         return HeldLease(self.store, self.run_id, fence)
@@ -198,7 +198,7 @@ class _Start:
     async def _ended(self, row: RunRow, input_text: str) -> Engine:
         return self._engine(self._flow(await read_state(self.store, self.run_id), input_text), self._held(row.fence))
 
-    async def _taken_up(self, engine: Engine) -> Engine:
+    async def _committed(self, engine: Engine) -> Engine:
         try:
             await engine.resume()
         except BaseException:
@@ -247,8 +247,8 @@ class _Start:
         for node in state.nodes.values():
             if node.has_output:
                 outputs.note(node.key)
-        for one in await self.store.small_outputs(self.run_id):
-            outputs.hold((one.node_id, one.iteration), one.output)
+        for row in await self.store.small_outputs(self.run_id):
+            outputs.hold((row.node_id, row.iteration), row.output)
         return outputs
 
     async def _ended_run(self) -> RunRow | None:
@@ -302,7 +302,7 @@ async def read_earlier(store: Store, row: RunRow) -> EarlierRun:
         order.apply(recorded)
     for frame in await store.frames(row.run_id):
         frames.apply(frame.scopes)
-    outputs = {(one.node_id, one.iteration): one.output for one in await store.outputs(row.run_id)}
+    outputs = {(output.node_id, output.iteration): output.output for output in await store.outputs(row.run_id)}
     return EarlierRun(state, order, frames.tree() if state.frame_no else None, outputs)
 
 

@@ -34,7 +34,7 @@ class StoreRetry:
         """Stop retrying: the next refusal is raised."""
         self._stop_requested.set()
 
-    async def retry_until_available(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def retry_until_available(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until the store does not refuse; return its value.
 
         Raises:
@@ -44,18 +44,18 @@ class StoreRetry:
         delay_s = STORE_RETRY_FIRST_S
         while True:
             try:
-                answer = await ask()
+                value = await operation()
             except StoreUnavailable as error:
                 if self._stop_requested.is_set():
                     raise
                 self._note_problem(str(error))
-                await self._rest(delay_s)
+                await self._pause(delay_s)
                 delay_s = min(2 * delay_s, STORE_RETRY_MAX_S)
             else:
                 self._note_problem(None)
-                return answer
+                return value
 
-    async def _rest(self, delay_s: float) -> None:
+    async def _pause(self, delay_s: float) -> None:
         """Sleep for `delay_s`, or until the engine is asked to stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(delay_s):

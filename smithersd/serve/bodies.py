@@ -120,7 +120,7 @@ async def _read_bytes(request: web.Request) -> bytes:
     # Not request.read(), whose limit is that of the application in which this one is mounted.
     if (request.content_length or 0) > BODY_BYTES_MAX:
         _refuse_size()
-    await _invite(request)
+    await _send_continue(request)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await _read_within_limit(request)
@@ -132,7 +132,7 @@ async def _read_bytes(request: web.Request) -> bytes:
         ) from None
 
 
-async def _invite(request: web.Request) -> None:
+async def _send_continue(request: web.Request) -> None:
     """Send `100 Continue` if the client expects it; a client that was refused before does not send its body."""
     if request.version >= aiohttp.HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)

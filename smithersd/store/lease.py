@@ -19,17 +19,19 @@ def take_lease(
         RunNotFound: there is no such run.
         RunIsDriven: another owner, not known to be dead, holds the lease, and `force` is off.
     """
-    yield from _free_holder("select_lease", run_id, is_dead, force=force)
+    yield from _checked_holder("select_lease", run_id, is_dead, force=force)
     yield Statement("end_former_writer", {"run_id": run_id})
-    holder = yield from _free_holder("lock_lease", run_id, is_dead, force=force)
+    holder = yield from _checked_holder("lock_lease", run_id, is_dead, force=force)
     fence = (yield Statement("take_lease", {"run_id": run_id, "owner": owner, "lease_ms": lease_ms}))[0]["fence"]
     run = yield from run_row(run_id)
     return Lease(run, fence, former_owner=holder)
 
 
-def _free_holder(look: str, run_id: str, is_dead: Callable[[str], bool], *, force: bool) -> Transaction[str | None]:
+def _checked_holder(
+    statement: str, run_id: str, is_dead: Callable[[str], bool], *, force: bool
+) -> Transaction[str | None]:
     """Return the holder of the lease, or None; raise RunIsDriven if the lease may not be taken from it."""
-    rows = yield Statement(look, {"run_id": run_id})
+    rows = yield Statement(statement, {"run_id": run_id})
     if not rows:
         raise no_such_run(run_id)
     holder, has_time_left = rows[0]["owner"], rows[0]["has_time_left"]

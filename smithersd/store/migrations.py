@@ -31,7 +31,7 @@ def migrations(dialect_name: str) -> list[Migration]:
         for entry in folder.iterdir()
         if (match := re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name))
     ]
-    return sorted(found, key=lambda one: one.version)
+    return sorted(found, key=lambda migration: migration.version)
 
 
 def missing(known: Sequence[Migration], applied: Mapping[int, str]) -> list[Migration]:
@@ -47,10 +47,10 @@ def missing(known: Sequence[Migration], applied: Mapping[int, str]) -> list[Migr
             f"The store has schema version {max(applied)}, and this smithersd knows versions up to {latest}.",
             remedy="Install the version of smithersd that wrote the store, or a later one.",
         )
-    for one in known:
-        if applied.get(one.version, one.checksum) != one.checksum:
+    for migration in known:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise StoreInvalid(
-                f"Migration {one.version} ({one.name}) of the store differs from the one of this smithersd.",
+                f"Migration {migration.version} ({migration.name}) of the store differs from this smithersd's.",
                 remedy="The store was written by a modified build of smithersd: open it with that build.",
             )
-    return [one for one in known if one.version not in applied]
+    return [migration for migration in known if migration.version not in applied]

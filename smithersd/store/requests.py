@@ -64,7 +64,7 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
             remedy="Name the iteration.",
             details={"pending": [{"nodeId": node_id, "iteration": wait.key[1]} for wait in pending]},
         )
-    wait = _meant(iteration, waits, pending, left)
+    wait = _wait_of_request(iteration, waits, pending, left)
     if wait is not None and wait.key[1] in left:
         request = left[wait.key[1]]
         _check_same(wait, decision, decision_of(request))
@@ -101,7 +101,7 @@ def submit_fire(
     pending = _pending(waits, left)
     if iteration is None and len(pending) > 1:
         raise InvalidRequest(f"Node {node_id!r} has {len(pending)} pending timers.", remedy="Name the iteration.")
-    wait = _meant(iteration, waits, pending, left)
+    wait = _wait_of_request(iteration, waits, pending, left)
     if wait is not None and wait.key[1] in left:
         return Submitted(run_id, left[wait.key[1]].id, is_leased)
     if wait is not None and wait.status is WaitStatus.ENDED:
@@ -159,7 +159,9 @@ def _pending(waits: list[WaitRecord], left: _Left) -> list[WaitRecord]:
     return [wait for wait in waits if wait.status is WaitStatus.OPEN and wait.key[1] not in left]
 
 
-def _meant(iteration: int | None, waits: list[WaitRecord], pending: list[WaitRecord], left: _Left) -> WaitRecord | None:
+def _wait_of_request(
+    iteration: int | None, waits: list[WaitRecord], pending: list[WaitRecord], left: _Left
+) -> WaitRecord | None:
     """Return the wait that a request is for: of the iteration it names, else the pending one, else the last to end."""
     if iteration is not None:
         return next((wait for wait in waits if wait.key[1] == iteration), None)
@@ -201,11 +203,11 @@ def _insert(
     return request_id
 
 
-def _check_same(wait: WaitRecord, decision: Decision, stands: Decision | None) -> None:
+def _check_same(wait: WaitRecord, decision: Decision, earlier: Decision | None) -> None:
     """Check that a decision repeats the earlier one: verb, person and value are compared, the note is not."""
-    assert stands is not None, f"{wait.key} was ended without a decision"
-    if _compared(decision) != _compared(stands):
-        _refuse_other(wait, stands)
+    assert earlier is not None, f"{wait.key} was ended without a decision"
+    if _compared(decision) != _compared(earlier):
+        _refuse_other(wait, earlier)
 
 
 def _compared(decision: Decision) -> tuple[bool, str | None, str]:
@@ -213,21 +215,21 @@ def _compared(decision: Decision) -> tuple[bool, str | None, str]:
     return decision.approved, decision.decided_by, json.dumps(decision.decision, sort_keys=True)
 
 
-def _refuse_other(wait: WaitRecord, stands: Decision) -> NoReturn:
+def _refuse_other(wait: WaitRecord, earlier: Decision) -> NoReturn:
     node_id, iteration = wait.key
-    verb = "approved" if stands.approved else "denied"
-    by = f" by {stands.decided_by}" if stands.decided_by else ""
+    verb = "approved" if earlier.approved else "denied"
+    by = f" by {earlier.decided_by}" if earlier.decided_by else ""
     raise ApprovalAlreadyDecided(
         f"Node {node_id!r} was already {verb}{by}.",
         remedy="The first decision stands.",
         details={
             "nodeId": node_id,
             "iteration": iteration,
-            "approved": stands.approved,
-            "decidedBy": stands.decided_by,
-            "decidedAtMs": stands.decided_at_ms,
-            "note": stands.note,
-            "decision": stands.decision,
+            "approved": earlier.approved,
+            "decidedBy": earlier.decided_by,
+            "decidedAtMs": earlier.decided_at_ms,
+            "note": earlier.note,
+            "decision": earlier.decision,
         },
     )
 

@@ -64,11 +64,11 @@ def cancellation_of(node: NodeRecord, reason: Cancellation) -> Event:
 
 
 def _cancellations(state: RunState, reason: Cancellation) -> Iterator[Event]:
-    for node in _begun(state.nodes.values()):
+    for node in _unfinished(state.nodes.values()):
         yield cancellation_of(node, reason)
 
 
-def _begun(nodes: Iterable[NodeRecord]) -> Iterator[NodeRecord]:
+def _unfinished(nodes: Iterable[NodeRecord]) -> Iterator[NodeRecord]:
     """Yield the nodes that have started and not ended; those that were never reached stay pending."""
     for node in nodes:
         if node.has_begun and not node.state.is_final:

@@ -31,12 +31,12 @@ def _camel(name: str) -> str:
 
 def _wire(event_class: type) -> _Wire:
     declared = fields(event_class)
-    decoders = ((index, one.metadata.get("decode")) for index, one in enumerate(declared))
+    decoders = ((index, f.metadata.get("decode")) for index, f in enumerate(declared))
     return _Wire(
         event_class,
         event_class.__name__,
-        columns=tuple((one.name, _camel(one.name), bool(one.metadata.get("omitted_when_none"))) for one in declared),
-        names=tuple(_camel(one.name) for one in declared),
+        columns=tuple((f.name, _camel(f.name), bool(f.metadata.get("omitted_when_none"))) for f in declared),
+        names=tuple(_camel(f.name) for f in declared),
         decoders=tuple((index, decode) for index, decode in decoders if decode is not None),
     )
 

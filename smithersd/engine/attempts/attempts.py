@@ -50,7 +50,7 @@ class Attempts:
 
     def start(self, start: Start, now_ms: int, outputs: Outputs, state: RunState) -> None:
         """Start an attempt; its NodeStarted event must be durable."""
-        attempt = LiveAttempt(start, self._tell, deadline_of(start, now_ms))
+        attempt = LiveAttempt(start, self._add_news, deadline_of(start, now_ms))
         self._live[start.key] = attempt
         if attempt.deadline_ms is not None:
             heappush(self._deadlines, (attempt.deadline_ms, self._started, attempt))
@@ -64,7 +64,7 @@ class Attempts:
             return
         attempt.stop()
         if self._is_abandoned:
-            attempt.leave_behind()
+            attempt.abandon()
 
     def time_out(self, now_ms: int) -> None:
         """Tell the attempts to end that have reached their timeout."""
@@ -82,7 +82,7 @@ class Attempts:
         """Stop waiting for attempts that were told to end, or will be: record them as ended at once."""
         self._is_abandoned = True
         for attempt in list(self._live.values()):
-            attempt.leave_behind()
+            attempt.abandon()
 
     async def close(self) -> None:
         """Abandon all running attempts, record nothing of them, and close the executors."""
@@ -91,6 +91,6 @@ class Attempts:
         self._fetching.close()
         await self._executors.close()
 
-    def _tell(self, news: News) -> None:
+    def _add_news(self, news: News) -> None:
         self._news.append(news)
         self._wake()

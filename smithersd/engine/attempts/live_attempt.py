@@ -48,25 +48,25 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Reported:
     """News: an attempt reported output, progress or a heartbeat."""
 
     event: AttemptEvent
 
 
-News = Ended | Said
+News = Ended | Reported
 
 
 class LiveAttempt:
     """One running attempt, and the sink of what its executor reports."""
 
-    def __init__(self, start: Start, tell: Callable[[News], None], deadline_ms: int | None) -> None:
+    def __init__(self, start: Start, on_news: Callable[[News], None], deadline_ms: int | None) -> None:
         self.key = start.key
         self.attempt = start.attempt
         self.deadline_ms = deadline_ms
         self.timeout_s = _timeout_s(start.node)
         self._retry = _retry_policy(start.node)
-        self._tell = tell
+        self._on_news = on_news
         self._running: Running | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._is_timed_out = False
@@ -97,10 +97,10 @@ class LiveAttempt:
             return
         self._is_told_to_end = True
         self.deadline_ms = None
-        self._grace = asyncio.get_running_loop().call_later(STOP_GRACE_S, self.leave_behind)
+        self._grace = asyncio.get_running_loop().call_later(STOP_GRACE_S, self.abandon)
         self._running.stop()
 
-    def leave_behind(self) -> None:
+    def abandon(self) -> None:
         """Stop waiting for the work, and report that it was stopped; anything that it still does is ignored."""
         if self._running is None:
             return
@@ -117,27 +117,27 @@ class LiveAttempt:
 
     def printed(self, text: str, stream: str, is_truncated: bool) -> None:  # noqa: FBT001 - the executors' protocol
         """Report output; with `is_truncated` it is the last, since the limit is reached."""
-        self._say(events.NodeOutput(*self.key, self.attempt, text, stream, is_truncated or None))
+        self._report(events.NodeOutput(*self.key, self.attempt, text, stream, is_truncated or None))
 
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
         """Report progress."""
-        self._say(events.NodeProgress(*self.key, self.attempt, done, total, message))
+        self._report(events.NodeProgress(*self.key, self.attempt, done, total, message))
 
     def heartbeat(self, data: JsonValue) -> None:
         """Report a heartbeat with its data."""
-        self._say(events.TaskHeartbeat(*self.key, self.attempt, data))
+        self._report(events.TaskHeartbeat(*self.key, self.attempt, data))
 
     def ended(self, outcome: Outcome) -> None:
         """Report the outcome."""
         self._running = self.deadline_ms = None
         if self._grace is not None:
             self._grace.cancel()
-        self._tell(Ended(self.key, self.attempt, self._judged(outcome)))
+        self._on_news(Ended(self.key, self.attempt, self._effective(outcome)))
 
-    def _say(self, event: AttemptEvent) -> None:
-        self._tell(Said(event))
+    def _report(self, event: AttemptEvent) -> None:
+        self._on_news(Reported(event))
 
-    def _judged(self, outcome: Outcome) -> Outcome:
+    def _effective(self, outcome: Outcome) -> Outcome:
         """Return the outcome that counts: a result even after a stop, but not a failure, which the stop has caused."""
         if isinstance(outcome, Succeeded | Unreadable) or not self._is_told_to_end:
             return outcome

@@ -49,14 +49,14 @@ class HeldLoopReport:
     """
 
     def __init__(self) -> None:
-        self._told_at_s: dict[str, float] = {}
-        self._is_told = False
+        self._warned_at_s: dict[str, float] = {}
+        self._has_warned = False
 
-    def tell(self, held_s: float, holder: Holder | None) -> None:
+    def warn(self, held_s: float, holder: Holder | None) -> None:
         """Warn that the loop has been blocked for `held_s`, if a warning is due."""
         if holder is None or not self._is_due(holder.function):
             return
-        self._is_told = True
+        self._has_warned = True
         who = "code of the workflow" if holder.node_id is None else f"task {holder.node_id!r}"
         _log.warning(
             "The event loop has been blocked for %.0f s by %s, at %s: meanwhile nothing else in the run happens, and "
@@ -66,13 +66,13 @@ class HeldLoopReport:
 
     def end(self, held_s: float) -> None:
         """Log that the loop runs again after it was blocked for `held_s`, if a warning was logged before."""
-        if self._is_told:
-            self._is_told = False
+        if self._has_warned:
+            self._has_warned = False
             _log.warning("The event loop runs again, after it was blocked for %.0f s.", held_s)
 
     def _is_due(self, function: str) -> bool:
         now_s = steady_s()
-        recent = {one: at_s for one, at_s in self._told_at_s.items() if now_s - at_s < HELD_LOOP_SAME_LINE_S}
+        recent = {name: at_s for name, at_s in self._warned_at_s.items() if now_s - at_s < HELD_LOOP_SAME_LINE_S}
         is_due = function not in recent and all(now_s - at_s >= HELD_LOOP_LINE_S for at_s in recent.values())
-        self._told_at_s = recent | {function: now_s} if is_due else recent
+        self._warned_at_s = recent | {function: now_s} if is_due else recent
         return is_due

@@ -48,7 +48,7 @@ class LeaseKeeper:
             self._is_due = False
             await retry.retry_until_available(self._lease.renew)
 
-    async def let_go(self, *, has_crashed: bool) -> None:
+    async def end(self, *, has_crashed: bool) -> None:
         """Give the lease back, or mark it as that of a crashed driver, so that another process can take it at once."""
         with suppress(StoreUnavailable):  # the lease then runs out, or others see that its owner is dead
             if has_crashed:

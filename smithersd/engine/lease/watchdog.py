@@ -22,7 +22,7 @@ from smithersd.loggers import logger
 
 _log = logger(__name__)
 
-_LOOKS_PER_RENEWAL = 2
+_CHECKS_PER_RENEWAL = 2
 
 _watchdogs: dict[asyncio.AbstractEventLoop, "_Watchdog"] = {}
 
@@ -65,33 +65,33 @@ class _Watchdog:
 
     def discard(self, lease: HeldLease) -> bool:
         """Remove a lease; return whether there are others. The thread ends when there are none."""
-        self._leases = tuple(one for one in self._leases if one is not lease)
+        self._leases = tuple(other for other in self._leases if other is not lease)
         self._is_changed.set()
         return bool(self._leases)
 
     def _watch(self) -> None:
         while leases := self._leases:
             try:
-                self._look(leases)
+                self._check(leases)
             except RuntimeError:  # the loop is closed
                 return
-            if self._is_changed.wait(_rest_s(leases)):
+            if self._is_changed.wait(_pause_s(leases)):
                 self._is_changed.clear()
 
-    def _look(self, leases: tuple[HeldLease, ...]) -> None:
+    def _check(self, leases: tuple[HeldLease, ...]) -> None:
         asked_at_s = self._asked_at_s
         is_held = asked_at_s is not None
         if asked_at_s is None:
             self._report.end(self._held_s)
             self._asked_at_s = steady_s()
-            self._loop.call_soon_threadsafe(self._answer)
+            self._loop.call_soon_threadsafe(self._on_callback)
         elif (held_s := steady_s() - asked_at_s) >= LOOP_HELD_S:
-            self._report.tell(held_s, loop_holder(self._loop, self._loop_thread))
+            self._report.warn(held_s, loop_holder(self._loop, self._loop_thread))
         for lease in leases:
             if (is_held or not lease.is_driving) and lease.is_late:
                 _renew(lease)
 
-    def _answer(self) -> None:
+    def _on_callback(self) -> None:
         """Record, as a callback in the loop, that the loop is not blocked."""
         if self._asked_at_s is not None:
             self._held_s = steady_s() - self._asked_at_s
@@ -107,5 +107,5 @@ def _renew(lease: HeldLease) -> None:
         _log.debug("%s: the lease cannot be renewed at present: %s", lease.run_id, error)
 
 
-def _rest_s(leases: tuple[HeldLease, ...]) -> float:
-    return min(LOOP_LOOK_S, *(lease.interval_s / _LOOKS_PER_RENEWAL for lease in leases))
+def _pause_s(leases: tuple[HeldLease, ...]) -> float:
+    return min(LOOP_LOOK_S, *(lease.interval_s / _CHECKS_PER_RENEWAL for lease in leases))

@@ -41,7 +41,7 @@ def load_workflow(spec: str) -> WorkflowSource:
     code_hash = hashlib.sha256(file.path.read_bytes()).hexdigest()
     with _import_errors(file.shown):
         module = importlib.import_module(file.module) if file.is_importable else _loaded(file)
-    return WorkflowSource(_chosen(module, file.name, file.shown), file.spec, code_hash)
+    return WorkflowSource(_selected(module, file.name, file.shown), file.spec, code_hash)
 
 
 def _loaded(file: WorkflowFile) -> ModuleType:
@@ -84,21 +84,21 @@ def _reason(error: BaseException) -> str:
     return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
-def _chosen(module: ModuleType, name: str | None, shown: str) -> Workflow[Any]:
+def _selected(module: ModuleType, name: str | None, shown: str) -> Workflow[Any]:
     workflows = {key: value for key, value in vars(module).items() if isinstance(value, Workflow)}
     if name is not None:
         if name in workflows:
             return workflows[name]
-        raise UserError(f"{shown} has no workflow {name!r}.", remedy=_offer(workflows))
+        raise UserError(f"{shown} has no workflow {name!r}.", remedy=_choices(workflows))
     if len(set(map(id, workflows.values()))) == 1:
         return next(iter(workflows.values()))
     if not workflows:
         raise UserError(f"{shown} has no workflow.", remedy="Decorate a function in it with @workflow.")
     raise UserError(
         f"{shown} has {len(workflows)} workflows.",
-        remedy=f"Name one: {shown}:{min(workflows)}. {_offer(workflows)}",
+        remedy=f"Name one: {shown}:{min(workflows)}. {_choices(workflows)}",
     )
 
 
-def _offer(workflows: dict[str, Workflow[Any]]) -> str:
+def _choices(workflows: dict[str, Workflow[Any]]) -> str:
     return f"It has {', '.join(sorted(workflows))}." if workflows else "Decorate a function in it with @workflow."

@@ -15,7 +15,7 @@ from smithersd.limits import (
     POSTGRES_STATEMENT_TIMEOUT_MS,
 )
 from smithersd.store.postgres.address import Address
-from smithersd.store.postgres.driver import PostgresDriver, connect, leave, storable
+from smithersd.store.postgres.driver import PostgresDriver, connect, disconnect, storable
 from smithersd.store.postgres.refusals import is_refusal, unavailable
 from smithersd.store.statements import Dialect, Many, Page, Row, Statement, Transaction, statements
 
@@ -47,7 +47,7 @@ class Connection:
         self._address = address
         self._texts = statements(dialect(schema))
         self._driver = driver
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
     def server_pid(self) -> int | None:
@@ -60,7 +60,7 @@ class Connection:
         Raises:
             StoreUnavailable: nothing was written, or the server's reply was lost.
         """
-        async with self._turn:
+        async with self._lock:
             return await self._guarded(lambda: self._written(transaction))
 
     async def read(self, transaction: Transaction[T]) -> T:
@@ -69,23 +69,23 @@ class Connection:
         Raises:
             StoreUnavailable: the database refused.
         """
-        async with self._turn:
+        async with self._lock:
             if self._address.is_pooled:  # a statement must run in the session that prepared it
                 return await self._guarded(lambda: self._written(transaction))
             return await self._guarded(lambda: self._run(transaction))
 
     async def close(self) -> None:
         """Close the connection, once the running transaction has ended."""
-        async with self._turn:
+        async with self._lock:
             if self._driver is not None:
-                await leave(self._driver)
+                await disconnect(self._driver)
                 self._driver = None
 
     async def _guarded(self, work: Callable[[], Awaitable[T]]) -> T:
         """Bound the work in time, and drop a connection whose state is unknown."""
         try:
             async with asyncio.timeout(POSTGRES_ANSWER_TIMEOUT_S):
-                await self._revive()
+                await self._reconnect()
                 return await work()
         except BaseException as error:
             is_closed = self._driver is None or self._driver.is_closed()
@@ -138,7 +138,7 @@ class Connection:
         assert self._driver is not None
         return self._driver
 
-    async def _revive(self) -> None:
+    async def _reconnect(self) -> None:
         """Connect if there is no connection, or the server has closed it."""
         if self._driver is not None and self._driver.is_closed():
             self._drop()

@@ -9,7 +9,7 @@ from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable, User
 from smithersd.store.database import OnChange
 from smithersd.store.postgres.address import Address, parse_address
 from smithersd.store.postgres.connection import Connection
-from smithersd.store.postgres.driver import PostgresDriver, connect, leave
+from smithersd.store.postgres.driver import PostgresDriver, connect, disconnect
 from smithersd.store.postgres.listener import Listener
 from smithersd.store.postgres.migrations import chosen_schema, migrate
 from smithersd.store.postgres.refusals import refused_at_start
@@ -37,7 +37,7 @@ class PostgresDatabase:
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Run a transaction on the writing connection, after those that came before."""
-        return await self._to_its_end(self._writer.write(transaction))
+        return await self._uncancelled(self._writer.write(transaction))
 
     def write_from_thread(self, transaction: Transaction[T]) -> T:
         """Run a transaction on a new connection in a new event loop: the others belong to the loop that is blocked.
@@ -48,7 +48,7 @@ class PostgresDatabase:
 
     async def read(self, transaction: Transaction[T]) -> T:
         """Run a reading transaction on the reading connection."""
-        return await self._to_its_end(self._reader.read(transaction))
+        return await self._uncancelled(self._reader.read(transaction))
 
     async def check_place(self) -> None:
         """Do nothing: a server reports by itself that a database is gone."""
@@ -93,7 +93,7 @@ class PostgresDatabase:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(self._writer.close(), self._reader.close())
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _uncancelled(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the work; cancelling the caller does not cancel the work."""
         if self._is_closed:
             work.close()
@@ -133,7 +133,7 @@ async def open_postgres(url: str, *, must_exist: bool) -> PostgresDatabase:
         return PostgresDatabase(address, schema, driver)
     except BaseException as error:
         if driver is not None:
-            await leave(driver)
+            await disconnect(driver)
         if isinstance(error, SmithersError) or not isinstance(error, Exception):
             raise
         raise refused_at_start(error, address.shown) from error

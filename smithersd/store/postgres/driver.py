@@ -9,7 +9,7 @@ import asyncpg
 from smithersd.posix.process.forks import keep_from_forks
 from smithersd.store.postgres.address import Address
 
-_LEAVE_TIMEOUT_S = 1.0
+_DISCONNECT_TIMEOUT_S = 1.0
 
 
 class PostgresDriver(asyncpg.Connection):
@@ -18,8 +18,8 @@ class PostgresDriver(asyncpg.Connection):
     def descriptors(self) -> tuple[int, ...]:
         """Return the file descriptor of the socket, or nothing if it is closed."""
         socket = self._transport.get_extra_info("socket")
-        number = -1 if socket is None else socket.fileno()
-        return () if number < 0 else (number,)
+        descriptor = -1 if socket is None else socket.fileno()
+        return () if descriptor < 0 else (descriptor,)
 
 
 async def connect(address: Address) -> PostgresDriver:
@@ -44,10 +44,10 @@ async def connect(address: Address) -> PostgresDriver:
     return driver
 
 
-async def leave(driver: PostgresDriver) -> None:
+async def disconnect(driver: PostgresDriver) -> None:
     """Close the connection, or abort it if the server does not answer."""
     try:
-        await driver.close(timeout=_LEAVE_TIMEOUT_S)
+        await driver.close(timeout=_DISCONNECT_TIMEOUT_S)
     except Exception:  # noqa: BLE001 - whatever it is, the connection is aborted
         driver.terminate()
 

@@ -50,7 +50,7 @@ async def migrate(driver: PostgresDriver, schema: str, *, must_exist: bool) -> N
     async with driver.transaction(isolation="read_committed"):
         await driver.execute(f"SET LOCAL lock_timeout = {POSTGRES_LOCK_TIMEOUT_MS}")
         await driver.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(schema))
-        await _enter(driver, schema)
+        await _use_schema(driver, schema)
         await driver.execute(_TABLE)
         for migration in missing(known, await _applied(driver, schema)):
             await driver.execute(migration.text)
@@ -62,7 +62,7 @@ async def migrate(driver: PostgresDriver, schema: str, *, must_exist: bool) -> N
             )
 
 
-async def _enter(driver: PostgresDriver, schema: str) -> None:
+async def _use_schema(driver: PostgresDriver, schema: str) -> None:
     """Create the schema if needed, and make it the current one for the rest of the transaction."""
     if await driver.fetchval("SELECT to_regnamespace(quote_ident($1))", schema) is None:
         await driver.execute(await driver.fetchval("SELECT format('CREATE SCHEMA %I', $1::text)", schema))

@@ -4,7 +4,7 @@ import asyncpg
 
 from smithersd.errors import SmithersError, StoreInvalid, StoreUnavailable
 
-_MAY_PASS: tuple[type[BaseException], ...] = (
+_TEMPORARY: tuple[type[BaseException], ...] = (
     OSError,  # TimeoutError and ConnectionError among them
     EOFError,
     asyncpg.PostgresConnectionError,
@@ -18,7 +18,7 @@ _MAY_PASS: tuple[type[BaseException], ...] = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.InternalClientError,  # no such server among several, an answer that was cut in two
 )
-_TO_MEND: tuple[type[BaseException], ...] = (
+_TO_CORRECT: tuple[type[BaseException], ...] = (
     ValueError,  # the URL, a certificate
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -29,7 +29,7 @@ _TO_MEND: tuple[type[BaseException], ...] = (
 
 def is_refusal(error: BaseException, *, is_closed: bool) -> bool:
     """Return whether an error may be temporary; `is_closed` says that the connection is closed."""
-    return isinstance(error, _MAY_PASS) or (is_closed and isinstance(error, asyncpg.InterfaceError))
+    return isinstance(error, _TEMPORARY) or (is_closed and isinstance(error, asyncpg.InterfaceError))
 
 
 def unavailable(error: BaseException, where: str) -> StoreUnavailable:
@@ -41,7 +41,7 @@ def unavailable(error: BaseException, where: str) -> StoreUnavailable:
 
 def refused_at_start(error: BaseException, where: str) -> SmithersError:
     """Return why a store cannot be opened: StoreInvalid if that must be corrected, else StoreUnavailable."""
-    if isinstance(error, _TO_MEND):
+    if isinstance(error, _TO_CORRECT):
         return StoreInvalid(
             f"The store {where} cannot be opened: {reason(error)}",
             remedy="Check the URL, the role's password, and its rights on the database and the schema.",

@@ -86,9 +86,9 @@ async def test_a_loop_that_is_free_is_not_named(store: Store, caplog: pytest.Log
 def test_many_short_holds_are_not_many_lines(caplog: pytest.LogCaptureFixture) -> None:
     report = HeldLoopReport()
     for number in range(100):
-        report.tell(1.0, Holder("a", f"flow.py:{number} in one", "flow.py:1"))
+        report.warn(1.0, Holder("a", f"flow.py:{number} in one", "flow.py:1"))
         report.end(1.5)
-        report.tell(1.0, Holder("b", f"flow.py:{number} in another", "flow.py:200"))
+        report.warn(1.0, Holder("b", f"flow.py:{number} in another", "flow.py:200"))
         report.end(1.5)
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "runs again, after it was blocked for 2 s" in caplog.text
