@@ -138,7 +138,7 @@ SWEEP_S = 5.0
 ACCEPT_PAUSE_S = 1.0
 """How long no connection is accepted after the system has refused one."""
 LOG_REPEAT_S = 5.0
-"""The shortest time between two equal lines in the log that clients can cause."""
+"""The shortest time between two lines of the same kind in the log that clients can cause; others are counted."""
 SEND_BUFFER_BYTES = 64 * KIB
 """The kernel's send buffer of a client's socket, which limits the memory for a client that never reads."""
 FOLD_SLICE_EVENTS = 200
@@ -178,11 +178,11 @@ FORCED_STOP_S = 5.0
 HOOK_TIMEOUT_S = 30.0
 """How long a command of --on-wait, --on-fail or --on-end may take before it is killed."""
 END_HOOKS_GRACE_S = 10.0
-"""How long a process that was asked to stop, and whose run has ended, waits for the commands of --on-end."""
+"""How long a process that was asked to stop, and whose run has ended, waits for commands of its hooks."""
 STOP_TIMEOUT_S_DEFAULT = 30.0
 STOP_POLL_S = 0.05
 UNKNOWN_HOLDER_S = 1.0
-"""How long a process that holds a run's pidfile may take to write its process record, or to release the pidfile."""
+"""How long `down` waits until the process that holds a run's pidfile is recorded, or has released it."""
 RUNS_LISTED_MAX = 10_000
 LOG_POLL_S = 0.2
 BACKLOG_LENGTH_MAX = 1 * MIB

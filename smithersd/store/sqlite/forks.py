@@ -1,6 +1,6 @@
 """Close a store's descriptors in forked children.
 
-SQLite, which owns them, is not told so in the child, where nobody uses the store.
+SQLite, which owns them, is not involved, since the child never uses the store.
 """
 
 import os

@@ -372,7 +372,7 @@ async def test_after_a_reboot_or_in_a_new_container_the_predecessors_lease_is_wa
         await crash_when(flow, store, lambda engine: engine.state.status is RunStatus.WAITING_APPROVAL)
         await store.take_lease("r", predecessor(), is_dead=lambda _: True)
         engine = await start_run(flow, store=store, run_id="r", options=RunOptions(mode=StartMode.RESUME))
-        assert "waiting 1 s for its lease to run out" in caplog.text
+        assert "waiting 1 s for it to run out" in caplog.text
         await decide(store, "approval")
         assert await engine.drive() is RunStatus.FINISHED
 
