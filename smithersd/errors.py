@@ -10,6 +10,7 @@
     |   +-- RunExists              RUN_EXISTS
     |   +-- RunNotFound            RUN_NOT_FOUND
     |   +-- NodeNotFound           NODE_NOT_FOUND
+    |   +-- ResultNotFound         RESULT_NOT_FOUND
     |   +-- RunNotActive           RUN_NOT_ACTIVE
     |   +-- RunIsDriven            RUN_IS_DRIVEN: a live driver holds the run
     |   +-- DaemonRuns             DAEMON_RUNS: another process holds the run's pidfile
@@ -129,6 +130,12 @@ class NodeNotFound(UserError):
     """The run has no node with this id."""
 
     code = "NODE_NOT_FOUND"
+
+
+class ResultNotFound(UserError):
+    """The run has no result: it has not ended, did not finish, or its workflow ends without an output."""
+
+    code = "RESULT_NOT_FOUND"
 
 
 class RunNotActive(UserError):

@@ -75,6 +75,13 @@ class Run(Protocol):
     async def output(self, node_id: str, iteration: int) -> str | None:
         """Return the output of a node iteration as JSON text; None if it has none."""
 
+    async def result(self) -> str:
+        """Return the run's result as JSON text.
+
+        Raises:
+            ResultNotFound: the run has not ended, did not finish, or its workflow ends without an output.
+        """
+
     async def frames(self, *, after_frame_no: int | None = None, limit: int) -> list[Json]:
         """Return frames, the newest first; those after `after_frame_no` oldest first.
 

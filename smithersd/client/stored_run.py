@@ -18,6 +18,7 @@ from smithersd.feed import Encoded, Feed, LoggedEvent
 from smithersd.query.approvals import PendingApproval, approval_of_node, undecided_approvals
 from smithersd.query.frame_history import FrameHistory
 from smithersd.query.json import Json
+from smithersd.query.result import read_result
 from smithersd.query.run_info import RunInfo
 from smithersd.query.select import select_approval
 from smithersd.query.snapshot import Snapshot, read_snapshot
@@ -74,6 +75,10 @@ class StoredRun:
         """Return the output of a node iteration as JSON text."""
         await self._store.run(self._run_id)
         return await self._store.output(self._run_id, node_id, iteration)
+
+    async def result(self) -> str:
+        """Return the run's result as JSON text."""
+        return await read_result(self._store, await self.state())
 
     async def frames(self, *, after_frame_no: int | None = None, limit: int) -> list[Json]:
         """Return frames, the newest first; those after `after_frame_no` oldest first."""

@@ -65,8 +65,11 @@ class Report(Protocol):
     def reload(self) -> None:
         """Report that SIGHUP was received and the log, if there is one, was reopened."""
 
-    def end(self, *, is_still_served: bool) -> None:
-        """Report that the run is no longer driven; `is_still_served` if the process continues to serve it."""
+    def end(self, *, is_still_served: bool, result: str | None) -> None:
+        """Report that the run is no longer driven; `is_still_served` if the process continues to serve it.
+
+        `result` is the run's result as JSON, None if there is none.
+        """
 
     def close(self) -> None:
         """Write what is buffered; nothing is reported after this."""

@@ -47,12 +47,13 @@ from smithersd.engine import (
     start_run,
 )
 from smithersd.engine.loading.dry_render import dry_render
-from smithersd.errors import LeaseLost, RunNotFound, StoreUnavailable
+from smithersd.errors import InvalidOutput, LeaseLost, ResultNotFound, RunNotFound, StoreUnavailable
 from smithersd.exit_codes import ExitCode, exit_code_of_status
 from smithersd.limits import STOP_GRACE_S
 from smithersd.loggers import logger
 from smithersd.posix.open_files import raise_files_limit
 from smithersd.posix.terminal import has_terminal
+from smithersd.query.result import read_result
 from smithersd.query.select import select_run
 from smithersd.store import Store, open_store
 from smithersd.store.records import RunRow
@@ -156,7 +157,7 @@ class Service:
                 with self._keeping_tracebacks(engine.run_id):
                     await self._drive(engine)
             is_still_served = begun.url is not None and self._keeps_serving(engine.state.status)
-            self._report.end(is_still_served=is_still_served)
+            self._report.end(is_still_served=is_still_served, result=await _result(engine, store))
             if is_still_served:
                 await self._is_stopped.wait()
 
@@ -343,6 +344,14 @@ class Service:
             return _SIGNAL_CODES[stopped_by]
         assert engine is not None, "a service without a run ends by a signal or an error"
         return exit_code_of_status(engine.state.status)
+
+
+async def _result(engine: Engine, store: Store) -> str | None:
+    """Return the run's result as JSON; None if there is none, or if the store does not answer now."""
+    try:
+        return await read_result(store, engine.state)
+    except (ResultNotFound, InvalidOutput, StoreUnavailable):
+        return None
 
 
 def _is_over(engine: Engine) -> bool:

@@ -12,7 +12,7 @@ from smithersd.elements.call.functions import is_plain
 from smithersd.elements.container import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
-from smithersd.elements.texts import plain_text, shown
+from smithersd.elements.texts import checked_id, plain_text, shown
 from smithersd.elements.values.same_input import is_given_again
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import InvalidInput, InvalidOutput, WorkflowError
@@ -28,6 +28,8 @@ WorkflowFunction = Callable[[Context[InputT]], Child]
 class Workflow(Generic[InputT]):
     """A workflow function with its name, its input type and its `max_concurrency` (None: the default).
 
+    `result` is the id of the element whose output is the result of a run; None: of what the function returns.
+
     Examples:
         >>> from smithersd import Context, Task
         >>> def greet(ctx: Context[str]):
@@ -37,11 +39,17 @@ class Workflow(Generic[InputT]):
     """
 
     def __init__(
-        self, function: WorkflowFunction[InputT], *, name: str | None = None, max_concurrency: int | None = None
+        self,
+        function: WorkflowFunction[InputT],
+        *,
+        name: str | None = None,
+        max_concurrency: int | None = None,
+        result: str | None = None,
     ) -> None:
         self.function = function
         self.name = _checked_name(name if name is not None else getattr(function, "__name__", ""))
         self.max_concurrency = checked_limit(max_concurrency, f"workflow {self.name!r}")
+        self.result = None if result is None else checked_id(result, "result")
         self._input_schema = _input_schema(function, self.name)
 
     def __repr__(self) -> str:
@@ -126,15 +134,24 @@ class Workflow(Generic[InputT]):
 def workflow(function: WorkflowFunction[InputT], /) -> Workflow[InputT]: ...
 @overload
 def workflow(
-    *, name: str | None = None, max_concurrency: int | None = None
+    *, name: str | None = None, max_concurrency: int | None = None, result: str | None = None
 ) -> Callable[[WorkflowFunction[InputT]], Workflow[InputT]]: ...
 def workflow(
-    function: WorkflowFunction[Any] | None = None, /, *, name: str | None = None, max_concurrency: int | None = None
+    function: WorkflowFunction[Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    max_concurrency: int | None = None,
+    result: str | None = None,
 ) -> Any:
     """Turn a function from a context to an element tree into a `Workflow`.
 
     The function is pure: it reads through the context only, and is called again when something that it read has
     changed. The name is by default the function's.
+
+    A run's result is the output of the element that the function returns: a sequence's is that of its last child, a
+    branch's that of the child that was chosen; a parallel has none. `result` is the id of another element whose output
+    it is instead.
 
     Raises:
         WorkflowError: the function is not a plain one with one parameter, or name or input type are not valid.
@@ -149,7 +166,7 @@ def workflow(
     """
     if function is not None:
         return Workflow(function)
-    return lambda decorated: Workflow(decorated, name=name, max_concurrency=max_concurrency)
+    return lambda decorated: Workflow(decorated, name=name, max_concurrency=max_concurrency, result=result)
 
 
 def _checked_name(name: object) -> str:

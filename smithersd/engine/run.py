@@ -20,12 +20,16 @@ from smithersd.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. `outputs` holds plain data by node id; `error` is set if the run failed."""
+    """How a run ended. `outputs` holds plain data by node id; `error` is set if the run failed.
+
+    `result` is the output that is the workflow's result; None if there is none.
+    """
 
     run_id: str
     status: RunStatus
     outputs: dict[str, Any]
     error: ErrorInfo | None
+    result: Any = None
 
 
 async def run_workflow(
@@ -108,4 +112,6 @@ async def result_of(engine: Engine, store: Store) -> RunResult:
     """
     rows = await store.outputs(engine.run_id)
     outputs = {row.node_id: pydantic_core.from_json(row.output) for row in rows}
-    return RunResult(engine.run_id, engine.state.status, outputs, engine.state.error)
+    state = engine.state
+    result = next((pydantic_core.from_json(r.output) for r in rows if (r.node_id, r.iteration) == state.result), None)
+    return RunResult(engine.run_id, state.status, outputs, state.error, result)

@@ -28,6 +28,7 @@ from smithersd.serve.routes.health import health, ready
 from smithersd.serve.routes.metrics import metrics as metrics_route
 from smithersd.serve.routes.nodes import node, nodes
 from smithersd.serve.routes.requests import approve, deny, fire
+from smithersd.serve.routes.result import result
 from smithersd.serve.routes.status import status
 from smithersd.serve.streams.sse import encode_event
 from smithersd.serve.streams.streams import Streams
@@ -119,6 +120,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
         ("/frames", frames),
         ("/nodes", nodes),
         (r"/nodes/{node_id:.+}", node),
+        ("/result", result),
         ("/approvals", approvals),
     ]
     if has_metrics:

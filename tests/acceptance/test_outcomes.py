@@ -22,6 +22,8 @@ def test_a_finished_run_exits_with_0_and_leaves_only_the_store(place: Place) -> 
     code, text = place.run("up", "flow.py", "--input", '"you"', "--run-id", "r")
     assert (code, place.state("r").status) == (0, "finished")
     assert "Run finished" in text
+    assert "\nResult: Hello, you!\n" in text
+    assert "Hello, you!" in place.run("inspect", "r")[1]
     assert not list((place.state_folder / "runs").iterdir())
     assert (place.state_folder / "smithers.db").stat().st_mode & 0o777 == 0o600
 

@@ -24,6 +24,7 @@ from smithersd.errors import (
     ApprovalAmbiguous,
     ApprovalNotPending,
     NodeNotFound,
+    ResultNotFound,
     RunNotActive,
     RunNotFound,
     TimerNotPending,
@@ -114,6 +115,7 @@ READINGS: dict[str, Callable[[Run], Awaitable[Any]]] = {
     "nodes": lambda run: run.nodes(),
     "node": lambda run: run.node("notes"),
     "output": lambda run: run.output("notes", 0),
+    "result": lambda run: run.result(),
     "frames": lambda run: run.frames(limit=1),
     "events": all_events,
     "follow": lambda run: followed(run, []),
@@ -211,6 +213,21 @@ class RunPromises:
             assert output is not None
             assert json.loads(output) == {"fixed": 3}
             assert await run.output("upload", 0) is None
+
+    async def test_the_result_is_there_once_the_run_has_finished(self, run: Run, store: Store) -> None:
+        async with driven(release, store) as (_, driving):
+            await until_status(run, RunStatus.WAITING_APPROVAL)
+            with pytest.raises(ResultNotFound):
+                await run.result()
+            await run.approve("publish", decision={"to": "all"})
+            await ended(driving)
+        assert json.loads(await run.result()) == {"to": "all"}
+
+    async def test_a_run_that_ended_without_an_output_has_no_result(self, run: Run, store: Store) -> None:
+        async with driven(unlucky, store) as (_, driving):
+            await ended(driving)
+        with pytest.raises(ResultNotFound):
+            await run.result()
 
     async def test_frames_come_newest_first_or_after_one_oldest_first(self, run: Run, store: Store) -> None:
         async with driven(branching, store) as (_, driving):

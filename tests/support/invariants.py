@@ -14,7 +14,7 @@ from smithersd.core.log.event_json import decode, encode
 from smithersd.core.log.events import TERMINAL_TYPES, Recorded
 from smithersd.core.log.fold import RunState, fold
 from smithersd.core.log.records import NodeKey, WaitRecord
-from smithersd.core.log.states import NodeState, WaitKind, WaitStatus
+from smithersd.core.log.states import NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.core.tree.frames import FrameTree
 from smithersd.engine import is_driven
 from smithersd.store import Store
@@ -53,6 +53,9 @@ async def check_run(store: Store, run_id: str) -> RunState:
     _check_outputs(state, tables.outputs)
     _check_frames(state, tables.frames)
     _check_waits(state, tables.waits)
+    if state.result is not None:
+        assert state.status is RunStatus.FINISHED, "a run that did not finish has a result"
+        assert state.nodes[state.result].has_output, f"the result is the output of {state.result}, which has none"
     if state.status.is_final:
         assert not tables.requests, f"{run_id} has ended and {tables.requests} is without effect"
     is_at_rest = not is_driven(tables.run)  # else the views may show what came after our reading

@@ -99,11 +99,18 @@ def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Lin
         "process": None if process.pid is None else str(process.pid),
         "driven by": None if run.driver is None else run.driver.name,
         "input": None if run.input == "null" else one_line(run.input, length_max=_INPUT_LENGTH_MAX),
+        "result": None if (text := _result_text(snapshot)) is None else one_line(text, length_max=_INPUT_LENGTH_MAX),
         "error": None if run.error is None else error_phrase(run.error),
     }
     for name, fact in facts.items():
         if fact is not None:
             yield [Phrase(f"  {name}", "dim"), Phrase(fact)]
+
+
+def _result_text(snapshot: Snapshot) -> str | None:
+    """Return the run's result as JSON; None if there is none."""
+    key = snapshot.state.result
+    return None if key is None else snapshot.outputs.get(key)
 
 
 def _notes(snapshot: Snapshot) -> dict[NodeKey, str]:
@@ -138,6 +145,7 @@ def _json(snapshot: Snapshot, folder: StateFolder) -> dict[str, Any]:
         "pid": process.pid,
         "driver": driver_json(run.driver),
         "input": pydantic_core.from_json(run.input),
+        "result": None if (text := _result_text(snapshot)) is None else pydantic_core.from_json(text),
         "tree": snapshot.tree,
         "nodes": [_node_json(snapshot, state.nodes[key]) for key in state.in_tree_order(snapshot.node_ids)],
         "approvals": [approval_json(approval) for approval in snapshot.approvals],

@@ -67,11 +67,12 @@ class LiveReport:
     def reload(self) -> None:
         """Do nothing: no file is open."""
 
-    def end(self, *, is_still_served: bool) -> None:
+    def end(self, *, is_still_served: bool, result: str | None) -> None:
         """Leave the last drawing on the screen, and print how the run ended."""
         self._region.stop()
         if self._started_run is not None:
-            self._region.print(self._broken(closing_lines(self._started_run, is_still_served=is_still_served)))
+            closing = closing_lines(self._started_run, is_still_served=is_still_served, result=result)
+            self._region.print(self._broken(closing))
 
     def close(self) -> None:
         """Restore the terminal."""

@@ -127,11 +127,13 @@ class LogReport:
     def reload(self) -> None:
         """Do nothing: the log has been reopened already."""
 
-    def end(self, *, is_still_served: bool) -> None:
+    def end(self, *, is_still_served: bool, result: str | None) -> None:
         """Write the run's status."""
         if self._started_run is not None:
             ended_by = command_lines.down(self._started_run.engine.run_id, storage=self._started_run.storage)
-            closing = closing_lines(self._started_run, is_still_served=is_still_served, ended_by=ended_by)
+            closing = closing_lines(
+                self._started_run, is_still_served=is_still_served, result=result, ended_by=ended_by
+            )
             self._say_all(line.text for line in closing)
 
     def close(self) -> None:

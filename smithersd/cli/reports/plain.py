@@ -95,12 +95,12 @@ class PlainReport:
     def reload(self) -> None:
         """Do nothing: no file is open."""
 
-    def end(self, *, is_still_served: bool) -> None:
+    def end(self, *, is_still_served: bool, result: str | None) -> None:
         """Print how the run ended, and the next command."""
         if self._started_run is not None:
             for key in list(self._unprinted_requests):
                 self._print_request(key[0])
-            closing = closing_lines(self._started_run, is_still_served=is_still_served)
+            closing = closing_lines(self._started_run, is_still_served=is_still_served, result=result)
             self._print([line.text for line in closing], self._streams.out)
 
     def close(self) -> None:

@@ -108,9 +108,9 @@ class _Reports:
         for report in self._reports:
             report.reload()
 
-    def end(self, *, is_still_served: bool) -> None:
+    def end(self, *, is_still_served: bool, result: str | None) -> None:
         for report in self._reports:
-            report.end(is_still_served=is_still_served)
+            report.end(is_still_served=is_still_served, result=result)
 
     def close(self) -> None:
         for report in self._reports:

@@ -1,20 +1,16 @@
 """An approval as lines, as `up`, `ps`, `inspect`, `approve` and `deny` print it, with all that a decision needs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import pydantic_core
 
 from smithersd.cli.text.columns import wrapped
 from smithersd.cli.text.phrases import Phrase, node_name, one_line
+from smithersd.cli.text.value_lines import value_lines
 from smithersd.limits import APPROVAL_LINE_LENGTH_MAX
 from smithersd.query.approvals import PendingApproval
 
 _HEAD_STYLE = "yellow"
 _SHOWN_MARK = "| "
 _INDENT = "  "
-_INLINE_LENGTH_MAX = 160
-"""A longer value is printed below its name, as JSON."""
 
 
 def approval_lines(
@@ -49,7 +45,7 @@ def _summary(approval: PendingApproval) -> list[str]:
 def _metadata(approval: PendingApproval) -> list[str]:
     if approval.metadata is None:
         return []
-    lines = _value_lines(approval.metadata)
+    lines = value_lines(approval.metadata)
     return lines if isinstance(approval.metadata, dict) else ["Metadata:", *(f"{_INDENT}{line}" for line in lines)]
 
 
@@ -57,31 +53,10 @@ def _shown(approval: PendingApproval) -> list[str]:
     if approval.show is None:
         return []
     name = f"Output of {approval.show}:"
-    lines = _value_lines(approval.shown)
+    lines = value_lines(approval.shown)
     if len(lines) == 1:
         return [f"{name} {lines[0]}"]
     return [name, *(_SHOWN_MARK + line for line in lines)]
-
-
-def _value_lines(value: Any) -> list[str]:
-    """Return a text as it is, a flat dict as names and values, anything else as JSON."""
-    match value:
-        case None:
-            return ["nothing"]
-        case str() if value.strip():
-            return value.strip("\n").splitlines()
-        case dict() if value and all(map(_is_short, map(_inline, value.values()))):
-            return [f"{name}: {_inline(inner)}" for name, inner in value.items()]
-        case _:
-            return pydantic_core.to_json(value, indent=2).decode().splitlines()
-
-
-def _is_short(text: str) -> bool:
-    return len(text) <= _INLINE_LENGTH_MAX and "\n" not in text
-
-
-def _inline(value: Any) -> str:
-    return value if isinstance(value, str) else pydantic_core.to_json(value).decode()
 
 
 def _broken(lines: Sequence[str], width: int | None) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from smithersd.cli.text import phrases
 from smithersd.cli.text.phrases import Phrase
 from smithersd.cli.text.run_status import next_steps_at_rest
+from smithersd.cli.text.value_lines import result_lines
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey
 from smithersd.core.reuse.rule import Forecast
 from smithersd.daemon import command_lines
 from smithersd.daemon.report import StandingBy, StartedRun
+from smithersd.limits import APPROVAL_LINES_MAX
 
 _RUN_AGAIN_SHOWN_MAX = 12
 """How many of the nodes that run again are listed."""
@@ -52,11 +54,18 @@ def standby_lines(waiting: StandingBy) -> list[str]:
     return lines if waiting.url is None else [*lines, f"Serving at {waiting.url}"]
 
 
-def closing_lines(started_run: StartedRun, *, is_still_served: bool, ended_by: str = "Ctrl+C") -> list[Phrase]:
-    """Return the lines at the end: the status and the next command; `ended_by` stops the server that continues."""
+def closing_lines(
+    started_run: StartedRun, *, is_still_served: bool, result: str | None, ended_by: str = "Ctrl+C"
+) -> list[Phrase]:
+    """Return the lines at the end: the status, the result (given as JSON) cut to a screen, and the next command.
+
+    `ended_by` stops the server that continues.
+    """
     state = started_run.engine.state
+    whole = command_lines.inspect(state.run_id, storage=started_run.storage) + " --json"
     lines = [
         Phrase(_status_line(state)),
+        *([] if result is None else result_lines(result, lines_max=APPROVAL_LINES_MAX, whole=whole)),
         *_tracebacks_line(started_run),
         *next_steps_at_rest(state.status, state.run_id, started_run.workflow, started_run.storage),
     ]

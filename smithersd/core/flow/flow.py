@@ -130,6 +130,7 @@ class Flow:
         self._journal.now_ms = now_ms
         self._journal.emit(events.RunStarted(self._workflow.name, from_run_id, redo or None))
         self._tree.render()
+        self._tree.check_named(self._workflow.result, f"result of workflow {self._workflow.name!r}")
         self.advance(now_ms)
 
     def resume(
@@ -296,12 +297,18 @@ class Flow:
         waits = [*dropped, *self._nodes.new_requests()]
         ending = self._nodes.ending
         if ending is None and self._tree.plan.is_ended and not self._slots.running:
-            ending = Finish()
+            ending = Finish(self._result())
         if ending is None:
             return waits
         if isinstance(ending, (Finish, Suspend)):
             return [*waits, *closing_events(self.state, ending)]
         return closing_events(self.state, ending)
+
+    def _result(self) -> NodeKey | None:
+        """Return the node whose output is the run's result; None if the workflow ends without an output."""
+        place = self._tree.plan.root if self._workflow.result is None else self._tree.place(self._workflow.result)
+        key = None if place is None else place.output_source.key
+        return key if key is not None and self.outputs.has(key) else None
 
     # Advancing
 

@@ -10,14 +10,16 @@ from typing import assert_never
 from smithersd.core.log import events
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
-from smithersd.core.log.records import NodeRecord
+from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import Cancellation, NodeState
 from smithersd.errors import ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Every node has ended."""
+    """Every node has ended; `result` is the node whose output is the run's result, None if there is none."""
+
+    result: NodeKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ Ending = Finish | Fail | Cancel | Suspend
 def closing_events(state: RunState, ending: Ending) -> list[Event]:
     """Return the events that would end a run in its present state."""
     match ending:
-        case Finish():
-            return [events.RunFinished()]
+        case Finish(result):
+            return [events.RunFinished(*(result or ()))]
         case Fail(error):
             return [*_cancellations(state, Cancellation.RUN_FAILED), events.RunFailed(error)]
         case Cancel():

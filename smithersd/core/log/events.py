@@ -64,7 +64,10 @@ class RunSuspended:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Terminal: every node has ended, and no failure has failed the run."""
+    """Terminal: every node has ended, and no failure has failed the run. The result is the output of the node named."""
+
+    result_node_id: str | None = _optional()
+    result_iteration: int | None = _optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.reading import log_damaged
-from smithersd.core.log.records import AttemptRecord, BranchRecord, NodeKey, NodeRecord, WaitRecord
+from smithersd.core.log.records import FIRST_ITERATION, AttemptRecord, BranchRecord, NodeKey, NodeRecord, WaitRecord
 from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.core.log.transitions import TRANSITIONS, Move, Transition, WaitMove
 from smithersd.core.log.waits import waits_after
@@ -21,7 +21,10 @@ from smithersd.errors import ErrorInfo, StoreInvalid
 
 @dataclass(slots=True)
 class RunState:
-    """The state of a run. `last_seq` is -1 before the first event; `waits` is in the order in which waits began."""
+    """The state of a run. `last_seq` is -1 before the first event; `waits` is in the order in which waits began.
+
+    `result` is the node whose output is the result, once the run has finished with one.
+    """
 
     run_id: str
     workflow_name: str = ""
@@ -31,6 +34,7 @@ class RunState:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
+    result: NodeKey | None = None
     last_seq: int = -1
     frame_no: int = 0
     frame_hash: str | None = None
@@ -136,7 +140,10 @@ def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_m
             run.from_run_id, run.redo = event.from_run_id, event.redo or ()
         case events.RunFailed():
             run.finished_at_ms, run.error = now_ms, event.error
-        case events.RunFinished() | events.RunCancelled():
+        case events.RunFinished(node_id, iteration):
+            run.finished_at_ms = now_ms
+            run.result = None if node_id is None else (node_id, iteration or FIRST_ITERATION)
+        case events.RunCancelled():
             run.finished_at_ms = now_ms
         case events.RunResumed() | events.RunSuspended():
             pass

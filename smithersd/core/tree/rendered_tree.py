@@ -126,6 +126,20 @@ class RenderedTree:
         self._renderer.forget(ROOT_SCOPE)
         return True
 
+    def check_named(self, node_id: str | None, what: str) -> None:
+        """Refuse the id of an element that the tree lacks and can never have; `what` names it in the error.
+
+        Raises:
+            WorkflowError: there is no such element, and nothing is rendered later or again.
+        """
+        if node_id is None or node_id in self.plan.places or self._renderer.readers.reads_of(ROOT_SCOPE).all:
+            return
+        if not any(place.kind.is_rendered_late for place in self.plan.places.values()):
+            raise WorkflowError(
+                f"The {what} is to be the output of {node_id!r}, which is not in the tree.",
+                remedy="Correct the id, or put that element into the tree.",
+            )
+
     def expand(self, lazy: Place) -> None:
         """Render a lazy subtree that the flow has reached.
 

@@ -84,7 +84,7 @@ class SystemdReport:
         self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._notifier.send("READY=1")
 
-    def end(self, *, is_still_served: bool) -> None:
+    def end(self, *, is_still_served: bool, result: str | None) -> None:  # noqa: ARG002
         """Send STOPPING=1, unless the run is still served."""
         if not is_still_served:
             self._send_stopping()

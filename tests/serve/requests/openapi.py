@@ -79,6 +79,7 @@ def _paths(node_ids: list[str]) -> Schema:
         f"/nodes{_NODE}": {
             "get": _operation(_json(_ref("NodeInFull")), parameters=[node, _query("iteration", iteration)])
         },
+        "/result": {"get": _operation(_json(_ref("Result")))},
         "/approvals": {"get": _operation(_json(_list("Approval")))},
         "/metrics": {
             "get": _operation({kind: {"schema": _STRING} for kind in ("text/plain", "application/openmetrics-text")})
@@ -144,6 +145,7 @@ def _schemas(run_id: str) -> Schema:
             **times,
         ),
         "NodeInFull": _object(**node, iterations={"type": "array", "items": iteration, "minItems": 1}),
+        "Result": _object(nodeId=_STRING, iteration=_COUNT, result={}),
         "Approval": _object(
             nodeId=_STRING,
             iteration=_COUNT,

@@ -56,7 +56,7 @@ async def test_anything_else_is_unauthorized(closed: Client, headers: dict[str, 
     assert (await answer.json())["error"]["code"] == "UNAUTHORIZED"
 
 
-@pytest.mark.parametrize("path", ["/events", "/metrics", "/nodes", "/nope", "/approvals"])
+@pytest.mark.parametrize("path", ["/events", "/metrics", "/nodes", "/nope", "/approvals", "/result"])
 async def test_everything_but_health_asks_for_the_token(closed: Client, path: str) -> None:
     assert (await closed.get(path)).status == 401
 

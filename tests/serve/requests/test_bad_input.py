@@ -95,7 +95,19 @@ async def target(tmp_path: Path) -> AsyncIterator[Target]:
             assert await made.ask("GET", f"{server.url}/ready") == 200
 
 
-ROUTES = ["/", "/frames", "/nodes", "/nodes/a", "/approvals", "/events", "/health", "/ready", "/metrics", "/nope"]
+ROUTES = [
+    "/",
+    "/frames",
+    "/nodes",
+    "/nodes/a",
+    "/result",
+    "/approvals",
+    "/events",
+    "/health",
+    "/ready",
+    "/metrics",
+    "/nope",
+]
 APPROVAL = "/approve/approval"
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
