@@ -28,6 +28,7 @@
         +-- ValueFailed            VALUE_FAILED
         +-- TaskTimeout            TASK_TIMEOUT
         +-- ShellFailed            SHELL_FAILED
+        +-- SecretUnavailable      SECRET_UNAVAILABLE: a secret of an attempt was not found or cannot be read
         +-- ApprovalDenied         APPROVAL_DENIED
         +-- InterruptedTooOften    INTERRUPTED_TOO_OFTEN
 
@@ -267,6 +268,12 @@ class ShellFailed(TaskError):
     def __init__(self, message: str, *, exit_code: int | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class SecretUnavailable(TaskError):
+    """A secret of an attempt was not found, or cannot be read."""
+
+    code = "SECRET_UNAVAILABLE"
 
 
 class ApprovalDenied(TaskError):

@@ -44,6 +44,9 @@ START_RETRY_FIRST_S = 0.1
 START_RETRY_MAX_S = 2.0
 """The longest time between tries to start an attempt for which the system lacks files, processes or threads."""
 PROGRESS_INTERVAL_S = 0.5
+SECRET_BYTES_MAX = 64 * KIB
+SECRET_LENGTH_MIN = 4
+"""Characters of a secret; a shorter one occurs by chance in what an attempt prints."""
 HEARTBEAT_BYTES_MAX = 64 * KIB
 
 # The lease and the store

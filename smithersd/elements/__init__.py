@@ -9,6 +9,7 @@ from smithersd.elements.kinds import NodeState, OnDeny
 from smithersd.elements.options.retry_on import Permanent, RetryAfter
 from smithersd.elements.options.task_options import TaskOptions
 from smithersd.elements.parallel import Parallel
+from smithersd.elements.secret import Secret
 from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell
 from smithersd.elements.task import Task
@@ -30,6 +31,7 @@ __all__ = [
     "Parallel",
     "Permanent",
     "RetryAfter",
+    "Secret",
     "Sequence",
     "Shell",
     "Task",

@@ -4,15 +4,18 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
-from smithersd.elements.call.arguments import check_arguments, elements_in
+from smithersd.elements.call.arguments import check_arguments, elements_in, secrets_in
 from smithersd.elements.element import Element, Node
 from smithersd.elements.options.task_options import Attempts, TaskOptions, attempts_of
+from smithersd.elements.secret import Secret
 from smithersd.elements.texts import plain_text, shown
 from smithersd.elements.value import Value
 from smithersd.elements.values.schema import Schema, schema_for
 from smithersd.errors import WorkflowError
 
 T_co = TypeVar("T_co", covariant=True)
+
+WordT = TypeVar("WordT", bound="str | Element[Any] | Value[Any] | Secret")
 
 Word = str | Element[Any] | Value[Any]
 """A word of a command: a text, or an element or value whose output or result is put there."""
@@ -34,7 +37,7 @@ class Shell(Node[T_co]):
         >>> size = Shell("size", ["du", "-s", "build"], depends_on=build)
     """
 
-    __slots__ = ("attempts", "command", "cwd", "env", "has_elements", "parses_stdout")
+    __slots__ = ("attempts", "command", "cwd", "env", "has_elements", "parses_stdout", "secrets")
 
     kind = "shell"
 
@@ -45,7 +48,7 @@ class Shell(Node[T_co]):
         command: str | list[Word] | tuple[Word, ...],
         *,
         cwd: str | None = None,
-        env: Mapping[str, Word] | None = None,
+        env: Mapping[str, Word | Secret] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None: ...
     @overload
@@ -55,7 +58,7 @@ class Shell(Node[T_co]):
         command: str | list[Word] | tuple[Word, ...],
         *,
         cwd: str | None = None,
-        env: Mapping[str, Word] | None = None,
+        env: Mapping[str, Word | Secret] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None: ...
     def __init__(
@@ -64,7 +67,7 @@ class Shell(Node[T_co]):
         command: str | list[Word] | tuple[Word, ...],
         *,
         cwd: str | None = None,
-        env: Mapping[str, Word] | None = None,
+        env: Mapping[str, Word | Secret] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
         super().__init__(
@@ -79,7 +82,8 @@ class Shell(Node[T_co]):
         self.attempts: Attempts = attempts_of(options, name, has_exit_code=True)
         self.command: str | tuple[Word, ...] = _checked_command(command, name)
         self.cwd = _checked_cwd(cwd, name)
-        self.env: dict[str, Word] = _checked_env(env, name)
+        self.env: dict[str, Word | Secret] = _checked_env(env, name)
+        self.secrets = secrets_in(self.env, name)
         self.has_elements = check_arguments((list(self.command), self.env), name)
 
     @property
@@ -101,6 +105,11 @@ def _checked_command(command: object, node: str) -> str | tuple[Word, ...]:
         return plain_text(command)
     if isinstance(command, (list, tuple)) and command and all(map(_is_word, command)):
         return tuple(_plain(word) for word in command)
+    if isinstance(command, (list, tuple)) and any(isinstance(word, Secret) for word in command):
+        raise WorkflowError(
+            f"The command of {node} has a secret among its words, which every user of the machine can see.",
+            remedy='Pass it in the environment: env={"TOKEN": Secret("DEPLOY_TOKEN")}.',
+        )
     raise WorkflowError(
         f"The command of {node} is {shown(command)}.",
         remedy="Give a text for the shell, or a list of words, each a text, an element or a value made of one.",
@@ -116,10 +125,12 @@ def _checked_cwd(cwd: object, node: str) -> str | None:
     raise WorkflowError(f"cwd of {node} is {shown(cwd)}.", remedy="Give the path of a folder as a text.")
 
 
-def _checked_env(env: object, node: str) -> dict[str, Word]:
+def _checked_env(env: object, node: str) -> dict[str, Word | Secret]:
     if env is None:
         return {}
-    if isinstance(env, Mapping) and all(isinstance(name, str) and _is_word(value) for name, value in env.items()):
+    if isinstance(env, Mapping) and all(
+        isinstance(name, str) and (_is_word(value) or isinstance(value, Secret)) for name, value in env.items()
+    ):
         return {plain_text(name): _plain(value) for name, value in env.items()}
     raise WorkflowError(f"env of {node} is {shown(env)}.", remedy="Give a dict from names to texts or elements.")
 
@@ -128,5 +139,5 @@ def _is_word(word: object) -> bool:
     return isinstance(word, (str, Element, Value))
 
 
-def _plain(word: Word) -> Word:
+def _plain(word: WordT) -> WordT | str:
     return plain_text(word) if isinstance(word, str) else word

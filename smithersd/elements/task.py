@@ -5,7 +5,13 @@ import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, Unpack, overload
 
-from smithersd.elements.call.arguments import are_all_elements, check_arguments, check_not_hidden, elements_in
+from smithersd.elements.call.arguments import (
+    are_all_elements,
+    check_arguments,
+    check_not_hidden,
+    elements_in,
+    secrets_in,
+)
 from smithersd.elements.call.functions import unwrapped
 from smithersd.elements.call.signature import check_signature
 from smithersd.elements.element import Element, Node
@@ -31,7 +37,7 @@ class Task(Node[T_co]):
         >>> second = Task("second", double, first)
     """
 
-    __slots__ = ("arguments", "attempts", "function", "has_elements")
+    __slots__ = ("arguments", "attempts", "function", "has_elements", "secrets")
 
     kind = "task"
 
@@ -62,6 +68,7 @@ class Task(Node[T_co]):
         self.function = function
         self.arguments = arguments
         self.has_elements = check_arguments(arguments, name)
+        self.secrets = secrets_in((function, arguments), name)
         check_signature(function, arguments, name)
 
     @property

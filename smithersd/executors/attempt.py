@@ -7,7 +7,8 @@ import pydantic_core
 
 from smithersd.elements.options.retry import RetryPolicy
 from smithersd.executors.call import AttemptInfo, Outcome, Sink, Stopped
-from smithersd.executors.failure import failure_of
+from smithersd.executors.failure import failure_of, log_traceback
+from smithersd.executors.output.mask import Mask
 from smithersd.executors.output.output_buffer import OutputBuffer
 from smithersd.executors.output.throttle import Throttle
 from smithersd.executors.shared_resources import SharedResources
@@ -36,14 +37,19 @@ class Attempt:
         "info",
         "is_over",
         "is_stop_requested",
+        "mask",
         "shared",
     )
 
     _creation_lock = threading.RLock()
     """Held while a buffer or throttle is made, since several threads of one task may use it first."""
 
-    def __init__(self, info: AttemptInfo, sink: Sink, shared: SharedResources, retry: RetryPolicy) -> None:
+    def __init__(
+        self, info: AttemptInfo, sink: Sink, shared: SharedResources, retry: RetryPolicy, mask: Mask | None
+    ) -> None:
         self.info = info
+        self.mask = mask
+        """Replaces the attempt's secrets in texts, None if it has none."""
         self.shared = shared
         self.is_stop_requested = False
         self.is_over = False
@@ -58,7 +64,7 @@ class Attempt:
         """The buffer of what the attempt prints."""
         with self._creation_lock:
             if self._output_buffer is None:
-                self._output_buffer = OutputBuffer(self.shared.flush_timer, self._report_printed)
+                self._output_buffer = OutputBuffer(self.shared.flush_timer, self._report_printed, self.mask)
             return self._output_buffer
 
     def heartbeat(self, data: bytes) -> None:
@@ -91,12 +97,12 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Report that the work raised: as `Failed`, or as `Stopped` if it had been told to end."""
-        self.end(Stopped() if self.is_stop_requested else failure_of(error, self._retry))
+        self.end(Stopped() if self.is_stop_requested else failure_of(error, self._retry, self.mask))
         if self.is_stop_requested and isinstance(error, asyncio.CancelledError):
             return  # the way a coroutine ends when it is told to
         # Events hold no stack traces, so an author finds them here. Logged after the attempt's end, since what is
         # logged before it would become one of its events.
-        _log.info("%s raised %s", self.info, type(error).__name__, exc_info=error)
+        log_traceback(_log, f"{self.info} raised {type(error).__name__}", error, self.mask)
 
     def abandon(self) -> None:
         """Report nothing from now on."""

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from smithersd.core.flow.values import Secrets
 from smithersd.core.flow.work import Work
 from smithersd.core.log.events import JsonValue
 from smithersd.elements.options.retry import RetryPolicy
@@ -44,13 +45,15 @@ class Call:
     """One attempt to run.
 
     `encode_output` converts the result (of a shell: its stdout as text) to JSON text, or raises InvalidOutput. It may
-    be called in any thread, in the task's context. `retry` decides which errors are worth another attempt.
+    be called in any thread, in the task's context. `retry` decides which errors are worth another attempt. `secrets`
+    are the values of the secrets that the work is given, by name: they must not get out of it.
     """
 
     info: AttemptInfo
     work: Work
     encode_output: Callable[[Any], str]
     retry: RetryPolicy = RetryPolicy()
+    secrets: Secrets = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from smithersd.elements.texts import shown
 from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
+from smithersd.executors.output.mask import Mask
 from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
 from smithersd.posix.process.forks import after_fork_in_child
 
@@ -99,7 +100,9 @@ class TaskContext:
         Raises:
             UserError: the data cannot be written as JSON, is nested too deep, or is larger than 64 KiB.
         """
-        self._attempt.heartbeat(_heartbeat_json(data, self.node_id))
+        text = _heartbeat_json(data, self.node_id)
+        _check_no_secret(text, self._attempt)
+        self._attempt.heartbeat(text)
 
     def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
         """Report how far the task is.
@@ -114,7 +117,7 @@ class TaskContext:
         Raises:
             UserError: `done` or `total` is not a finite number.
         """
-        text = None if message is None else _shown(message)
+        text = None if message is None else _shown(message, self._attempt.mask)
         self._attempt.progress((_finite(done, "done", self.node_id), _finite(total, "total", self.node_id), text))
 
 
@@ -145,6 +148,15 @@ def task_context() -> TaskContext:
             "started with asyncio.to_thread() or runs in contextvars.copy_context().",
         )
     return TaskContext(attempt)
+
+
+def _check_no_secret(text: bytes, attempt: Attempt) -> None:
+    name = None if attempt.mask is None else attempt.mask.secret_in(text.decode())
+    if name is not None:
+        raise UserError(
+            f"The heartbeat data of task {attempt.info.node_id!r} hold the secret {name!r}.",
+            remedy="Leave it out: the next attempt reads the secret itself.",
+        )
 
 
 def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
@@ -194,5 +206,6 @@ def _plain_number(number: Any) -> float:
         return float.__float__(float(number))
 
 
-def _shown(message: object) -> str:
-    return str(message)[:PROGRESS_MESSAGE_LENGTH_MAX].encode(errors="replace").decode()
+def _shown(message: object, mask: Mask | None) -> str:
+    text = str(message) if mask is None else mask.text(str(message))
+    return text[:PROGRESS_MESSAGE_LENGTH_MAX].encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """The table of executors, and the runner of an engine's attempts."""
 
 import asyncio
+from functools import partial
 from typing import Any, Final
 
 from smithersd.core.flow.work import Work
@@ -10,6 +11,7 @@ from smithersd.executors.coroutine import COROUTINE
 from smithersd.executors.executor import Executor
 from smithersd.executors.loop_bridge import LoopBridge
 from smithersd.executors.output.capture import Capture
+from smithersd.executors.output.mask import Mask, without_secrets
 from smithersd.executors.output.output_buffer import FlushTimer
 from smithersd.executors.pool import ThreadPool
 from smithersd.executors.shared_resources import Registry, SharedResources
@@ -36,8 +38,10 @@ class Executors:
 
     def start(self, call: Call, sink: Sink) -> Running:
         """Start an attempt; in the loop's thread. The sink is not called before this has returned."""
-        attempt = Attempt(call.info, sink, self._shared, call.retry)
-        return executor_for(call.work).begin(attempt, call.work, call.encode_output)
+        mask = Mask(call.secrets) if call.secrets else None
+        attempt = Attempt(call.info, sink, self._shared, call.retry, mask)
+        encode = call.encode_output if mask is None else partial(without_secrets, call.encode_output, mask)
+        return executor_for(call.work).begin(attempt, call.work, encode)
 
     async def close(self) -> None:
         """Abandon what still runs, without calling the sinks, and undo the capture.

@@ -27,6 +27,7 @@ RUN_HERE = {
         "review.py",
         "payment.py",
         "rollout.py",
+        "deploy_secretly.py",
         "upload.py",
         "test_bugfix.py",
         "mounted.py",
@@ -128,6 +129,17 @@ def test_the_rollout_runs(folder: Path) -> None:
     printed = finish(begin(folder, "-c", runs))
     assert "'eu/deploy': 'eu.example.com'" in printed
     assert "'report': 'eu.example.com answers\\nus.example.com answers'" in printed
+
+
+def test_the_secret_deployment_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "deploy_secretly.py").write_text(WORKFLOWS.file("deploy_secretly.py"))
+    (folder / "token").write_text("hunter2-token\n")
+    monkeypatch.setenv("DEPLOY_TOKEN_FILE", str(folder / "token"))
+    said = smithers(folder, "up", "deploy_secretly.py", "--input", '"1.2"', "--run-id", "r")
+    assert "announce finished" in said
+    kept = [path.read_bytes() for path in (folder / ".smithers").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(b"hunter2" in content for content in kept)
 
 
 def test_the_test_passes(folder: Path) -> None:

@@ -94,18 +94,8 @@ def assert_same(documented: Iterable[str], real: Iterable[str]) -> None:
 def test_the_public_names_are_these() -> None:
     assert set(smithersd.__all__) == {
         *("Approval", "Branch", "Context", "Decision", "Element", "Group", "InvalidOutput", "NodeState"),
-        *(
-            "OutputNotReady",
-            "Parallel",
-            "Permanent",
-            "RetryAfter",
-            "RunResult",
-            "Sequence",
-            "Shell",
-            "ShellFailed",
-            "SmithersError",
-        ),
-        *("Store", "Task", "TaskTimeout", "Timer", "Value", "Workflow"),
+        *("OutputNotReady", "Parallel", "Permanent", "RetryAfter", "RunResult", "Secret", "Sequence", "Shell"),
+        *("ShellFailed", "SmithersError", "Store", "Task", "TaskTimeout", "Timer", "Value", "Workflow"),
         *("create_serve_app", "open_store", "run_workflow", "task_context", "workflow"),
     }
 

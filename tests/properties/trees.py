@@ -7,16 +7,31 @@ histories of the same spec can be compared.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
-from smithersd import Approval, Branch, Context, Group, Parallel, Sequence, Shell, Task, Timer, Workflow, workflow
+from smithersd import (
+    Approval,
+    Branch,
+    Context,
+    Group,
+    Parallel,
+    Secret,
+    Sequence,
+    Shell,
+    Task,
+    Timer,
+    Workflow,
+    workflow,
+)
 from smithersd.elements import Element, TaskOptions
 
 FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
 RETRY_AFTER_S = 7
+SECRET = "DRAWN_SECRET"
 DATE = datetime(2023, 11, 14, 22, 14, tzinfo=UTC)
 """A time soon after that at which the tests' clocks stand."""
 
@@ -32,6 +47,8 @@ class TaskSpec:
     is_skipped: bool = False
     hangs: bool = False
     """Whether its failing attempts hang until their timeout, instead of raising."""
+    is_given_secret: bool = False
+    """Whether its function has a secret among its keywords, so that its attempts begin only once that is read."""
     raises: str = "an error"
     """What its failing attempts raise: "an error", "permanent" or "retry after"."""
     vanishes_with: str | None = None
@@ -196,6 +213,7 @@ class _Draw:
             is_denied=self.draw(_RARELY),
             is_skipped=self.draw(_RARELY),
             hangs=self.draw(_RARELY),
+            is_given_secret=self.draw(_RARELY),
             raises=self.draw(st.sampled_from(["an error", "an error", "permanent", "retry after"])),
             vanishes_with=self.known() if self.may_vanish else None,
             arguments=tuple({one for one in (self.known(), self.known()) if one is not None}),
@@ -259,7 +277,7 @@ def own_id(spec_id: str) -> str:
     return spec_id.rpartition("/")[2]
 
 
-def work(*arguments: Any) -> Any:
+def work(*arguments: Any, secret: str | None = None) -> Any:
     """What every task's function is; tests that run for real hand in their own."""
     return list(arguments)
 
@@ -295,7 +313,10 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 if one.is_shell:
                     made[one.id] = Shell(own_id(one.id), ["command", *arguments], **options)
                 else:
-                    made[one.id] = Task(own_id(one.id), function_of(one), *arguments, **options)
+                    function = (
+                        partial(function_of(one), secret=Secret(SECRET)) if one.is_given_secret else function_of(one)
+                    )
+                    made[one.id] = Task(own_id(one.id), function, *arguments, **options)
                 return made[one.id]
             case ApprovalSpec():
                 told = "" if one.tells is None else f" with {ctx.latest(one.tells)}"

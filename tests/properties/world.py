@@ -5,6 +5,7 @@ nothing to do, so that a history is the same each time that it is told.
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, star
 from smithersd.errors import SmithersError
 from tests.properties.trees import (
     RETRY_AFTER_S,
+    SECRET,
     BoxSpec,
     BranchSpec,
     GroupSpec,
@@ -35,6 +37,8 @@ from tests.support.mortal import Died, MortalStore, bury
 from tests.support.waiting import DEADLINE_S
 
 RUN_ID = "r"
+SECRET_VALUE = "hunter2-token"
+os.environ[SECRET] = SECRET_VALUE
 LIMIT = 3
 IDLE_TURNS = 4
 """Turns of the loop without anything to do after which the engine is taken to be idle."""
@@ -205,7 +209,8 @@ class World:
     # What tasks do
 
     def _function_of(self, spec: TaskSpec) -> Callable[..., Any]:
-        async def work(*arguments: Any) -> Any:
+        async def work(*arguments: Any, secret: str | None = None) -> Any:
+            assert secret == (SECRET_VALUE if spec.is_given_secret else None)
             await self._attempt(spec.id)
             return [spec.id, *arguments]
 

@@ -25,6 +25,7 @@ from smithersd.daemon.options import LogFormat
 from smithersd.daemon.report import StandingBy, StartedRun
 from smithersd.daemon.state.folder import RunFolder
 from smithersd.daemon.state.log_file import LogFile
+from smithersd.daemon.state.tracebacks import traceback_of
 from smithersd.engine import SystemClock
 from smithersd.posix.system_journal import is_journal, with_priority
 from smithersd.query.approvals import PendingApproval
@@ -90,7 +91,7 @@ class LogReport:
 
     def record(self, record: logging.LogRecord) -> None:
         """Write a record of one of our loggers."""
-        trace = None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
+        trace = traceback_of(record)
         self.say([Line(round(record.created * 1000), record.levelno, record.getMessage(), traceback=trace)])
 
     def warn(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from smithersd.core.flow.outputs import read_output
@@ -28,6 +29,11 @@ class OutputText:
 
 Texts = Mapping[Element[Any], OutputText]
 """Outputs by the elements among an attempt's arguments that have one."""
+
+Secrets = Mapping[str, str]
+"""The values of an attempt's secrets by their names."""
+
+NO_SECRETS: Secrets = MappingProxyType({})
 
 
 def output_of(given: Element[Any] | Value[Any], texts: Texts) -> Any:

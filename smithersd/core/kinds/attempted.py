@@ -10,7 +10,7 @@ from smithersd.core.log import events
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
-from smithersd.elements import Element, OnDeny, Shell, Task, Value
+from smithersd.elements import Element, OnDeny, Secret, Shell, Task, Value
 from smithersd.elements.call.arguments import elements_in
 from smithersd.elements.options.retry_on import RetryRule
 from smithersd.elements.options.task_options import Attempts
@@ -19,8 +19,10 @@ from smithersd.limits import APPROVAL_TEXT_BYTES_MAX
 AttemptedT = TypeVar("AttemptedT", bound=Task[Any] | Shell[Any])
 
 
-def placeholder(given: Element[Any] | Value[Any]) -> str:
-    """Name an output, or what is made of one, that is still to be put in."""
+def placeholder(given: Element[Any] | Value[Any] | Secret) -> str:
+    """Name an output, what is made of one, or a secret, that is still to be put in."""
+    if isinstance(given, Secret):
+        return f"<secret {given.name}>"
     return f"<{given.id}>" if isinstance(given, Element) else f"<{given.source.id}>{given.steps}"
 
 
@@ -48,6 +50,10 @@ class AttemptedKind(NodeKind[AttemptedT], ABC):
     def attempts(self, element: AttemptedT) -> Attempts:
         """Return the options of its attempts."""
         return element.attempts
+
+    def secrets(self, element: AttemptedT) -> tuple[str, ...]:
+        """Return the names of the secrets among its arguments or in its environment."""
+        return element.secrets
 
     @abstractmethod
     def call_text(self, element: AttemptedT) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from smithersd.core.flow.values import Texts
+from smithersd.core.flow.values import Secrets, Texts
 from smithersd.core.flow.work import Work
 from smithersd.core.kinds.kind import FlowActions, Kind
 from smithersd.core.log.events import Event
@@ -107,7 +107,11 @@ class NodeKind(Kind[NodeT]):
         """Return the options of its attempts; None if it has no attempts."""
         return None
 
-    def work(self, element: NodeT, texts: Texts, tag: str) -> Work:  # noqa: ARG002
+    def secrets(self, element: NodeT) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of the secrets that an attempt is given."""
+        return ()
+
+    def work(self, element: NodeT, texts: Texts, secrets: Secrets, tag: str) -> Work:  # noqa: ARG002
         """Return what an attempt does; `texts` are the outputs among its arguments, `tag` marks its processes.
 
         Raises:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.flow.values import Texts, output_of
+from smithersd.core.flow.values import Secrets, Texts, output_of
 from smithersd.core.flow.work import ShellCall
 from smithersd.core.kinds.attempted import AttemptedKind, placeholder
-from smithersd.elements import Shell, Value
+from smithersd.elements import Secret, Shell, Value
 from smithersd.elements.shell import Word
 from smithersd.errors import ValueFailed
 
@@ -30,11 +30,14 @@ class ShellKind(AttemptedKind[Shell[Any]]):
         """Return its words and its environment variables."""
         return [list(element.command), element.env]
 
-    def work(self, element: Shell[Any], texts: Texts, tag: str) -> ShellCall:
+    def work(self, element: Shell[Any], texts: Texts, secrets: Secrets, tag: str) -> ShellCall:
         """Return the command and its environment variables, with outputs instead of elements."""
         given = element.command
         command = given if isinstance(given, str) else tuple(_word(word, texts) for word in given)
-        env = {name: _word(value, texts) for name, value in element.env.items()}
+        env = {
+            name: secrets[value.name] if isinstance(value, Secret) else _word(value, texts)
+            for name, value in element.env.items()
+        }
         return ShellCall(command, element.cwd, env, element.parses_stdout, tag)
 
     def output_encoder(self, element: Shell[Any]) -> Callable[[Any], str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pydantic_core
 
-from smithersd.core.flow.values import Texts, output_of
+from smithersd.core.flow.values import Secrets, Texts, output_of
 from smithersd.core.flow.work import FunctionCall
 from smithersd.core.kinds.attempted import AttemptedKind, placeholder
-from smithersd.elements import Element, Task, Value
+from smithersd.elements import Element, Secret, Task, Value
 from smithersd.elements.values.copies import Copies
 from smithersd.limits import CALL_ARGUMENT_LENGTH_MAX, TEXT_READ_IN_LOOP_LENGTH_MAX
 
@@ -34,15 +34,15 @@ class TaskKind(AttemptedKind[Task[Any]]):
         """Return its arguments."""
         return list(element.arguments)
 
-    def work(self, element: Task[Any], texts: Texts, tag: str) -> FunctionCall:  # noqa: ARG002
+    def work(self, element: Task[Any], texts: Texts, secrets: Secrets, tag: str) -> FunctionCall:  # noqa: ARG002
         """Return a call that reads the outputs and copies the arguments where the code runs."""
         is_large = sum(len(given.text) for given in texts.values()) > TEXT_READ_IN_LOOP_LENGTH_MAX
-        return FunctionCall(element.function, element.arguments, partial(_bound, texts), is_large)
+        return FunctionCall(element.function, element.arguments, partial(_bound, texts, secrets), is_large)
 
 
-def _bound(texts: Texts, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+def _bound(texts: Texts, secrets: Secrets, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Return a call of a task's function with copies of its arguments."""
-    copies = Copies(lambda given: output_of(given, texts))
+    copies = Copies(lambda given: output_of(given, texts), secrets.__getitem__)
     own = [copies.of(argument) for argument in arguments]
     called = copies.of(function) if isinstance(function, partial) else function
     return partial(called, *own)
@@ -53,7 +53,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _argument(value: Any) -> str:
-    if isinstance(value, (Element, Value)):
+    if isinstance(value, (Element, Secret, Value)):
         return placeholder(value)
     try:
         text = pydantic_core.to_json(value, inf_nan_mode="constants", fallback=_named).decode()
@@ -64,4 +64,4 @@ def _argument(value: Any) -> str:
 
 def _named(value: Any) -> str:
     """Return a name, the same in every process, for a value that JSON cannot hold."""
-    return placeholder(value) if isinstance(value, (Element, Value)) else f"<{type(value).__name__}>"
+    return placeholder(value) if isinstance(value, (Element, Secret, Value)) else f"<{type(value).__name__}>"

@@ -25,6 +25,7 @@ from smithersd.daemon.launch.handshake import Started, StartRefused, Waiting, re
 from smithersd.daemon.options import ServiceOptions
 from smithersd.errors import StartFailed, rebuilt
 from smithersd.limits import ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE
+from smithersd.posix.credentials import CREDENTIALS_VARIABLE, credentials_folder
 
 _STDERR = 2
 _TAGS = (ATTEMPT_TAG_VARIABLE, DRIVER_TAG_VARIABLE)
@@ -75,12 +76,22 @@ def _spawn(options: ServiceOptions, output: int, answer: int) -> None:
             stdout=output,
             stderr=output,
             pass_fds=(output, answer),
-            # A daemon that a task's command starts must not be ended with that command's processes.
-            env={name: value for name, value in os.environ.items() if name not in _TAGS},
+            env=_environment(),
         )
     finally:
         os.close(answer)
     process.communicate(options.to_json())
+
+
+def _environment() -> dict[str, str]:
+    """Return the daemon's environment.
+
+    It has the folder of systemd's credentials, and not the tags by which the processes of a task's command are known: a
+    daemon that such a command starts must not end with them.
+    """
+    folder = credentials_folder()
+    credentials = {} if folder is None else {CREDENTIALS_VARIABLE: str(folder)}
+    return {name: value for name, value in os.environ.items() if name not in _TAGS} | credentials
 
 
 def _path_flags() -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smithersd.errors import UserError
+from smithersd.posix.credentials import take_credentials_folder
 from smithersd.posix.terminal import has_terminal
 
 TOKEN_VARIABLE = "SMITHERS_API_KEY"  # noqa: S105 - a name
@@ -29,7 +30,6 @@ _FROM_SYSTEMD = (
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
-    "CREDENTIALS_DIRECTORY",
 )
 _FIRST_PASSED_DESCRIPTOR = 3
 
@@ -58,7 +58,7 @@ def take_environment() -> Inherited:
     """
     given = {name: os.environ.pop(name) for name in _FROM_SYSTEMD if name in os.environ}
     secrets = {name: _take_secret(name) for name in (*_SECRETS, *_store_with_password())}
-    credential = _credential(given.get("CREDENTIALS_DIRECTORY"))
+    credential = _credential(take_credentials_folder())
     return Inherited(
         auth_token=secrets[TOKEN_VARIABLE] if credential is None else credential,
         is_supervised="NOTIFY_SOCKET" in given or ("INVOCATION_ID" in os.environ and not has_terminal()),
@@ -94,11 +94,11 @@ def _overwrite(name: str) -> None:
         ctypes.memset(address, 0, len(ctypes.string_at(address)))
 
 
-def _credential(folder: str | None) -> str | None:
+def _credential(folder: Path | None) -> str | None:
     if folder is None:
         return None
     try:
-        return (Path(folder) / TOKEN_CREDENTIAL).read_text(encoding="utf-8").strip()
+        return (folder / TOKEN_CREDENTIAL).read_text(encoding="utf-8").strip()
     except FileNotFoundError:  # the unit passes other credentials
         return None
     except (OSError, UnicodeError) as error:

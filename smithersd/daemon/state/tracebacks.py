@@ -32,13 +32,20 @@ def keeping_tracebacks(path: Path) -> Iterator[None]:
         ours.setLevel(level)
 
 
+def traceback_of(record: logging.LogRecord) -> str | None:
+    """Return the traceback of a record, None if it has none; one that is a text already has no secrets in it."""
+    if record.exc_text is not None:
+        return record.exc_text
+    return None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
+
+
 class _TracebackHandler(logging.Handler):
     def __init__(self, path: Path) -> None:
         super().__init__(logging.INFO)
         self._path = path
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info is not None:
+        if record.exc_info is not None or record.exc_text is not None:
             with suppress(OSError):
                 _append(self._path, _entry(record))
 
@@ -46,9 +53,8 @@ class _TracebackHandler(logging.Handler):
 def _entry(record: logging.LogRecord) -> bytes:
     """Format a record; of a traceback that is too long the end is kept, which names the place."""
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert record.exc_info is not None, "checked by the caller"
     try:
-        trace = logging.Formatter().formatException(record.exc_info)
+        trace = traceback_of(record) or ""
     except Exception as error:  # noqa: BLE001 - whatever an author's exception does when it is asked for its text
         trace = f"The traceback could not be written: {type(error).__name__}."
     data = trace.encode(errors="backslashreplace")

@@ -1,22 +1,24 @@
-"""Find the elements among a node's arguments, and refuse those that their outputs could not replace."""
+"""Find the elements and secrets among a node's arguments, and refuse those that no value could replace."""
 
 import dataclasses
 import functools
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 
 from smithersd.elements.element import Element
+from smithersd.elements.secret import Secret
 from smithersd.elements.value import Value
 from smithersd.elements.values.copies import Copies
 from smithersd.errors import WorkflowError
 
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, str, bytes})
 
-_Found = tuple[Element[Any], str | None]
-"""An element, and the name of what hides it; None if its output can replace it."""
+_Found = tuple[Element[Any] | Secret, str | None]
+"""An element or a secret, and the name of what hides it; None if its output can replace it."""
 
 
 def elements_in(value: object) -> Iterator[Element[Any]]:
@@ -24,8 +26,36 @@ def elements_in(value: object) -> Iterator[Element[Any]]:
 
     A `Value` counts as the element of whose output it is made.
     """
-    for element, _ in _found(value, {}, None):
-        yield element
+    for found, _ in _found(value, {}, None):
+        if isinstance(found, Element):
+            yield found
+
+
+def secrets_in(value: object, node: str) -> tuple[str, ...]:
+    """Return the names of the secrets anywhere in a value, each once.
+
+    Raises:
+        WorkflowError: one is where its value cannot replace it; `node` names the node in the error.
+    """
+    found = _secrets_in(value)
+    if found:
+        remaining = _secrets_in(_copy_with_values(value))
+        if remaining:
+            raise WorkflowError(
+                f"{node} has {Secret(remaining[0])!r} where its value cannot replace it.",
+                remedy="Pass it as an argument of the task itself, or in a list, tuple, dict or functools.partial.",
+            )
+    return found
+
+
+def _secrets_in(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found.name for found, _ in _found(value, {}, None) if isinstance(found, Secret)))
+
+
+def _copy_with_values(value: object) -> object:
+    with suppress(Exception):  # a collection class of the author's that allows no copies
+        return Copies(lambda _: None, lambda _: "").of(value)
+    return value
 
 
 def are_all_elements(value: object) -> bool:
@@ -45,9 +75,10 @@ def check_arguments(arguments: tuple[Any, ...], node: str) -> bool:
             a functools.partial, a set, the key of a dict, a collection that cannot be copied.
     """
     has_elements = False
-    for found in _found(arguments, {}, None):
-        has_elements = True
-        _check_found(found, node)
+    for element, hidden_in in _found(arguments, {}, None):
+        if isinstance(element, Element):
+            has_elements = True
+            _check_found(element, hidden_in, node)
     if has_elements:
         _check_replaced(arguments, node)
     return has_elements
@@ -59,12 +90,12 @@ def check_not_hidden(function: object, node: str) -> None:
     Raises:
         WorkflowError: it is: the element's output could not replace it there.
     """
-    for found in _found(function, {}, None):
-        _check_found(found, node)
+    for element, hidden_in in _found(function, {}, None):
+        if isinstance(element, Element):
+            _check_found(element, hidden_in, node)
 
 
-def _check_found(found: _Found, node: str) -> None:
-    element, hidden_in = found
+def _check_found(element: Element[Any], hidden_in: str | None, node: str) -> None:
     if hidden_in is not None:
         raise WorkflowError(
             f"{node} has {element!r} in {hidden_in}, where its output cannot replace it.",
@@ -96,7 +127,7 @@ def _not_replaced(argument: object, node: str) -> WorkflowError:
 
 
 def _found(value: object, seen: dict[int, object], hidden_in: str | None) -> Iterator[_Found]:
-    if isinstance(value, Element):
+    if isinstance(value, (Element, Secret)):
         yield value, hidden_in
         return
     if isinstance(value, Value):

@@ -13,6 +13,7 @@ from typing import Any
 
 from smithersd.elements.call.functions import unwrapped
 from smithersd.elements.element import Element
+from smithersd.elements.secret import Secret
 from smithersd.elements.value import Value
 from smithersd.errors import WorkflowError
 
@@ -58,6 +59,8 @@ def _fits(value: object, annotation: Any) -> bool:
     allowed = _classes(annotation)
     if allowed is None:
         return True
+    if isinstance(value, Secret):
+        return any(_are_related(str, cls) for cls in allowed)
     if isinstance(value, (Element, Value)):
         given = _classes(_type_of(value))
         return given is None or any(_are_related(output, cls) for output in given for cls in allowed)
@@ -102,6 +105,8 @@ def _are_related(given: type, wanted: type) -> bool:
 
 
 def _described(value: object) -> str:
+    if isinstance(value, Secret):
+        return f"the secret {value.name!r}, a str"
     if isinstance(value, Element):
         return f"the output of {value.kind} {value.id!r}, {_shown(_type_of(value))}"
     if isinstance(value, Value):

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from smithersd.elements.element import Element
+from smithersd.elements.secret import Secret
 from smithersd.elements.value import Value
 
 _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, type})
@@ -23,11 +24,15 @@ _WITHOUT_PARTS = frozenset({type(None), bool, int, float, complex, str, bytes, t
 class Copies:
     """One attempt's copies: a value that occurs twice is copied once, and nodes are replaced by their outputs.
 
-    An element is replaced by its output, a `Value` by what is made of one.
+    An element is replaced by its output, a `Value` by what is made of one, a `Secret` by its value.
     """
 
-    def __init__(self, output_of: Callable[[Element[Any] | Value[Any]], Any]) -> None:
+    def __init__(
+        self, output_of: Callable[[Element[Any] | Value[Any]], Any], secret_of: Callable[[str], Any] | None = None
+    ) -> None:
+        """`secret_of` returns the value of a secret by its name; without it secrets stay what they are."""
         self._output_of = output_of
+        self._secret_of = secret_of
         self._made: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
@@ -44,6 +49,8 @@ class Copies:
     def _copied(self, value: Any) -> Any:
         if isinstance(value, (Element, Value)):
             return self._output_of(value)
+        if isinstance(value, Secret):
+            return value if self._secret_of is None else self._secret_of(value.name)
         copied = self._by_kind(value)
         return value if copied is None else copied
 

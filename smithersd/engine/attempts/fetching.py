@@ -1,19 +1,21 @@
 """Read outputs that are not in memory from the store, for renderings and attempts that need them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.outputs import lost_output
+from smithersd.core.flow.values import Secrets
 from smithersd.core.log.records import NodeKey
 from smithersd.errors import ErrorInfo, InvalidOutput, StoreUnavailable
 from smithersd.executors import Call, Executors, Failed, Outcome, Running, Sink, Stopped, Unreadable
+from smithersd.executors.secret_values import read_secrets
 
 ReadOutput = Callable[[NodeKey], Awaitable[str | None]]
 """Reads an output as JSON text, or None if it was deleted; raises StoreUnavailable."""
 
-CallOf = Callable[[dict[NodeKey, str]], Call]
-"""Makes an attempt's call from the outputs that are its arguments; raises InvalidOutput, ValueFailed."""
+CallOf = Callable[[dict[NodeKey, str], Secrets], Call]
+"""Makes an attempt's call from the outputs and secrets that are its arguments; raises InvalidOutput, ValueFailed."""
 
 FailureOf = Callable[[Exception], Failed]
 """Makes the outcome of an attempt of the error that has ended it."""
@@ -43,7 +45,7 @@ async def fetch_missing(flow: Flow, now_ms: int, read: ReadOutput) -> None:
 
 
 class Fetching:
-    """Starts attempts once the outputs that are their arguments have been read."""
+    """Starts attempts once the outputs and secrets that are their arguments have been read."""
 
     def __init__(self, executors: Executors, read: ReadOutput) -> None:
         self._executors = executors
@@ -51,11 +53,17 @@ class Fetching:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(
-        self, needed: Iterable[NodeKey], held: dict[NodeKey, str], call_of: CallOf, failure_of: FailureOf, sink: Sink
+        self,
+        needed: Iterable[NodeKey],
+        held: dict[NodeKey, str],
+        secrets: Sequence[str],
+        call_of: CallOf,
+        failure_of: FailureOf,
+        sink: Sink,
     ) -> Running:
-        """Start an attempt after reading those of the `needed` outputs that `held` lacks."""
+        """Start an attempt after reading those of the `needed` outputs that `held` lacks, and the named secrets."""
         run = FetchedRun(self._executors, failure_of, sink)
-        task = asyncio.create_task(run.begin(lambda: self._fetched(needed, held, call_of)))
+        task = asyncio.create_task(run.begin(lambda: self._fetched(needed, held, secrets, call_of)))
         run.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -66,7 +74,9 @@ class Fetching:
         for task in self._tasks:
             task.cancel()
 
-    async def _fetched(self, needed: Iterable[NodeKey], held: dict[NodeKey, str], call_of: CallOf) -> Call:
+    async def _fetched(
+        self, needed: Iterable[NodeKey], held: dict[NodeKey, str], secrets: Sequence[str], call_of: CallOf
+    ) -> Call:
         texts = dict(held)
         for key in needed:
             if key not in texts:
@@ -74,7 +84,7 @@ class Fetching:
                 if text is None:
                     raise lost_output(key[0])
                 texts[key] = text
-        return call_of(texts)
+        return call_of(texts, await asyncio.to_thread(read_secrets, secrets) if secrets else {})
 
 
 class FetchedRun:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from smithersd.core.flow.step import Start
-from smithersd.core.flow.values import OutputText
+from smithersd.core.flow.values import NO_SECRETS, OutputText, Secrets
 from smithersd.core.kinds.registry import node_kind_of
 from smithersd.core.log import events
 from smithersd.core.log.events import JsonValue
@@ -75,9 +75,12 @@ class LiveAttempt:
     def run(
         self, start: Start, held: dict[NodeKey, str], run: RunState, executors: Executors, fetching: Fetching
     ) -> None:
-        """Start the work with the outputs of `held`, after reading those that it lacks."""
-        if len(held) < len(start.outputs):
-            self._running = fetching.start(start.outputs, held, partial(call_of, start, run), self._failure_of, self)
+        """Start the work with the outputs of `held`, after reading those that it lacks, and secrets."""
+        secrets = node_kind_of(start.node).secrets(start.node)
+        if secrets or len(held) < len(start.outputs):
+            self._running = fetching.start(
+                start.outputs, held, secrets, partial(call_of, start, run), self._failure_of, self
+            )
             return
         try:
             self._running = executors.start(call_of(start, run, held), self)
@@ -149,8 +152,8 @@ class LiveAttempt:
         return failure_of(error, self._retry)
 
 
-def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call:
-    """Return the call that runs an attempt with these outputs as arguments.
+def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str], secrets: Secrets = NO_SECRETS) -> Call:
+    """Return the call that runs an attempt with these outputs and secrets as arguments.
 
     Raises:
         InvalidOutput: an output that is an argument of a command cannot be read.
@@ -160,8 +163,8 @@ def call_of(start: Start, run: RunState, outputs: Mapping[NodeKey, str]) -> Call
     kind = node_kind_of(start.node)
     sources = start.inputs.items()
     texts = {given: OutputText(source, outputs[source.key]) for given, source in sources if source.key in outputs}
-    work = kind.work(start.node, texts, tag_of(run, start.key, start.attempt))
-    return Call(info, work, kind.output_encoder(start.node), _retry_policy(start.node))
+    work = kind.work(start.node, texts, secrets, tag_of(run, start.key, start.attempt))
+    return Call(info, work, kind.output_encoder(start.node), _retry_policy(start.node), secrets)
 
 
 def deadline_of(start: Start, now_ms: int) -> int | None:

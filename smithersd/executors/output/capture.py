@@ -184,7 +184,7 @@ class _StreamProxy:
     def write(self, text: str) -> int:
         attempt = self._capture.attempt()
         if attempt is None:
-            return self._write(text)
+            return self._write(masked(text))
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._capture.write(attempt, text, self._name)
@@ -245,6 +245,12 @@ def _write_of(stream: TextIO) -> _Write:
 
 def _write_late(stream: TextIO, text: str) -> int:
     return stream.write(text)
+
+
+def masked(text: str) -> str:
+    """Replace secrets in what an attempt's code prints once the attempt is over, and its output is not captured."""
+    attempt = current_attempt.get()
+    return text if attempt is None or attempt.mask is None or not isinstance(text, str) else attempt.mask.text(text)
 
 
 _process = _ProcessCapture()

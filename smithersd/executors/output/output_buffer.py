@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from smithersd.executors.loop_bridge import LoopBridge
+from smithersd.executors.output.mask import Mask, MaskedStream
 from smithersd.limits import NODE_OUTPUT_ATTEMPT_BYTES_MAX, NODE_OUTPUT_CHUNK_BYTES_MAX, NODE_OUTPUT_FLUSH_S
 
 SPANS_MAX = 16
@@ -80,6 +81,8 @@ class OutputBuffer:
         "_is_full",
         "_is_urgent",
         "_lock",
+        "_mask",
+        "_masked_streams",
         "_overdue_lines",
         "_partial_lines",
         "_spans",
@@ -87,7 +90,7 @@ class OutputBuffer:
         "_undelivered_bytes",
     )  # fmt: skip
 
-    def __init__(self, timer: FlushTimer, deliver: Deliver) -> None:
+    def __init__(self, timer: FlushTimer, deliver: Deliver, mask: Mask | None = None) -> None:
         self._timer = timer
         self._deliver = deliver
         # Reentrant: a signal handler or a finalizer may print during a print of the same thread.
@@ -96,6 +99,8 @@ class OutputBuffer:
         self._partial_lines: dict[str, io.StringIO] = {}
         self._overdue_lines: set[str] = set()
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+        self._mask = mask
+        self._masked_streams: dict[str, MaskedStream] = {}
         self._bytes_left = NODE_OUTPUT_ATTEMPT_BYTES_MAX
         self._undelivered_bytes = 0
         self._is_awaiting_flush = False
@@ -130,6 +135,8 @@ class OutputBuffer:
         for stream, decoder in self._decoders.items():
             self.add(decoder.decode(b"", final=True), stream)
         with self._lock:
+            for stream, masked in self._masked_streams.items():
+                self._add_masked(masked.close(), stream)
             self._finish_partial_lines()
         self._deliver_all()
 
@@ -144,6 +151,9 @@ class OutputBuffer:
             self._deliver(text, stream, is_last and number == len(pieces))
 
     def _add(self, text: str, stream: str) -> None:
+        self._add_masked(text if self._mask is None else self._masked_stream(stream, self._mask).add(text), stream)
+
+    def _add_masked(self, text: str, stream: str) -> None:
         if self._is_full or not text:
             return
         text, size_bytes = _measured(text)
@@ -188,6 +198,12 @@ class OutputBuffer:
             return spans[-2]  # there are two streams, so spans alternate: the last of this stream
         spans.append(_Span(stream))
         return spans[-1]
+
+    def _masked_stream(self, stream: str, mask: Mask) -> MaskedStream:
+        masked = self._masked_streams.get(stream)
+        if masked is None:
+            masked = self._masked_streams[stream] = MaskedStream(mask)
+        return masked
 
     def _decoder(self, stream: str) -> codecs.IncrementalDecoder:
         decoder = self._decoders.get(stream)

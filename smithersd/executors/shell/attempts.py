@@ -109,7 +109,7 @@ class ShellRun:
         self._attempt = attempt
         self._shared = attempt.shared
         self._encode = encode
-        self._output = ShellOutput(needs_whole_stdout=work.needs_whole_stdout)
+        self._output = ShellOutput(needs_whole_stdout=work.needs_whole_stdout, mask=attempt.mask)
         self._tags = () if work.tag is None else (work.tag,)
         self._streams: dict[int, str] = {}
         self._timers: list[asyncio.TimerHandle] = []

@@ -1,5 +1,6 @@
 """What a command wrote: stdout for the node's output, the end of stderr for an error message."""
 
+import codecs
 from bisect import bisect_left
 from collections import deque
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import pydantic_core
 
 from smithersd.executors.call import STDERR
+from smithersd.executors.output.mask import Mask, MaskedStream
 from smithersd.limits import MIB, OUTPUT_BYTES_MAX
 
 TAIL_LINES_MAX: Final = 20
@@ -23,6 +25,20 @@ LARGE_BYTES: Final = 64 * 1024
 """From this size on, stdout is written as JSON in a thread instead of the loop."""
 
 
+class _MaskedBytes:
+    """Replaces secrets in UTF-8 bytes that come in pieces."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._stream = MaskedStream(mask)
+
+    def add(self, data: bytes) -> bytes:
+        return self._stream.add(self._decoder.decode(data)).encode()
+
+    def close(self) -> bytes:
+        return (self._stream.add(self._decoder.decode(b"", final=True)) + self._stream.close()).encode()
+
+
 class ShellOutput:
     """Keeps stdout, and the end of stderr.
 
@@ -30,8 +46,11 @@ class ShellOutput:
     `is_too_much` becomes true.
     """
 
-    def __init__(self, *, needs_whole_stdout: bool) -> None:
+    def __init__(self, *, needs_whole_stdout: bool, mask: Mask | None = None) -> None:
+        """`mask` replaces secrets in what an error repeats; an output with secrets is refused as a whole."""
         self.is_too_much = False
+        self._mask = mask
+        self._masked_stderr = None if mask is None else _MaskedBytes(mask)
         self._needs_whole_stdout = needs_whole_stdout
         self._stdout: deque[bytes] = deque()
         self._stdout_bytes = 0
@@ -46,7 +65,7 @@ class ShellOutput:
     def add(self, data: bytes, stream: str) -> None:
         """Add what was read from a stream."""
         if stream == STDERR:
-            self._stderr_tail = (self._stderr_tail + data)[-TAIL_BYTES_MAX:]
+            self._add_stderr(data if self._masked_stderr is None else self._masked_stderr.add(data))
         elif not self.is_too_much:
             self._stdout.append(data)
             self._stdout_bytes += len(data)
@@ -64,9 +83,20 @@ class ShellOutput:
 
     def tail(self) -> str:
         """Return the last lines of stderr; of stdout if stderr is empty, since many tools report errors there."""
-        data = self._stderr_tail.strip() or b"".join(self._stdout)[-TAIL_BYTES_MAX:]
+        if self._masked_stderr is not None:
+            self._add_stderr(self._masked_stderr.close())
+        data = self._stderr_tail.strip() or self._stdout_tail()
         lines = data.decode(errors="replace").strip().splitlines()[-TAIL_LINES_MAX:]
         return "\n".join(lines)[-TAIL_LENGTH_MAX:]
+
+    def _add_stderr(self, data: bytes) -> None:
+        self._stderr_tail = (self._stderr_tail + data)[-TAIL_BYTES_MAX:]
+
+    def _stdout_tail(self) -> bytes:
+        data = b"".join(self._stdout)
+        if self._mask is not None:
+            data = self._mask.text(data.decode(errors="replace")).encode()
+        return data[-TAIL_BYTES_MAX:]
 
     def too_much_message(self, node_id: str) -> str:
         """Return the error message for a stdout that is too large to be read with output=."""
