@@ -18,6 +18,7 @@
     |   +-- ApprovalAlreadyDecided APPROVAL_ALREADY_DECIDED
     |   +-- ApprovalNotPending     APPROVAL_NOT_PENDING
     |   +-- TimerNotPending        TIMER_NOT_PENDING
+    |   +-- TooManySignals         TOO_MANY_SIGNALS: as many are kept as may be
     |   +-- StoreTooNew            STORE_TOO_NEW: written by a later version
     |   +-- StoreInvalid           STORE_INVALID: not a store, or a damaged one
     +-- LeaseLost                  LEASE_LOST: another driver has taken over the run (exit code 5)
@@ -30,6 +31,7 @@
         +-- ShellFailed            SHELL_FAILED
         +-- SecretUnavailable      SECRET_UNAVAILABLE: a secret of an attempt was not found or cannot be read
         +-- ApprovalDenied         APPROVAL_DENIED
+        +-- SignalTimeout          SIGNAL_TIMEOUT
         +-- InterruptedTooOften    INTERRUPTED_TOO_OFTEN
 
 A message says what happened and to which thing; `remedy` says what to do about it. An exception of an author's own
@@ -181,6 +183,12 @@ class TimerNotPending(UserError):
     code = "TIMER_NOT_PENDING"
 
 
+class TooManySignals(UserError):
+    """The run keeps as many signals as it may that no node has taken."""
+
+    code = "TOO_MANY_SIGNALS"
+
+
 class StoreTooNew(UserError):
     """The store was written by a later version of smithersd."""
 
@@ -280,6 +288,12 @@ class ApprovalDenied(TaskError):
     """A person has denied an approval whose on_deny is "fail"."""
 
     code = "APPROVAL_DENIED"
+
+
+class SignalTimeout(TaskError):
+    """No signal came in time, and the node's on_timeout is "fail"."""
+
+    code = "SIGNAL_TIMEOUT"
 
 
 class InterruptedTooOften(TaskError):

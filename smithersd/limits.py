@@ -28,6 +28,12 @@ LABEL_BYTES_MAX = 1 * KIB
 """Bytes of a node's label, and of an approval's title."""
 APPROVAL_TEXT_BYTES_MAX = 64 * KIB
 """Bytes of an approval's summary, and of its metadata as JSON; larger data belong in the output that it shows."""
+SIGNAL_NAME_LENGTH_MAX = 200
+"""Characters of a signal's name, and of its correlation id."""
+SIGNAL_DATA_BYTES_MAX = 64 * KIB
+"""Bytes of the JSON that a signal brings; larger data belong into a file or a bucket."""
+SIGNALS_KEPT_MAX = 10_000
+"""Signals that a run keeps and that no node has taken."""
 MAX_CONCURRENCY_DEFAULT = 4
 RETRY_DELAY_S_DEFAULT = 1.0
 RETRY_MAX_DELAY_S_DEFAULT = 300.0
@@ -68,6 +74,8 @@ STANDBY_POLL_S = 0.5
 STORE_RETRY_FIRST_S = 0.1
 STORE_RETRY_MAX_S = 1.0
 """The longest time between retries, and so how late a driver that was disconnected finds out that it lost its lease."""
+REQUESTS_PER_STEP_MAX = 500
+"""Requests from outside that one step of a driver applies; the others follow in the next one."""
 WRITE_LOCK_RETRY_S = 0.0002
 WRITE_LOCK_TIMEOUT_S = 10.0
 DATA_VERSION_POLL_S = 0.05

@@ -79,18 +79,23 @@ def _arguments(verb: str, given: dict[str, Any]) -> _Arguments:
     for flag in ("node", "note", "by"):
         if given[flag] is not None:
             checked_text(given[flag], f"--{flag}")
-    decision = None if given["decision"] is None else _decision_value(given["decision"])
+    decision = None if given["decision"] is None else json_flag(given["decision"], "--decision")
     by = login_name() if given["by"] is None else given["by"]
     return _Arguments(verb, **{**given, "decision": decision, "by": by})
 
 
-def _decision_value(text: str) -> JsonValue:
+def json_flag(text: str, flag: str) -> JsonValue:
+    """Return the JSON value of a flag.
+
+    Raises:
+        InvalidRequest: it is not valid JSON.
+    """
     try:
         return parse_json(text, depth_max=JSON_DEPTH_MAX)
     except ValueError as error:
         raise InvalidRequest(
-            f"The value of --decision is not valid JSON: {error}.",
-            remedy="Give JSON, quoted for the shell: --decision '{...}'.",
+            f"The value of {flag} is not valid JSON: {error}.",
+            remedy=f"Give JSON, quoted for the shell: {flag} '{{...}}'.",
         ) from None
 
 

@@ -17,7 +17,7 @@ from smithersd.posix.process.init_process import split_from_process_1
 from smithersd.posix.process.signal_state import reset_inherited_signals
 
 _COMMANDS = (
-    *("up", "down", "approve", "deny", "fire", "cancel", "serve"),
+    *("up", "down", "approve", "deny", "signal", "fire", "cancel", "serve"),
     *("ps", "inspect", "events", "logs", "graph", "prune", "backup", "systemd"),
 )
 """The commands in the order in which --help lists them; each is `command` of the module of its name."""

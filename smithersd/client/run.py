@@ -138,6 +138,20 @@ class Run(Protocol):
             RunNotActive: the run has ended, or is being cancelled.
         """
 
+    async def signal(
+        self, name: str, data: JsonValue = None, *, key: str | None = None, sent_by: str | None = None
+    ) -> RequestStage:
+        """Send the run a signal; the node that waits for this name and key takes it, or the first that will.
+
+        Signals of the same name and key are delivered in the order in which they came, each once.
+
+        Raises:
+            InvalidRequest: the name, the key or the data cannot be sent, or do not fit the node that waits; that is
+                found out here only if this process drives the run, else the node refuses it with SignalRefused.
+            TooManySignals: the run keeps as many signals as it may that no node has taken.
+            RunNotActive: the run has ended, or is being cancelled.
+        """
+
     async def cancel(self, *, requested_by: str | None = None) -> RequestStage:
         """Cancel the run; a repeated request changes nothing. A run without a driver has ended when this returns.
 

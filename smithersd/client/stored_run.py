@@ -9,10 +9,11 @@ import pydantic_core
 
 from smithersd.client.run import DecisionFields, RequestStage
 from smithersd.core.json_text import json_text
+from smithersd.core.log.events import JsonValue, SignalReceived
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.elements import Decision
-from smithersd.engine import Clock, SystemClock, request_cancel, run_info, wait_until_applied
+from smithersd.engine import Clock, SystemClock, request_cancel, run_info, send_signal, wait_until_applied
 from smithersd.errors import NodeNotFound
 from smithersd.feed import Encoded, Feed, LoggedEvent
 from smithersd.query.approvals import PendingApproval, approval_of_node, undecided_approvals
@@ -143,6 +144,13 @@ class StoredRun:
         return await self._applied(
             await self._store.submit_fire(self._run_id, node_id, iteration, created_at_ms=now_ms, sender=fired_by)
         )
+
+    async def signal(
+        self, name: str, data: JsonValue = None, *, key: str | None = None, sent_by: str | None = None
+    ) -> RequestStage:
+        """Send the run a signal; the node that waits for this name and key takes it, or the first that will."""
+        sent = SignalReceived(name, json.loads(json_text(data)), self._clock.now_ms(), key, sent_by)
+        return await self._applied(await send_signal(self._store, self._run_id, sent))
 
     async def _decide(self, node_id: str, fields: DecisionFields, *, is_approval: bool) -> RequestStage:
         decision = Decision(

@@ -12,6 +12,7 @@ from smithersd.elements.parallel import Parallel
 from smithersd.elements.secret import Secret
 from smithersd.elements.sequence import Sequence
 from smithersd.elements.shell import Shell
+from smithersd.elements.signal import Signal
 from smithersd.elements.task import Task
 from smithersd.elements.timer import Timer
 from smithersd.elements.value import Value
@@ -34,6 +35,7 @@ __all__ = [
     "Secret",
     "Sequence",
     "Shell",
+    "Signal",
     "Task",
     "TaskOptions",
     "Timer",

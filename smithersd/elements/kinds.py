@@ -11,6 +11,14 @@ class OnDeny(StrEnum):
     SKIP = "skip"
 
 
+class OnTimeout(StrEnum):
+    """What becomes of a node whose wait has taken too long."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    CONTINUE = "continue"
+
+
 class Backoff(StrEnum):
     """How the delay between retries grows: not at all, by the same amount, or by doubling."""
 

@@ -9,6 +9,7 @@ from smithersd.engine.run import RunResult, drive_to_end, result_of, run_workflo
 from smithersd.engine.run_ids import check_run_id, new_run_id
 from smithersd.engine.run_info import driver_name, is_driven, run_info
 from smithersd.engine.run_options import RunOptions, StartMode
+from smithersd.engine.signals import send_signal
 from smithersd.engine.standby import Standby
 from smithersd.engine.start import UNSET, fitting_input, start_run
 from smithersd.engine.takeover import request_cancel, suspend_without_driver, wait_until_applied
@@ -38,6 +39,7 @@ __all__ = [
     "result_of",
     "run_info",
     "run_workflow",
+    "send_signal",
     "start_run",
     "suspend_without_driver",
     "wait_until_applied",

@@ -123,6 +123,27 @@ class JumpingClock:
 
     def __init__(self) -> None:
         self._ahead_ms = 0
+        self._holds = 0
+        self._held: list[Callable[[], None]] = []
+
+    def hold(self) -> None:
+        """Jump no more until `release` is called as often as this."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """End one `hold`; after the last one, jump where that was to be."""
+        self._holds -= 1
+        if not self._holds:
+            held, self._held = self._held, []
+            for jump in held:
+                jump()
+
+    def when_not_held(self, jump: Callable[[], None]) -> None:
+        """Call `jump` now, or as soon as the clock is not held."""
+        if self._holds:
+            self._held.append(jump)
+        else:
+            jump()
 
     def now_ms(self) -> int:
         """Return the system clock's time plus all jumps so far."""
@@ -170,5 +191,9 @@ class JumpingAlarm:
             self._jump = None
 
     def _jump_to(self, at_ms: int) -> None:
+        handle = self._jump
+        self._clock.when_not_held(lambda: self._jump_now(at_ms) if self._jump is handle else None)
+
+    def _jump_now(self, at_ms: int) -> None:
         self._clock.jump_to(at_ms)
         self._ring()

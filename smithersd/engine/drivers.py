@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from smithersd.errors import InvalidOutput
+
 
 class Driver(Protocol):
     """What other parts of the process may ask an engine."""
@@ -15,6 +17,9 @@ class Driver(Protocol):
     @property
     def problem(self) -> str | None:
         """Why the run makes no progress at present, in a few words, or None."""
+
+    def signal_problem(self, name: str, key: str | None, data: str) -> InvalidOutput | None:
+        """Return why the node that waits for a signal would refuse its data; None if none waits, or it fits."""
 
     async def holds_lease(self) -> bool:
         """Return whether no other driver may take over the run.
@@ -28,6 +33,9 @@ class _ResumingDriver:
     """Stands for a driver that has taken the lease and is still restoring the run."""
 
     problem = "the run is being resumed"
+
+    def signal_problem(self, name: str, key: str | None, data: str) -> InvalidOutput | None:  # noqa: ARG002
+        return None
 
     async def holds_lease(self) -> bool:
         return True

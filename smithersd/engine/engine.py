@@ -7,11 +7,12 @@ part of the next step, so that many completions need few commits.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from smithersd.core.flow.flow import Flow
 from smithersd.core.flow.step import Step
-from smithersd.core.log.events import Recorded
+from smithersd.core.log.events import Recorded, SignalReceived
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import RunStatus
@@ -19,7 +20,7 @@ from smithersd.core.reuse.rule import Forecast
 from smithersd.core.tree.facts import Tree
 from smithersd.engine.attempts.attempts import Attempts
 from smithersd.engine.attempts.fetching import advance
-from smithersd.engine.attempts.live_attempt import Ended, Reported
+from smithersd.engine.attempts.live_attempt import Ended, Reported, Signalled
 from smithersd.engine.clock import Clock
 from smithersd.engine.drivers import register_driver, unregister_driver
 from smithersd.engine.inbox import Inbox
@@ -29,12 +30,13 @@ from smithersd.engine.phase import Phase
 from smithersd.engine.rows import batch_of, closing_batch
 from smithersd.engine.run_options import RunOptions
 from smithersd.engine.store_retry import StoreRetry
-from smithersd.errors import EngineFailed, LeaseLost, StoreUnavailable
+from smithersd.errors import EngineFailed, ErrorInfo, InvalidOutput, LeaseLost, StoreUnavailable
 from smithersd.executors import Failed, Stopped, Succeeded, Unreadable
+from smithersd.limits import SIGNALS_KEPT_MAX
 from smithersd.loggers import logger
 from smithersd.store import Store
 from smithersd.store.records import Commit, NewRun, RequestKind, RequestRow
-from smithersd.store.requests import decision_of
+from smithersd.store.requests import decision_of, signal_of, too_many_signals
 
 _log = logger(__name__)
 
@@ -103,6 +105,11 @@ class Engine:
     def problem(self) -> str | None:
         """Why the run makes no progress at present, or None."""
         return self._retry.problem
+
+    def signal_problem(self, name: str, key: str | None, data: str) -> InvalidOutput | None:
+        """Return why the node that waits for a signal would refuse its data, as JSON text; None if none would."""
+        node = self._flow.listener((name, key))
+        return None if node is None else node.schema.problem(data)
 
     async def holds_lease(self) -> bool:
         """Return whether no other driver may take over the run: its lease has time left, or the run has ended.
@@ -269,6 +276,8 @@ class Engine:
             match news:
                 case Reported(event):
                     self._flow.record(event, now_ms)
+                case Signalled(key, signal):
+                    self._take_in_signal(key, signal, now_ms)
                 case Ended():
                     self._take_in_end(news, now_ms)
                 case _:
@@ -278,6 +287,13 @@ class Engine:
         elif self._phase is Phase.SUSPENDING:
             self._flow.suspend(now_ms, self._suspension)
         self._attempts.time_out(now_ms)
+
+    def _take_in_signal(self, key: NodeKey, signal: SignalReceived, now_ms: int) -> None:
+        """Receive what a task has sent to its own run; the attempt fails if there is no room for it."""
+        if self.state.signals.count < SIGNALS_KEPT_MAX:
+            self._flow.receive(replace(signal, sent_at_ms=now_ms), now_ms)
+        else:
+            self._attempts.refuse(key, ErrorInfo.of(too_many_signals(self.run_id)))
 
     def _take_in_end(self, news: Ended, now_ms: int) -> None:
         match news.outcome:
@@ -307,6 +323,8 @@ class Engine:
                     self._flow.decide(request.wait_key, decision_of(request), now_ms)
                 case RequestKind.FIRE:
                     self._flow.fire(request.wait_key, request.sender, now_ms)
+                case RequestKind.SIGNAL:
+                    self._flow.receive(signal_of(request), now_ms)
                 case _:
                     assert_never(request.kind)
 

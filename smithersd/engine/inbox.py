@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from smithersd.engine.store_retry import StoreRetry
 from smithersd.errors import StoreUnavailable
+from smithersd.limits import REQUESTS_PER_STEP_MAX
 from smithersd.store import Store
 from smithersd.store.records import RequestKind, RequestRow, Topic
 
@@ -21,8 +22,8 @@ class Inbox:
         self._fence = fence
         self._wake = wake
         self._is_to_be_read = True
-        self._applied: list[int] = []
-        self._cancels: list[int] = []
+        self._applied: dict[int, None] = {}
+        self._cancels: dict[int, None] = {}
 
     @property
     def applied(self) -> tuple[int, ...]:
@@ -53,17 +54,20 @@ class Inbox:
             return ()
         self._is_to_be_read = False
         try:
-            return await retry.retry_until_available(lambda: self._store.driver_requests(self._run_id, self._fence))
+            rows = await retry.retry_until_available(lambda: self._store.driver_requests(self._run_id, self._fence))
         except StoreUnavailable:  # the engine was asked to stop; the next write raises if the store still refuses
             self._is_to_be_read = True
             return ()
+        if len(rows) >= REQUESTS_PER_STEP_MAX:
+            self.read_soon()
+        return rows
 
     def take(self, rows: Iterable[RequestRow]) -> Iterator[RequestRow]:
         """Yield the requests that were not taken before, and mark them as taken."""
         for row in rows:
             taken = self._cancels if row.kind is RequestKind.CANCEL else self._applied
             if row.id not in taken:
-                taken.append(row.id)
+                taken[row.id] = None
                 yield row
 
     def forget_applied(self) -> None:

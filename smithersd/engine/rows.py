@@ -26,6 +26,7 @@ def batch_of(step: Step, state: RunState) -> Batch:
         outputs=tuple(OutputRow(*key, text, at_ms) for key, text, at_ms in step.outputs),
         frames=tuple(_frame_row(frame) for frame in step.frames),
         waits=_changed_waits(step.events, state),
+        signals_kept=state.signals.count,
     )
 
 
@@ -37,6 +38,7 @@ def closing_batch(closing: Sequence[Recorded], state: RunState) -> Batch:
         status=status,
         events=tuple(_event_row(recorded, state.run_id) for recorded in closing),
         waits=tuple(_waits_to_change(closing, state)),
+        signals_kept=state.signals.count,
         finished_at_ms=last.timestamp_ms if status.is_final else None,
         error=error_text(last.event.error) if isinstance(last.event, events.RunFailed) else None,
     )

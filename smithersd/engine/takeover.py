@@ -24,7 +24,7 @@ from smithersd.limits import APPLIED_WAIT_S, FEED_POLL_S
 from smithersd.query.stored_log import read_state
 from smithersd.store import Store
 from smithersd.store.records import Commit, RequestKind, RequestRow, Submitted, Topic
-from smithersd.store.requests import decision_of
+from smithersd.store.requests import decision_of, signal_of
 
 
 async def request_cancel(store: Store, run_id: str, *, by: str | None = None, clock: Clock | None = None) -> Submitted:
@@ -122,6 +122,8 @@ def _effect(request: RequestRow, state: RunState, now_ms: int) -> Event:
             return decision_event(request.wait_key, decision_of(request))
         case RequestKind.FIRE:
             return fired_event(state.nodes[request.wait_key], request.sender, now_ms)
+        case RequestKind.SIGNAL:
+            return signal_of(request)
         case RequestKind.CANCEL:
             raise AssertionError("a cancel ends the run, not a wait")
         case _:

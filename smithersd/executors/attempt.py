@@ -81,6 +81,11 @@ class Attempt:
                 self._progress = Throttle(self.shared.bridge, PROGRESS_INTERVAL_S, self._report_progress)
         self._progress.offer(progress)
 
+    def signal(self, name: str, key: str | None, data: bytes) -> None:
+        """Send the run a signal, with its data as JSON; from any thread."""
+        if not self.is_over:
+            self.shared.bridge.call(self._sink.signalled, name, key, pydantic_core.from_json(data))
+
     def end(self, outcome: Outcome) -> None:
         """Report the outcome, after everything that was reported before it."""
         if self.is_over:

@@ -104,6 +104,9 @@ class Sink(Protocol):
     def heartbeat(self, data: JsonValue) -> None:
         """Receive a heartbeat with its data."""
 
+    def signalled(self, name: str, key: str | None, data: JsonValue) -> None:
+        """Hear of a signal that the attempt sends its run."""
+
     def ended(self, outcome: Outcome) -> None:
         """Receive the outcome: exactly once, unless the attempt is abandoned before."""
 

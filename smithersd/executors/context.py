@@ -10,12 +10,13 @@ from typing import Any
 import pydantic_core
 
 from smithersd.core.log.events import JsonValue
+from smithersd.elements.signal import signal_name_problem
 from smithersd.elements.texts import shown
 from smithersd.elements.values.nesting import is_deeper_than
 from smithersd.errors import UserError
 from smithersd.executors.attempt import Attempt
 from smithersd.executors.output.mask import Mask
-from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX
+from smithersd.limits import HEARTBEAT_BYTES_MAX, JSON_DEPTH_MAX, SIGNAL_DATA_BYTES_MAX, SIGNAL_NAME_LENGTH_MAX
 from smithersd.posix.process.forks import after_fork_in_child
 
 PROGRESS_MESSAGE_LENGTH_MAX = 1_000
@@ -100,9 +101,32 @@ class TaskContext:
         Raises:
             UserError: the data cannot be written as JSON, is nested too deep, or is larger than 64 KiB.
         """
-        text = _heartbeat_json(data, self.node_id)
-        _check_no_secret(text, self._attempt)
+        what = f"The heartbeat data of task {self.node_id!r}"
+        text = _json(data, what, "heartbeat()", bytes_max=HEARTBEAT_BYTES_MAX)
+        _check_no_secret(text, what, "the next attempt reads the secret itself", self._attempt)
         self._attempt.heartbeat(text)
+
+    def signal(self, name: str, data: JsonValue = None, *, key: str | None = None) -> None:
+        """Send the task's own run a signal, which a `Signal` of this name and key takes.
+
+        It is stored before the attempt's end is, so an attempt that finished has sent it. An attempt that was
+        interrupted is made again, and sends it again. If the run keeps 10,000 signals already, the attempt fails.
+
+        Args:
+            name: the name that the `Signal` waits for.
+            data: any JSON value of at most 64 KiB.
+            key: the key that the `Signal` waits for, if it has one.
+
+        Raises:
+            UserError: the name, the key or the data cannot be sent, or the data hold a secret.
+        """
+        name = _checked_signal_name(name, "name", self.node_id)
+        if key is not None:
+            key = _checked_signal_name(key, "key", self.node_id)
+        what = f"The data of signal {name!r} that task {self.node_id!r} sends"
+        text = _json(data, what, "signal()", bytes_max=SIGNAL_DATA_BYTES_MAX)
+        _check_no_secret(text, what, "who takes the signal reads the secret itself", self._attempt)
+        self._attempt.signal(name, key, text)
 
     def progress(self, done: float | None, total: float | None = None, message: str | None = None) -> None:
         """Report how far the task is.
@@ -150,33 +174,39 @@ def task_context() -> TaskContext:
     return TaskContext(attempt)
 
 
-def _check_no_secret(text: bytes, attempt: Attempt) -> None:
+def _check_no_secret(text: bytes, what: str, instead: str, attempt: Attempt) -> None:
     name = None if attempt.mask is None else attempt.mask.secret_in(text.decode())
     if name is not None:
-        raise UserError(
-            f"The heartbeat data of task {attempt.info.node_id!r} hold the secret {name!r}.",
-            remedy="Leave it out: the next attempt reads the secret itself.",
-        )
+        raise UserError(f"{what} hold the secret {name!r}.", remedy=f"Leave it out: {instead}.")
 
 
-def _heartbeat_json(data: JsonValue, node_id: str) -> bytes:
-    """Return the data as JSON, now: the author may change the object afterwards."""
+def _json(data: JsonValue, what: str, call: str, *, bytes_max: int) -> bytes:
+    """Return the data of a call as JSON, now: the author may change the object afterwards. `what` names them."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         if is_deeper_than(pydantic_core.from_json(text), JSON_DEPTH_MAX):
             raise ValueError(f"it is nested deeper than {JSON_DEPTH_MAX} levels")  # noqa: TRY301 - one kind of mistake
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"The heartbeat data of task {node_id!r} cannot be written as JSON: {error}",
-            remedy="Give heartbeat() strings, finite numbers, booleans, None, and lists and dicts of them.",
+            f"{what} cannot be written as JSON: {error}",
+            remedy=f"Give {call} strings, finite numbers, booleans, None, and lists and dicts of them.",
         ) from error
-    if len(text) > HEARTBEAT_BYTES_MAX:
+    if len(text) > bytes_max:
         raise UserError(
-            f"The heartbeat data of task {node_id!r} has {len(text):,} bytes; "
-            f"at most {HEARTBEAT_BYTES_MAX:,} are allowed.",
-            remedy="Store the data elsewhere, and give heartbeat() its path or URL.",
+            f"{what} has {len(text):,} bytes; at most {bytes_max:,} are allowed.",
+            remedy=f"Store the data elsewhere, and give {call} its path or URL.",
         )
     return text
+
+
+def _checked_signal_name(name: object, what: str, node_id: str) -> str:
+    problem = signal_name_problem(name) if isinstance(name, str) else "is not a text"
+    if problem is not None:
+        raise UserError(
+            f"signal() of task {node_id!r} got {what}={shown(name)}, which {problem}.",
+            remedy=f"Give 1 to {SIGNAL_NAME_LENGTH_MAX} printable characters.",
+        )
+    return str.__str__(name)
 
 
 def _finite(number: object, name: str, node_id: str) -> float | None:

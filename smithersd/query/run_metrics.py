@@ -35,6 +35,10 @@ COUNTERS = MappingProxyType(
         "smithers_approvals_denied": "Approvals that a person refused.",
         "smithers_timers_created": "Timers that the run has reached.",
         "smithers_timers_fired": "Timers that fired, by themselves or since somebody wanted it.",
+        "smithers_signals_received": "Signals that were sent to the run.",
+        "smithers_signals_delivered": "Signals that a node has taken.",
+        "smithers_signals_refused": "Signals whose data did not fit.",
+        "smithers_signals_timed_out": "Waits for a signal that took too long.",
         "smithers_frames_committed": "Renderings that changed the tree.",
         "smithers_events_emitted": "Events in the log.",
     }
@@ -61,6 +65,10 @@ _RAISED_BY: MappingProxyType[type, tuple[str, ...]] = MappingProxyType(
         events.ApprovalDenied: ("smithers_approvals_denied",),
         events.TimerCreated: ("smithers_timers_created",),
         events.TimerFired: ("smithers_timers_fired",),
+        events.SignalReceived: ("smithers_signals_received",),
+        events.SignalDelivered: ("smithers_signals_delivered",),
+        events.SignalRefused: ("smithers_signals_refused",),
+        events.SignalTimedOut: ("smithers_signals_timed_out",),
         events.FrameCommitted: ("smithers_frames_committed",),
     }
 )

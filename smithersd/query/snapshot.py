@@ -18,7 +18,7 @@ from smithersd.store.requests import decision_of
 class AcceptedRequest:
     """A request that was accepted and not yet applied.
 
-    `verb` is "approve", "deny" or "fire" for a node iteration, or "cancel" for the run.
+    `verb` is "approve", "deny" or "fire" for a node iteration, "cancel" or "signal" for the run.
     """
 
     verb: str

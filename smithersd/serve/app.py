@@ -27,7 +27,7 @@ from smithersd.serve.routes.frames import frames
 from smithersd.serve.routes.health import health, ready
 from smithersd.serve.routes.metrics import metrics as metrics_route
 from smithersd.serve.routes.nodes import node, nodes
-from smithersd.serve.routes.requests import approve, deny, fire
+from smithersd.serve.routes.requests import approve, deny, fire, signal
 from smithersd.serve.routes.result import result
 from smithersd.serve.routes.status import status
 from smithersd.serve.streams.sse import encode_event
@@ -129,6 +129,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
         (r"/approve/{node_id:.+}", approve),
         (r"/deny/{node_id:.+}", deny),
         (r"/fire/{node_id:.+}", fire),
+        (r"/signal/{name:.+}", signal),
         ("/cancel", cancel),
     ]
     router = app.router

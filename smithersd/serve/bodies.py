@@ -60,6 +60,14 @@ class FireBody(WaitBody):
     fired_by: Text | None = None
 
 
+class SignalBody(Body):
+    """The body of signal; null means absent."""
+
+    data: Any = None
+    correlation_id: Text | None = None
+    sent_by: Text | None = None
+
+
 class DecisionBody(WaitBody):
     """The body of approve and deny."""
 

@@ -28,6 +28,7 @@ from smithersd.errors import (
     StoreInvalid,
     StoreUnavailable,
     TimerNotPending,
+    TooManySignals,
     UserError,
 )
 from smithersd.loggers import logger
@@ -126,6 +127,7 @@ STATUS_BY_CODE: Mapping[str, HTTPStatus] = MappingProxyType(
         ApprovalAlreadyDecided.code: HTTPStatus.CONFLICT,
         ApprovalNotPending.code: HTTPStatus.CONFLICT,
         TimerNotPending.code: HTTPStatus.CONFLICT,
+        TooManySignals.code: HTTPStatus.CONFLICT,
         RunNotActive.code: HTTPStatus.CONFLICT,
         RunIsDriven.code: HTTPStatus.CONFLICT,
         LeaseLost.code: HTTPStatus.CONFLICT,

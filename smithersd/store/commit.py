@@ -16,7 +16,7 @@ from smithersd.store.records import (
     OutputRow,
     RequestRow,
 )
-from smithersd.store.requests import request_rows
+from smithersd.store.requests import next_request_rows
 from smithersd.store.statements import Many, Parameters, Statement, Transaction
 from smithersd.store.waits import wait_parameters
 
@@ -44,7 +44,7 @@ def commit_step(commit: Commit, lease_ms: int) -> Transaction[Committed]:
         return Committed(is_closed=False)
     if last_seq >= _last_seq(commit.closing):  # written before; requests that came after that must not count
         return Committed(is_closed=True)
-    requests = yield from request_rows(commit.run_id)
+    requests = yield from next_request_rows(commit.run_id)
     unseen = tuple(row for row in requests if row.id not in commit.closing_applied)
     if unseen:
         return Committed(is_closed=False, requests=unseen)
@@ -101,6 +101,7 @@ def _advance(commit: Commit, batch: Batch, lease_ms: int) -> Parameters:
         "before_seq": batch.events[0].seq - 1 if batch.events else None,
         "last_seq": _last_seq(batch),
         "status": batch.status,
+        "signals_kept": batch.signals_kept,
         "finished_at_ms": batch.finished_at_ms,
         "error": batch.error,
         "lease_ms": lease_ms,

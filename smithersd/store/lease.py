@@ -6,7 +6,7 @@ from collections.abc import Callable
 from smithersd.errors import LeaseLost, RunIsDriven
 from smithersd.store.reading import no_such_run, run_row
 from smithersd.store.records import Lease, RequestRow
-from smithersd.store.requests import request_rows
+from smithersd.store.requests import next_request_rows
 from smithersd.store.statements import Statement, Transaction
 
 
@@ -69,7 +69,7 @@ def driver_requests(run_id: str, fence: int) -> Transaction[list[RequestRow]]:
     """
     if not (yield Statement("is_fence", {"run_id": run_id, "fence": fence})):
         raise _is_lost(run_id)
-    return (yield from request_rows(run_id))
+    return (yield from next_request_rows(run_id))
 
 
 def release_lease(run_id: str, fence: int) -> Transaction[None]:

@@ -15,6 +15,7 @@ class RequestKind(StrEnum):
 
     DECIDE = "decide"
     FIRE = "fire"
+    SIGNAL = "signal"
     CANCEL = "cancel"
 
 
@@ -126,8 +127,8 @@ class FrameRow:
 class Batch:
     """The rows that one step writes; the events are numbered without a gap from the run's last_seq on.
 
-    A wait replaces the one of the same node iteration and kind. `status`, `finished_at_ms` and `error` are the new
-    values of the run's row.
+    A wait replaces the one of the same node iteration and kind. `status`, `signals_kept`, `finished_at_ms` and `error`
+    are the new values of the run's row.
     """
 
     status: RunStatus
@@ -135,6 +136,7 @@ class Batch:
     outputs: tuple[OutputRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
     waits: tuple[WaitRecord, ...] = ()
+    signals_kept: int = 0
     finished_at_ms: int | None = None
     error: str | None = None
 

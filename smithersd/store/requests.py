@@ -5,8 +5,12 @@ An accepted request is stored until the driver has applied it.
 """
 
 import json
+from dataclasses import dataclass
 from typing import NoReturn
 
+import pydantic_core
+
+from smithersd.core.log.events import SignalReceived
 from smithersd.core.log.records import ApprovalRecord, WaitRecord
 from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.elements import Decision
@@ -18,7 +22,9 @@ from smithersd.errors import (
     NodeNotFound,
     RunNotActive,
     TimerNotPending,
+    TooManySignals,
 )
+from smithersd.limits import REQUESTS_PER_STEP_MAX, SIGNALS_KEPT_MAX
 from smithersd.store.reading import no_such_run
 from smithersd.store.records import RequestKind, RequestRow, Submitted
 from smithersd.store.statements import Row, Statement, Transaction
@@ -35,14 +41,13 @@ def submit_cancel(run_id: str, created_at_ms: int, sender: str | None) -> Transa
         RunNotFound: there is no such run.
         RunNotActive: the run has ended.
     """
-    status, is_leased = yield from _locked_run(run_id)
-    if status.is_final:
-        raise _not_active(run_id, f"has ended ({status})")
-    for row in (yield from request_rows(run_id)):
-        if row.kind is RequestKind.CANCEL:
-            return Submitted(run_id, row.id, is_leased)
+    run = yield from _locked_run(run_id)
+    if run.status.is_final:
+        raise _not_active(run_id, f"has ended ({run.status})")
+    for row in (yield Statement("select_cancel", {"run_id": run_id})):
+        return Submitted(run_id, row["id"], run.is_leased)
     request_id = yield from _insert(run_id, RequestKind.CANCEL, created_at_ms, sender=sender)
-    return Submitted(run_id, request_id, is_leased)
+    return Submitted(run_id, request_id, run.is_leased)
 
 
 def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: Decision) -> Transaction[Submitted]:
@@ -55,8 +60,8 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
         RunNotActive: the run has ended, or is being cancelled.
         ApprovalNotPending: the node is not waiting for a decision.
     """
-    status, is_leased = yield from _locked_run(run_id)
-    waits, requests, left = yield from _node(run_id, node_id, WaitKind.APPROVAL)
+    run = yield from _locked_run(run_id)
+    waits, left = yield from _node(run_id, node_id, WaitKind.APPROVAL)
     pending = _pending(waits, left)
     if iteration is None and len(pending) > 1:
         raise ApprovalAmbiguous(
@@ -68,11 +73,11 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
     if wait is not None and wait.key[1] in left:
         request = left[wait.key[1]]
         _check_same(wait, decision, decision_of(request))
-        return Submitted(run_id, request.id, is_leased)
+        return Submitted(run_id, request.id, run.is_leased)
     if wait is not None and wait.status is WaitStatus.ENDED:
         _check_same(wait, decision, ApprovalRecord.of(wait).decision)
-        return Submitted(run_id, None, is_leased)
-    _check_active(run_id, status, requests)
+        return Submitted(run_id, None, run.is_leased)
+    yield from _check_active(run_id, run.status)
     if wait is None or wait.status is not WaitStatus.OPEN:
         raise ApprovalNotPending(
             f"Node {node_id!r} of run {run_id!r} is not waiting for a decision.",
@@ -82,7 +87,7 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
     request_id = yield from _insert(
         run_id, RequestKind.DECIDE, decision.decided_at_ms, wait=wait, sender=decision.decided_by, payload=payload
     )
-    return Submitted(run_id, request_id, is_leased)
+    return Submitted(run_id, request_id, run.is_leased)
 
 
 def submit_fire(
@@ -96,24 +101,58 @@ def submit_fire(
         RunNotActive: the run has ended, or is being cancelled.
         TimerNotPending: the node is not a timer that is waiting.
     """
-    status, is_leased = yield from _locked_run(run_id)
-    waits, requests, left = yield from _node(run_id, node_id, WaitKind.TIMER)
+    run = yield from _locked_run(run_id)
+    waits, left = yield from _node(run_id, node_id, WaitKind.TIMER)
     pending = _pending(waits, left)
     if iteration is None and len(pending) > 1:
         raise InvalidRequest(f"Node {node_id!r} has {len(pending)} pending timers.", remedy="Name the iteration.")
     wait = _wait_of_request(iteration, waits, pending, left)
     if wait is not None and wait.key[1] in left:
-        return Submitted(run_id, left[wait.key[1]].id, is_leased)
+        return Submitted(run_id, left[wait.key[1]].id, run.is_leased)
     if wait is not None and wait.status is WaitStatus.ENDED:
-        return Submitted(run_id, None, is_leased)
-    _check_active(run_id, status, requests)
+        return Submitted(run_id, None, run.is_leased)
+    yield from _check_active(run_id, run.status)
     if wait is None or wait.status is not WaitStatus.OPEN:
         raise TimerNotPending(
             f"Node {node_id!r} of run {run_id!r} is not a timer that is waiting.",
             remedy=f"`smithers inspect {run_id}` lists the timers that are.",
         )
     request_id = yield from _insert(run_id, RequestKind.FIRE, created_at_ms, wait=wait, sender=sender)
-    return Submitted(run_id, request_id, is_leased)
+    return Submitted(run_id, request_id, run.is_leased)
+
+
+def submit_signal(run_id: str, signal: SignalReceived) -> Transaction[Submitted]:
+    """Leave a signal, whether or not a node waits for it.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunNotActive: the run has ended, or a cancel is on its way.
+        TooManySignals: the run keeps as many signals as it may.
+    """
+    run = yield from _locked_run(run_id)
+    yield from _check_active(run_id, run.status)
+    left = (yield Statement("count_signal_requests", {"run_id": run_id}))[0]["count"]
+    if run.signals_kept + left >= SIGNALS_KEPT_MAX:
+        raise too_many_signals(run_id)
+    payload = pydantic_core.to_json([signal.name, signal.correlation_id, signal.data]).decode()
+    request_id = yield from _insert(
+        run_id, RequestKind.SIGNAL, signal.sent_at_ms, sender=signal.sent_by, payload=payload
+    )
+    return Submitted(run_id, request_id, run.is_leased)
+
+
+def too_many_signals(run_id: str) -> TooManySignals:
+    """Return the error for a signal that the run has no room for."""
+    return TooManySignals(
+        f"Run {run_id!r} keeps {SIGNALS_KEPT_MAX} signals that no node has taken.",
+        remedy="Check the name and the correlation id, or wait until the run has taken some.",
+    )
+
+
+def next_request_rows(run_id: str) -> Transaction[list[RequestRow]]:
+    """Read what was accepted for a run and not applied yet, oldest first: as many as one step may apply."""
+    rows = yield Statement("select_requests_page", {"run_id": run_id, "limit": REQUESTS_PER_STEP_MAX})
+    return [_request(row) for row in rows]
 
 
 def request_rows(run_id: str) -> Transaction[list[RequestRow]]:
@@ -133,26 +172,41 @@ def decision_of(request: RequestRow) -> Decision:
     return Decision.model_validate_json(request.payload)
 
 
+def signal_of(request: RequestRow) -> SignalReceived:
+    """Read the signal that a request brings."""
+    assert request.payload is not None, f"request {request.id} brings no signal"
+    name, correlation_id, data = pydantic_core.from_json(request.payload)
+    return SignalReceived(name, data, request.created_at_ms, correlation_id, request.sender)
+
+
 def _request(row: Row) -> RequestRow:
     return RequestRow(**{**row, "kind": RequestKind(row["kind"])})
 
 
-def _locked_run(run_id: str) -> Transaction[tuple[RunStatus, bool]]:
+@dataclass(frozen=True, slots=True)
+class _LockedRun:
+    status: RunStatus
+    is_leased: bool
+    signals_kept: int
+
+
+def _locked_run(run_id: str) -> Transaction[_LockedRun]:
     rows = yield Statement("lock_run", {"run_id": run_id})
     if not rows:
         raise no_such_run(run_id)
-    return RunStatus(rows[0]["status"]), bool(rows[0]["is_leased"])
+    row = rows[0]
+    return _LockedRun(RunStatus(row["status"]), bool(row["is_leased"]), row["signals_kept"])
 
 
-def _node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[tuple[list[WaitRecord], list[RequestRow], _Left]]:
-    """Return a node's waits of a kind, the run's requests, and those of them that are for the node."""
+def _node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[tuple[list[WaitRecord], _Left]]:
+    """Return a node's waits of a kind, and the requests that are left for it."""
     waits = yield from waits_of_node(run_id, node_id, kind)
     if not waits and not (yield Statement("is_node", {"run_id": run_id, "node_id": node_id})):
         raise NodeNotFound(
             f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` and GET /nodes list its nodes."
         )
-    requests = yield from request_rows(run_id)
-    return waits, requests, {row.iteration: row for row in requests if row.node_id == node_id}
+    rows = yield Statement("select_requests_of_node", {"run_id": run_id, "node_id": node_id})
+    return waits, {request.iteration: request for request in map(_request, rows)}
 
 
 def _pending(waits: list[WaitRecord], left: _Left) -> list[WaitRecord]:
@@ -234,10 +288,10 @@ def _refuse_other(wait: WaitRecord, earlier: Decision) -> NoReturn:
     )
 
 
-def _check_active(run_id: str, status: RunStatus, requests: list[RequestRow]) -> None:
+def _check_active(run_id: str, status: RunStatus) -> Transaction[None]:
     if status.is_final:
         raise _not_active(run_id, f"has ended ({status})")
-    if any(row.kind is RequestKind.CANCEL for row in requests):
+    if (yield Statement("select_cancel", {"run_id": run_id})):
         raise _not_active(run_id, "is being cancelled")
 
 

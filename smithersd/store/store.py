@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from smithersd.core.log.events import SignalReceived
 from smithersd.core.log.records import WaitRecord
 from smithersd.core.log.states import WaitKind
 from smithersd.elements import Decision
@@ -160,6 +161,16 @@ class Store:
             TimerNotPending: the node is not a timer that is waiting.
         """
         return await self._submit(run_id, requests.submit_fire(run_id, node_id, iteration, created_at_ms, sender))
+
+    async def submit_signal(self, run_id: str, signal: SignalReceived) -> Submitted:
+        """Leave a signal and wake the driver; it is kept until a node takes it.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunNotActive: the run has ended, or a cancel is on its way.
+            TooManySignals: the run keeps as many signals as it may.
+        """
+        return await self._submit(run_id, requests.submit_signal(run_id, signal))
 
     async def submit_cancel(self, run_id: str, *, created_at_ms: int, sender: str | None = None) -> Submitted:
         """Store a request to cancel the run and notify the driver; if there is one already, return that.

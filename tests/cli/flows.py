@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Task, Timer, workflow
+from smithersd import Approval, Branch, Context, Parallel, Sequence, Shell, Signal, Task, Timer, workflow
 
 sys.stdout.write("a workflow file may print\n")
 
@@ -27,6 +27,11 @@ def quick(ctx: Context[Order]) -> Any:
 @workflow
 def overnight(_: Any) -> Any:
     return Sequence(Timer("next morning", "8h"), Task("say", str.upper, "done"))
+
+
+@workflow
+def order(_: Any) -> Any:
+    return Signal("pay", name="paid", key="INV-7", timeout="8h")
 
 
 @workflow

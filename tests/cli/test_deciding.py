@@ -215,6 +215,34 @@ def test_a_timer_that_is_fired_where_nobody_drives_fires_when_the_run_goes_on(sm
     assert run_flow("overnight", "release-1", mode=StartMode.RESUME).is_final
 
 
+def test_a_signal_is_delivered_where_the_run_is_driven(smithers: Smithers) -> None:
+    with driving("order", "release-1", RunStatus.WAITING_EVENT) as process:
+        assert "pay  waiting-event" in smithers("inspect", "release-1").out
+        assert "waits for signal paid (INV-7), until " in smithers("inspect", "release-1").out
+        said = smithers("signal", "rel", "paid", "--key", "INV-7", "--data", '{"amount": 7}')
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith("Sent paid to run release-1 as ada. The run is ")
+        assert process.wait(60) == 0
+    received = smithers("events", "release-1", "--types", "SignalReceived", "--json").out
+    assert '"data":{"amount":7}' in received
+    assert '"sentBy":"ada"' in received
+
+
+def test_a_signal_that_is_sent_where_nobody_drives_is_received_when_the_run_goes_on(smithers: Smithers) -> None:
+    run_flow("order", "release-1")
+    said = smithers("signal", "release-1", "paid", "--key", "INV-7", "--data", "7", "--by", "bob")
+    assert "Sent paid to run release-1 as bob. It is stored, and received when the run is resumed." in said.out
+    assert "A signal was sent by bob; the run receives it when it is resumed." in smithers("inspect", "release-1").out
+    assert run_flow("order", "release-1", mode=StartMode.RESUME).is_final
+
+
+def test_data_that_are_no_json_are_not_sent(smithers: Smithers) -> None:
+    run_flow("order", "release-1")
+    said = smithers("signal", "release-1", "paid", "--data", "{")
+    assert (said.code, said.out) == (4, "")
+    assert "The value of --data is not valid JSON" in said.err
+
+
 def test_what_is_not_a_timer_is_not_fired(smithers: Smithers) -> None:
     run_flow("approval", "release-1")
     said = smithers("fire", "release-1", "publish")

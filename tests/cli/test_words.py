@@ -49,6 +49,15 @@ SAID = {
     events.TimerFired("night", 0, 3_600_000): "night fired, 1h00m late",
     events.TimerFired("night", 0, -3_600_000, "ada"): "night fired by ada, 1h00m early",
     events.TimerFired("night", 0, -3_600_000): "night fired, 1h00m early",
+    events.SignalReceived("paid", 7, 0): "signal paid sent",
+    events.SignalReceived("paid", None, 0, "INV\n7", "ada"): "signal paid (INV 7) sent by ada",
+    events.NodeWaitingEvent("pay", 0, "paid"): "pay waits for signal paid",
+    events.NodeWaitingEvent("pay", 0, "paid", "INV-7", 9): "pay waits for signal paid (INV-7)",
+    events.SignalDelivered("pay", 0, 3): "pay took the signal",
+    events.SignalRefused("pay", 0, 3, ErrorInfo("INVALID_OUTPUT", "InvalidOutput", "No.")): (
+        "pay refused the signal: INVALID_OUTPUT: No."
+    ),
+    events.SignalTimedOut("pay", 0, 3): "pay timed out",
     events.BranchDecided("large?", 0, value=False): "large? branch: otherwise",
 }
 

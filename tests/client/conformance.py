@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from smithersd import Approval, Branch, Context, Parallel, Store, Task, Timer, workflow
+from smithersd import Approval, Branch, Context, Parallel, Signal, Store, Task, Timer, workflow
 from smithersd import Sequence as InTurn
 from smithersd.client import RequestStage, Run
 from smithersd.core.log.event_json import decode
@@ -23,6 +23,7 @@ from smithersd.errors import (
     ApprovalAlreadyDecided,
     ApprovalAmbiguous,
     ApprovalNotPending,
+    InvalidRequest,
     NodeNotFound,
     ResultNotFound,
     RunNotActive,
@@ -30,7 +31,7 @@ from smithersd.errors import (
     TimerNotPending,
 )
 from smithersd.feed import Encoded
-from smithersd.limits import SHOWN_BYTES_MAX
+from smithersd.limits import SHOWN_BYTES_MAX, SIGNAL_DATA_BYTES_MAX
 from tests.support.runs import RUN_ID, driven
 from tests.support.waiting import DEADLINE_S, until_async
 
@@ -47,6 +48,12 @@ def release(ctx: Context[Any]) -> Any:
 def overnight(ctx: Context[Any]) -> Any:
     """Waits for a time."""
     return InTurn(Timer("night", "8h"), Task("after", str, 1))
+
+
+@workflow
+def order(ctx: Context[Any]) -> Any:
+    """Waits for a signal."""
+    return InTurn(Signal("paid", int, key="INV-7"), Task("after", str, 1))
 
 
 @workflow
@@ -127,6 +134,7 @@ REQUESTS: dict[str, Callable[[Run], Awaitable[Any]]] = {
     "approve": lambda run: run.approve("publish"),
     "deny": lambda run: run.deny("publish"),
     "fire": lambda run: run.fire("night"),
+    "signal": lambda run: run.signal("paid"),
     "cancel": lambda run: run.cancel(),
 }
 
@@ -444,6 +452,33 @@ class RunPromises:
             await run.cancel()
 
     # Cancelling
+
+    async def test_a_signal_is_delivered_to_the_node_that_waits_for_it(self, run: Run, store: Store) -> None:
+        async with driven(order, store) as (_, driving):
+            await until_status(run, RunStatus.WAITING_EVENT)
+            assert await run.signal("paid", 1) is RequestStage.APPLIED
+            assert (await run.info()).status is RunStatus.WAITING_EVENT, "it has no key"
+            assert await run.signal("paid", 7, key="INV-7", sent_by="ann") is RequestStage.APPLIED
+            await ended(driving)
+        assert await run.output("paid", 0) == "7"
+        received = [json.loads(one.data) for one in await all_events(run) if one.type == "SignalReceived"]
+        assert [one.get("sentBy") for one in received] == [None, "ann"]
+
+    async def test_a_signal_is_stored_where_nobody_drives(self, run: Run, store: Store) -> None:
+        async with driven(order, store):
+            await until_status(run, RunStatus.WAITING_EVENT)
+        assert await run.signal("paid", 7, key="INV-7") is RequestStage.ACCEPTED
+        async with driven(order, store) as (_, driving):
+            await ended(driving)
+        assert await run.output("paid", 0) == "7"
+
+    @pytest.mark.parametrize("name", ["", "x" * 201, "a\nb"])
+    async def test_what_is_no_name_of_a_signal_is_refused(self, run: Run, store: Store, name: str) -> None:
+        async with driven(order, store):
+            await until_status(run, RunStatus.WAITING_EVENT)
+            for arguments in ((name, None, None), ("paid", None, name), ("paid", "x" * SIGNAL_DATA_BYTES_MAX, None)):
+                with pytest.raises(InvalidRequest):
+                    await run.signal(arguments[0], arguments[1], key=arguments[2])
 
     async def test_a_cancel_ends_the_run_under_its_driver(self, run: Run, store: Store) -> None:
         async with driven(release, store) as (_, driving):

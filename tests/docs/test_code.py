@@ -24,6 +24,7 @@ RUN_HERE = {
     *(
         "tell-chat.sh",
         "reminder.py",
+        "order.py",
         "review.py",
         "payment.py",
         "rollout.py",
@@ -102,6 +103,15 @@ def test_the_release_by_values_runs(folder: Path) -> None:
     (folder / "upload.py").write_text(WORKFLOWS.file("upload.py"))
     jumps = "import asyncio, upload, smithersd.testing as t; print(asyncio.run(t.run_to_end(upload.release)).outputs)"
     assert "uploaded dist/app.tar" in finish(begin(folder, "-c", jumps))
+
+
+def test_the_order_runs(folder: Path) -> None:
+    (folder / "order.py").write_text(WORKFLOWS.file("order.py"))
+    run = "t.run_to_end(order.order, 'INV-7', signals={'paid': {'amount': 7}})"
+    said = finish(
+        begin(folder, "-c", f"import asyncio, order, smithersd.testing as t; print(asyncio.run({run}).outputs)")
+    )
+    assert said == "{'paid': {'amount': 7}, 'ship': 'shipped for 7'}\n"
 
 
 def test_the_reminder_runs(folder: Path) -> None:

@@ -18,7 +18,7 @@ from smithersd.core.kinds.registry import NODE_KINDS
 from smithersd.core.log import events
 from smithersd.core.log.states import AttemptState, Cancellation, Interruption, RunStatus
 from smithersd.elements import NodeState
-from smithersd.elements.kinds import Backoff, OnDeny, TimerType
+from smithersd.elements.kinds import Backoff, OnDeny, OnTimeout, TimerType
 from smithersd.elements.options.task_options import TaskOptions
 from smithersd.errors import SmithersError
 from smithersd.executors.context import TaskContext
@@ -78,7 +78,8 @@ async def routes(folder: Path) -> set[str]:
         workflow: smithersd.Workflow[Any] = smithersd.Workflow(lambda _: smithersd.Sequence(), name="any")
         app = create_serve_app(workflow, store=store, run_id="any", abort=asyncio.Event())
         found = [(route.method, route.resource.canonical) for route in app.router.routes() if route.resource]
-    return {f"{method} {re.sub(r'{(.*?)}', ':node', path)}" for method, path in found if method != "HEAD" and path}
+    found = [(method, path.replace("{node_id}", ":node").replace("{name}", ":name")) for method, path in found]
+    return {f"{method} {path}" for method, path in found if method != "HEAD" and path}
 
 
 def metric_names() -> set[str]:
@@ -95,7 +96,7 @@ def test_the_public_names_are_these() -> None:
     assert set(smithersd.__all__) == {
         *("Approval", "Branch", "Context", "Decision", "Element", "Group", "InvalidOutput", "NodeState"),
         *("OutputNotReady", "Parallel", "Permanent", "RetryAfter", "RunResult", "Secret", "Sequence", "Shell"),
-        *("ShellFailed", "SmithersError", "Store", "Task", "TaskTimeout", "Timer", "Value", "Workflow"),
+        *("ShellFailed", "Signal", "SmithersError", "Store", "Task", "TaskTimeout", "Timer", "Value", "Workflow"),
         *("create_serve_app", "open_store", "run_workflow", "task_context", "workflow"),
     }
 
@@ -173,7 +174,7 @@ async def test_every_route_is_documented(tmp_path: Path) -> None:
 def test_every_parameter_of_a_route_is_documented() -> None:
     for route, parameters, _ in HTTP.section("Routes").rows():
         method, path = route.strip("`").split()
-        operation = API["paths"][path.replace(":node", "{node_id}")][method.lower()]
+        operation = API["paths"][path.replace(":node", "{node_id}").replace(":name", "{name}")][method.lower()]
         real = [one["name"] for one in operation.get("parameters", ()) if one.get("in") == "query"]
         assert_same(re.findall(r"`(\w+)`", parameters), real)
 
@@ -249,6 +250,7 @@ def test_every_metric_is_documented() -> None:
         ("Why an attempt was interrupted", Interruption),
         ("Why a node was cancelled", Cancellation),
         ("What a denial does", OnDeny),
+        ("What a timeout of a wait does", OnTimeout),
         ("What a timer waits for", TimerType),
         ("How retries are spaced", Backoff),
     ],

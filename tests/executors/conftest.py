@@ -37,6 +37,9 @@ class Record:
     def progressed(self, done: float | None, total: float | None, message: str | None) -> None:
         self._tell("progressed", (done, total, message))
 
+    def signalled(self, name: str, key: str | None, data: Any) -> None:
+        self._tell("signalled", (name, key, data))
+
     def heartbeat(self, data: Any) -> None:
         self._tell("heartbeat", data)
 

@@ -43,13 +43,16 @@ async def come_to_end(world: World) -> None:
         elif world.may_time_pass:
             await world.pass_time()
         else:
-            approvals = await world.open_approvals()
-            assert approvals or not world.is_alive, "the run is driven, idle, and waits for nobody"
-            await world.decide(approvals[0])
+            approvals, signals = await world.open_approvals(), await world.listening()
+            assert approvals or signals or not world.is_alive, "the run is driven, idle, and waits for nobody"
+            if approvals:
+                await world.decide(approvals[0])
+            elif signals:
+                await world.send(signals[0])
     raise AssertionError("the run does not come to an end")
 
 
-async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901 - one arm a stimulus
+async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, PLR0912 - one arm a stimulus
     """Let drawn things happen until the run has ended."""
     crashes_left = CRASHES_MAX
     for _ in range(STIMULI_MAX):
@@ -57,6 +60,7 @@ async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # no
             return
         approvals = [] if world.is_cancel_accepted else await world.open_approvals()
         choices = ["end"] * 3 * bool(world.endable) + ["decide"] * bool(approvals)
+        choices += ["send"] * (bool(world.sendable) and not world.is_cancel_accepted and await _has_begun(world))
         choices += ["cancel"] * (may_end and not world.is_cancel_accepted and await _has_begun(world))
         if world.is_alive:
             choices += ["time"] * world.may_time_pass
@@ -69,6 +73,8 @@ async def be_disturbed(world: World, draw: Any, *, may_end: bool) -> None:  # no
                 await world.end_attempts(sorted(draw(st.sets(st.sampled_from(world.endable), min_size=1))))
             case "decide":
                 await world.decide(draw(st.sampled_from(approvals)))
+            case "send":
+                await world.send(draw(st.sampled_from(world.sendable)))
             case "cancel":
                 await world.cancel()
             case "time":

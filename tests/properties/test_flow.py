@@ -10,6 +10,7 @@ I5  no attempt runs before its NodeStarted is durable, and never two of one node
 I6  after any crash and resume the outputs equal those of an undisturbed run
 I7  fold(log) is the state that the flow holds
 I8  no more attempts run at once than a Parallel's cap and the run's limit allow
+I9  a signal is delivered once, refused or kept
 """
 
 import json
@@ -31,9 +32,20 @@ from smithersd.core.reuse.earlier import EarlierRun, Order
 from smithersd.core.tree.frames import FrameTree
 from smithersd.elements import Decision
 from smithersd.errors import ErrorInfo
-from tests.properties.trees import RETRY_AFTER_S, Spec, TaskSpec, TimerSpec, leaves, trees, workflow_of
+from tests.properties.trees import (
+    RETRY_AFTER_S,
+    ApprovalSpec,
+    SignalSpec,
+    Spec,
+    TaskSpec,
+    data_of,
+    leaves,
+    trees,
+    workflow_of,
+)
 
 LIMIT = 3
+_TAKEN = (events.SignalDelivered, events.SignalRefused)
 NOW_MS = 1_700_000_000_000
 
 
@@ -57,6 +69,7 @@ class World:
         self.outputs: dict[NodeKey, str] = {}
         self.frames: list[str] = []
         self.running: dict[NodeKey, int] = {}
+        self.unsent = {one.id: list(data_of(one)) for one in leaves(spec) if isinstance(one, SignalSpec)}
         self.now_ms = NOW_MS
         self.fence = 1
         self.flow = self._new_flow(RunState("r"))
@@ -110,9 +123,12 @@ class World:
 
     def decide(self, key: NodeKey) -> None:
         spec = self.specs[key[0]]
-        assert not isinstance(spec, TimerSpec)
+        assert isinstance(spec, TaskSpec | ApprovalSpec)
         decision = Decision(approved=not spec.is_denied, decided_by="p", decided_at_ms=self.now_ms)
         self.flow.decide(key, decision, self.now_ms)
+
+    def send(self, name: str) -> None:
+        self.flow.receive(events.SignalReceived(name, self.unsent[name].pop(0), self.now_ms), self.now_ms)
 
     def pass_time(self) -> None:
         if self.flow.next_due_ms is not None:
@@ -167,6 +183,10 @@ class World:
             self.log.append(one)
 
     def check(self) -> None:
+        received = {r.seq for r in self.log if isinstance(r.event, events.SignalReceived)}
+        taken = [r.event.signal_seq for r in self.log if isinstance(r.event, _TAKEN)]
+        assert len(taken) == len(set(taken)), "I9: a signal was delivered twice"
+        assert self.flow.state.signals.count == len(received - set(taken)), "I9: a signal is neither kept nor delivered"
         assert [r.seq for r in self.log] == list(range(len(self.log))), "I2: seq is not dense"
         terminal = [r.seq for r in self.log if type(r.event).__name__ in TERMINAL_TYPES]
         assert terminal in ([], [len(self.log) - 1]), "I3: a terminal event is not last"
@@ -177,12 +197,24 @@ class World:
             assert self.is_alive, f"I4: {state.status} and nothing goes on"
         if self.flow.state.status.is_waiting:
             assert not self.running
-            assert self.waiting or self.flow.next_due_ms is not None, "I4: waits for nobody and no time"
+            assert self.waiting or self.listening or self.flow.next_due_ms is not None, (
+                "I4: waits for nobody and no time"
+            )
 
     @property
     def is_alive(self) -> bool:
         flow = self.flow
         return bool(self.running or flow.ready_count or flow.next_due_ms is not None or flow.ending or flow.running)
+
+    @property
+    def sendable(self) -> list[str]:
+        return sorted(name for name, data in self.unsent.items() if data)
+
+    @property
+    def listening(self) -> list[str]:
+        """Signals that are awaited and that nobody has sent."""
+        nodes = self.flow.state.nodes
+        return [name for name in self.sendable if (name, 0) in nodes and nodes[name, 0].state.is_waiting]
 
     @property
     def waiting(self) -> list[NodeKey]:
@@ -204,6 +236,8 @@ def run_undisturbed(spec: Spec) -> World:
             world.end_attempt(next(iter(world.running)))
         elif world.waiting:
             world.decide(world.waiting[0])
+        elif world.listening:
+            world.send(world.listening[0])
         else:
             world.pass_time()
         world.turn()
@@ -220,7 +254,8 @@ def disturb(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, P
         if world.flow.state.status is RunStatus.SUSPENDED:
             world.crash_and_resume()
             continue
-        choices = ["attempt"] * 3 * bool(world.running) + ["decide"] * bool(world.waiting) + ["time"]
+        choices = ["attempt"] * 3 * bool(world.running) + ["decide"] * bool(world.waiting)
+        choices += ["send"] * bool(world.sendable) + ["time"]
         choices += ["crash", "crash-unwritten", "suspend"] * bool(crashes_left) + ["cancel"] * may_end
         choice = draw(st.sampled_from(choices))
         if choice == "attempt":
@@ -228,6 +263,8 @@ def disturb(world: World, draw: Any, *, may_end: bool) -> None:  # noqa: C901, P
                 world.end_attempt(key)
         elif choice == "decide":
             world.decide(draw(st.sampled_from(sorted(world.waiting))))
+        elif choice == "send":
+            world.send(draw(st.sampled_from(world.sendable)))
         elif choice == "time":
             world.pass_time()
         elif choice == "cancel":

@@ -21,6 +21,7 @@ from smithersd import (
     Secret,
     Sequence,
     Shell,
+    Signal,
     Task,
     Timer,
     Workflow,
@@ -83,6 +84,15 @@ class TimerSpec:
 
 
 @dataclass(frozen=True)
+class SignalSpec:
+    id: str
+    times_out: str | None = None
+    """What it does at its timeout; then nobody sends it."""
+    is_sent_wrong: bool = False
+    """Whether it is sent once with data that do not fit, before it is sent right."""
+
+
+@dataclass(frozen=True)
 class BoxSpec:
     kind: str
     children: tuple["Spec", ...]
@@ -117,7 +127,7 @@ class LazySpec:
     inner: "Spec"
 
 
-Spec = TaskSpec | ApprovalSpec | TimerSpec | BoxSpec | GroupSpec | BranchSpec | LazySpec
+Spec = TaskSpec | ApprovalSpec | TimerSpec | SignalSpec | BoxSpec | GroupSpec | BranchSpec | LazySpec
 
 
 @dataclass
@@ -145,9 +155,8 @@ class _Draw:
         return self.draw(st.sampled_from(tellers)) if tellers and self.draw(_RARELY) else None
 
     def spec(self, depth: int) -> Spec:  # noqa: PLR0911 - one arm a kind
-        kinds = ["task", "task", "approval", "timer"] + (
-            ["sequence", "parallel", "group", "branch", "lazy"] if depth else []
-        )
+        kinds = ["task", "task", "approval", "timer", "signal"]
+        kinds += ["sequence", "parallel", "group", "branch", "lazy"] if depth else []
         match self.draw(st.sampled_from(kinds)):
             case "task":
                 return self.task()
@@ -173,6 +182,11 @@ class _Draw:
                 inner = self.spec(depth - 1)
                 self.prefix = outside
                 return GroupSpec(group_id, inner)
+            case "signal":
+                times_out = self.draw(st.sampled_from([None, None, None, "skip", "continue", "fail"]))
+                signal = SignalSpec(self.new_id(), times_out, times_out is None and self.draw(_RARELY))
+                self.earlier.append(signal.id)
+                return signal
             case "branch":
                 branch_id, reads, told_by = self.new_id(), self.known(), self.teller()
                 before = list(self.earlier)
@@ -237,9 +251,9 @@ def trees(draw: Any, *, may_vanish: bool = False, has_shells: bool = False) -> S
     return _Draw(draw, may_vanish, has_shells).box(draw(st.sampled_from(["sequence", "parallel"])), 3)
 
 
-def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec]:
+def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec | SignalSpec]:
     match spec:
-        case TaskSpec() | ApprovalSpec() | TimerSpec():
+        case TaskSpec() | ApprovalSpec() | TimerSpec() | SignalSpec():
             yield spec
         case BoxSpec(children=children):
             for child in children:
@@ -252,6 +266,14 @@ def leaves(spec: Spec) -> Iterator[TaskSpec | ApprovalSpec | TimerSpec]:
                 yield from leaves(otherwise)
         case LazySpec(inner=inner):
             yield from leaves(inner)
+
+
+def data_of(spec: SignalSpec) -> Iterator[Any]:
+    """What is sent for a signal, one after the other."""
+    if spec.is_sent_wrong:
+        yield 7
+    if spec.times_out is None:
+        yield f"sent to {spec.id}"
 
 
 def _told(value: Any, told_by: str | None, made: dict[str, Any], otherwise: Any) -> Any:
@@ -323,6 +345,11 @@ def workflow_of(  # noqa: C901 - one arm a spec
                 return Approval(own_id(one.id), title=f"Go on{told}?", on_deny=one.on_deny)
             case TimerSpec():
                 return Timer(own_id(one.id), **_time(one, made))
+            case SignalSpec(times_out=None):
+                return Signal(own_id(one.id), str)
+            case SignalSpec(times_out=str(times_out)):
+                given: Any = {"on_timeout": times_out}
+                return Signal(own_id(one.id), str, timeout=TIMEOUT_S, **given)
             case BoxSpec(kind, children, cap, is_nosy):
                 if is_nosy:
                     for leaf in leaves(one):

@@ -9,17 +9,18 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from smithersd import Permanent, RetryAfter, Store, open_store, task_context
+from smithersd.core.log.events import SignalReceived
 from smithersd.core.log.records import NodeKey
 from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.elements import Decision
-from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, start_run
-from smithersd.errors import SmithersError
+from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, send_signal, start_run
+from smithersd.errors import InvalidRequest, SmithersError
 from tests.properties.trees import (
     RETRY_AFTER_S,
     SECRET,
@@ -27,8 +28,10 @@ from tests.properties.trees import (
     BranchSpec,
     GroupSpec,
     LazySpec,
+    SignalSpec,
     Spec,
     TaskSpec,
+    data_of,
     leaves,
     workflow_of,
 )
@@ -53,6 +56,7 @@ class World:
         self.clock = StillClock()
         self.specs: dict[str, Any] = {one.id: one for one in leaves(spec)}
         self.running: dict[str, asyncio.Future[None]] = {}
+        self.unsent = {one.id: list(data_of(one)) for one in leaves(spec) if isinstance(one, SignalSpec)}
         self.accepted: list[tuple[NodeKey, str]] = []
         self.is_cancel_accepted = False
         self.commits = 0
@@ -189,6 +193,23 @@ class World:
         decision = Decision(approved=not self.specs[node_id].is_denied, decided_by=person, decided_at_ms=now_ms)
         await self._outside.submit_decision(RUN_ID, node_id, None, decision)
         self.accepted.append(((node_id, 0), person))
+        await self.settle()
+
+    @property
+    def sendable(self) -> list[str]:
+        """Signals that somebody will send, whether or not they are awaited."""
+        return sorted(name for name, data in self.unsent.items() if data)
+
+    async def listening(self) -> list[str]:
+        """Signals that are awaited and that nobody has sent."""
+        waits = await self.store.waits(RUN_ID, WaitKind.SIGNAL)
+        return [w.key[0] for w in waits if w.status is WaitStatus.OPEN and self.unsent[w.key[0]]]
+
+    async def send(self, name: str) -> None:
+        """Somebody sends a signal, which may be refused at the door."""
+        signal = SignalReceived(name, self.unsent[name].pop(0), self.clock.now_ms())
+        with suppress(InvalidRequest):
+            await send_signal(self._outside, RUN_ID, signal)
         await self.settle()
 
     async def cancel(self) -> None:

@@ -19,7 +19,7 @@ from smithersd.engine.lease.owner import own_text
 from smithersd.engine.rows import batch_of
 from smithersd.store import Store
 from smithersd.store.records import Commit, NewRun, RequestKind, RequestRow
-from smithersd.store.requests import decision_of
+from smithersd.store.requests import decision_of, signal_of
 from tests.support.waiting import until_async
 
 FENCE = 1
@@ -105,6 +105,9 @@ class Story:
     async def _apply(self, row: RequestRow) -> None:
         if row.kind is RequestKind.CANCEL:
             await self.tell(e.RunCancelled(), applied=(row.id,))
+            return
+        if row.kind is RequestKind.SIGNAL:
+            await self.tell(signal_of(row), applied=(row.id,))
             return
         event: Event = (
             fired_event(self.state.nodes[row.wait_key], row.sender, self.journal.now_ms)

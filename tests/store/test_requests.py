@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from smithersd.core.log.events import SignalReceived
 from smithersd.core.log.records import WaitRecord
 from smithersd.core.log.states import RunStatus, WaitKind, WaitStatus
 from smithersd.errors import (
@@ -17,10 +18,11 @@ from smithersd.errors import (
     RunNotActive,
     RunNotFound,
     TimerNotPending,
+    TooManySignals,
 )
 from smithersd.store import Store
 from smithersd.store.records import Commit, RequestKind, Submitted
-from smithersd.store.requests import decision_of
+from smithersd.store.requests import decision_of, signal_of
 from tests.store.processes import ready_child
 from tests.store.rows import NOW_MS, Decided, approval, begin, decided, decision, end, event, pending, step, timer
 from tests.support.backends import Backend
@@ -263,3 +265,41 @@ async def test_decisions_at_full_speed_beside_commits_at_full_speed_are_all_appl
         assert await child.line() == "done"
     assert {row.status for row in await store.waits("run-1", WaitKind.APPROVAL)} == {WaitStatus.ENDED}
     assert (await store.run("run-1")).last_seq == seq
+
+
+async def signal(store: Store, data: object = None) -> Submitted:
+    return await store.submit_signal("run-1", SignalReceived("paid", data, NOW_MS, "INV-7", "ann"))
+
+
+async def test_each_signal_is_left_once_and_in_order(store: Store) -> None:
+    await begin_with(store)
+    ids = [(await signal(store, number)).request_id for number in (1, 2)]
+    rows = await store.driver_requests("run-1", 1)
+    assert [row.id for row in rows] == ids
+    assert [signal_of(row) for row in rows] == [SignalReceived("paid", one, NOW_MS, "INV-7", "ann") for one in (1, 2)]
+
+
+async def test_what_is_kept_and_what_is_left_count_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smithersd.store.requests.SIGNALS_KEPT_MAX", 3)
+    await begin_with(store)
+    commit = step("run-1", event(3))
+    await store.commit(replace(commit, batch=replace(commit.batch, signals_kept=2)))
+    await signal(store)
+    with pytest.raises(TooManySignals):
+        await signal(store)
+
+
+async def test_a_run_that_is_being_cancelled_takes_no_signal(store: Store) -> None:
+    await begin_with(store)
+    await store.submit_cancel("run-1", created_at_ms=NOW_MS)
+    with pytest.raises(RunNotActive):
+        await signal(store)
+
+
+async def test_a_driver_is_given_so_many_requests_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smithersd.store.requests.REQUESTS_PER_STEP_MAX", 2)
+    await begin_with(store)
+    for number in range(3):
+        await signal(store, number)
+    assert len(await store.driver_requests("run-1", 1)) == 2
+    assert len(await store.requests("run-1")) == 3

@@ -56,6 +56,7 @@ async def check_run(store: Store, run_id: str) -> RunState:
     if state.result is not None:
         assert state.status is RunStatus.FINISHED, "a run that did not finish has a result"
         assert state.nodes[state.result].has_output, f"the result is the output of {state.result}, which has none"
+    _check_signals(state, log)
     if state.status.is_final:
         assert not tables.requests, f"{run_id} has ended and {tables.requests} is without effect"
     is_at_rest = not is_driven(tables.run)  # else the views may show what came after our reading
@@ -180,10 +181,24 @@ def _check_waits(state: RunState, waits: Sequence[WaitRecord]) -> None:
             assert not node.attempts, "an approval has no attempts"
 
 
+def _check_signals(state: RunState, log: Sequence[Recorded]) -> None:
+    """Each signal was delivered once, refused once, or is kept."""
+    received = {one.seq for one in log if isinstance(one.event, events.SignalReceived)}
+    taken = [
+        one.event.signal_seq for one in log if isinstance(one.event, events.SignalDelivered | events.SignalRefused)
+    ]
+    kept = {signal.seq for signals in state.signals.by_address.values() for signal in signals}
+    assert len(taken) == len(set(taken)), "a signal was delivered twice"
+    assert kept == received - set(taken)
+    assert state.signals.count == len(kept)
+
+
 def _check_views(state: RunState, path: str) -> None:
     """The views for SQL users tell the same states."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
+        kept = connection.execute("SELECT signals_kept FROM runs WHERE run_id = ?", (state.run_id,)).fetchone()
+        assert kept == (state.signals.count,)
         nodes = connection.execute("SELECT node_id, iteration, state FROM nodes WHERE run_id = ?", (state.run_id,))
         assert {(n, i): s for n, i, s in nodes} == {key: node.state.value for key, node in state.nodes.items()}
         rows = connection.execute(

@@ -1,6 +1,7 @@
 """Small things that tests of runs share: reading a log, waiting for what it will say, answering approvals."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -43,6 +44,11 @@ async def story(store: Store, run_id: str = RUN_ID) -> list[str]:
 async def events_of(store: Store, event_class: type, run_id: str = RUN_ID) -> list[Any]:
     """All events of one class."""
     return [one.event for one in await log(store, run_id) if isinstance(one.event, event_class)]
+
+
+async def outputs(store: Store, run_id: str = RUN_ID) -> dict[str, Any]:
+    """The outputs of a run's nodes, by node id."""
+    return {row.node_id: json.loads(row.output) for row in await store.outputs(run_id)}
 
 
 async def node(store: Store, node_id: str, run_id: str = RUN_ID) -> NodeRecord:

@@ -18,6 +18,7 @@ from smithersd import (
     Parallel,
     Sequence,
     Shell,
+    Signal,
     Task,
     TaskTimeout,
     Timer,
@@ -57,6 +58,12 @@ def bugfix(ctx: Context[Bug]) -> Element[Any]:
     assert_type(ctx.run_id, str)
     fixed = Task("fix", fix, ctx.input)
     agreed = Approval("agree", title="Is it right?")
+
+    merged = Signal("merged", Patch)
+    late = Signal("late", Patch, timeout="1h", on_timeout="continue")
+    assert_type(merged, Signal[Patch])
+    assert_type(late, Signal[Patch | None])
+    assert_type(Signal("any", key=merged.map(lambda patch: str(patch.lines))), Signal[Any])
 
     def shipped(inner: Context[Bug]) -> Element[Any]:
         assert_type(inner.output(fixed), Patch)

@@ -57,13 +57,16 @@ def questions_of_class(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def literal_kinds(tree: ast.Module) -> Iterator[ast.AST]:
-    """Where a kind stands as a text; executors and waits have names of their own."""
-    names = {
-        call.args[0] for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "Executor"
-    }
-    for defined in ast.walk(tree):
-        if isinstance(defined, ast.ClassDef) and defined.name == "WaitKind":
-            names |= {node for node in ast.walk(defined) if isinstance(node, ast.Constant)}
+    """Where a kind stands as a text; executors, waits, requests and commands have names of their own."""
+    names: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=function, args=[name, *_]) if ast.unparse(function) in {"Executor", "click.command"}:
+                names.add(name)
+            case ast.ClassDef(name="WaitKind" | "RequestKind") | ast.Assign(targets=[ast.Name(id="_COMMANDS")]):
+                names |= {inner for inner in ast.walk(node) if isinstance(inner, ast.Constant)}
+            case _:
+                pass
     return (
         node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KINDS and node not in names
     )

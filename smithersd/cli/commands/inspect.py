@@ -125,6 +125,8 @@ def _notes(snapshot: Snapshot) -> dict[NodeKey, str]:
 def _to_be_applied(request: AcceptedRequest) -> Phrase:
     """Return the phrase for a stored request that is applied when the run is resumed."""
     by = f" by {one_line(request.requested_by)}" if request.requested_by else ""
+    if request.verb not in _DONE and request.verb != "cancel":
+        return Phrase(f"A signal was sent{by}; the run receives it when it is resumed.")
     if request.node_id is None or request.iteration is None:
         return Phrase(f"A cancellation was requested{by}; it takes effect when the run is resumed.")
     done = _DONE[request.verb]

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from smithersd.core.log import events
 from smithersd.core.log.records import FIRST_ITERATION, NodeRecord
 from smithersd.core.log.states import NodeState, RunStatus, WaitStatus
-from smithersd.elements.kinds import OnDeny
+from smithersd.elements.kinds import OnDeny, OnTimeout
 from smithersd.errors import ErrorInfo
 
 _SECOND_MS = 1_000
@@ -221,10 +221,28 @@ def _phrase(event: events.Event, zone: tzinfo | None) -> Phrase:  # noqa: C901, 
             by = f" by {one_line(fired_by)}" if fired_by else ""
             off = f", {duration(abs(delay_ms))} {'early' if delay_ms < 0 else 'late'}"
             return _of_node(event, f"fired{by}{off if abs(delay_ms) >= _SECOND_MS else ''}", NodeState.FINISHED)
+        case events.SignalReceived():
+            key = f" ({one_line(event.correlation_id)})" if event.correlation_id is not None else ""
+            by = f" by {one_line(event.sent_by)}" if event.sent_by else ""
+            return Phrase(f"signal {one_line(event.name)}{key} sent{by}", "yellow")
+        case events.NodeWaitingEvent(name=name, correlation_id=key):
+            return _of_node(event, waiting_for_signal(name, key), NodeState.WAITING_EVENT)
+        case events.SignalDelivered():
+            return _of_node(event, "took the signal", NodeState.FINISHED)
+        case events.SignalRefused(error=error):
+            return _of_node(event, f"refused the signal: {error_phrase(error)}", NodeState.FAILED)
+        case events.SignalTimedOut():
+            return _of_node(event, "timed out", NodeState.FAILED)
         case events.BranchDecided(value=value):
             return _of_node(event, "branch: " + ("then" if value else "otherwise"), NodeState.PENDING)
         case _:
             assert_never(event)
+
+
+def waiting_for_signal(name: str, correlation_id: str | None) -> str:
+    """Say which signal is awaited."""
+    key = "" if correlation_id is None else f" ({one_line(correlation_id)})"
+    return f"waits for signal {one_line(name)}{key}"
 
 
 _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
@@ -232,6 +250,8 @@ _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "title": lambda title: f'asks "{one_line(title)}"',
         "afterS": lambda after_s: f"waits {duration(round(after_s * _SECOND_MS))}",
         "until": lambda until: f"waits until {until}",
+        "signalName": lambda name: f"waits for signal {one_line(name)}",
+        "correlationId": lambda key: f"key {one_line(key)}",
         "label": lambda label: f'"{one_line(label)}"',
         "dependsOn": lambda names: "after " + ", ".join(names),
         "needsApproval": lambda _: "needs approval",
@@ -239,6 +259,7 @@ _FACTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "retryOn": lambda names: "on " + ", ".join(names),
         "timeoutS": lambda timeout_s: f"timeout {duration(int(timeout_s * _SECOND_MS))}",
         "continueOnFail": lambda _: "may fail",
+        "onTimeout": lambda on_timeout: "" if on_timeout == OnTimeout.FAIL else f"then: {on_timeout}",
         "onDeny": lambda on_deny: "" if on_deny == OnDeny.FAIL else f"if denied: {on_deny}",
     }
 )
@@ -254,6 +275,8 @@ def fact_phrases(element: Mapping[str, Any]) -> Iterator[str]:
 def wait_phrases(node: NodeRecord) -> Iterator[str]:
     """Yield what a node waits for; for an approval also its decision."""
     for wait in node.waits.values():
+        if wait.status is WaitStatus.OPEN and isinstance(wait.request, events.NodeWaitingEvent):
+            yield waiting_for_signal(wait.request.name, wait.request.correlation_id)
         if wait.status is WaitStatus.OPEN and wait.due_at_ms is not None:
             yield f"until {date_and_time(wait.due_at_ms)}"
     if node.approval is None:

@@ -13,7 +13,8 @@ from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.records import NodeKey, NodeRecord
-from smithersd.core.log.states import NodeState
+from smithersd.core.log.signals import SignalAddress, address_of
+from smithersd.core.log.states import NodeState, WaitKind
 from smithersd.core.reuse.rule import Reuse
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
@@ -62,6 +63,36 @@ class Entering:
             node = self.state.nodes[place.key]
             if node.state.is_waiting and node.key not in self._nodes.unmounted:
                 node_kind_named(node.kind).due(node, late_ms, self)
+
+    def deliver(self) -> bool:
+        """Give the oldest kept signal to the node that has waited longest for it; return whether there was one."""
+        listeners, kept = self._nodes.listeners, self.state.signals
+        while listeners.changed:
+            address = next(iter(listeners.changed))
+            signal = kept.first(address)
+            place = None if signal is None else listeners.first(address, self._is_waiting_for(address))
+            if signal is not None and place is not None:
+                element = _node_at(place)
+                node_kind_of(element).signalled(element, self.state.nodes[place.key], signal, self)
+                return True
+            del listeners.changed[address]
+        return False
+
+    def listener(self, address: SignalAddress) -> Node[Any] | None:
+        """Return the element that will take the next signal of an address, None if none waits for it."""
+        place = self._nodes.listeners.first(address, self._is_waiting_for(address))
+        return None if place is None else _node_at(place)
+
+    def _is_waiting_for(self, address: SignalAddress) -> Callable[[Place], bool]:
+        def is_waiting(place: Place) -> bool:
+            node = self.state.nodes[place.key]
+            wait = node.waits.get(WaitKind.SIGNAL)
+            if not node.state.is_waiting or wait is None or self._nodes.place_of(node) is not place:
+                return False
+            assert isinstance(wait.request, events.NodeWaitingEvent)
+            return address_of(wait.request) == address
+
+        return is_waiting
 
     def decided(self, node: NodeRecord, event: Event) -> None:
         """Record a person's decision about a node, and let its kind do what follows."""
@@ -131,6 +162,12 @@ class Entering:
         if place is not None:
             self._nodes.timers.wait(place, due, self.now_ms)
 
+    def wait_for_signal(self, node: NodeRecord, address: SignalAddress) -> None:
+        """Call the kind's `signalled` when there is a signal for the node, unless it is no longer in the tree."""
+        place = self._nodes.place_of(node)
+        if place is not None:
+            self._nodes.listeners.add(place, address, node.waits[WaitKind.SIGNAL].requested_at_ms)
+
     def finish(self, node: NodeRecord, output: str) -> None:
         """End a node with an output, as JSON."""
         self._nodes.finish(node, output)
@@ -199,9 +236,12 @@ class Entering:
         if late_ms is not None:
             node_kind_named(node.kind).due(node, late_ms, self)
             return
-        self._journal.emit(wait.waiting)
+        if wait.waiting is not None:
+            self._journal.emit(wait.waiting)
         if wait.due is not None:
             self.wait_until(node, wait.due)
+        if wait.signal is not None:
+            self.wait_for_signal(node, wait.signal)
 
 
 def _node_at(place: Place) -> Node[Any]:

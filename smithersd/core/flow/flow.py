@@ -27,6 +27,7 @@ from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.journal import Journal
 from smithersd.core.log.records import NodeKey, NodeRecord
+from smithersd.core.log.signals import SignalAddress, address_of
 from smithersd.core.log.states import WAITING_STATUSES, Cancellation, Interruption, NodeState, RunStatus
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.reuse.rule import Forecast, Reuse
@@ -35,7 +36,7 @@ from smithersd.core.tree.frames import FrameTree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.rendered_tree import RenderedTree
 from smithersd.core.tree.renderer import Renderer
-from smithersd.elements import Decision, Element, Workflow
+from smithersd.elements import Decision, Element, Node, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
@@ -228,6 +229,16 @@ class Flow:
             return  # it was due in this moment
         self._entering.fired(node, fired_by)
 
+    def receive(self, signal: events.SignalReceived, now_ms: int) -> None:
+        """Keep a signal, and let `advance` deliver it to a node that waits for it."""
+        self._journal.now_ms = now_ms
+        self._journal.emit(signal)
+        self._nodes.listeners.changed[address_of(signal)] = None
+
+    def listener(self, address: SignalAddress) -> Node[Any] | None:
+        """Return the node that will take the next signal of an address, None if none waits for it."""
+        return self._entering.listener(address)
+
     def cancel(self, now_ms: int) -> None:
         """Cancel the run; this wins over every other ending."""
         self._journal.now_ms = now_ms
@@ -260,6 +271,8 @@ class Flow:
         self._is_resuming = False
 
     def _settle(self) -> None:
+        while self._nodes.ending is None and self._entering.deliver():
+            pass  # what has come in time is not too late
         self._entering.wake_due()
         is_settled = False
         while not is_settled:
@@ -283,7 +296,7 @@ class Flow:
         """Apply the events that `closing` returned, which are durable now."""
         for recorded in closing:
             self._journal.apply(recorded)
-        self._nodes.edited.clear()
+        self._nodes.requested_again()
         while self._nodes.unmounted:
             node_id, _ = self._nodes.unmounted.pop()
             self._nodes.wake_readers(node_id)
@@ -322,6 +335,8 @@ class Flow:
             place = self._tree.plan.next_due()
             if place is not None:
                 self._entering.enter(place)
+                return True
+            if self._entering.deliver():
                 return True
             self._find_unmounted()
         except (WorkflowError, InvalidOutput) as error:

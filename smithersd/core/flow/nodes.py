@@ -4,6 +4,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from smithersd.core.flow.awaiting import Awaiting, never_ready
+from smithersd.core.flow.listeners import Listeners
 from smithersd.core.flow.outputs import Outputs
 from smithersd.core.flow.slots import Slots
 from smithersd.core.flow.timers import Clocks, Timers
@@ -42,6 +43,7 @@ class Nodes:
         self.unmounted: set[NodeKey] = set()
         self.edited: dict[NodeKey, Event] = {}
         self.timers = Timers(clocks)
+        self.listeners = Listeners()
         self._journal = journal
         self._tree = tree
         self._slots = slots
@@ -76,6 +78,7 @@ class Nodes:
         self._slots.replan()
         self._backing_off.clear()
         self.timers.clear()
+        self.listeners.clear()
         self._awaiting.clear()
         self.edited.clear()
 
@@ -86,6 +89,14 @@ class Nodes:
         nodes = self._journal.state.nodes
         waiting = (key for key in self.edited if nodes[key].state.is_waiting)
         return [self.edited[key] for key in waiting if key not in self.unmounted]
+
+    def requested_again(self) -> None:
+        """Enter the places whose new requests are durable, so that they wait for what these say."""
+        for key in self.edited:
+            place = self.place_of(self._journal.state.nodes[key])
+            if place is not None:
+                self._tree.plan.requeue(place)
+        self.edited.clear()
 
     # Ends
 

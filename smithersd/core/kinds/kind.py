@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from smithersd.core.log.events import Event
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey, NodeRecord
+from smithersd.core.log.signals import SignalAddress
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
 from smithersd.core.tree.reads import Evaluated
@@ -76,6 +77,9 @@ class FlowActions(Protocol):
 
     def wait_until(self, node: NodeRecord, due: "Due") -> None:
         """Call the kind's `due` when the wait is due."""
+
+    def wait_for_signal(self, node: NodeRecord, address: SignalAddress) -> None:
+        """Call the kind's `signalled` when there is a signal for the node, unless it is no longer in the tree."""
 
     def finish(self, node: NodeRecord, output: str) -> None:
         """End a node with an output, as JSON."""

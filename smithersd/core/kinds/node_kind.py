@@ -9,6 +9,7 @@ from smithersd.core.flow.work import Work
 from smithersd.core.kinds.kind import FlowActions, Kind
 from smithersd.core.log.events import Event
 from smithersd.core.log.records import NodeKey, NodeRecord
+from smithersd.core.log.signals import KeptSignal, SignalAddress
 from smithersd.core.reuse.earlier import EarlierRun
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
@@ -36,12 +37,14 @@ class Due:
 class Wait:
     """A node's wait: the event of the request, the event of the waiting state, and when it is due (None: never).
 
-    `reads` are the nodes that were read to compute it.
+    `waiting` is None if the request leads to that state itself. `signal` is what the node waits for, if that is a
+    signal. `reads` are the nodes that were read to compute it.
     """
 
     request: Event
-    waiting: Event
+    waiting: Event | None = None
     due: Due | None = None
+    signal: SignalAddress | None = None
     reads: ScopeReads = field(default_factory=ScopeReads)
 
 
@@ -100,6 +103,10 @@ class NodeKind(Kind[NodeT]):
     def fired(self, node: NodeRecord, fired_by: str | None, flow: FlowActions) -> None:  # noqa: ARG002
         """Do what follows when somebody ends its wait for a time."""
         raise AssertionError(f"{node.node_id!r} waits for no time")
+
+    def signalled(self, element: NodeT, node: NodeRecord, signal: KeptSignal, flow: FlowActions) -> None:  # noqa: ARG002
+        """Do what follows from a signal for the node: take it with an event, whatever is in it."""
+        raise AssertionError(f"{node.node_id!r} does not wait for a signal")
 
     # Attempts
 

@@ -16,13 +16,14 @@ from smithersd.core.kinds.node_kind import NodeKind
 from smithersd.core.kinds.parallel import ParallelKind
 from smithersd.core.kinds.sequence import SequenceKind
 from smithersd.core.kinds.shell import ShellKind
+from smithersd.core.kinds.signal import SignalKind
 from smithersd.core.kinds.task import TaskKind
 from smithersd.core.kinds.timer import TimerKind
 from smithersd.elements import Child, Element, Node
 from smithersd.errors import StoreInvalid
 
 _LAZY = LazyKind()
-_NODES: tuple[NodeKind[Any], ...] = (TaskKind(), ShellKind(), ApprovalKind(), TimerKind())
+_NODES: tuple[NodeKind[Any], ...] = (TaskKind(), ShellKind(), ApprovalKind(), TimerKind(), SignalKind())
 _OTHERS: tuple[Kind[Any], ...] = (SequenceKind(), ParallelKind(), BranchKind(), GroupKind(), _LAZY)
 
 NODE_KINDS: Mapping[str, NodeKind[Any]] = MappingProxyType({kind.name: kind for kind in _NODES})

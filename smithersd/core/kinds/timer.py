@@ -1,8 +1,8 @@
 """The kind of `Timer`: a wait that ends by itself."""
 
 from datetime import datetime
-from typing import Any
 
+from smithersd.core.kinds.evaluated import evaluated
 from smithersd.core.kinds.kind import FlowActions
 from smithersd.core.kinds.node_kind import Due, NodeKind, Wait
 from smithersd.core.log import events
@@ -10,8 +10,8 @@ from smithersd.core.log.records import NodeKey, NodeRecord
 from smithersd.core.log.states import WaitKind
 from smithersd.core.tree.facts import Tree
 from smithersd.core.tree.places import Place
-from smithersd.core.tree.reads import Evaluated, ScopeReads
-from smithersd.elements import Element, Timer, Value
+from smithersd.core.tree.reads import ScopeReads
+from smithersd.elements import Timer
 from smithersd.elements.kinds import TimerType
 from smithersd.elements.options.duration import seconds
 from smithersd.elements.timer import checked_time
@@ -44,7 +44,7 @@ class TimerKind(NodeKind[Timer]):
             events.TimerCreated(*key, fires_at_ms, timer_type),
             events.NodeWaitingTimer(*key, fires_at_ms),
             Due(fires_at_ms, is_by_wall_clock=element.until is not None),
-            reads,
+            reads=reads,
         )
 
     def resume_waiting(self, element: Timer, node: NodeRecord, flow: FlowActions) -> None:  # noqa: ARG002
@@ -75,15 +75,8 @@ def _time_of(element: Timer, place: Place, flow: FlowActions) -> tuple[int, Scop
     """Return when a timer that is reached now fires, in milliseconds since the epoch, and what was read for that."""
     if element.until is None:
         what = f"after of timer {element.id!r}"
-        found = _evaluated(element.after, place, what, flow)
+        found = evaluated(element.after, place, what, flow)
         return flow.now_ms + round(seconds(found.value, f"The {what}") * 1000), found.reads
     what = f"until of timer {element.id!r}"
-    found = _evaluated(element.until, place, what, flow)
+    found = evaluated(element.until, place, what, flow)
     return round(checked_time(found.value, f"The {what}").timestamp() * 1000), found.reads
-
-
-def _evaluated(given: Any, place: Place, what: str, flow: FlowActions) -> Evaluated[Any]:
-    """Return what was given, the output of an element, the result of a value or of a function of the context."""
-    if isinstance(given, (Element, Value)):
-        return flow.call(lambda ctx: ctx.output(given), place, what)
-    return flow.call(given, place, what) if callable(given) else Evaluated(given, ScopeReads())

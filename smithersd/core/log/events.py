@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithersd.core.log.states import Cancellation, Interruption, RunStatus
-from smithersd.elements.kinds import OnDeny, TimerType
+from smithersd.elements.kinds import OnDeny, OnTimeout, TimerType
 from smithersd.errors import ErrorInfo
 
 JsonValue = Any
@@ -280,6 +280,60 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalReceived:
+    """Somebody has sent the run a signal; it is kept until a node takes it, the oldest first.
+
+    Only a node that waits for this name and this `correlation_id` takes it (none: one that waits for none).
+    """
+
+    name: str
+    data: JsonValue
+    sent_at_ms: int
+    correlation_id: str | None = _optional()
+    sent_by: str | None = _optional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWaitingEvent:
+    """The node waits for a signal, again when what it waits for was edited meanwhile."""
+
+    node_id: str
+    iteration: int
+    name: str
+    correlation_id: str | None = _optional()
+    times_out_at_ms: int | None = _optional()
+    on_timeout: OnTimeout | None = _optional(OnTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDelivered:
+    """The node has taken a signal, which was received with the event `signal_seq`."""
+
+    node_id: str
+    iteration: int
+    signal_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRefused:
+    """The data of a signal do not fit the node's output type: the signal is gone, and the node waits on."""
+
+    node_id: str
+    iteration: int
+    signal_seq: int
+    error: ErrorInfo = _decoded(_error)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalTimedOut:
+    """No signal has come in time; the time was over `delay_ms` ago."""
+
+    node_id: str
+    iteration: int
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BranchDecided:
     """A branch's condition was evaluated, once and for all; `reads` are the nodes that it has read."""
 
@@ -316,6 +370,11 @@ Event = (
     | ApprovalDenied
     | TimerCreated
     | TimerFired
+    | SignalReceived
+    | NodeWaitingEvent
+    | SignalDelivered
+    | SignalRefused
+    | SignalTimedOut
     | BranchDecided
 )
 """Any event; a `match` over all of them ends in assert_never."""

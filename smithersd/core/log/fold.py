@@ -13,6 +13,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Event, Recorded
 from smithersd.core.log.reading import log_damaged
 from smithersd.core.log.records import FIRST_ITERATION, AttemptRecord, BranchRecord, NodeKey, NodeRecord, WaitRecord
+from smithersd.core.log.signals import KeptSignals, SignalAddress, address_of
 from smithersd.core.log.states import AttemptState, Interruption, NodeState, RunStatus, WaitKind, WaitStatus
 from smithersd.core.log.transitions import TRANSITIONS, Move, Transition, WaitMove
 from smithersd.core.log.waits import waits_after
@@ -43,6 +44,7 @@ class RunState:
     branches: dict[NodeKey, BranchRecord] = field(default_factory=dict)
     latest_keys: dict[str, NodeKey] = field(default_factory=dict)
     waits: dict[NodeKey, WaitRecord] = field(default_factory=dict)
+    signals: KeptSignals = field(default_factory=KeptSignals)
 
     def apply(self, recorded: Recorded) -> None:
         """Apply the next event of the log.
@@ -66,7 +68,7 @@ class RunState:
                 raise _damaged(self, recorded)
             if node is None:
                 _mount(self, key, event)
-            elif _fits(node, event, transition):
+            elif _fits(self, node, event, transition):
                 _apply_to_node(self, node, event, transition, recorded.timestamp_ms)
             else:
                 raise _damaged(self, recorded)
@@ -124,6 +126,7 @@ _RunEvent = (
     | events.RunCancelled
     | events.FrameCommitted
     | events.BranchDecided
+    | events.SignalReceived
 )
 
 
@@ -133,6 +136,8 @@ def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_m
             run.frame_no, run.frame_hash = event.frame_no, event.hash
         case events.BranchDecided():
             run.branches[event.node_id, event.iteration] = BranchRecord(event.value, event.reads or ())
+        case events.SignalReceived():
+            run.signals.keep(run.last_seq + 1, event)
         case events.RunStatusChanged():
             run.status = event.status
         case events.RunStarted():
@@ -172,6 +177,8 @@ def _apply_to_node(  # noqa: C901, PLR0912 - one arm an event
         case events.NodeFinished():
             node.reused_from, node.error = event.reused_from, None
             _end(node, event.attempt, transition, now_ms)
+        case events.SignalDelivered() | events.SignalRefused():
+            run.signals.take_first(_address(node))
         case events.TaskHeartbeat():
             node.attempts[-1].heartbeat = event.data
         case events.NodePending():
@@ -240,6 +247,13 @@ def _interrupt(node: NodeRecord, event: events.NodeInterrupted, transition: Tran
         node.crashes_in_row += 1
 
 
+def _address(node: NodeRecord) -> SignalAddress:
+    """What a node waits for."""
+    request = node.waits[WaitKind.SIGNAL].request
+    assert isinstance(request, events.NodeWaitingEvent)
+    return address_of(request)
+
+
 def _apply_to_waits(run: RunState, node: NodeRecord, event: Event, move: WaitMove, now_ms: int) -> None:
     for wait in waits_after(node.waits, node.key, event, now_ms):
         node.waits[wait.kind] = wait
@@ -251,16 +265,25 @@ def _apply_to_waits(run: RunState, node: NodeRecord, event: Event, move: WaitMov
 # What cannot follow
 
 
-def _fits(node: NodeRecord, event: Any, transition: Transition) -> bool:
-    """Return whether an event may follow, as far as its node's latest attempt and wait are concerned."""
+def _fits(run: RunState, node: NodeRecord, event: Any, transition: Transition) -> bool:
+    """Return whether an event may follow, as far as its node's latest attempt, wait and signals are concerned."""
     if transition.attempt is not None:
         if node.state is NodeState.IN_PROGRESS:
             return bool(event.attempt == node.attempts[-1].attempt)
         expected = node.attempt + 1 if type(event) is events.NodeStarted else None
         return bool(event.attempt == expected)
     if transition.wait is not None:
-        return _wait_status(node, transition.wait) in transition.wait.sources
+        is_waited_for = _wait_status(node, transition.wait) in transition.wait.sources
+        return is_waited_for and _is_next_signal(run, node, event)
     return type(event) is not events.NodeRetrying or event.attempt == node.attempt + 1
+
+
+def _is_next_signal(run: RunState, node: NodeRecord, event: Any) -> bool:
+    """Whether the signal that an event brings is the oldest one for the node; true of an event that brings none."""
+    if not isinstance(event, events.SignalDelivered | events.SignalRefused):
+        return True
+    kept = run.signals.first(_address(node))
+    return kept is not None and kept.seq == event.signal_seq
 
 
 def _wait_status(node: NodeRecord, move: WaitMove) -> WaitStatus | None:
@@ -295,5 +318,7 @@ def _why_node_refused(run: RunState, event: Any, move: Move[NodeState], transiti
         return f"from {node.state}"
     if transition.wait is not None and transition.attempt is None:
         status = _wait_status(node, transition.wait)
+        if status in transition.wait.sources:
+            return f"with signal {event.signal_seq}, which is not the next one for it"
         return f"before it asked for its {transition.wait.kind}" if status is None else f"while that wait is {status}"
     return f"with attempt {event.attempt}, while the latest is {node.attempt} ({node.state})"

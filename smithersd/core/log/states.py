@@ -66,6 +66,7 @@ class WaitKind(StrEnum):
 
     APPROVAL = "approval"
     TIMER = "timer"
+    SIGNAL = "signal"
     RETRY = "retry"
 
 

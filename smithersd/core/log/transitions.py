@@ -45,7 +45,7 @@ class WaitMove(Move[WaitStatus]):
     """
 
     kind: WaitKind | None = None
-    due_at_ms: Callable[[Any], int] | None = None
+    due_at_ms: Callable[[Any], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,30 @@ TRANSITIONS: Mapping[type, Transition] = {
         _ALSO_WHILE_SUSPENDED,
         Move((NodeState.PENDING, NodeState.WAITING_TIMER), NodeState.PENDING),
         wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.TIMER),
+    ),
+    # Signals. What an edited node waits for is said again.
+    events.SignalReceived: Transition(_ALSO_WHILE_SUSPENDED),
+    events.NodeWaitingEvent: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.PENDING, NodeState.WAITING_EVENT), NodeState.WAITING_EVENT),
+        wait=WaitMove(
+            (None, WaitStatus.OPEN), WaitStatus.OPEN, kind=WaitKind.SIGNAL, due_at_ms=attrgetter("times_out_at_ms")
+        ),
+    ),
+    events.SignalDelivered: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.WAITING_EVENT,), NodeState.PENDING),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.SIGNAL),
+    ),
+    events.SignalRefused: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.WAITING_EVENT,)),
+        wait=WaitMove((WaitStatus.OPEN,), kind=WaitKind.SIGNAL),
+    ),
+    events.SignalTimedOut: Transition(
+        _WHILE_LIVE,
+        Move((NodeState.WAITING_EVENT,), NodeState.PENDING),
+        wait=WaitMove((WaitStatus.OPEN,), WaitStatus.ENDED, kind=WaitKind.SIGNAL),
     ),
 }
 """The transition of each event; a test checks that no event is missing."""

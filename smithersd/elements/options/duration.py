@@ -33,6 +33,18 @@ def seconds(duration: Duration, what: str) -> float:
     return value
 
 
+def positive_s(duration: Duration, what: str) -> float:
+    """Convert a duration that is not 0 to seconds; `what` names it in the error.
+
+    Raises:
+        WorkflowError: it is not a duration, or it is 0.
+    """
+    value_s = seconds(duration, what)
+    if value_s == 0:
+        raise WorkflowError(f"{what} is 0.", remedy="Give a positive duration, or None for no limit.")
+    return value_s
+
+
 def _parsed(duration: object) -> float | None:
     if isinstance(duration, bool):
         return None

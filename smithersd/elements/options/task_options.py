@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict
 
 from smithersd.elements.element import Condition, References
 from smithersd.elements.kinds import Backoff
-from smithersd.elements.options.duration import Duration, seconds
+from smithersd.elements.options.duration import Duration, positive_s, seconds
 from smithersd.elements.options.retry import RetryPolicy
 from smithersd.elements.options.retry_on import RetryOn, retry_rule
 from smithersd.elements.texts import chosen
@@ -90,7 +90,7 @@ def attempts_of(options: TaskOptions, node: str, *, has_exit_code: bool = False)
     timeout = options.get("timeout")
     return Attempts(
         retry=_retry_policy(options, node, has_exit_code=has_exit_code),
-        timeout_s=None if timeout is None else _positive_s(timeout, f"timeout of {node}"),
+        timeout_s=None if timeout is None else positive_s(timeout, f"timeout of {node}"),
         continues_on_fail=_flag(options, "continue_on_fail", node),
         needs_approval=_flag(options, "needs_approval", node),
     )
@@ -116,13 +116,6 @@ def _jitter(value: object, node: str) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1:
         return float(value)
     raise WorkflowError(f"jitter of {node} is {value!r}.", remedy="Give a number from 0 to 1.")
-
-
-def _positive_s(value: Duration, what: str) -> float:
-    duration_s = seconds(value, what)
-    if duration_s == 0:
-        raise WorkflowError(f"{what} is 0.", remedy="Give a positive duration, or None for no limit.")
-    return duration_s
 
 
 def _flag(options: TaskOptions, name: Literal["continue_on_fail", "needs_approval"], node: str) -> bool:

@@ -67,6 +67,17 @@ class Schema:
         except (Exception, SystemExit) as error:
             raise InvalidOutput(f"A validator of {self.name} refused the output: {_raised(error)}") from error
 
+    def problem(self, text: str) -> InvalidOutput | None:
+        """Return why JSON text that others wrote is refused, None if it is not; details tell the fields."""
+        try:
+            self.normalised(text)
+        except InvalidOutput as error:
+            found = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
+            fields = [{"field": ".".join(map(str, one["loc"])), "problem": one["msg"]} for one in found]
+            fields = fields[:_PROBLEMS_SHOWN_MAX] or [{"field": "", "problem": error.message}]
+            return InvalidOutput(error.message, details={"problems": fields})
+        return None
+
     def unknown_key(self, data: object) -> UnknownKey | None:
         """Return the first key in plain data that the type does not have; None if there is none."""
         return unknown_key(self._adapter.core_schema, data)

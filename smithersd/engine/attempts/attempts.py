@@ -10,6 +10,7 @@ from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeKey
 from smithersd.engine.attempts.fetching import Fetching, ReadOutput
 from smithersd.engine.attempts.live_attempt import Ended, LiveAttempt, News, deadline_of
+from smithersd.errors import ErrorInfo
 from smithersd.executors import Executors
 
 
@@ -66,6 +67,12 @@ class Attempts:
         if self._is_abandoned:
             attempt.abandon()
 
+    def refuse(self, key: NodeKey, error: ErrorInfo) -> None:
+        """Let a node's attempt fail, if one is live."""
+        attempt = self._live.get(key)
+        if attempt is not None:
+            attempt.refuse(error)
+
     def time_out(self, now_ms: int) -> None:
         """Tell the attempts to end that have reached their timeout."""
         while (deadline_ms := self.next_deadline_ms) is not None and deadline_ms <= now_ms:
@@ -75,8 +82,10 @@ class Attempts:
         """Remove and yield the news, the oldest first; an attempt is no longer running once its end was yielded."""
         while self._news:
             news = self._news.popleft()
-            if not isinstance(news, Ended) or self._live.pop(news.key, None) is not None:
+            if not isinstance(news, Ended):
                 yield news
+            elif (attempt := self._live.pop(news.key, None)) is not None:
+                yield attempt.outcome_of(news)
 
     def abandon(self) -> None:
         """Stop waiting for attempts that were told to end, or will be: record them as ended at once."""

@@ -5,7 +5,7 @@ A stop or a timeout tells the work to end; if it has not ended after a grace per
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,15 @@ class Reported:
     event: AttemptEvent
 
 
-News = Ended | Reported
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """News: an attempt of a node sends its own run a signal."""
+
+    key: NodeKey
+    signal: events.SignalReceived
+
+
+News = Ended | Reported | Signalled
 
 
 class LiveAttempt:
@@ -71,6 +79,7 @@ class LiveAttempt:
         self._grace: asyncio.TimerHandle | None = None
         self._is_timed_out = False
         self._is_told_to_end = False
+        self._refusal: ErrorInfo | None = None
 
     def run(
         self, start: Start, held: dict[NodeKey, str], run: RunState, executors: Executors, fetching: Fetching
@@ -129,6 +138,19 @@ class LiveAttempt:
     def heartbeat(self, data: JsonValue) -> None:
         """Report a heartbeat with its data."""
         self._report(events.TaskHeartbeat(*self.key, self.attempt, data))
+
+    def signalled(self, name: str, key: str | None, data: JsonValue) -> None:
+        """It sends its run a signal; when is said as soon as that is received."""
+        self._on_news(Signalled(self.key, events.SignalReceived(name, data, 0, key, self.key[0])))
+
+    def refuse(self, error: ErrorInfo) -> None:
+        """It has failed, whatever becomes of it: what it sent has no room."""
+        self._refusal = error
+        self.stop()
+
+    def outcome_of(self, news: Ended) -> Ended:
+        """Return the news of its end, as a failure if something of it was refused meanwhile."""
+        return news if self._refusal is None else replace(news, outcome=Failed(self._refusal, is_retryable=False))
 
     def ended(self, outcome: Outcome) -> None:
         """Report the outcome."""

@@ -1,14 +1,15 @@
-"""POST /approve/:nodeId, /deny/:nodeId and /fire/:nodeId: requests that end a wait."""
+"""POST /approve/:nodeId, /deny/:nodeId, /fire/:nodeId and /signal/:name: requests that end a wait."""
 
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from smithersd.core.log.events import SignalReceived
 from smithersd.elements import Decision
-from smithersd.engine import wait_until_applied
+from smithersd.engine import send_signal, wait_until_applied
 from smithersd.serve.answer_time import within_answer_time
 from smithersd.serve.answers import json_answer
-from smithersd.serve.bodies import DecisionBody, FireBody, read_body
+from smithersd.serve.bodies import DecisionBody, FireBody, SignalBody, read_body
 from smithersd.serve.context import RunContext, run_of
 from smithersd.serve.queries import read_query
 from smithersd.store.records import Submitted
@@ -37,6 +38,20 @@ async def fire(request: web.Request) -> web.Response:
             context.run_id, node_id, body.iteration, created_at_ms=context.clock.now_ms(), sender=body.fired_by
         ),
     )
+
+
+async def signal(request: web.Request) -> web.Response:
+    """Send the run a signal; it is kept until a node takes it."""
+    context = run_of(request)
+    read_query(request)
+    body = await read_body(request, SignalBody)
+    sent = SignalReceived(
+        request.match_info["name"], body.data, context.clock.now_ms(), body.correlation_id, body.sent_by
+    )
+    async with within_answer_time():
+        submitted = await send_signal(context.store, context.run_id, sent)
+    await wait_until_applied(context.store, submitted)
+    return json_answer({"runId": context.run_id})
 
 
 async def _decide(request: web.Request, *, is_approval: bool) -> web.Response:

@@ -3,7 +3,7 @@
 -- name: lock_run
 -- The first statement of a request from outside: it locks the run's row until the transaction ends. A foreign key's
 -- lock would be too weak (the driver could end the run meanwhile), and FOR SHARE would let two requests check at once.
-SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased
+SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased, signals_kept
 FROM {runs} WHERE run_id = :run_id FOR NO KEY UPDATE
 
 -- name: end_former_writer

@@ -2,7 +2,8 @@
 
 -- name: lock_run
 -- The first statement of a request from outside; nobody else can change the run's row until the transaction ends.
-SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased FROM {runs} WHERE run_id = :run_id
+SELECT status, owner IS NOT NULL AND lease_expires_at_ms > {now_ms} AS is_leased, signals_kept
+FROM {runs} WHERE run_id = :run_id
 
 -- name: end_former_writer
 -- Nothing to do: a lock ends with the process that holds it.

@@ -19,7 +19,8 @@ INSERT INTO {inputs} (run_id, input) VALUES (:run_id, :input)
 -- lease was given back, or if the run's last event is not the one before the step's first (:before_seq).
 UPDATE {runs}
 SET last_seq = CASE WHEN :last_seq > last_seq THEN :last_seq ELSE last_seq END,
-    status = :status, finished_at_ms = :finished_at_ms, error = :error, lease_expires_at_ms = {now_ms} + :lease_ms
+    status = :status, signals_kept = :signals_kept, finished_at_ms = :finished_at_ms, error = :error,
+    lease_expires_at_ms = {now_ms} + :lease_ms
 WHERE run_id = :run_id AND fence = :fence AND owner IS NOT NULL
   AND (CAST(:before_seq AS BIGINT) IS NULL OR last_seq = :before_seq)
 RETURNING last_seq
@@ -52,6 +53,20 @@ DELETE FROM {requests} WHERE id = :id
 -- name: select_requests
 SELECT id, kind, node_id, iteration, sender, payload, created_at_ms
 FROM {requests} WHERE run_id = :run_id ORDER BY id
+
+-- name: select_requests_page
+SELECT id, kind, node_id, iteration, sender, payload, created_at_ms
+FROM {requests} WHERE run_id = :run_id ORDER BY id LIMIT :limit
+
+-- name: select_requests_of_node
+SELECT id, kind, node_id, iteration, sender, payload, created_at_ms
+FROM {requests} WHERE run_id = :run_id AND node_id = :node_id ORDER BY id
+
+-- name: select_cancel
+SELECT id FROM {requests} WHERE run_id = :run_id AND kind = 'cancel'
+
+-- name: count_signal_requests
+SELECT COUNT(*) AS count FROM {requests} WHERE run_id = :run_id AND kind = 'signal'
 
 -- name: is_request_left
 SELECT 1 FROM {requests} WHERE run_id = :run_id AND id = :id

@@ -14,6 +14,13 @@ _STRING: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
 _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_SIGNAL_NAME: Schema = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[a-z]{1,9}$"},
+}
+_KEY_OR_NULL: Schema = {"type": ["string", "null"], "pattern": "^[a-z0-9]{1,9}$"}
 _STORABLE_OR_NULL: Schema = {"type": ["string", "null"], "pattern": r"^[^\u0000]*$"}
 
 _NODE = "/{node_id}"
@@ -87,6 +94,9 @@ def _paths(node_ids: list[str]) -> Schema:
         f"/approve{_NODE}": {"post": _operation(_json(_ref("Accepted")), **decision)},
         f"/deny{_NODE}": {"post": _operation(_json(_ref("Accepted")), **decision)},
         f"/fire{_NODE}": {"post": _operation(_json(_ref("Accepted")), parameters=[node], body=_ref("FireBody"))},
+        "/signal/{name}": {
+            "post": _operation(_json(_ref("Accepted")), parameters=[_SIGNAL_NAME], body=_ref("SignalBody"))
+        },
         "/cancel": {"post": _operation(_json(_ref("Accepted")), body=_ref("NoBody"))},
     }
 
@@ -113,6 +123,7 @@ def _schemas(run_id: str) -> Schema:
         "decision": {},
     }
     fire = {"iteration": decision["iteration"], "firedBy": _STORABLE_OR_NULL}
+    signal = {"data": {}, "correlationId": _KEY_OR_NULL, "sentBy": _STORABLE_OR_NULL}
     return {
         "Error": _object(error=error),
         "Ok": _object(ok={"const": True}),
@@ -159,6 +170,7 @@ def _schemas(run_id: str) -> Schema:
         ),
         "DecisionBody": {**_object(runId=any_run, **decision), "required": []},
         "FireBody": {**_object(runId=any_run, **fire), "required": []},
+        "SignalBody": {**_object(runId=any_run, **signal), "required": []},
         "NoBody": {**_object(runId=any_run), "required": []},
     }
 

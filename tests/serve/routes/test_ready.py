@@ -15,6 +15,9 @@ class Driver:
     problem: str | None = None
     has_lease = True
 
+    def signal_problem(self, name: str, key: str | None, data: str) -> None:
+        """No node waits."""
+
     async def holds_lease(self) -> bool:
         return self.has_lease
 

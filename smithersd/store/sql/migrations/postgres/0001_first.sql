@@ -15,6 +15,7 @@ CREATE TABLE smithers_runs (
   finished_at_ms BIGINT,
   error TEXT,
   last_seq BIGINT NOT NULL CHECK (last_seq >= -1),
+  signals_kept BIGINT NOT NULL DEFAULT 0 CHECK (signals_kept >= 0),
   fence BIGINT NOT NULL CHECK (fence >= 1),
   owner TEXT,
   lease_expires_at_ms BIGINT,

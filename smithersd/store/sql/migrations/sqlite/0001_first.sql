@@ -13,6 +13,7 @@ CREATE TABLE runs (
   finished_at_ms INTEGER,
   error TEXT,
   last_seq INTEGER NOT NULL CHECK (last_seq >= -1),
+  signals_kept INTEGER NOT NULL DEFAULT 0 CHECK (signals_kept >= 0),
   fence INTEGER NOT NULL CHECK (fence >= 1),
   owner TEXT,
   lease_expires_at_ms INTEGER,
@@ -92,6 +93,8 @@ CREATE TABLE requests (
   created_at_ms INTEGER NOT NULL,
   CHECK ((node_id IS NULL) = (iteration IS NULL))
 ) STRICT;
+
+CREATE INDEX requests_by_run ON requests (run_id, id);
 
 -- A wait is ended by one request.
 CREATE UNIQUE INDEX requests_one_a_wait ON requests (run_id, node_id, iteration) WHERE node_id IS NOT NULL;
