@@ -18,7 +18,7 @@ from smithersd.posix.process.signal_state import reset_inherited_signals
 
 _COMMANDS = (
     *("up", "down", "approve", "deny", "signal", "fire", "cancel", "serve"),
-    *("ps", "inspect", "events", "logs", "graph", "prune", "backup", "systemd"),
+    *("ps", "inspect", "waits", "events", "logs", "graph", "prune", "backup", "systemd"),
 )
 """The commands in the order in which --help lists them; each is `command` of the module of its name."""
 

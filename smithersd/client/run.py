@@ -17,6 +17,7 @@ from smithersd.query.approvals import PendingApproval
 from smithersd.query.json import Json
 from smithersd.query.run_info import RunInfo
 from smithersd.query.snapshot import Snapshot
+from smithersd.query.waits import PendingWait
 
 
 class RequestStage(StrEnum):
@@ -93,6 +94,9 @@ class Run(Protocol):
 
     def follow(self, *, after_seq: int = -1) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Encoded]]]:
         """Yield the events after a seq in batches, as they are written, until the run has ended."""
+
+    async def waits(self) -> list[PendingWait]:
+        """Return everything that the run waits for, the longest waiting first: approvals, timers, signals, retries."""
 
     async def approvals(self) -> list[PendingApproval]:
         """Return the approvals that are pending and not decided yet, the longest waiting first."""

@@ -25,6 +25,7 @@ from smithersd.query.select import select_approval
 from smithersd.query.snapshot import Snapshot, read_snapshot
 from smithersd.query.stored_log import StoredLog, read_state
 from smithersd.query.tree_order import TreeOrder
+from smithersd.query.waits import PendingWait, pending_waits
 from smithersd.store import Store
 from smithersd.store.records import Submitted
 
@@ -110,6 +111,10 @@ class StoredRun:
                     yield batch
 
             yield batches()
+
+    async def waits(self) -> list[PendingWait]:
+        """Return everything that the run waits for, the longest waiting first."""
+        return pending_waits(await self.state())
 
     async def approvals(self) -> list[PendingApproval]:
         """Return the approvals that are pending and not decided yet, the longest waiting first."""

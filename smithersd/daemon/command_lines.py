@@ -5,7 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from smithersd.core.log.states import WaitKind
 from smithersd.daemon.state.storage import Storage
+from smithersd.query.waits import PendingWait
 
 _NAME = "smithers"
 
@@ -17,6 +19,17 @@ def decide(verb: str, run_id: str, node_id: str, iteration: int, *, storage: Sto
     """
     which = ("--iteration", str(iteration)) if iteration else ()
     return _command(verb, run_id, "--node", node_id, *which, storage=storage)
+
+
+def end_wait(verb: str, run_id: str, wait: PendingWait, *, storage: Storage) -> str:
+    """Return the command that ends a wait: `smithers fire RUN NODE`, `smithers signal RUN NAME --key K` and so on."""
+    if wait.kind is WaitKind.APPROVAL:
+        return decide(verb, run_id, wait.node_id, wait.iteration, storage=storage)
+    if wait.kind is WaitKind.SIGNAL:
+        key = () if wait.correlation_id is None else ("--key", wait.correlation_id)
+        return _command(verb, run_id, wait.target, *key, storage=storage)
+    which = ("--iteration", str(wait.iteration)) if wait.iteration else ()
+    return _command(verb, run_id, wait.target, *which, storage=storage)
 
 
 def resume(run_id: str, workflow_path: str | None, *, storage: Storage, is_forced: bool = False) -> str:

@@ -9,6 +9,7 @@ from smithersd.core.log.records import AttemptRecord, NodeRecord
 from smithersd.errors import ErrorInfo
 from smithersd.query.approvals import PendingApproval
 from smithersd.query.run_info import LeaseHolder
+from smithersd.query.waits import PendingWait
 
 Json = dict[str, Any]
 
@@ -78,4 +79,19 @@ def approval_json(approval: PendingApproval) -> Json:
         "metadata": approval.metadata,
         "onDeny": approval.on_deny,
         "requestedAtMs": approval.requested_at_ms,
+    }
+
+
+def wait_json(wait: PendingWait) -> Json:
+    """Return the wait of a node iteration as JSON, with the routes that end it."""
+    return {
+        "kind": wait.kind,
+        "nodeId": wait.node_id,
+        "iteration": wait.iteration,
+        "sinceMs": wait.since_ms,
+        "dueAtMs": wait.due_at_ms,
+        "title": wait.title,
+        "name": wait.name,
+        "correlationId": wait.correlation_id,
+        "endedBy": wait.routes,
     }

@@ -30,6 +30,7 @@ from smithersd.serve.routes.nodes import node, nodes
 from smithersd.serve.routes.requests import approve, deny, fire, signal
 from smithersd.serve.routes.result import result
 from smithersd.serve.routes.status import status
+from smithersd.serve.routes.waits import waits
 from smithersd.serve.streams.sse import encode_event
 from smithersd.serve.streams.streams import Streams
 from smithersd.store import Store
@@ -122,6 +123,7 @@ def _add_routes(app: web.Application, *, has_metrics: bool) -> dict[AbstractReso
         (r"/nodes/{node_id:.+}", node),
         ("/result", result),
         ("/approvals", approvals),
+        ("/waits", waits),
     ]
     if has_metrics:
         getters.append(("/metrics", metrics_route))

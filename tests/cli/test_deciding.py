@@ -243,6 +243,24 @@ def test_data_that_are_no_json_are_not_sent(smithers: Smithers) -> None:
     assert "The value of --data is not valid JSON" in said.err
 
 
+def test_waits_are_listed_with_the_commands_that_end_them(smithers: Smithers) -> None:
+    run_flow("order", "release-1")
+    said = smithers("waits", "release-1")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("pay waits for signal paid (INV-7), until ")
+    assert "  smithers signal release-1 paid --key INV-7" in said.out
+    (wait,) = smithers("waits", "release-1", "--json").document
+    assert (wait["kind"], wait["endedBy"]) == ("signal", ["POST /signal/paid"])
+    run_flow("overnight", "night")
+    assert "  smithers fire night 'next morning'" in smithers("waits", "night").out
+    run_flow("approval", "ask")
+    asked = smithers("waits", "ask").out
+    assert "publish asks: Publish it?, for " in asked
+    assert "  smithers deny ask --node publish" in asked
+    smithers("cancel", "ask")
+    assert "Run ask waits for nothing. It is cancelled." in smithers("waits", "ask").out
+
+
 def test_what_is_not_a_timer_is_not_fired(smithers: Smithers) -> None:
     run_flow("approval", "release-1")
     said = smithers("fire", "release-1", "publish")

@@ -18,7 +18,7 @@ from smithersd.client import RequestStage, Run
 from smithersd.core.log.event_json import decode
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import fold
-from smithersd.core.log.states import AttemptState, NodeState, RunStatus
+from smithersd.core.log.states import AttemptState, NodeState, RunStatus, WaitKind
 from smithersd.errors import (
     ApprovalAlreadyDecided,
     ApprovalAmbiguous,
@@ -54,6 +54,17 @@ def overnight(ctx: Context[Any]) -> Any:
 def order(ctx: Context[Any]) -> Any:
     """Waits for a signal."""
     return InTurn(Signal("paid", int, key="INV-7"), Task("after", str, 1))
+
+
+@workflow
+def everything(ctx: Context[Any]) -> Any:
+    """Waits for all that there is."""
+    return Parallel(
+        Approval("publish", title="Publish it?"),
+        Timer("night", "8h"),
+        Signal("paid", name="pay ed", key="INV-7"),
+        Task("breaks", lambda: 1 / 0, retries=1, retry_delay="1h"),
+    )
 
 
 @workflow
@@ -94,6 +105,10 @@ async def until_status(run: Run, status: RunStatus) -> None:
     await until_async(stands_so)
 
 
+async def _are_waits(run: Run, count: int) -> bool:
+    return len(await run.waits()) == count
+
+
 async def ended(driving: asyncio.Task[Any]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         await driving
@@ -128,6 +143,7 @@ READINGS: dict[str, Callable[[Run], Awaitable[Any]]] = {
     "follow": lambda run: followed(run, []),
     "approvals": lambda run: run.approvals(),
     "approval": lambda run: run.approval("publish"),
+    "waits": lambda run: run.waits(),
     "select_approval": lambda run: run.select_approval(),
 }
 REQUESTS: dict[str, Callable[[Run], Awaitable[Any]]] = {
@@ -452,6 +468,29 @@ class RunPromises:
             await run.cancel()
 
     # Cancelling
+
+    async def test_all_that_is_waited_for_is_listed_with_what_ends_it(self, run: Run, store: Store) -> None:
+        async with driven(everything, store):
+            await until_async(lambda: _are_waits(run, 4))
+            waits = {wait.kind: wait for wait in await run.waits()}
+        assert {wait.node_id for wait in waits.values()} == {"publish", "night", "paid", "breaks"}
+        assert {kind: wait.routes for kind, wait in waits.items()} == {
+            WaitKind.APPROVAL: ["POST /approve/publish", "POST /deny/publish"],
+            WaitKind.TIMER: ["POST /fire/night"],
+            WaitKind.SIGNAL: ["POST /signal/pay%20ed"],
+            WaitKind.RETRY: [],
+        }
+        assert waits[WaitKind.APPROVAL].title == "Publish it?"
+        assert (waits[WaitKind.SIGNAL].name, waits[WaitKind.SIGNAL].correlation_id) == ("pay ed", "INV-7")
+        due_at_ms = {kind: wait.due_at_ms is not None for kind, wait in waits.items()}
+        assert due_at_ms == dict.fromkeys(WaitKind, True) | {WaitKind.APPROVAL: False, WaitKind.SIGNAL: False}
+
+    async def test_a_run_that_has_ended_waits_for_nothing(self, run: Run, store: Store) -> None:
+        async with driven(order, store) as (engine, driving):
+            await until_status(run, RunStatus.WAITING_EVENT)
+            engine.request_cancel()
+            await ended(driving)
+        assert await run.waits() == []
 
     async def test_a_signal_is_delivered_to_the_node_that_waits_for_it(self, run: Run, store: Store) -> None:
         async with driven(order, store) as (_, driving):

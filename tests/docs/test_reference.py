@@ -187,6 +187,7 @@ def test_every_parameter_of_a_route_is_documented() -> None:
         ("All of a node", "NodeInFull"),
         ("A frame", "Frame"),
         ("An approval", "Approval"),
+        ("A wait", "Wait"),
     ],
 )
 def test_every_field_of_an_answer_is_documented(title: str, schema: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from smithersd.core.kinds.registry import NODE_KINDS
-from smithersd.core.log.states import AttemptState, RunStatus
+from smithersd.core.log.states import AttemptState, RunStatus, WaitKind
 from smithersd.elements.kinds import NodeState, OnDeny
 from smithersd.serve.errors import STATUS_BY_CODE
 
@@ -88,6 +88,7 @@ def _paths(node_ids: list[str]) -> Schema:
         },
         "/result": {"get": _operation(_json(_ref("Result")))},
         "/approvals": {"get": _operation(_json(_list("Approval")))},
+        "/waits": {"get": _operation(_json(_list("Wait")))},
         "/metrics": {
             "get": _operation({kind: {"schema": _STRING} for kind in ("text/plain", "application/openmetrics-text")})
         },
@@ -167,6 +168,17 @@ def _schemas(run_id: str) -> Schema:
             metadata={},
             onDeny={"enum": list(OnDeny)},
             requestedAtMs=_COUNT,
+        ),
+        "Wait": _object(
+            kind={"enum": list(WaitKind)},
+            nodeId=_STRING,
+            iteration=_COUNT,
+            sinceMs=_COUNT,
+            dueAtMs=_COUNT_OR_NULL,
+            title=_TEXT_OR_NULL,
+            name=_TEXT_OR_NULL,
+            correlationId=_TEXT_OR_NULL,
+            endedBy={"type": "array", "items": {"type": "string", "pattern": "^POST /"}},
         ),
         "DecisionBody": {**_object(runId=any_run, **decision), "required": []},
         "FireBody": {**_object(runId=any_run, **fire), "required": []},
