@@ -28,6 +28,18 @@ def test_a_finished_run_exits_with_0_and_leaves_only_the_store(place: Place) -> 
     assert (place.state_folder / "smithers.db").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_run_takes_its_input_key_by_key(place: Place) -> None:
+    place.write("""
+        @workflow
+        def told(ctx):
+            return Task("tell", "{version} to {region}, {count}".format_map, ctx.input)
+        """)
+    keys = ("-i", 'version="1.4"', "-i", "region=us", "--input", '{"region": "eu", "count": 3}')
+    code, text = place.run("up", "flow.py", "--run-id", "r", *keys)
+    assert code == 0
+    assert "Result: 1.4 to us, 3" in text
+
+
 def test_a_failed_run_exits_with_1_and_prints_the_command_that_goes_on_from_it(place: Place) -> None:
     place.write("""
         def shout(): raise ValueError("too loud")

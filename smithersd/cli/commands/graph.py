@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 import click
 
-from smithersd.cli.args.inputs import read_input
+from smithersd.cli.args.inputs import input_options, read_input
 from smithersd.cli.args.options import debug_option, json_option
 from smithersd.cli.terminal.output import say, say_columns, say_json
 from smithersd.cli.text.columns import Line
@@ -25,15 +25,15 @@ _INDENT = "  "
 
 @click.command("graph", short_help="Show a workflow's tree without running it.")
 @click.argument("workflow", metavar="WORKFLOW.py[:name]")
-@click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
+@input_options
 @json_option
 @debug_option
-def command(workflow: str, given_input: str | None, *, is_json: bool) -> None:
+def command(workflow: str, given_input: str | None, given_keys: tuple[str, ...], *, is_json: bool) -> None:
     """Show a workflow's tree as a new run would render it: its elements, their dependencies and options.
 
     Nothing is run or written. The contents of a lazy subtree are shown only if it reads no output.
     """
-    text = read_input(given_input)
+    text = read_input(given_input, given_keys)
     # Keep what the workflow file prints out of the JSON.
     with redirect_stdout(sys.stderr):
         source = load_workflow(workflow)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from smithersd.cli.args.inputs import read_input
+from smithersd.cli.args.inputs import input_options, read_input
 from smithersd.cli.args.options import (
     absolute_url,
     checked_path,
@@ -27,7 +27,7 @@ from smithersd.errors import InvalidRequest
 from smithersd.limits import LEASE_S, LEASE_S_MIN
 
 _SECTIONS = {
-    "Run": ("run_id", "given_input", "max_concurrency", "no_wait", "store", "state_folder"),
+    "Run": ("run_id", "given_input", "given_keys", "max_concurrency", "no_wait", "store", "state_folder"),
     "Notifications": ("on_wait", "on_fail", "on_end"),
     "Resuming, reusing, standing by": ("resume", "resume_or_start", "from_run", "redo", "standby", "force"),
     "Server": ("serve", *SERVE_FLAGS),
@@ -40,7 +40,7 @@ _SECTIONS = {
 @click.option("--serve", is_flag=True, help="Serve the run over HTTP, and keep serving it after its end.")
 @serve_flags
 @click.option("--run-id", metavar="ID", help="The run's id [default: workflow, time and random letters].")
-@click.option("-i", "--input", "given_input", metavar="JSON|@FILE|-", help="The workflow's input.")
+@input_options
 @click.option("--resume", is_flag=True, help="Resume the run of --run-id, or the only live run.")
 @click.option("--resume-or-start", is_flag=True, help="Resume the run of --run-id, or start it.")
 @click.option("--from", "from_run", metavar="RUN", help="Start a new run that reuses the outputs of this ended run.")
@@ -123,7 +123,7 @@ def _options(flags: dict[str, Any], inherited: Inherited, *, is_debugging: bool)
         workflow=flags["workflow"],
         storage=_storage(flags["storage"]),
         run_id=flags["run_id"],
-        input=read_input(flags["given_input"]),
+        input=read_input(flags["given_input"], flags["given_keys"]),
         run=RunOptions(
             mode=_mode(flags),
             from_run=flags["from_run"],
