@@ -98,6 +98,8 @@ def test_every_event_that_is_mentioned_is_one(guide: Document) -> None:
 @each_guide
 def test_every_code_variable_and_limit_that_is_mentioned_is_one(guide: Document) -> None:
     variables = document("docs/reference/cli.md").section("Environment").first_cells()
+    secrets = re.findall(r'Secret\("(\w+)"\)', document("docs/reference/workflows.md").text)
+    variables = [*variables, *secrets, *(f"{name}_FILE" for name in secrets)]
     for code in guide.inline_code():
         if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", code):
             assert code in {*ERROR_CODES, *variables, *vars(limits)}, code
