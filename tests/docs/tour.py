@@ -23,7 +23,7 @@ _MASKS = (
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d{13}\b"), "MS"),
     (re.compile(r"bugfix-\d{8}-\d{6}-[a-z]{4}"), "RUN-ID"),
-    (re.compile(r"\b[0-9.]+m?s\b *"), "DURATION "),  # columns are as wide as the longest
+    (re.compile(r"\b(?:\d+m)?[0-9.]+m?s\b *"), "DURATION "),  # columns are as wide as the longest
     (re.compile(r"^id: \d+$", re.MULTILINE), "id: SEQ"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
 )
