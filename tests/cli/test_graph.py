@@ -64,7 +64,7 @@ def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> 
     ("arguments", "message"),
     [
         (("nope.py",), "There is no workflow file 'nope.py'."),
-        ((str(FLOWS),), "flows.py has 11 workflows."),
+        ((str(FLOWS),), "flows.py has 12 workflows."),
         ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
         ((f"{FLOWS}:approval", "--input", '{"version": 7}'), "does not fit Order: version"),
         ((f"{FLOWS}:approval", "--input", "{"), "The input is not valid JSON"),
