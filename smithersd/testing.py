@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from smithersd.core.log.events import NodeWaitingApproval, NodeWaitingEvent, Recorded, SignalReceived
+from smithersd.core.log.events import NodeWaitingApproval, NodeWaitingEvent, Recorded, SignalReceived, SignalRefused
 from smithersd.core.log.states import RunStatus
 from smithersd.elements import Decision, Workflow
 from smithersd.elements.texts import plain_text
@@ -108,6 +108,9 @@ class _World:
                     if self._engine.state.nodes[node_id, iteration].state.is_waiting:  # else a kept one was for it
                         self._clock.hold()  # the signal comes before anything is due
                         self._waiting.put_nowait(entry.event)
+                case SignalRefused(node_id, error=error):
+                    what = f"The data for the signal {node_id!r} do not fit: {error.message}"
+                    self._give_up(what, "Give signals data of the type that the node has.")
                 case _:
                     pass
         self._check_signals()
@@ -121,7 +124,7 @@ class _World:
         if is_stuck and not any(name in self._signals for name in names):
             self._give_up(
                 f"The run waits for the signal {names[0]!r}, but signals has no data for it.",
-                f"signals={{{names[0]!r}: ..., ...}}",
+                f"Add it: signals={{{names[0]!r}: ..., ...}}.",
             )
 
     async def _decide(self, waiting: NodeWaitingApproval) -> None:
@@ -130,7 +133,7 @@ class _World:
         if is_approval is None:
             self._give_up(
                 f"The approval {node_id!r} was requested, but decisions has no answer for it.",
-                f"decisions={{{node_id!r}: True, ...}}",
+                f"Add it: decisions={{{node_id!r}: True, ...}}.",
             )
             return
         decision = Decision(approved=is_approval, decided_by="test", decided_at_ms=self._clock.now_ms())
@@ -147,8 +150,8 @@ class _World:
         finally:
             self._clock.release()
 
-    def _give_up(self, message: str, example: str) -> None:
-        self.error = UserError(message, remedy=f"Add it: {example}.")
+    def _give_up(self, message: str, remedy: str) -> None:
+        self.error = UserError(message, remedy=remedy)
         self._engine.request_cancel()
 
 

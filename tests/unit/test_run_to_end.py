@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from smithersd import Approval, Context, Sequence, Task, workflow
+from smithersd import Approval, Context, Parallel, Sequence, Signal, Task, Timer, task_context, workflow
 from smithersd.errors import InvalidInput, UserError
 from smithersd.testing import run_to_end
 from tests.support.waiting import DEADLINE_S
@@ -65,3 +65,44 @@ async def test_an_input_that_does_not_fit_is_raised_as_it_is() -> None:
     assert (await run_to_end(typed, -3)).outputs == {"a": 3}
     with pytest.raises(InvalidInput):
         await run_to_end(typed, "three")
+
+
+@workflow
+def order(ctx: Context[Any]) -> Any:
+    paid = Signal("paid", int, timeout="3d", on_timeout="continue")
+    return Sequence(paid, Task("ship", "shipped for {}".format, paid))
+
+
+async def test_a_signal_is_sent_as_soon_as_a_node_waits_for_it_and_before_its_timeout() -> None:
+    result = await run_to_end(order, signals={"paid": 7})
+    assert result.outputs == {"paid": 7, "ship": "shipped for 7"}
+
+
+async def test_a_wait_for_a_signal_that_nobody_sends_ends_by_its_timeout() -> None:
+    result = await run_to_end(order)
+    assert result.outputs == {"paid": None, "ship": "shipped for None"}
+
+
+async def test_a_wait_for_a_signal_that_nobody_will_send_is_said() -> None:
+    @workflow
+    def flow(_: Any) -> Any:
+        return Parallel(Timer("t", "1h"), Signal("paid"))
+
+    with pytest.raises(UserError, match="waits for the signal 'paid', but signals has no data for it"):
+        await run_to_end(flow)
+
+
+async def test_data_that_do_not_fit_are_said() -> None:
+    with pytest.raises(UserError, match="do not fit"):
+        await run_to_end(order, signals={"paid": "much"})
+
+
+async def test_a_signal_that_a_task_sends_needs_no_answer() -> None:
+    async def pays() -> None:
+        task_context().signal("paid", 3)
+
+    @workflow
+    def flow(_: Any) -> Any:
+        return Parallel(Signal("paid", int), Sequence(Timer("t", "1h"), Task("pays", pays)))
+
+    assert (await run_to_end(flow)).outputs["paid"] == 3

@@ -164,6 +164,17 @@ async def test_a_heartbeat_with_a_secret_is_an_error(store: Store) -> None:
     await assert_nowhere(store)
 
 
+async def test_a_signal_with_a_secret_is_an_error(store: Store) -> None:
+    def beat(token: str) -> None:
+        task_context().signal("s", {"token": token})
+
+    await run(flow_of(lambda _: Task("a", beat, Secret("DEPLOY_TOKEN"))), store)
+    error = (await node(store, "a")).error
+    assert error is not None
+    assert "hold the secret 'DEPLOY_TOKEN'" in error.message
+    await assert_nowhere(store)
+
+
 async def test_a_person_is_asked_by_the_name_of_the_secret(store: Store) -> None:
     def deploy(token: str) -> None:
         assert token == TOKEN
