@@ -23,6 +23,7 @@
     |   +-- StoreInvalid           STORE_INVALID: not a store, or a damaged one
     +-- LeaseLost                  LEASE_LOST: another driver has taken over the run (exit code 5)
     +-- EngineFailed               ENGINE_FAILED: the engine itself has failed (exit code 70)
+    +-- RunTimeout                 RUN_TIMEOUT: the run took longer than its workflow's timeout
     +-- StoreUnavailable           STORE_UNAVAILABLE: disk full, I/O error, locked for too long; may be temporary
     +-- TaskError                  the failure of an attempt or a node
         +-- InvalidOutput          INVALID_OUTPUT
@@ -238,6 +239,12 @@ class StoreUnavailable(SmithersError):
     """The store refused for a reason that may be temporary: disk full, I/O error, locked for too long."""
 
     code = "STORE_UNAVAILABLE"
+
+
+class RunTimeout(SmithersError):
+    """A run took longer than the timeout of its workflow."""
+
+    code = "RUN_TIMEOUT"
 
 
 class TaskError(SmithersError):

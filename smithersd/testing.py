@@ -11,7 +11,17 @@ from smithersd.core.log.events import NodeWaitingApproval, NodeWaitingEvent, Rec
 from smithersd.core.log.states import RunStatus
 from smithersd.elements import Decision, Workflow
 from smithersd.elements.texts import plain_text
-from smithersd.engine import UNSET, Engine, JumpingClock, RunResult, drive_to_end, result_of, send_signal, start_run
+from smithersd.engine import (
+    UNSET,
+    Engine,
+    JumpingClock,
+    RunResult,
+    drive_to_end,
+    result_of,
+    send_signal,
+    start_run,
+    wait_until_applied,
+)
 from smithersd.errors import UserError
 from smithersd.store import Store, open_store
 
@@ -94,15 +104,19 @@ class _World:
         """Answer until cancelled, or until something is waited for that nobody has an answer to."""
         while self.error is None:
             waiting = await self._waiting.get()
-            if isinstance(waiting, NodeWaitingApproval):
-                await self._decide(waiting)
-            else:
-                await self._send(waiting)
+            try:
+                if isinstance(waiting, NodeWaitingApproval):
+                    await self._decide(waiting)
+                else:
+                    await self._send(waiting)
+            finally:
+                self._clock.release()
 
     def _queue(self, recorded: Sequence[Recorded]) -> None:
         for entry in recorded:
             match entry.event:
                 case NodeWaitingApproval():
+                    self._clock.hold()  # the decision comes before anything is due, also before the run times out
                     self._waiting.put_nowait(entry.event)
                 case NodeWaitingEvent(node_id, iteration, name) if name in self._signals:
                     if self._engine.state.nodes[node_id, iteration].state.is_waiting:  # else a kept one was for it
@@ -137,18 +151,19 @@ class _World:
             )
             return
         decision = Decision(approved=is_approval, decided_by="test", decided_at_ms=self._clock.now_ms())
-        await self._store.submit_decision(self._engine.run_id, node_id, waiting.iteration, decision)
+        submitted = await self._store.submit_decision(self._engine.run_id, node_id, waiting.iteration, decision)
+        await wait_until_applied(self._store, submitted)
 
     async def _send(self, waiting: NodeWaitingEvent) -> None:
         data, now_ms = self._signals[waiting.name], self._clock.now_ms()
         sent = SignalReceived(waiting.name, data, now_ms, waiting.correlation_id, "test")
         try:
-            await send_signal(self._store, self._engine.run_id, sent)
+            submitted = await send_signal(self._store, self._engine.run_id, sent)
         except UserError as error:
             self.error = error
             self._engine.request_cancel()
-        finally:
-            self._clock.release()
+        else:
+            await wait_until_applied(self._store, submitted)
 
     def _give_up(self, message: str, remedy: str) -> None:
         self.error = UserError(message, remedy=remedy)

@@ -12,6 +12,7 @@ from smithersd.elements.call.functions import is_plain
 from smithersd.elements.container import checked_limit
 from smithersd.elements.context import Context
 from smithersd.elements.element import Child
+from smithersd.elements.options.duration import Duration, positive_s
 from smithersd.elements.texts import checked_id, plain_text, shown
 from smithersd.elements.values.same_input import is_given_again
 from smithersd.elements.values.schema import Schema, schema_for
@@ -26,7 +27,7 @@ WorkflowFunction = Callable[[Context[InputT]], Child]
 
 
 class Workflow(Generic[InputT]):
-    """A workflow function with its name, its input type and its `max_concurrency` (None: the default).
+    """A workflow function with its name, its input type, its `max_concurrency` (None: the default) and its `timeout`.
 
     `result` is the id of the element whose output is the result of a run; None: of what the function returns.
 
@@ -44,11 +45,14 @@ class Workflow(Generic[InputT]):
         *,
         name: str | None = None,
         max_concurrency: int | None = None,
+        timeout: Duration | None = None,
         result: str | None = None,
     ) -> None:
         self.function = function
         self.name = _checked_name(name if name is not None else getattr(function, "__name__", ""))
         self.max_concurrency = checked_limit(max_concurrency, f"workflow {self.name!r}")
+        what = f"timeout of workflow {self.name!r}"
+        self.timeout_s = None if timeout is None else positive_s(timeout, what)
         self.result = None if result is None else checked_id(result, "result")
         self._input_schema = _input_schema(function, self.name)
 
@@ -134,7 +138,11 @@ class Workflow(Generic[InputT]):
 def workflow(function: WorkflowFunction[InputT], /) -> Workflow[InputT]: ...
 @overload
 def workflow(
-    *, name: str | None = None, max_concurrency: int | None = None, result: str | None = None
+    *,
+    name: str | None = None,
+    max_concurrency: int | None = None,
+    timeout: Duration | None = None,
+    result: str | None = None,
 ) -> Callable[[WorkflowFunction[InputT]], Workflow[InputT]]: ...
 def workflow(
     function: WorkflowFunction[Any] | None = None,
@@ -142,6 +150,7 @@ def workflow(
     *,
     name: str | None = None,
     max_concurrency: int | None = None,
+    timeout: Duration | None = None,
     result: str | None = None,
 ) -> Any:
     """Turn a function from a context to an element tree into a `Workflow`.
@@ -153,12 +162,14 @@ def workflow(
     branch's that of the child that was chosen; a parallel has none. `result` is the id of another element whose output
     it is instead.
 
+    When `timeout` has passed since the run's start, the run fails with RUN_TIMEOUT. Time without a driver counts, too.
+
     Raises:
-        WorkflowError: the function is not a plain one with one parameter, or name or input type are not valid.
+        WorkflowError: the function is not a plain one with one parameter, or name, timeout or input type are not valid.
 
     Examples:
         >>> from smithersd import Context, Task, workflow
-        >>> @workflow
+        >>> @workflow(timeout="2h")
         ... def greet(ctx: Context[str]):
         ...     return Task("hello", "Hello, {}!".format, ctx.input)
         >>> greet.name
@@ -166,7 +177,9 @@ def workflow(
     """
     if function is not None:
         return Workflow(function)
-    return lambda decorated: Workflow(decorated, name=name, max_concurrency=max_concurrency, result=result)
+    return lambda decorated: Workflow(
+        decorated, name=name, max_concurrency=max_concurrency, timeout=timeout, result=result
+    )
 
 
 def _checked_name(name: object) -> str:

@@ -337,8 +337,9 @@ class Engine:
             self._attempts.start(start, now_ms, self._flow.outputs, self.state)
         for key in step.stops:
             self._attempts.stop(key)
-        due = [at_ms for at_ms in (self._attempts.next_deadline_ms, self._flow.next_due_ms) if at_ms is not None]
-        self._alarm.set(min(due, default=None), may_jump=not self._attempts.has_any)
+        due = (self._attempts.next_deadline_ms, self._flow.next_due_ms, self._flow.deadline_ms)
+        at_ms = min((due_ms for due_ms in due if due_ms is not None), default=None)
+        self._alarm.set(at_ms, may_jump=not self._attempts.has_any)
 
     # Committing
 

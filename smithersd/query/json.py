@@ -21,12 +21,14 @@ def to_json(value: Any) -> bytes:
 
 def run_json(run: RunState) -> Json:
     """Return a run's status, and the number of node iterations in each state, as JSON."""
+    timeout = {} if run.times_out_at_ms is None else {"timesOutAtMs": run.times_out_at_ms}
     return {
         "runId": run.run_id,
         "workflowName": run.workflow_name,
         "status": run.status,
         "startedAtMs": run.started_at_ms,
         "finishedAtMs": run.finished_at_ms,
+        **timeout,
         "summary": run.summary,
     }
 

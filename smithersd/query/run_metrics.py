@@ -11,6 +11,7 @@ from smithersd.core.log import events
 from smithersd.core.log.events import Recorded
 from smithersd.core.log.fold import RunState
 from smithersd.core.log.records import NodeRecord
+from smithersd.errors import RunTimeout
 from smithersd.query.histogram import DURATION_BOUNDS_S, Histogram
 
 COUNTERS = MappingProxyType(
@@ -18,6 +19,7 @@ COUNTERS = MappingProxyType(
         "smithers_runs": "Runs that were started.",
         "smithers_runs_finished": "Runs that finished.",
         "smithers_runs_failed": "Runs that failed.",
+        "smithers_runs_timed_out": "Runs that failed because of their workflow's timeout.",
         "smithers_runs_cancelled": "Runs that were cancelled.",
         "smithers_runs_resumed": "Times that a driver took the run up again.",
         "smithers_runs_suspended": "Times that the run was suspended.",
@@ -120,7 +122,9 @@ class RunMetrics:
                     self._observe(
                         "smithers_approval_wait_duration_seconds", approval.requested_at_ms, event.decided_at_ms
                     )
-            case events.RunFinished() | events.RunFailed() | events.RunCancelled():
+            case events.RunFinished() | events.RunFailed() | events.RunCancelled() as event:
+                if isinstance(event, events.RunFailed) and event.error.code == RunTimeout.code:
+                    self.counts["smithers_runs_timed_out"] += 1
                 self._observe("smithers_run_duration_seconds", run.started_at_ms, run.finished_at_ms)
             case _:
                 pass

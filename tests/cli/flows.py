@@ -109,3 +109,8 @@ def wide(ctx: Context[None]) -> Any:
 
 def _refused() -> None:
     raise ValueError("the remote has said that it cannot be done, because the quota of the project has been used up")
+
+
+@workflow(timeout="2h")
+def limited(_: Any) -> Any:
+    return Approval("publish")

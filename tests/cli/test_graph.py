@@ -64,7 +64,7 @@ def test_the_input_can_be_given(smithers: Smithers, place: Path, given: str) -> 
     ("arguments", "message"),
     [
         (("nope.py",), "There is no workflow file 'nope.py'."),
-        ((str(FLOWS),), "flows.py has 12 workflows."),
+        ((str(FLOWS),), "flows.py has 13 workflows."),
         ((f"{FLOWS}:nope",), "flows.py has no workflow 'nope'."),
         ((f"{FLOWS}:approval", "--input", '{"version": 7}'), "does not fit Order: version"),
         ((f"{FLOWS}:approval", "--input", "{"), "The input is not valid JSON"),
@@ -85,3 +85,7 @@ def test_what_cannot_be_shown_is_an_error(
     said = smithers("graph", *arguments)
     assert (said.code, said.out) == (4, "")
     assert message in said.err
+
+
+def test_the_timeout_of_the_workflow_stands_beside_its_name(smithers: Smithers) -> None:
+    assert smithers("graph", f"{FLOWS}:limited").out.splitlines()[0] == "limited  timeout 2h00m"

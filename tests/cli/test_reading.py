@@ -169,6 +169,13 @@ def test_inspect_shows_the_run_its_tree_and_what_gets_it_on(smithers: Smithers) 
     ]
 
 
+def test_inspect_shows_when_a_run_times_out(smithers: Smithers) -> None:
+    run_flow("limited", "live-1")
+    assert re.search(r"times out  +at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, in 1h59m", smithers("inspect").out)
+    told = smithers("inspect", "--json").document
+    assert told["timesOutAtMs"] == told["startedAtMs"] + 7_200_000
+
+
 def test_inspect_shows_why_a_run_failed(smithers: Smithers) -> None:
     run_flow("failing", "failed-1")
     out = smithers("inspect", "failed-1").out

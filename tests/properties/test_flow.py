@@ -59,12 +59,13 @@ class World:
         earlier: EarlierRun | None = None,
         redo: tuple[str, ...] = (),
         mended: frozenset[str] = frozenset(),
+        timeout_s: int | None = None,
     ) -> None:
         """A new run, or one that takes over what an earlier one has done; tasks that are `mended` do not fail."""
         self.specs = {one.id: one for one in leaves(spec)}
         self.earlier = earlier
         self.mended = mended
-        self.workflow = workflow_of(spec)
+        self.workflow = workflow_of(spec, timeout_s=timeout_s)
         self.log: list[Recorded] = []
         self.outputs: dict[NodeKey, str] = {}
         self.frames: list[str] = []
@@ -131,8 +132,8 @@ class World:
         self.flow.receive(events.SignalReceived(name, self.unsent[name].pop(0), self.now_ms), self.now_ms)
 
     def pass_time(self) -> None:
-        if self.flow.next_due_ms is not None:
-            self.now_ms = max(self.now_ms, self.flow.next_due_ms)
+        due = [at_ms for at_ms in (self.flow.next_due_ms, self.flow.deadline_ms) if at_ms is not None]
+        self.now_ms = max(self.now_ms, min(due, default=0))
 
     def crash_and_resume(self) -> None:
         self.running.clear()
@@ -326,6 +327,19 @@ def test_a_cancel_at_any_moment_ends_the_run(spec: Spec, data: st.DataObject) ->
     if state.status is RunStatus.CANCELLED:
         begun = [n for n in state.nodes.values() if n.attempts or n.approval]
         assert all(node.state.is_final for node in begun)
+
+
+@given(trees(may_vanish=True, has_shells=True), st.data(), st.sampled_from([1, 5, 60, 3_600]))
+@settings(max_examples=100)
+def test_a_run_with_a_timeout_keeps_every_invariant(spec: Spec, data: st.DataObject, timeout_s: int) -> None:
+    world = World(spec, timeout_s=timeout_s)
+    disturb(world, data.draw, may_end=True)
+    state = world.flow.state
+    assert state.times_out_at_ms == NOW_MS + 1_000 * timeout_s
+    if state.error is not None and state.error.code == "RUN_TIMEOUT":
+        assert state.finished_at_ms is not None
+        assert state.finished_at_ms >= state.times_out_at_ms
+        assert all(node.state.is_final for node in state.nodes.values() if node.attempts or node.approval)
 
 
 def _without_times(world: World) -> dict[NodeKey, Any]:

@@ -4,6 +4,7 @@ What a node does is fixed by its spec (how often it fails, what it returns, what
 histories of the same spec can be compared.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ FAILURES_FOR_EVER = 99
 TIMEOUT_S = 60
 RETRY_AFTER_S = 7
 SECRET = "DRAWN_SECRET"
+SECRET_VALUE = "hunter2-token"
+os.environ[SECRET] = SECRET_VALUE
 DATE = datetime(2023, 11, 14, 22, 14, tzinfo=UTC)
 """A time soon after that at which the tests' clocks stand."""
 
@@ -310,7 +313,10 @@ def listed(output: Any) -> list[Any]:
 
 
 def workflow_of(  # noqa: C901 - one arm a spec
-    spec: Spec, function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work
+    spec: Spec,
+    function_of: Callable[[TaskSpec], Callable[..., Any]] = lambda _: work,
+    *,
+    timeout_s: int | None = None,
 ) -> Workflow[Any]:
     """The workflow that a spec stands for."""
 
@@ -375,7 +381,7 @@ def workflow_of(  # noqa: C901 - one arm a spec
 
                 return lazy
 
-    @workflow(name="drawn")
+    @workflow(name="drawn", timeout=timeout_s)
     def drawn(ctx: Context[Any]) -> Any:
         return build(ctx, spec, {})
 

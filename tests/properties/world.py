@@ -5,7 +5,6 @@ nothing to do, so that a history is the same each time that it is told.
 """
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +22,7 @@ from smithersd.engine import Engine, RunOptions, StartMode, request_cancel, send
 from smithersd.errors import InvalidRequest, SmithersError
 from tests.properties.trees import (
     RETRY_AFTER_S,
-    SECRET,
+    SECRET_VALUE,
     BoxSpec,
     BranchSpec,
     GroupSpec,
@@ -40,8 +39,6 @@ from tests.support.mortal import Died, MortalStore, bury
 from tests.support.waiting import DEADLINE_S
 
 RUN_ID = "r"
-SECRET_VALUE = "hunter2-token"
-os.environ[SECRET] = SECRET_VALUE
 LIMIT = 3
 IDLE_TURNS = 4
 """Turns of the loop without anything to do after which the engine is taken to be idle."""

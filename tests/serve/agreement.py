@@ -23,6 +23,7 @@ async def check_agreement(client: Client, store: Store, run_id: str = "run-1", *
         "status": state.status,
         "startedAtMs": state.started_at_ms,
         "finishedAtMs": state.finished_at_ms,
+        **({} if state.times_out_at_ms is None else {"timesOutAtMs": state.times_out_at_ms}),
         "summary": state.summary,
     }
     listed = await _json(client, f"{prefix}/nodes")

@@ -30,7 +30,7 @@ def test_the_log_the_routes_and_the_tables_agree(spec: Spec, seed: int) -> None:
 def _function_of(spec: TaskSpec) -> Any:
     tries = iter(range(spec.failures))
 
-    async def work(*_: Any) -> str:
+    async def work(*_: Any, **__: Any) -> str:
         if next(tries, None) is not None:
             raise ValueError("not yet")
         return spec.id
@@ -63,9 +63,9 @@ async def _serve_and_decide(spec: Spec, chance: random.Random, path: Path) -> No
 
 
 async def _stands_still(client: Client) -> bool:
-    """Whether the run goes on only when somebody decides; a timer ends by itself, at once by the jumping clock."""
+    """Whether the run goes on only when somebody decides; what waits for a time ends at once by the jumping clock."""
     run = await (await client.get("/")).json()
-    return run["status"] == "waiting-approval" and "waiting-timer" not in run["summary"]
+    return run["status"] == "waiting-approval" and not {"waiting-timer", "waiting-event"} & run["summary"].keys()
 
 
 async def _decide(client: Client, chance: random.Random, approval: dict[str, Any]) -> None:

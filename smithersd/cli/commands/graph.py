@@ -11,7 +11,7 @@ from smithersd.cli.args.inputs import input_options, read_input
 from smithersd.cli.args.options import debug_option, json_option
 from smithersd.cli.terminal.output import say, say_columns, say_json
 from smithersd.cli.text.columns import Line
-from smithersd.cli.text.phrases import Phrase, fact_phrases
+from smithersd.cli.text.phrases import Phrase, duration, fact_phrases
 from smithersd.cli.text.tree import element_name, folded, walk
 from smithersd.core.kinds.registry import kind_named
 from smithersd.core.tree.facts import Tree, is_container
@@ -41,7 +41,9 @@ def command(workflow: str, given_input: str | None, given_keys: tuple[str, ...],
     if is_json:
         say_json({"workflowName": source.workflow.name, "workflowPath": source.path, "tree": tree})
     else:
-        say(Phrase(source.workflow.name, "bold"))
+        timeout_s = source.workflow.timeout_s
+        timeout = "" if timeout_s is None else f"  timeout {duration(round(timeout_s * 1000))}"
+        say(Phrase(source.workflow.name, "bold"), Phrase(timeout, "dim"))
         say_columns([_line(depth + 1, element, side) for depth, element, side in _sides(tree)])
 
 

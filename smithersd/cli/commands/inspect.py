@@ -18,7 +18,15 @@ from smithersd.cli.args.options import (
 )
 from smithersd.cli.terminal.output import say, say_columns, say_json, say_lines, terminal_width
 from smithersd.cli.text.columns import Line
-from smithersd.cli.text.phrases import Phrase, date_and_time, duration, error_phrase, node_name, one_line
+from smithersd.cli.text.phrases import (
+    Phrase,
+    date_and_time,
+    duration,
+    error_phrase,
+    node_name,
+    one_line,
+    timeout_phrase,
+)
 from smithersd.cli.text.run_status import approvals_with_commands, next_steps, status_phrase
 from smithersd.cli.text.tree import tree_lines
 from smithersd.client import StoredRuns
@@ -94,6 +102,7 @@ def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Lin
     facts = {
         "workflow": run.workflow_name + (f" ({run.workflow_path})" if run.workflow_path else ""),
         "started": f"{date_and_time(run.started_at_ms)}, {'took' if run.status.is_final else 'for'} {took}",
+        "times out": _time_out(snapshot, now_ms),
         "reuses": None if run.from_run_id is None else f"outputs of {run.from_run_id}",
         "served at": process.url,
         "process": None if process.pid is None else str(process.pid),
@@ -105,6 +114,12 @@ def _facts(snapshot: Snapshot, folder: StateFolder, now_ms: int) -> Iterator[Lin
     for name, fact in facts.items():
         if fact is not None:
             yield [Phrase(f"  {name}", "dim"), Phrase(fact)]
+
+
+def _time_out(snapshot: Snapshot, now_ms: int) -> str | None:
+    """Say when a run that has not ended fails because of its workflow's timeout; None if it does not."""
+    at_ms = snapshot.state.times_out_at_ms
+    return None if at_ms is None or snapshot.info.status.is_final else timeout_phrase(at_ms, now_ms)
 
 
 def _result_text(snapshot: Snapshot) -> str | None:

@@ -119,9 +119,11 @@ def _status(started_run: StartedRun, now_ms: int) -> Iterator[Text]:
     state = started_run.engine.state
     if state.status.is_at_rest:
         return
-    took_ms = now_ms - (state.started_at_ms or now_ms)
+    started_at_ms = state.started_at_ms or now_ms
+    took_ms = now_ms - started_at_ms
     counts = ", ".join(f"{count} {name}" for name, count in state.summary.items())
-    yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}: {counts}")
+    limit = "" if state.times_out_at_ms is None else f" of {duration(state.times_out_at_ms - started_at_ms)}"
+    yield Text.assemble((state.status.value, STATUS_STYLES[state.status]), f" {duration(took_ms)}{limit}: {counts}")
     if started_run.engine.problem is not None:
         yield Text(f"Waiting for the store: {started_run.engine.problem}", "bold red")
 

@@ -101,6 +101,12 @@ def time_of_day(at_ms: int, zone: tzinfo | None = None) -> str:
     return _local(at_ms).strftime("%H:%M:%S") if zone is None else _local(at_ms, zone).strftime("%H:%M:%S %Z")
 
 
+def timeout_phrase(at_ms: int, now_ms: int) -> str:
+    """Say when a run times out: "at 2026-11-24 14:03:09, in 1h05m"."""
+    left = f"in {duration(at_ms - now_ms)}" if at_ms > now_ms else "which has passed"
+    return f"at {date_and_time(at_ms)}, {left}"
+
+
 def short_time(at_ms: int, now_ms: int) -> str:
     """Format a time of today as "14:03:09", of another day as "2026-11-23 14:03"."""
     at = _local(at_ms)

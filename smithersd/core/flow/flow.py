@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from smithersd.core.flow.deadline import Deadline
 from smithersd.core.flow.entering import Entering
 from smithersd.core.flow.nodes import Nodes
 from smithersd.core.flow.outputs import OutputNotInMemory, Outputs
@@ -40,6 +41,7 @@ from smithersd.elements import Decision, Element, Node, Workflow
 from smithersd.errors import (
     ErrorInfo,
     InvalidOutput,
+    RunTimeout,
     WorkflowError,
 )
 
@@ -72,6 +74,7 @@ class Flow:
         self._nodes = Nodes(self._journal, self._tree, self._slots, self.outputs, readers, chance, clocks)
         self._reuse = Reuse(earlier, state, self._tree, readers)
         self._entering = Entering(self._journal, self._tree, self._slots, self._nodes, self._reuse)
+        self._deadline = Deadline(clocks)
         self._is_replanned = False
         self._is_resuming = False
 
@@ -112,6 +115,11 @@ class Flow:
         """When the next retry or timer is due, in milliseconds since the epoch; None if there is none."""
         return self._nodes.next_due_ms
 
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the run times out; None if it does not, or ends anyhow."""
+        return None if self._nodes.ending is not None else self._deadline.at_ms(self._journal.now_ms)
+
     def forecast(self) -> Forecast | None:
         """Return what the run will reuse of an earlier run; None if it has none."""
         return self._reuse.forecast()
@@ -129,7 +137,8 @@ class Flow:
             WorkflowError: the first rendering failed; do not store the step.
         """
         self._journal.now_ms = now_ms
-        self._journal.emit(events.RunStarted(self._workflow.name, from_run_id, redo or None))
+        times_out_at_ms = self._set_deadline(now_ms)
+        self._journal.emit(events.RunStarted(self._workflow.name, from_run_id, redo or None, times_out_at_ms))
         self._tree.render()
         self._tree.check_named(self._workflow.result, f"result of workflow {self._workflow.name!r}")
         self.advance(now_ms)
@@ -149,7 +158,9 @@ class Flow:
                 rendering follows in `advance`, which may raise this too.
         """
         self._journal.now_ms = now_ms
-        self._journal.emit(events.RunResumed(fence, is_workflow_changed))
+        assert self.state.started_at_ms is not None
+        times_out_at_ms = self._set_deadline(self.state.started_at_ms)
+        self._journal.emit(events.RunResumed(fence, is_workflow_changed, times_out_at_ms))
         for node in list(self.state.nodes.values()):
             if node.state is NodeState.IN_PROGRESS:
                 self._journal.emit(events.NodeInterrupted(*node.key, node.attempt, interruption))
@@ -270,9 +281,24 @@ class Flow:
             self._nodes.end_run(Fail(ErrorInfo.of(error)))
         self._is_resuming = False
 
+    def _set_deadline(self, started_at_ms: int) -> int | None:
+        """Begin to measure the workflow's timeout; return when it ends, None if it has none."""
+        timeout_s = self._workflow.timeout_s
+        at_ms = None if timeout_s is None else started_at_ms + round(timeout_s * 1000)
+        self._deadline.set(at_ms, self._journal.now_ms)
+        return at_ms
+
+    def _time_out(self) -> None:
+        """Fail the run if it has taken too long and has not ended by itself in this moment."""
+        is_ending = self._nodes.ending is not None or self._tree.plan.is_ended
+        if not is_ending and self._deadline.has_passed(self._journal.now_ms):
+            message = f"The run took longer than its timeout of {self._workflow.timeout_s:g} s."
+            self._nodes.end_run(Fail(ErrorInfo.of(RunTimeout(message))))
+
     def _settle(self) -> None:
         while self._nodes.ending is None and self._entering.deliver():
             pass  # what has come in time is not too late
+        self._time_out()
         self._entering.wake_due()
         is_settled = False
         while not is_settled:

@@ -33,19 +33,27 @@ def _error(value: Any) -> ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run's first event; `redo` are the nodes of the run `from_run_id` whose results are not reused."""
+    """The run's first event; `redo` are the nodes of the run `from_run_id` whose results are not reused.
+
+    At `times_out_at_ms` the run fails if it has not ended.
+    """
 
     workflow_name: str
     from_run_id: str | None = _optional()
     redo: tuple[str, ...] | None = _optional(tuple)
+    times_out_at_ms: int | None = _optional()
 
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A driver has resumed the run, whose status is running from here on."""
+    """A driver has resumed the run, whose status is running from here on.
+
+    `times_out_at_ms` is anew what the workflow says: it may have been edited.
+    """
 
     fence: int
     workflow_changed: bool
+    times_out_at_ms: int | None = _optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class RunState:
     from_run_id: str | None = None
     redo: tuple[str, ...] = ()
     started_at_ms: int | None = None
+    times_out_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: ErrorInfo | None = None
     result: NodeKey | None = None
@@ -130,7 +131,9 @@ _RunEvent = (
 )
 
 
-def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_ms: int) -> None:
+def _apply_to_run(  # noqa: C901 - one arm an event
+    run: RunState, event: _RunEvent, transition: Transition, now_ms: int
+) -> None:
     match event:
         case events.FrameCommitted():
             run.frame_no, run.frame_hash = event.frame_no, event.hash
@@ -143,6 +146,7 @@ def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_m
         case events.RunStarted():
             run.workflow_name, run.started_at_ms = event.workflow_name, now_ms
             run.from_run_id, run.redo = event.from_run_id, event.redo or ()
+            run.times_out_at_ms = event.times_out_at_ms
         case events.RunFailed():
             run.finished_at_ms, run.error = now_ms, event.error
         case events.RunFinished(node_id, iteration):
@@ -150,7 +154,9 @@ def _apply_to_run(run: RunState, event: _RunEvent, transition: Transition, now_m
             run.result = None if node_id is None else (node_id, iteration or FIRST_ITERATION)
         case events.RunCancelled():
             run.finished_at_ms = now_ms
-        case events.RunResumed() | events.RunSuspended():
+        case events.RunResumed():
+            run.times_out_at_ms = event.times_out_at_ms
+        case events.RunSuspended():
             pass
         case _:
             assert_never(event)

@@ -140,3 +140,10 @@ def test_the_last_drawing_leaves_the_words_to_the_closing_lines(told: SentNotifi
     text = "\n".join(draw(told, Screen(80, 24)))
     assert "✓ only" in text
     assert RunStatus.RUNNING not in text
+
+
+def test_the_timeout_of_the_run_stands_beside_what_it_took() -> None:
+    told = SentNotifications()
+    told.tell(e.RunStarted("flow", times_out_at_ms=1_000 - 1 + 7_200_000))
+    told.node("a", "running")
+    assert " of 2h00m: " in draw(told, Screen(80, 20))[-1]

@@ -129,16 +129,19 @@ def _schemas(run_id: str) -> Schema:
         "Error": _object(error=error),
         "Ok": _object(ok={"const": True}),
         "Accepted": _object(runId={"const": run_id}),
-        "Run": _object(
-            runId={"const": run_id},
-            workflowName=_STRING,
-            status={"enum": list(RunStatus)},
-            summary={
-                "type": "object",
-                "additionalProperties": {"type": "integer", "minimum": 1},
-                "propertyNames": {"enum": list(NodeState)},
-            },
-            **times,
+        "Run": _with_optional(
+            _object(
+                runId={"const": run_id},
+                workflowName=_STRING,
+                status={"enum": list(RunStatus)},
+                summary={
+                    "type": "object",
+                    "additionalProperties": {"type": "integer", "minimum": 1},
+                    "propertyNames": {"enum": list(NodeState)},
+                },
+                **times,
+            ),
+            timesOutAtMs=_COUNT,
         ),
         "Frame": _object(
             runId={"const": run_id},
@@ -208,6 +211,10 @@ def _open(schema: Schema, *more: int) -> Schema:
 
 def _error() -> Schema:
     return {"description": "Refused.", "content": _json(_ref("Error"))}
+
+
+def _with_optional(schema: Schema, **properties: Schema) -> Schema:
+    return schema | {"properties": schema["properties"] | properties}
 
 
 def _object(**properties: Schema) -> Schema:

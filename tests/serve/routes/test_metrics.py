@@ -99,6 +99,13 @@ async def test_counters_tell_the_log(client: Client, story: Story) -> None:
     assert value(found, "smithers_node_duration_seconds_count") == 1
 
 
+async def test_a_run_that_timed_out_counts_as_failed_and_by_itself(client: Client, story: Story) -> None:
+    await story.begin(pending("a"))
+    await story.tell(e.RunFailed(ErrorInfo("RUN_TIMEOUT", "RunTimeout", "The run took too long.")))
+    found = counters(await samples(client))
+    assert (found["smithers_runs_failed"], found["smithers_runs_timed_out"]) == (1, 1)
+
+
 async def test_gauges_go_back_and_counters_never_do(client: Client, story: Story) -> None:
     steps: list[tuple[Event, ...]] = [
         (pending("a"), e.NodeStarted("a", 0, 1)),
