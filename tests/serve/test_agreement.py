@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from smithersd.engine import JumpingClock, start_run
 from smithersd.serve import create_serve_app
 from smithersd.store import open_store
-from tests.properties.trees import Spec, TaskSpec, trees, workflow_of
+from tests.properties.trees import SignalSpec, Spec, TaskSpec, leaves, trees, workflow_of
 from tests.serve.agreement import check_agreement
 from tests.serve.conftest import Client
 from tests.serve.paths import path_of
@@ -46,6 +46,8 @@ async def _serve_and_decide(spec: Spec, chance: random.Random, path: Path) -> No
             following = asyncio.create_task(stream(client))
             engine = await start_run(source, store=store, run_id="run-1", clock=JumpingClock())
             driving = asyncio.create_task(engine.drive())
+            for signal in (leaf for leaf in leaves(spec) if isinstance(leaf, SignalSpec) and leaf.times_out is None):
+                assert (await client.post(path_of("/signal", signal.id), json={"data": "x"})).status in {200, 409}
             while not driving.done():
                 waiting = await (await client.get("/approvals")).json()
                 if await _stands_still(client):
