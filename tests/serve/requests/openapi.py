@@ -18,7 +18,7 @@ _SIGNAL_NAME: Schema = {
     "name": "name",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "pattern": "^[a-z]{1,9}$"},
+    "schema": {},  # any text is a name, and a path holds nothing else
 }
 _KEY_OR_NULL: Schema = {"type": ["string", "null"], "pattern": "^[a-z0-9]{1,9}$"}
 _STORABLE_OR_NULL: Schema = {"type": ["string", "null"], "pattern": r"^[^\u0000]*$"}
