@@ -61,7 +61,7 @@ def submit_decision(run_id: str, node_id: str, iteration: int | None, decision: 
         ApprovalNotPending: the node is not waiting for a decision.
     """
     run = yield from _locked_run(run_id)
-    waits, left = yield from _node(run_id, node_id, WaitKind.APPROVAL)
+    waits, left = yield from _node(run_id, node_id, WaitKind.APPROVAL, RequestKind.DECIDE)
     pending = _pending(waits, left)
     if iteration is None and len(pending) > 1:
         raise ApprovalAmbiguous(
@@ -102,7 +102,7 @@ def submit_fire(
         TimerNotPending: the node is not a timer that is waiting.
     """
     run = yield from _locked_run(run_id)
-    waits, left = yield from _node(run_id, node_id, WaitKind.TIMER)
+    waits, left = yield from _node(run_id, node_id, WaitKind.TIMER, RequestKind.FIRE)
     pending = _pending(waits, left)
     if iteration is None and len(pending) > 1:
         raise InvalidRequest(f"Node {node_id!r} has {len(pending)} pending timers.", remedy="Name the iteration.")
@@ -198,15 +198,17 @@ def _locked_run(run_id: str) -> Transaction[_LockedRun]:
     return _LockedRun(RunStatus(row["status"]), bool(row["is_leased"]), row["signals_kept"])
 
 
-def _node(run_id: str, node_id: str, kind: WaitKind) -> Transaction[tuple[list[WaitRecord], _Left]]:
-    """Return a node's waits of a kind, and the requests that are left for it."""
+def _node(
+    run_id: str, node_id: str, kind: WaitKind, ended_by: RequestKind
+) -> Transaction[tuple[list[WaitRecord], _Left]]:
+    """Return a node's waits of a kind, and the requests that are left to end one of them."""
     waits = yield from waits_of_node(run_id, node_id, kind)
     if not waits and not (yield Statement("is_node", {"run_id": run_id, "node_id": node_id})):
         raise NodeNotFound(
             f"Run {run_id!r} has no node {node_id!r}.", remedy="`smithers inspect` and GET /nodes list its nodes."
         )
     rows = yield Statement("select_requests_of_node", {"run_id": run_id, "node_id": node_id})
-    return waits, {request.iteration: request for request in map(_request, rows)}
+    return waits, {request.iteration: request for request in map(_request, rows) if request.kind is ended_by}
 
 
 def _pending(waits: list[WaitRecord], left: _Left) -> list[WaitRecord]:

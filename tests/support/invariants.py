@@ -173,10 +173,10 @@ def _check_frames(state: RunState, rows: Sequence[FrameRow]) -> None:
 def _check_waits(state: RunState, waits: Sequence[WaitRecord]) -> None:
     told = {(*wait.key, wait.kind): wait for node in state.nodes.values() for wait in node.waits.values()}
     assert {(*wait.key, wait.kind): wait for wait in waits} == told
+    open_keys = {wait.key for wait in waits if wait.status is WaitStatus.OPEN}
+    assert open_keys == {node.key for node in state.nodes.values() if node.state.is_waiting}
     for wait in waits:
         node = state.nodes[wait.key]
-        if wait.status is WaitStatus.OPEN:
-            assert node.state.is_waiting, node
         if node.kind == "approval":
             assert not node.attempts, "an approval has no attempts"
 
